@@ -1,0 +1,238 @@
+"""Everything that defines a run, as frozen objects that are checked once, when they are made.
+
+`RunConfig` is the whole; its parts are below. `kit.fields` carries it to JSON and back, and changes single fields.
+"""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from kit.checks import require_choice, require_non_negative, require_positive, require_share
+from kit.errors import KitError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelConfig:
+    """One segmentation network."""
+
+    name: str = "tinyvit_21m"
+    """A key of `kit.models.build.MODELS`."""
+    weights: str | None = None
+    """A local file with the encoder's weights, read instead of asking the hub."""
+    selection: str = "frequency"
+    """Lateral connections of the decoder: "frequency" (TriKD's channel selection) or "plain" (1x1 convolutions)."""
+    d0: float = 10.0
+    """Radius of the Gaussian low-pass, in frequency bins."""
+    d0_relative: bool = False
+    """Read `d0` as bins of a map of 128 (stride 4 of a 512 crop) and let it grow and shrink with the map."""
+    dropout: float = 0.1
+    """Share of channels dropped before the classifier."""
+
+    def __post_init__(self):
+        require_choice(("frequency", "plain"), selection=self.selection)
+        require_positive(d0=self.d0)
+        require_share(dropout=self.dropout)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SupervisedConfig:
+    """Only labelled images; the row every other method has to beat."""
+
+    name: ClassVar[str] = "supervised"
+    ohem_threshold: float = 0.7
+    """Pixels whose true class already has this probability are left out of the cross entropy."""
+    ohem_min_kept: int = 0
+    """At least this many pixels of a batch are kept, the hardest first; 0 switches OHEM off (plain cross entropy)."""
+
+    def __post_init__(self):
+        require_share(ohem_threshold=self.ohem_threshold)
+        require_non_negative(ohem_min_kept=self.ohem_min_kept)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CPSConfig:
+    """Cross pseudo supervision between two copies of the student."""
+
+    name: ClassVar[str] = "cps"
+    cps_weight: float = 1.5
+    """Multiplier on the cross pseudo loss."""
+    ramp: float = 0.0
+    """Share of the run over which `cps_weight` rises linearly from 0."""
+    ohem_threshold: float = 0.7
+    """As in `SupervisedConfig`."""
+    ohem_min_kept: int = 0
+    """As in `SupervisedConfig`."""
+
+    def __post_init__(self):
+        require_non_negative(cps_weight=self.cps_weight, ohem_min_kept=self.ohem_min_kept)
+        require_share(ramp=self.ramp, ohem_threshold=self.ohem_threshold)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TriKDConfig:
+    """Triple-view knowledge distillation: the student, a convolutional and a transformer network teach each other."""
+
+    name: ClassVar[str] = "trikd"
+    cnn: ModelConfig = field(default_factory=lambda: ModelConfig(name="resnet101"))
+    """The convolutional view."""
+    vit: ModelConfig = field(default_factory=lambda: ModelConfig(name="deit_b"))
+    """The transformer view; it must offer attention scores, and so must the student."""
+    cps_weight: float = 0.1
+    """Multiplier on the six-way cross pseudo loss."""
+    low_weight: float = 0.5
+    """Multiplier on the low-level MSE (student's finest map against the CNN's); published: 0.5 (21M), 0.9 (11M)."""
+    high_weight: float = 0.1
+    """Multiplier on the attention KL, a mean over queries and heads. Published: 0.5 on a mean over every element of
+    the table, which is 0.5 / (tokens of the ViT) in this unit and practically nothing."""
+    ramp: float = 0.0
+    """Share of the run over which the three weights above rise linearly from 0."""
+    ohem_threshold: float = 0.7
+    """As in `SupervisedConfig`; for the CNN and the student (the ViT learns from plain cross entropy)."""
+    ohem_min_kept: int = 200_000
+    """As in `SupervisedConfig`."""
+
+    def __post_init__(self):
+        require_non_negative(cps_weight=self.cps_weight, low_weight=self.low_weight, high_weight=self.high_weight,
+                             ohem_min_kept=self.ohem_min_kept)  # fmt: skip
+        require_share(ramp=self.ramp, ohem_threshold=self.ohem_threshold)
+
+
+METHOD_CONFIGS = {cls.name: cls for cls in (SupervisedConfig, CPSConfig, TriKDConfig)}
+"""Method name -> its settings. The classes that do the work are in `kit.methods.build.METHODS`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataConfig:
+    """Where images come from and what happens to them before a network sees them."""
+
+    dataset: str = "synthetic"
+    """A key of `kit.data.catalog.DATASETS`, or "folder" for one's own images."""
+    root: str = "data/synthetic"
+    """Folder of the data set."""
+    split: str = "1_16"
+    """Which training images count as labelled: "1_N" or "count_N" (drawn by hash), "all", "masks" (whatever has a
+    mask), or a folder with labelled.txt and unlabelled.txt."""
+    split_seed: int = 0
+    """Seed of a drawn split; apart from the run's seed, so that runs can share one split."""
+    base_size: tuple[int, int] | None = None
+    """(height, width) to which images are resized when read; None keeps theirs. Evaluation compares at full size."""
+    crop: tuple[int, int] = (512, 512)
+    """(height, width) of a training crop, in pixels after scaling."""
+    scale: tuple[float, float] = (0.5, 2.0)
+    """Range from which the scale of a crop is drawn uniformly."""
+    jitter: float = 0.0
+    """Strength of colour changes on labelled and weak images; 0 is none, as both papers have it."""
+    labelled: int = 2
+    """Labelled images per step, over all processes."""
+    unlabelled: int = 2
+    """Unlabelled images per step, over all processes."""
+    workers: int = 0
+    """Loader processes per training process; 0 reads in the training process."""
+    cache: bool = False
+    """Keep decoded images in memory; for small data sets."""
+
+    def __post_init__(self):
+        if self.labelled < 2:
+            raise KitError(f"data.labelled must be 2 or more (batch norm needs it), got {self.labelled}")
+        if self.unlabelled < 1:
+            raise KitError(f"data.unlabelled must be 1 or more, got {self.unlabelled}")
+        for side in (*self.crop, *(self.base_size or ())):
+            require_positive(**{"data.crop and data.base_size": side})
+        if len(self.crop) != 2 or (self.base_size and len(self.base_size) != 2):
+            raise KitError(f"data.crop and data.base_size are (height, width), got {self.crop} and {self.base_size}")
+        if len(self.scale) != 2 or not 0 < self.scale[0] <= self.scale[1]:
+            raise KitError(f"data.scale must be (low, high) with 0 < low <= high, got {self.scale}")
+        require_non_negative(jitter=self.jitter, workers=self.workers)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OptimConfig:
+    """One optimiser and one schedule for every network of a run."""
+
+    name: str = "sgd"
+    """ "sgd" (momentum 0.9, as published) or "adamw" (for training from scratch)."""
+    lr: float = 0.005
+    """Base rate; at each step it is multiplied by (1 - step/steps) ** power."""
+    weight_decay: float = 1e-4
+    """Not applied to biases and normalisation layers."""
+    decoder_lr: float = 1.0
+    """Multiplier on the rate of everything that is not an encoder."""
+    power: float = 0.9
+    """Of the polynomial schedule."""
+    warmup: int = 0
+    """Steps over which the rate rises linearly from 0."""
+    clip: float = 0.0
+    """Largest norm of the gradient; 0 does not clip."""
+
+    def __post_init__(self):
+        require_choice(("sgd", "adamw"), **{"optim.name": self.name})
+        require_positive(lr=self.lr)
+        require_non_negative(weight_decay=self.weight_decay, decoder_lr=self.decoder_lr, power=self.power,
+                             warmup=self.warmup, clip=self.clip)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainConfig:
+    """How long, and what is written down on the way."""
+
+    steps: int = 1000
+    """Updates of the student."""
+    log_every: int = 20
+    """Steps between lines of log.jsonl (means over these steps)."""
+    eval_every: int = 0
+    """Steps between evaluations on the way; 0 evaluates at the end only."""
+    checkpoint_every: int = 200
+    """Steps between checkpoints from which a killed run goes on."""
+    ema_decay: float = 0.99
+    """Of the running average of the student's weights (smaller in the first steps)."""
+    precision: str = "auto"
+    """ "fp32", "bf16", or "auto": bf16 where the GPU has it."""
+
+    def __post_init__(self):
+        require_positive(steps=self.steps, log_every=self.log_every, checkpoint_every=self.checkpoint_every)
+        if self.checkpoint_every % self.log_every:
+            raise KitError(
+                f"train.checkpoint_every ({self.checkpoint_every}) must be a multiple of train.log_every "
+                f"({self.log_every}), so that a line of the log never straddles a checkpoint"
+            )
+        require_non_negative(eval_every=self.eval_every)
+        require_share(ema_decay=self.ema_decay)
+        require_choice(("auto", "fp32", "bf16"), precision=self.precision)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvalConfig:
+    """How a network is judged on the val part. Only whole images so far, single scale, no flip."""
+
+    batch: int = 4
+    """Images of equal size predicted together."""
+    limit: int = 0
+    """Judge only the first `limit` val images; 0 is all. Recorded in the result."""
+
+    def __post_init__(self):
+        require_positive(batch=self.batch)
+        require_non_negative(limit=self.limit)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunConfig:
+    """One run: a method with its networks, data, optimiser and length."""
+
+    recipe: str = "custom"
+    """Name of the recipe this started from (`kit.recipes.RECIPES`)."""
+    method: SupervisedConfig | CPSConfig | TriKDConfig = field(default_factory=SupervisedConfig)
+    """Settings of the method, one of `METHOD_CONFIGS`."""
+    student: ModelConfig = field(default_factory=ModelConfig)
+    """The network that is kept."""
+    pretrained: bool = True
+    """Start every encoder from timm's pretrained weights; False starts from random ones."""
+    data: DataConfig = field(default_factory=DataConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    evaluate: EvalConfig = field(default_factory=EvalConfig)
+    seed: int = 0
+    """Of initial weights, order of images, augmentation and dropout."""
+    run_dir: str = "runs/latest"
+    """Folder of the run; it is created, and continued if it holds the same run."""
+
+    def __post_init__(self):
+        require_non_negative(seed=self.seed)

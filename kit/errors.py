@@ -1,0 +1,10 @@
+"""The one exception for mistakes that the person at the keyboard can mend."""
+
+
+class KitError(ValueError):
+    """One clear line: which file or value is wrong, and the way out. The command line shows it without a traceback."""
+
+
+def unknown(kind: str, name: object, choices) -> KitError:
+    """A `KitError` for a name that is not in a table, with every name that is."""
+    return KitError(f"unknown {kind} {name!r}; choose one of: {', '.join(sorted(map(str, choices)))}")

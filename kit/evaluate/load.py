@@ -1,0 +1,89 @@
+"""A finished run's student, ready to predict."""
+
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+import torchvision.transforms.v2.functional as tv
+from PIL import Image, ImageOps
+from torch import Tensor, nn
+
+from kit.checks import require_choice
+from kit.config import RunConfig
+from kit.data.transforms import normalise
+from kit.errors import KitError
+from kit.evaluate.run import predict_logits
+from kit.models.build import build_model
+from kit.models.segmenter import Segmenter
+from kit.results import RunFolder
+
+
+class Student(nn.Module):
+    """A trained network with what is needed to use it: classes, palette and the size it works at.
+
+    Attributes:
+        net: the `Segmenter`, in eval mode.
+        classes, palette: names and RGB colours, in the order of class ids.
+        config: the configuration of its run.
+    """
+
+    def __init__(self, net: Segmenter, classes: list[str], palette: list[list[int]], config: RunConfig):
+        super().__init__()
+        self.net, self.classes, self.palette, self.config = net.eval(), classes, palette, config
+
+    def prepare(self, image: str | Path | Image.Image | np.ndarray | Tensor) -> Tensor:
+        """A normalised batch of one (1, 3, h, w), resized to the size the run worked at.
+
+        Args:
+            image: file, PIL image, uint8 array (H, W, 3), or uint8 tensor (3, H, W).
+        """
+        pixels = _pixels(image)
+        if self.config.data.base_size:
+            pixels = tv.resize(pixels, list(self.config.data.base_size), antialias=True)
+        return normalise(pixels)[None].to(next(self.net.parameters()).device)
+
+    def probabilities(self, image: str | Path | Image.Image | np.ndarray | Tensor) -> Tensor:
+        """Class probabilities, float32 (C, H, W), at the image's own size."""
+        size = tuple(_pixels(image).shape[1:])
+        return predict_logits(self.net, self.prepare(image), size)[0].softmax(0)
+
+    def predict(self, image: str | Path | Image.Image | np.ndarray | Tensor) -> np.ndarray:
+        """Class ids, uint8 (H, W), at the image's own size."""
+        return self.probabilities(image).argmax(0).to(torch.uint8).cpu().numpy()
+
+
+def load(run_dir: str | Path, weights: str = "last") -> Student:
+    """The student of a finished run.
+
+    Args:
+        run_dir: the run's folder.
+        weights: "last", or "average" (the running average of the weights).
+    Raises: KitError if the run is not finished or the weights do not fit.
+    """
+    require_choice(("last", "average"), weights=weights)
+    folder = RunFolder(Path(run_dir))
+    result = folder.result()
+    if result is None:
+        raise KitError(f"{folder.path} holds no finished run (no result.json)")
+    config, dataset = folder.config(), result["dataset"]
+    net = build_model(config.student, len(dataset["classes"]), pretrained=False)
+    try:
+        net.load_state_dict(safetensors.torch.load_file(folder.weights(weights)))
+    except (OSError, RuntimeError, safetensors.SafetensorError) as error:
+        raise KitError(f"{folder.weights(weights)} does not fit the network of this run: {error}") from error
+    return Student(net, dataset["classes"], dataset["palette"], config)
+
+
+def _pixels(image: str | Path | Image.Image | np.ndarray | Tensor) -> Tensor:
+    """uint8 (3, H, W)."""
+    if isinstance(image, Tensor):
+        return image
+    if isinstance(image, (str, Path)):
+        try:
+            image = Image.open(image)
+        except OSError as error:
+            raise KitError(f"{image} cannot be read: {error}") from error
+    if isinstance(image, Image.Image):
+        image = np.array(ImageOps.exif_transpose(image).convert("RGB"))
+    return torch.from_numpy(image).permute(2, 0, 1)

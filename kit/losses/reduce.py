@@ -1,0 +1,23 @@
+"""What every loss shares: one reduction over valid pixels, and checks at the door."""
+
+from torch import Tensor
+
+from kit.errors import KitError
+
+
+def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
+    """Mean of `values` where `valid` (bool, same shape) is True; 0 with a zero gradient if it is nowhere."""
+    require_same_shape(values, valid)
+    return values.masked_fill(~valid, 0.0).sum() / valid.sum().clamp(min=1)
+
+
+def require_same_shape(a: Tensor, b: Tensor) -> None:
+    """Refuse tensors of different shape, quoting both."""
+    if a.shape != b.shape:
+        raise KitError(f"shapes differ: {tuple(a.shape)} and {tuple(b.shape)}")
+
+
+def require_pixels(logits: Tensor, labels: Tensor) -> None:
+    """Refuse logits (B, C, H, W) and labels (B, H, W) that do not belong together."""
+    if logits.ndim != 4 or labels.shape != (logits.shape[0], *logits.shape[2:]):
+        raise KitError(f"logits {tuple(logits.shape)} need labels (B, H, W) of the same size, got {tuple(labels.shape)}")

@@ -1,0 +1,49 @@
+"""Parameters of a notebook: what its tagged cell declares, and what papermill put in their place.
+
+papermill only warns about a parameter that a notebook does not have, and goes on with the default in its stead; here
+such a name stops the run.
+"""
+
+import ast
+
+from kit.errors import KitError, unknown
+from kit.paths import enter_project
+
+INJECTED = "# Parameters"
+"""First line of the cell that papermill adds."""
+
+
+def parameters(namespace: dict) -> dict[str, object]:
+    """Values of a notebook's parameters, by name. Called as `parameters(globals())` in the cell after them.
+
+    A parameters cell holds nothing but `name: type = value  # meaning`, one a line. The working folder becomes the
+    project's, so that relative paths mean the same in JupyterLab and under papermill.
+
+    Raises: KitError if papermill was given a name that the notebook does not declare, or there is no such cell.
+    """
+    enter_project()
+    sources = [source for source in namespace.get("In", []) if isinstance(source, str)]
+    declared = next((names for names in map(_declared, reversed(sources)) if names), None)
+    if not declared:
+        raise KitError("no cell of `name: type = value` lines has been run; run the parameters cell first")
+    injected = [name for source in sources if source.startswith(INJECTED) for name in _assigned(source)]
+    for name in injected:
+        if name not in declared:
+            raise unknown("parameter", name, declared)
+    return {name: namespace[name] for name in declared}
+
+
+def _declared(source: str) -> list[str]:
+    """Names of a cell that is nothing but annotated assignments; else none."""
+    try:
+        statements = ast.parse(source).body
+    except SyntaxError:  # a cell with magics
+        return []
+    if not all(isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name) for s in statements):
+        return []
+    return [s.target.id for s in statements]
+
+
+def _assigned(source: str) -> list[str]:
+    """Names of plain assignments, as papermill writes them."""
+    return [t.id for s in ast.parse(source).body if isinstance(s, ast.Assign) for t in s.targets]

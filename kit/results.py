@@ -1,0 +1,161 @@
+"""The folder of a run, and many such folders read back for tables and figures.
+
+    config.json                   the whole RunConfig, written first
+    log.jsonl                     one line per `log_every` steps (loss, parts, rate), one per evaluation
+    tensorboard/                  the same as TensorBoard events
+    checkpoint.pt                 from which a killed run goes on; gone once it is finished
+    student.safetensors           last weights of the student
+    student_average.safetensors   their running average
+    figures/                      whatever is drawn from the run
+    result.json                   written last: a run without it is not finished
+"""
+
+import datetime
+import json
+import platform
+import subprocess
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from kit.config import RunConfig
+from kit.errors import KitError
+from kit.fields import differences, from_dict, to_dict
+from kit.paths import PROJECT
+from kit.storage import read_json, write_json
+
+SCHEMA = 1
+"""Of result.json; raised when a reader of older files would go wrong."""
+
+INCIDENTAL = {"run_dir", "data.root", "data.workers", "data.cache", "evaluate.batch"}
+"""Fields that may differ when a run is continued: they change where or how fast, not what."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of one run, and what is read from and written to them."""
+
+    path: Path
+
+    @property
+    def config_file(self) -> Path:
+        return self.path / "config.json"
+
+    @property
+    def log_file(self) -> Path:
+        return self.path / "log.jsonl"
+
+    @property
+    def checkpoint_file(self) -> Path:
+        return self.path / "checkpoint.pt"
+
+    @property
+    def result_file(self) -> Path:
+        return self.path / "result.json"
+
+    @property
+    def figures(self) -> Path:
+        return self.path / "figures"
+
+    def weights(self, which: str = "last") -> Path:
+        """File of the student's "last" weights or of their running "average"."""
+        return self.path / ("student.safetensors" if which == "last" else f"student_{which}.safetensors")
+
+    def check_free(self, cfg: RunConfig) -> None:
+        """Raise KitError if the folder holds another run than `cfg`."""
+        if not self.config_file.is_file():
+            return
+        differing = [name for name in differences(cfg, self.config()) if name not in INCIDENTAL]
+        if differing:
+            raise KitError(
+                f"{self.path} already holds another run (it differs in {', '.join(differing)}); "
+                "choose another run_dir, or delete the folder"
+            )
+
+    def open(self, cfg: RunConfig) -> None:
+        """Make the folder and write down what it is for."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        if not self.config_file.is_file():
+            write_json(self.config_file, to_dict(cfg))
+
+    def config(self) -> RunConfig:
+        """The configuration the folder was made for."""
+        return from_dict(read_json(self.config_file))
+
+    def result(self) -> dict | None:
+        """Content of result.json, or None if the run is not finished."""
+        if not self.result_file.is_file():
+            return None
+        result = read_json(self.result_file)
+        if result.get("schema") != SCHEMA:
+            raise KitError(f"{self.result_file} has schema {result.get('schema')}, this kit reads {SCHEMA}")
+        return result
+
+    def append_log(self, record: dict) -> None:
+        """Add a line to log.jsonl."""
+        with open(self.log_file, "a") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def log(self) -> list[dict]:
+        """All whole lines of log.jsonl; a line that was cut off by a kill is left out."""
+        records = []
+        for line in self.log_file.read_text().splitlines() if self.log_file.is_file() else []:
+            try:
+                records.append(json.loads(line))
+            except json.JSONDecodeError:
+                continue
+        return records
+
+    def cut_log(self, step: int, total: int) -> None:
+        """Drop lines that a run which goes on from `step` will write again: later ones, and the final evaluation."""
+        final = [record for record in self.log() if "miou" in record and record["step"] == total]
+        kept = [record for record in self.log() if record["step"] <= step and record not in final]
+        self.log_file.write_text("".join(json.dumps(record) + "\n" for record in kept))
+
+
+def load_run(path: str | Path) -> dict:
+    """result.json of a finished run, with "path" (its folder) and "log" (its lines) added. Raises KitError if not."""
+    folder = RunFolder(Path(path))
+    result = folder.result()
+    if result is None:
+        state = "is not finished" if folder.config_file.is_file() else "holds no run"
+        raise KitError(f"{folder.path} {state}: there is no result.json in it")
+    return {**result, "path": str(folder.path), "log": folder.log()}
+
+
+def load_runs(paths) -> list[dict]:
+    """`load_run` of each path."""
+    return [load_run(path) for path in paths]
+
+
+def provenance() -> dict:
+    """Date, versions, machine and commit that stand beside every number."""
+    packages = ("torch", "torchvision", "timm", "segmentation-models-pytorch", "accelerate", "torchmetrics", "numpy")
+    return {
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in packages},
+        "machine": f"{platform.machine()} {platform.system()}",
+        "commit": _commit(),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except ModuleNotFoundError:  # a machine that trains without, say, segmentation_models_pytorch
+        return None
+
+
+def _commit() -> str | None:
+    """Commit of the kit's sources, with "+" if they were changed since; None outside a repository."""
+    try:
+        commit = _git("rev-parse", "--short=12", "HEAD")
+        return commit + ("+" if _git("status", "--porcelain", "--", "kit") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(PROJECT), *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.strip()

@@ -1,0 +1,276 @@
+"""fit(cfg): the only training loop."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+from accelerate import Accelerator
+from accelerate.utils import send_to_device
+from torch.utils.data import DataLoader
+from torch.utils.tensorboard import SummaryWriter
+
+from kit.config import RunConfig
+from kit.data.catalog import DatasetSpec, find_spec
+from kit.data.files import SegFiles
+from kit.data.loaders import TrainBatches, ValImages, train_loader
+from kit.data.splits import Split, make_split
+from kit.errors import KitError
+from kit.evaluate.metrics import Scores
+from kit.evaluate.run import PROTOCOL, evaluate
+from kit.fields import to_dict
+from kit.methods.base import Method
+from kit.methods.build import build_method
+from kit.models.segmenter import Segmenter
+from kit.models.wrappers import Averaged
+from kit.paths import from_project
+from kit.results import SCHEMA, RunFolder, provenance
+from kit.storage import write_bytes, write_json
+from kit.train.checkpoint import load_checkpoint, save_checkpoint
+from kit.train.optim import make_optimizer, poly_lr, set_lr
+from kit.train.progress import Reporter
+from kit.types import Progress
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything of a run that can be refused before its folder is made."""
+
+    spec: DatasetSpec
+    split: Split
+    val: ValImages
+    batches: TrainBatches
+    method: Method
+
+
+@dataclass
+class Tally:
+    """What a run has spent and seen so far; kept in its checkpoints."""
+
+    seconds: float = 0.0
+    """Spent in training steps."""
+    best: dict | None = None
+    """{"miou", "step"} of the best evaluation on the way."""
+    losses: dict[str, list[torch.Tensor]] = field(default_factory=dict)
+    """Since the last line of the log, left on the device; empty whenever a checkpoint is written."""
+
+
+def fit(cfg: RunConfig) -> dict:
+    """Train, evaluate and write the run's folder; return the content of its result.json.
+
+    A folder that holds a finished run of the same configuration is not trained again, one that was killed goes on
+    from its last checkpoint and ends with the weights it would have had.
+
+    Raises: KitError for data, split, networks or a folder that do not fit the configuration, before anything is
+    written; and if the loss stops being finite, before the optimiser touches the weights.
+    """
+    folder = RunFolder(Path(cfg.run_dir))
+    folder.check_free(cfg)
+    accelerator = Accelerator(mixed_precision=_precision(cfg.train.precision))
+    label = f"{cfg.method.name} ({folder.path.name})"
+    done = folder.result()
+    if done is not None:
+        Reporter(label, 0, 0, not accelerator.is_main_process).say(f"already finished in {folder.path}")
+        return done
+    parts = prepare(cfg, accelerator.process_index, accelerator.num_processes)
+    if accelerator.is_main_process:
+        folder.open(cfg)
+    run = Run(cfg, folder, accelerator, parts)
+    reporter = Reporter(label, run.start, cfg.train.steps, not accelerator.is_main_process)
+    try:
+        run.train(reporter)
+        return run.finish(reporter)
+    finally:
+        reporter.close()
+        run.close()
+
+
+def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
+    """Data, split and networks of a run, checked against each other."""
+    root = from_project(cfg.data.root)
+    spec = find_spec(cfg.data.dataset, root)
+    train, val = (SegFiles(spec, root, part, cfg.data.base_size, cfg.data.cache) for part in ("train", "val"))
+    if not val.masked_ids:
+        raise KitError(f"no masks for the val images in {root}; without them nothing can be judged")
+    split = make_split(cfg.data, train, val)
+    if world > 1 and (cfg.data.labelled % world or cfg.data.unlabelled % world):
+        raise KitError(f"data.labelled and data.unlabelled must be multiples of the {world} processes")
+    torch.manual_seed(cfg.seed)  # initial weights
+    method = build_method(cfg, spec.num_classes)
+    for net in method.modules():
+        if isinstance(net, Segmenter):
+            net.check_size(*cfg.data.crop)
+    batches = TrainBatches(cfg.data, train, split, method.views, cfg.seed, cfg.train.steps, rank, world)
+    return Parts(spec, split, ValImages(val, cfg.evaluate.limit), batches, method)
+
+
+class Run:
+    """One run in progress: the method, its optimiser, the average of its student, and where it stands."""
+
+    def __init__(self, cfg: RunConfig, folder: RunFolder, accelerator: Accelerator, parts: Parts):
+        self.cfg, self.folder, self.accelerator, self.parts = cfg, folder, accelerator, parts
+        saved = load_checkpoint(folder.checkpoint_file)
+        optimizer = make_optimizer(cfg.optim, parts.method)
+        self.average = Averaged(parts.method.predictor(), cfg.train.ema_decay).to(accelerator.device)
+        self.start, self.tally = 0, Tally()
+        if saved:
+            parts.method.load_state_dict(saved["method"])
+            self.average.load_state_dict(saved["average"])
+            self.start, self.tally = saved["step"], Tally(saved["seconds"], saved["best"])
+        self.method, self.optimizer = accelerator.prepare(parts.method, optimizer)
+        if saved:  # after `prepare`, so that its state lands on the device of the weights
+            self.optimizer.load_state_dict(saved["optimizer"])
+        self.events = None
+        if accelerator.is_main_process:
+            folder.cut_log(self.start, cfg.train.steps)
+            self.events = SummaryWriter(folder.path / "tensorboard", purge_step=self.start or None)
+
+    def close(self) -> None:
+        """Let go of open files."""
+        if self.events is not None:
+            self.events.close()
+
+    @property
+    def student(self) -> Segmenter:
+        """The network that is kept."""
+        return self.accelerator.unwrap_model(self.method).predictor()
+
+    def train(self, reporter: Reporter) -> None:
+        """All steps that are left."""
+        cfg, steps = self.cfg, self.cfg.train.steps
+        if self.start:
+            reporter.say(f"goes on at step {self.start} of {steps}")
+        self.method.train()
+        clock = time.monotonic()
+        batches = iter(train_loader(self.parts.batches, self.start))
+        for step in range(self.start, steps):
+            self.one_step(step, next(batches))
+            reporter.step()
+            done = step + 1
+            if done % cfg.train.log_every == 0 or done == steps:
+                now = time.monotonic()
+                self.tally.seconds, clock = self.tally.seconds + now - clock, now
+                self.write_log(done, reporter)
+            if cfg.train.eval_every and done % cfg.train.eval_every == 0 and done < steps:
+                paused = time.monotonic()
+                self.evaluate(done, reporter)
+                self.method.train()
+                clock += time.monotonic() - paused
+            if done % cfg.train.checkpoint_every == 0 or done == steps:
+                now = time.monotonic()
+                self.tally.seconds, clock = self.tally.seconds + now - clock, now
+                self.save(done)
+
+    def one_step(self, step: int, batch) -> None:
+        """Forward, backward, finite check, clip, optimiser, averages."""
+        cfg = self.cfg
+        state = np.random.SeedSequence([cfg.seed, step, self.accelerator.process_index]).generate_state(1)
+        torch.manual_seed(int(state[0]))  # dropout, the same in a resumed run
+        progress = Progress(step, cfg.train.steps, np.random.default_rng([cfg.seed, step, 3]))
+        set_lr(self.optimizer, cfg.optim.lr * poly_lr(step, cfg.train.steps, cfg.optim.power, cfg.optim.warmup))
+        out = self.method(send_to_device(batch, self.accelerator.device), progress)
+        if not torch.isfinite(out.loss):
+            parts = ", ".join(f"{name} {value.item():.3g}" for name, value in out.parts.items())
+            raise KitError(f"loss is {out.loss.item()} at step {step} ({parts}); lower optim.lr or set optim.clip")
+        self.accelerator.backward(out.loss)
+        if cfg.optim.clip:
+            self.accelerator.clip_grad_norm_(self.method.parameters(), cfg.optim.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.average.update(self.student, step)
+        self.accelerator.unwrap_model(self.method).after_step(progress)
+        for name, value in {"loss": out.loss.detach(), **out.parts}.items():
+            self.tally.losses.setdefault(name, []).append(value)
+
+    def write_log(self, done: int, reporter: Reporter) -> None:
+        """One line with the means since the last one."""
+        means = {name: torch.stack(values).mean().item() for name, values in self.tally.losses.items()}
+        self.tally.losses = {}
+        record = {
+            "step": done,
+            "loss": means.pop("loss"),
+            "parts": means,
+            "lr": self.optimizer.param_groups[0]["lr"],
+            "seconds": round(self.tally.seconds, 3),
+        }
+        self.write(record, {f"train/{name}": v for name, v in {"loss": record["loss"], "lr": record["lr"], **means}.items()})
+        reporter.record(record)
+
+    def evaluate(self, done: int, reporter: Reporter) -> tuple[Scores, Scores]:
+        """Scores of the student and of its average on the val part."""
+        items = DataLoader(self.parts.val, batch_size=None, num_workers=self.cfg.data.workers,
+                           generator=torch.Generator())  # fmt: skip
+        last, average = (
+            evaluate(net, items, self.parts.spec, self.cfg.evaluate.batch) for net in (self.student, self.average.net)
+        )
+        if self.tally.best is None or last.miou > self.tally.best["miou"]:
+            self.tally.best = {"miou": last.miou, "step": done}
+        record = {"step": done, "miou": last.miou, "average_miou": average.miou}
+        self.write(record, {"val/miou": last.miou, "val/average_miou": average.miou})
+        reporter.record(record)
+        return last, average
+
+    def write(self, record: dict, scalars: dict[str, float]) -> None:
+        """A line to log.jsonl and its numbers to TensorBoard, from the first process."""
+        if self.events is not None:
+            self.folder.append_log(record)
+            for name, value in scalars.items():
+                self.events.add_scalar(name, value, record["step"])
+
+    def save(self, done: int) -> None:
+        """A checkpoint from which the run can go on at step `done`."""
+        if self.accelerator.is_main_process:
+            state = {
+                "step": done,
+                "seconds": self.tally.seconds,
+                "best": self.tally.best,
+                "method": self.accelerator.unwrap_model(self.method).state_dict(),
+                "average": self.average.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+            }
+            save_checkpoint(self.folder.checkpoint_file, state)
+
+    def finish(self, reporter: Reporter) -> dict:
+        """Final scores, weights and result.json."""
+        started = time.monotonic()
+        last, average = self.evaluate(self.cfg.train.steps, reporter)
+        result = {
+            "schema": SCHEMA,
+            "method": self.cfg.method.name,
+            "config": to_dict(self.cfg),
+            "seed": self.cfg.seed,
+            "dataset": {
+                "name": self.parts.spec.name,
+                "classes": list(self.parts.spec.classes),
+                "palette": [list(colour) for colour in self.parts.spec.palette],
+                "rare": list(self.parts.spec.rare),
+            },
+            "split": self.parts.split.record(),
+            "protocol": PROTOCOL,
+            "steps": self.cfg.train.steps,
+            "last": last.record(),
+            "average": average.record(),
+            "best": self.tally.best,
+            "student_parameters": sum(p.numel() for p in self.student.parameters()),
+            "seconds": {"train": round(self.tally.seconds, 2), "evaluate": round(time.monotonic() - started, 2)},
+            "device": str(self.accelerator.device),
+            "processes": self.accelerator.num_processes,
+            "threads": torch.get_num_threads(),
+            "weights": self.folder.weights().name,
+            **provenance(),
+        }
+        if self.accelerator.is_main_process:
+            for which, net in (("last", self.student), ("average", self.average.net)):
+                write_bytes(self.folder.weights(which), safetensors.torch.save(net.state_dict()))
+            write_json(self.folder.result_file, result)
+            self.folder.checkpoint_file.unlink(missing_ok=True)
+        return result
+
+
+def _precision(wanted: str) -> str:
+    """Accelerate's name of a precision."""
+    if wanted == "auto":
+        wanted = "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "fp32"
+    return {"fp32": "no", "bf16": "bf16"}[wanted]
