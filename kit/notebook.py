@@ -9,6 +9,10 @@ import ast
 from kit.errors import KitError, unknown
 from kit.paths import enter_project
 
+TYPES = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict}
+"""Types a parameter may have. papermill cannot read others (it stops at the bar of `str | None`), so a parameter that
+may be left out has an empty value for that."""
+
 INJECTED = "# Parameters"
 """First line of the cell that papermill adds."""
 
@@ -19,7 +23,8 @@ def parameters(namespace: dict) -> dict[str, object]:
     A parameters cell holds nothing but `name: type = value  # meaning`, one a line. The working folder becomes the
     project's, so that relative paths mean the same in JupyterLab and under papermill.
 
-    Raises: KitError if papermill was given a name that the notebook does not declare, or there is no such cell.
+    Raises: KitError if papermill was given a name that the notebook does not declare, if a value is not of its
+    declared type, or if there is no such cell.
     """
     enter_project()
     sources = [source for source in namespace.get("In", []) if isinstance(source, str)]
@@ -30,18 +35,22 @@ def parameters(namespace: dict) -> dict[str, object]:
     for name in injected:
         if name not in declared:
             raise unknown("parameter", name, declared)
+    for name, kind in declared.items():
+        value = namespace[name]
+        if not (type(value) is TYPES[kind] or (kind == "float" and type(value) is int)):
+            raise KitError(f"parameter {name} must be {kind}, got {value!r}")
     return {name: namespace[name] for name in declared}
 
 
-def _declared(source: str) -> list[str]:
-    """Names of a cell that is nothing but annotated assignments; else none."""
+def _declared(source: str) -> dict[str, str]:
+    """Name -> type, of a cell that is nothing but annotated assignments; else none."""
     try:
         statements = ast.parse(source).body
     except SyntaxError:  # a cell with magics
-        return []
-    if not all(isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name) for s in statements):
-        return []
-    return [s.target.id for s in statements]
+        return {}
+    if not all(isinstance(s, ast.AnnAssign) and getattr(s.annotation, "id", "") in TYPES for s in statements):
+        return {}
+    return {s.target.id: s.annotation.id for s in statements}
 
 
 def _assigned(source: str) -> list[str]:

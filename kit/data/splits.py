@@ -58,7 +58,7 @@ def make_split(cfg: DataConfig, train: SegFiles, val: SegFiles) -> Split:
     if (folder / LABELLED).is_file():
         split = Split(cfg.split, read_list(folder / LABELLED), read_list(folder / UNLABELLED))
     else:
-        count = _count(cfg.split, len(train.masked_ids))
+        count = labelled_count(cfg.split, len(train.masked_ids))
         labelled = draw(train.masked_ids, count, cfg.split_seed)
         drawn = count < len(train.masked_ids)
         name = f"{cfg.split} seed {cfg.split_seed}" if drawn else cfg.split
@@ -70,7 +70,8 @@ def make_split(cfg: DataConfig, train: SegFiles, val: SegFiles) -> Split:
 def check_split(split: Split, train: SegFiles, val: SegFiles) -> None:
     """Raise KitError unless the split fits the files; see `make_split`."""
     if not split.labelled:
-        raise KitError(f"split {split.name!r} has no labelled image; {len(train.masked_ids)} of {train.root} have masks")
+        masked = f"{len(train.masked_ids)} images in {train.root} have masks"
+        raise KitError(f"split {split.name!r} has no labelled image; {masked}")
     both = set(split.labelled) & set(split.unlabelled)
     if both:
         raise KitError(f"split {split.name!r}: {_some(both)} in both lists")
@@ -98,7 +99,7 @@ def write_lists(split: Split, folder: Path) -> None:
         (folder / name).write_text("".join(f"{i}\n" for i in sorted(ids)))
 
 
-def _count(split: str, total: int) -> int:
+def labelled_count(split: str, total: int) -> int:
     """Number of labelled images that "1_N" (rounded up, as published), "count_N", "all" or "masks" asks for."""
     if split in ("all", "masks"):
         return total
@@ -108,7 +109,8 @@ def _count(split: str, total: int) -> int:
     if count and 0 < int(count[1]) <= total:
         return int(count[1])
     raise KitError(
-        f'split {split!r} is neither "1_N", "count_N" (N of at most {total}), "all", "masks", nor a folder with {LABELLED}'
+        f'split {split!r} is neither "1_N", "count_N" (N of at most {total}), "all", "masks", '
+        f"nor a folder with {LABELLED}"
     )
 
 

@@ -42,7 +42,7 @@ def evaluate(net: Segmenter, items: Iterable[tuple[str, Tensor, Tensor]], spec: 
     count = 0
     for images, masks in _batches(items, batch):
         images, masks = images.to(device), masks.to(device)
-        prediction = predict_logits(net, images, tuple(masks.shape[-2:])).argmax(1)
+        prediction = predict_logits(net, images, tuple(masks.shape[-2:])).max(1).indices
         matrix += confusion_matrix(prediction, masks, spec.num_classes)
         count += len(images)
     return scores_of(matrix.cpu(), spec.classes, count)

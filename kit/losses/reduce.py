@@ -20,4 +20,5 @@ def require_same_shape(a: Tensor, b: Tensor) -> None:
 def require_pixels(logits: Tensor, labels: Tensor) -> None:
     """Refuse logits (B, C, H, W) and labels (B, H, W) that do not belong together."""
     if logits.ndim != 4 or labels.shape != (logits.shape[0], *logits.shape[2:]):
-        raise KitError(f"logits {tuple(logits.shape)} need labels (B, H, W) of the same size, got {tuple(labels.shape)}")
+        shapes = f"{tuple(logits.shape)} and {tuple(labels.shape)}"
+        raise KitError(f"logits (B, C, H, W) and labels (B, H, W) must be of the same size, got {shapes}")

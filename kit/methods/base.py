@@ -32,7 +32,7 @@ class Method(nn.Module, ABC):
     def predictor(self) -> Segmenter:
         """The network that is evaluated, saved and shown."""
 
-    def after_step(self, progress: Progress) -> None:  # noqa: B027 (most methods have nothing to do here)
+    def after_step(self, progress: Progress) -> None:
         """Called after the optimiser's step: averaged weights and the like."""
 
 

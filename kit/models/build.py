@@ -52,9 +52,9 @@ def deit_b(cfg, num_classes, pretrained):
 
 
 def tinyvit_demo(cfg, num_classes, pretrained):
-    """A TinyViT of one block a stage, windows fitting 128 x 128 crops without padding."""
+    """A TinyViT of one or two blocks a stage, windows fitting 96 x 96 crops without padding."""
     sizes = {"embed_dims": (24, 32, 64, 96), "depths": (1, 1, 2, 1), "num_heads": (2, 2, 4, 4),
-             "window_sizes": (8, 8, 8, 4), "drop_path_rate": 0.0}  # fmt: skip
+             "window_sizes": (6, 6, 6, 3), "drop_path_rate": 0.0}  # fmt: skip
     return _uper(cfg, num_classes, pretrained, "tiny_vit_5m_224", (16, 24, 32, 48), fused=32, **sizes)
 
 

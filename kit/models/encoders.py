@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import timm
-import torch
 from timm.layers import resample_abs_pos_embed
 from timm.models.tiny_vit import TinyVit
 from torch import Tensor, nn
@@ -35,9 +34,10 @@ class TimmEncoder(nn.Module):
     def __init__(self, name: str, *, pretrained: bool, weights: str | None = None, **sizes):
         super().__init__()
         self.net = create(name, pretrained, weights, features_only=True, **sizes)
-        keep = [i for i, stride in enumerate(self.net.feature_info.reduction()) if stride in (4, 8, 16, 32)]
+        offered = self.net.feature_info.reduction()
+        keep = [i for i, stride in enumerate(offered) if stride in (4, 8, 16, 32)]
         if len(keep) != 4:
-            raise KitError(f"{name} offers maps at strides {self.net.feature_info.reduction()}; 4, 8, 16, 32 are needed")
+            raise KitError(f"{name} offers maps at strides {offered}; 4, 8, 16 and 32 are needed")
         self.name, self._keep = name, keep
         self.channels = [self.net.feature_info.channels()[i] for i in keep]
         self.strides, self.multiple, self.heads = [4, 8, 16, 32], 32, 0

@@ -195,7 +195,8 @@ class Run:
             "lr": self.optimizer.param_groups[0]["lr"],
             "seconds": round(self.tally.seconds, 3),
         }
-        self.write(record, {f"train/{name}": v for name, v in {"loss": record["loss"], "lr": record["lr"], **means}.items()})
+        scalars = {"loss": record["loss"], "lr": record["lr"], **means}
+        self.write(record, {f"train/{name}": value for name, value in scalars.items()})
         reporter.record(record)
 
     def evaluate(self, done: int, reporter: Reporter) -> tuple[Scores, Scores]:

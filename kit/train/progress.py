@@ -40,10 +40,11 @@ class Reporter:
         elif self.bar is None and "loss" in record and record["step"] - self.shown >= self.every:
             self.shown = record["step"]
             parts = "  ".join(f"{name} {value:.3f}" for name, value in record["parts"].items())
-            self.say(f"step {record['step']}/{self.total}  {record['seconds']:.0f} s  loss {record['loss']:.3f}  {parts}")
+            place = f"step {record['step']}/{self.total}  {record['seconds']:.0f} s"
+            self.say(f"{place}  loss {record['loss']:.3f}  {parts}")
         elif "miou" in record:
-            self.say(f"step {record['step']}/{self.total}  val mIoU {record['miou']:.1%}, "
-                     f"average {record['average_miou']:.1%}")  # fmt: skip
+            scores = f"val mIoU {record['miou']:.1%}, of average weights {record['average_miou']:.1%}"
+            self.say(f"step {record['step']}/{self.total}  {scores}")
 
     def say(self, line: str) -> None:
         """A line of text, above the bar if there is one."""

@@ -1,0 +1,106 @@
+"""`make demo`: three methods on drawn street scenes, from nothing to a table, figures and a report."""
+
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from kit.batch import Cell, run_grid, run_notebook
+from kit.config import RunConfig
+from kit.data.synthetic import draw_dataset
+from kit.evaluate.run import evaluate
+from kit.figures.tables import as_text, rows
+from kit.paths import PROJECT
+from kit.recipes import RECIPES
+from kit.report import to_html
+from kit.results import RunFolder, load_runs
+from kit.storage import write_json
+from kit.train.loop import prepare
+
+METHODS = ("supervised", "cps", "trikd")
+"""Rows of the table, in this order."""
+
+
+def demo(out: Path, steps: int | None = None, workers: int = 2) -> dict:
+    """Run everything below `out` and return the content of `out/summary.json`.
+
+    What is finished is not run again. Args: steps: of each student; None is the recipe's. workers: runs at a time.
+    """
+    out = Path(out)
+    configs = {method: RECIPES["demo"](method) for method in METHODS}
+    data = draw_dataset(PROJECT / configs["supervised"].data.root, progress=True)
+    steps = steps or configs["supervised"].train.steps
+    folders = [out / method for method in METHODS]
+    cells = [
+        train_cell(folder, method=method, recipe="demo", steps=steps, data_root=str(data))
+        for method, folder in reversed(list(zip(METHODS, folders, strict=True)))  # the longest first
+    ]
+    with StepBar(folders, steps * len(folders)) as bar:
+        run_grid(cells, workers, bar.look)
+    runs = load_runs(folders)
+    pictures = {"runs": [str(f) for f in folders], "out": str(out / "figures"), "data_root": str(data)}
+    visualize = run_notebook(Cell(PROJECT / "notebooks/visualize.ipynb", out / "notebooks/visualize.ipynb", pictures))
+    report = to_html(visualize, out / "report.html", title="Supervised-only, CPS and TriKD on drawn street scenes")
+    summary = {run["method"]: summarise(run) for run in runs}
+    write_json(out / "summary.json", summary)
+    untrained = untrained_miou(RunFolder(folders[0]).config())
+    files = [out / "summary.json", report, *(cell.executed for cell in reversed(cells)), visualize,
+             *sorted((out / "figures").glob("*.pdf"))]  # fmt: skip
+    sys.stdout.write(
+        f"\n{as_text(rows(runs))}\n\nThe same network before training: mIoU {untrained:.1%}. "
+        f"One seed; a difference between methods means nothing without several (make study).\n\n"
+        + "".join(f"  {path}\n" for path in files)
+    )
+    return summary
+
+
+def train_cell(folder: Path, **parameters: object) -> Cell:
+    """train.ipynb for one run; its executed copy lies beside the run's folder, in notebooks/."""
+    executed = folder.parent / "notebooks" / f"train_{folder.name}.ipynb"
+    return Cell(PROJECT / "notebooks/train.ipynb", executed, {**parameters, "run_dir": str(folder)})
+
+
+def summarise(run: dict) -> dict:
+    """A run's numbers for summary.json; IoU in percent, null for absent classes."""
+    percent = {name: None if value is None else round(100 * value, 2) for name, value in run["last"]["iou"].items()}
+    return {
+        "miou": round(100 * run["last"]["miou"], 2),
+        "miou_average_weights": round(100 * run["average"]["miou"], 2),
+        "iou": percent,
+        "rare_classes": run["dataset"]["rare"],
+        "student_parameters": run["student_parameters"],
+        "seconds": run["seconds"]["train"],
+        "steps": run["steps"],
+        "seed": run["seed"],
+        "split": run["split"]["name"],
+        "split_sha256": run["split"]["labelled_sha256"],
+        "protocol": run["protocol"],
+    }
+
+
+def untrained_miou(cfg: RunConfig) -> float:
+    """What the student scores before its first step."""
+    parts = prepare(cfg)
+    items = (parts.val[i] for i in range(len(parts.val)))
+    return evaluate(parts.method.predictor(), items, parts.spec, cfg.evaluate.batch).miou
+
+
+class StepBar:
+    """One progress bar over the steps of several runs, read from their log files."""
+
+    def __init__(self, folders: list[Path], total: int):
+        self.folders = [RunFolder(folder) for folder in folders]
+        self.bar = tqdm(total=total, desc="training", unit="step")
+
+    def look(self) -> None:
+        """Move the bar to where the runs are."""
+        done = {folder.path.name: max((r["step"] for r in folder.log()), default=0) for folder in self.folders}
+        self.bar.set_postfix(done)
+        self.bar.update(sum(done.values()) - self.bar.n)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.look()
+        self.bar.close()

@@ -1,0 +1,134 @@
+"""Qualitative results: images, truth, predictions and where they are wrong, side by side."""
+
+import math
+import textwrap
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from kit.errors import KitError
+from kit.figures.style import PAGE, SMALL, colour, grey, looks, new_figure, tint
+from kit.types import IGNORE
+
+WRONG, FIXED, BROKEN = "#EFC443", "#0072B2", "#C1272D"
+"""Wrong in the last run and (if there is more than one) in the first too; wrong in the first only; in the last only."""
+
+VOID = "#505050"
+"""Pixels of the error map that are not counted; darker than anything in its picture."""
+
+UNLABELLED = (0, 0, 0)
+"""Colour of such pixels in the truth, as the data sets' own tools have it."""
+
+GAP, LINE, HEAD_LINE = 0.03, 0.132, 0.12
+"""Inches between pictures, and heights of a line of a legend and of a head."""
+
+
+def error_map(image: np.ndarray, truth: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """The image in pale grey with wrong pixels in colour, float (H, W, 3) in 0..1.
+
+    Args:
+        image: uint8 (H, W, 3).
+        truth, first, last: class ids (H, W); the truth may hold IGNORE. With one run, `first` is `last`.
+    """
+    counted = truth != IGNORE
+    picture = grey(image, brightest=1.0, darkest=0.5)
+    was_wrong, is_wrong = (first != truth) & counted, (last != truth) & counted
+    tint(picture, ~counted, VOID, 1.0)
+    tint(picture, is_wrong & was_wrong, WRONG)
+    tint(picture, was_wrong & ~is_wrong, FIXED)
+    tint(picture, is_wrong & ~was_wrong, BROKEN)
+    return picture
+
+
+@looks()
+def mask_grid(images: list[np.ndarray], truths: list[np.ndarray], predictions: dict[str, list[np.ndarray]],
+              classes: list[str], palette: list, width: float = PAGE) -> Figure:  # fmt: skip
+    """One row per image: image, truth, a column per run, and the errors of the last run.
+
+    The error map compares the last run with the first: pixels that both have wrong, that the last has put right, and
+    that it has broken. Its pale grey picture shows through where the last and the first run are right.
+
+    Args:
+        images: uint8 (H, W, 3) each.
+        truths: class ids or IGNORE, (H, W) of the same image.
+        predictions: head of the column -> class ids (H, W) per image; in the order of the columns.
+        classes, palette: names and RGB 0..255, in the order of class ids; the legend names those that occur.
+        width: of the figure, in inches.
+    Raises: KitError if there is no image or no run, or if lengths or sizes do not match.
+    """
+    _check(images, truths, predictions)
+    heads = ["Image", "Ground truth", *predictions, f"Errors of {list(predictions)[-1]}"]
+    cell = (width - GAP * (len(heads) - 1)) / len(heads)
+    heads = [textwrap.fill(head, max(8, int(cell / 0.073))) for head in heads]
+    heights = [cell * image.shape[0] / image.shape[1] for image in images]
+    legends = _legends(truths, predictions, classes, palette)
+    columns = [_columns(handles, width) for _, handles in legends]
+    head_height = HEAD_LINE * max(head.count("\n") + 1 for head in heads) + 0.07
+    lines = [bool(title) + math.ceil(len(h) / n) for (title, h), n in zip(legends, columns, strict=True)]
+    legend_heights = [LINE * count + 0.07 for count in lines]
+    height = head_height + sum(heights) + GAP * len(heights) + sum(legend_heights)
+
+    fig = new_figure(width, height, layout=None)  # pictures touch at fixed gaps, which no layout engine knows
+    top = height - head_height
+    for row, (image, truth) in enumerate(zip(images, truths, strict=True)):
+        masks = [masks[row] for masks in predictions.values()]
+        coloured = [colour(mask, palette, UNLABELLED) for mask in (truth, *masks)]
+        pictures = [image, *coloured, error_map(image, truth, masks[0], masks[-1])]
+        for column, picture in enumerate(pictures):
+            left, low = column * (cell + GAP), top - heights[row]
+            ax = fig.add_axes((left / width, low / height, cell / width, heights[row] / height))
+            ax.imshow(picture, aspect="auto")
+            ax.set_axis_off()
+            if row == 0:
+                ax.set_title(heads[column], fontsize=SMALL)
+        top -= heights[row] + GAP
+    for (title, handles), count, room in zip(legends, columns, legend_heights, strict=True):
+        _place(fig, title, handles, count, top / height)
+        top -= room
+    return fig
+
+
+def _check(images: list, truths: list, predictions: dict) -> None:
+    if not images or not predictions:
+        raise KitError("a grid of masks needs at least one image and one run")
+    for name, masks in {"truth": truths, **predictions}.items():
+        if len(masks) != len(images):
+            raise KitError(f"{name}: {len(masks)} masks for {len(images)} images")
+        for image, mask in zip(images, masks, strict=True):
+            if image.shape[:2] != mask.shape:
+                raise KitError(f"{name}: a mask of {mask.shape} for an image of {image.shape[:2]}")
+
+
+def _legends(truths: list, predictions: dict, classes: list[str],
+             palette: list) -> list[tuple[str | None, list[Patch]]]:  # fmt: skip
+    """Title and swatches: of the classes that occur, and of the error map."""
+    shown = [mask for masks in (truths, *predictions.values()) for mask in masks]
+    present = np.unique(np.concatenate([np.unique(mask) for mask in shown]))
+    named = [_patch(classes[i], np.asarray(palette[i]) / 255) for i in present if i != IGNORE]
+    first, last = list(predictions)[0], list(predictions)[-1]
+    if len(predictions) == 1:
+        title, errors = None, [_patch("wrong", WRONG)]
+    else:
+        title = f"{last} against {first}:"
+        errors = [_patch("wrong in both", WRONG), _patch("mended", FIXED), _patch("broken", BROKEN)]
+    if IGNORE in present:
+        named.append(_patch("not labelled", np.asarray(UNLABELLED) / 255))
+        errors.append(_patch("not counted", VOID))
+    return [(None, named), (title, errors)]
+
+
+def _patch(label: str, shade) -> Patch:
+    return Patch(facecolor=shade, edgecolor="0.4", linewidth=0.3, label=label)
+
+
+def _columns(handles: list[Patch], width: float) -> int:
+    """As many columns as the longest name allows."""
+    longest = max(len(handle.get_label()) for handle in handles)
+    return max(1, min(len(handles), int(width / (longest * 0.062 + 0.3))))
+
+
+def _place(fig: Figure, title: str | None, handles: list[Patch], columns: int, top: float) -> None:
+    fig.legend(handles=handles, title=title, title_fontsize=SMALL, loc="upper center", bbox_to_anchor=(0.5, top),
+               ncol=columns, borderpad=0.2, borderaxespad=0, handlelength=1.1, handleheight=0.9, handletextpad=0.4,
+               columnspacing=1.0, labelspacing=0.35)  # fmt: skip

@@ -1,0 +1,72 @@
+import pytest
+import torch
+
+from kit.models.frequency import FrequencySelect, gaussian_circulant, gaussian_split
+
+
+def low_by_fft(x, radius_h, radius_w):
+    """The definition: multiply the spectrum with the Gaussian around its exact zero frequency."""
+    h, w = x.shape[-2:]
+    v = torch.fft.fftfreq(h, 1 / h, dtype=torch.float64)[:, None] / radius_h
+    u = torch.fft.fftfreq(w, 1 / w, dtype=torch.float64) / radius_w
+    return torch.fft.ifft2(torch.fft.fft2(x) * torch.exp(-(u**2 + v**2) / 2)).real
+
+
+@pytest.mark.parametrize("size", [(16, 16), (15, 8), (1, 9), (32, 64)])
+@pytest.mark.parametrize("d0", [1.0, 10.0, 100.0])
+def test_matrix_products_equal_the_fourier_filter(size, d0):
+    x = torch.randn(2, 3, *size, dtype=torch.float64)
+    low, high = gaussian_split(x, d0)
+    torch.testing.assert_close(low, low_by_fft(x, d0, d0), rtol=0, atol=1e-12)
+    torch.testing.assert_close(low + high, x)
+    relative, _ = gaussian_split(x, d0, relative=True)
+    torch.testing.assert_close(relative, low_by_fft(x, d0 * size[0] / 128, d0 * size[1] / 128), rtol=0, atol=1e-12)
+
+
+def test_of_a_non_negative_map_the_low_part_keeps_sign_and_mean():
+    x = torch.rand(2, 3, 24, 24, dtype=torch.float64)
+    low, high = gaussian_split(x, 4.0)
+    assert low.min() >= -1e-9
+    torch.testing.assert_close(low.mean((2, 3)), x.mean((2, 3)))
+    torch.testing.assert_close(high.mean((2, 3)), torch.zeros(2, 3, dtype=torch.float64), atol=1e-12, rtol=0)
+
+
+def test_share_of_white_noise_that_passes():
+    # 67 % of white noise passes 10 bins on a 16 x 16 map: nearly all-pass.
+    matrix = gaussian_circulant(16, 10.0, torch.device("cpu"), torch.float64)
+    passed = (matrix**2).sum() / 16
+    assert passed.item() ** 2 == pytest.approx(0.67, abs=0.02)
+
+
+def test_half_precision_is_split_in_float32():
+    x = torch.randn(1, 2, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        low, high = gaussian_split(x.bfloat16(), 2.0)
+    assert low.dtype == high.dtype == torch.float32
+    torch.testing.assert_close(low + high, x.bfloat16().float())
+
+
+def test_a_matrix_made_in_inference_mode_can_be_trained_with():
+    with torch.inference_mode():
+        gaussian_split(torch.ones(1, 1, 11, 11), 3.21)
+    x = torch.randn(1, 1, 11, 11, requires_grad=True)
+    gaussian_split(x, 3.21)[0].sum().backward()
+    assert x.grad is not None
+
+
+@pytest.mark.parametrize("band", ["low", "high"])
+def test_selection_weighs_channels_by_their_band(band):
+    select = FrequencySelect(2, 5, band, d0=1.0, relative=False)
+    flat = torch.ones(1, 1, 16, 16)
+    checks = torch.ones(1, 1, 16, 16)
+    checks[..., ::2] = -1  # the highest frequency there is
+    with torch.no_grad():
+        select.attend.weight.copy_(torch.eye(2).view(2, 2, 1, 1))
+    a = select.channel_attention(torch.cat([flat, checks], 1)).detach().flatten()
+    inside, outside = (a[0], a[1]) if band == "low" else (a[1], a[0])
+    assert inside == pytest.approx(torch.sigmoid(torch.tensor(1.0)).item(), abs=1e-3)
+    assert outside == pytest.approx(0.5, abs=1e-3)
+    x = torch.randn(3, 2, 16, 16)
+    expected = select.project(x * (1 + select.channel_attention(x)))
+    torch.testing.assert_close(select(x), expected)
+    assert select(x).shape == (3, 5, 16, 16)

@@ -1,0 +1,43 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from kit.__main__ import main
+from kit.data.splits import read_list
+from kit.fields import to_dict
+
+
+def test_bad_input_is_one_line_and_an_exit_code(tmp_path, capsys):
+    assert main(["train", str(tmp_path / "absent.json")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: no file") and error.count("\n") == 1
+
+
+def test_unknown_commands_and_no_command(capsys):
+    for arguments in ([], ["fly"]):
+        with pytest.raises(SystemExit) as stop:
+            main(arguments)
+        assert stop.value.code == 2
+    assert "COMMAND" in capsys.readouterr().err
+
+
+def test_train_from_a_file(tiny, tmp_path):
+    (tmp_path / "c.json").write_text(json.dumps(to_dict(tiny())))
+    assert main(["train", str(tmp_path / "c.json"), "--run-dir", str(tmp_path / "other")]) == 0
+    assert (tmp_path / "other/result.json").is_file() and not (tmp_path / "run").exists()
+
+
+def test_scenes_and_a_split_of_them(tmp_path, capsys):
+    root = str(tmp_path / "scenes")
+    assert main(["synthetic", root, "--train", "6", "--val", "1", "--size", "32", "64"]) == 0
+    drawn = ["split", "--dataset", "synthetic", "--root", root, "--split", "1_4", "--out", str(tmp_path / "s")]
+    assert main(drawn) == 0
+    assert len(read_list(tmp_path / "s/labelled.txt")) == 2 and len(read_list(tmp_path / "s/unlabelled.txt")) == 4
+    assert "2 labelled" in capsys.readouterr().out
+
+
+def test_help_as_a_process():
+    done = subprocess.run([sys.executable, "-m", "kit", "--help"], capture_output=True, text=True, check=True)
+    assert "demo" in done.stdout and "study" in done.stdout

@@ -1,0 +1,66 @@
+import json
+
+import pytest
+
+from kit.errors import KitError
+from kit.recipes import configure
+from kit.results import RunFolder, load_run, provenance
+from kit.storage import read_json, write_bytes, write_json
+
+
+def test_a_file_is_whole_or_the_previous_one(tmp_path, monkeypatch):
+    path = tmp_path / "x.json"
+    write_json(path, {"a": 1})
+
+    def full_disk(*args):
+        raise OSError("no space left")
+
+    monkeypatch.setattr("os.fsync", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        write_bytes(path, b"half")
+    assert read_json(path) == {"a": 1} and list(tmp_path.iterdir()) == [path]
+
+
+def test_json_that_is_missing_or_damaged_is_named(tmp_path):
+    with pytest.raises(KitError, match="no file .*x.json"):
+        read_json(tmp_path / "x.json")
+    (tmp_path / "x.json").write_text('{"a": ')
+    with pytest.raises(KitError, match="x.json is not JSON"):
+        read_json(tmp_path / "x.json")
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "x.json", {"miou": float("nan")})
+
+
+def test_a_log_is_cut_where_a_run_goes_on(tmp_path):
+    folder = RunFolder(tmp_path)
+    evaluation = {"step": 4, "miou": 0.1}
+    for record in ({"step": 2, "loss": 1.0}, {"step": 4, "loss": 1.0}, evaluation, {"step": 6, "loss": 1.0}):
+        folder.append_log(record)
+    folder.log_file.write_text(folder.log_file.read_text() + '{"step": 8, "lo')  # cut off by a kill
+    assert [r["step"] for r in folder.log()] == [2, 4, 4, 6]
+    folder.cut_log(4, total=10)
+    assert folder.log() == [{"step": 2, "loss": 1.0}, {"step": 4, "loss": 1.0}, {"step": 4, "miou": 0.1}]
+    folder.cut_log(4, total=4)  # the final evaluation is made again
+    assert folder.log()[-1] == {"step": 4, "loss": 1.0}
+
+
+def test_a_folder_knows_its_run(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(KitError, match="holds no run"):
+        load_run(folder.path)
+    cfg = configure(method="cps", run_dir=str(folder.path))
+    folder.open(cfg)
+    folder.check_free(cfg)
+    assert folder.config() == cfg
+    with pytest.raises(KitError, match="is not finished"):
+        load_run(folder.path)
+    with pytest.raises(KitError, match="another run .*method.name"):
+        folder.check_free(configure(method="trikd", run_dir=str(folder.path)))
+    folder.result_file.write_text(json.dumps({"schema": 99}))
+    with pytest.raises(KitError, match="schema 99"):
+        folder.result()
+
+
+def test_provenance_names_versions():
+    record = provenance()
+    assert record["versions"]["torch"] and record["date"].startswith("20") and record["python"]

@@ -1,0 +1,31 @@
+import pytest
+import torch
+
+from kit.config import OptimConfig
+from kit.methods.build import build_method
+from kit.recipes import configure
+from kit.train.optim import make_optimizer, poly_lr, set_lr
+
+
+def test_the_schedule_by_hand():
+    assert poly_lr(0, 100) == 1.0 and poly_lr(100, 100) == 0.0 and poly_lr(120, 100) == 0.0
+    assert poly_lr(50, 100) == pytest.approx(0.5**0.9)
+    rates = [poly_lr(s, 100, warmup=10) for s in range(20)]
+    assert rates[0] == pytest.approx(1 / 11) and rates[10] == pytest.approx(0.9**0.9) and max(rates) == rates[10]
+    assert all(a > b for a, b in zip(rates[10:], rates[11:], strict=False))
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_every_parameter_is_in_one_group_and_norms_do_not_decay(name):
+    method = build_method(configure(method="trikd"), 3)
+    cfg = OptimConfig(name=name, lr=0.1, decoder_lr=10.0, weight_decay=0.3)
+    optimizer = make_optimizer(cfg, method)
+    listed = [p for group in optimizer.param_groups for p in group["params"]]
+    assert len(listed) == len({id(p) for p in listed}) == len(list(method.parameters()))
+    where = {id(p): group for group in optimizer.param_groups for p in group["params"]}
+    for net in (method.student, method.cnn, method.vit):
+        norm = next(m for m in net.encoder.modules() if isinstance(m, torch.nn.BatchNorm2d))
+        assert where[id(norm.weight)]["weight_decay"] == 0 and where[id(norm.weight)]["lr"] == 0.1
+        assert where[id(net.classify.weight)]["weight_decay"] == 0.3 and where[id(net.classify.weight)]["lr"] == 1.0
+    set_lr(optimizer, 0.05)
+    assert {round(group["lr"], 6) for group in optimizer.param_groups} == {0.05, 0.5}
