@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
 
     scenes = command("synthetic", _synthetic, "draw a data set of street scenes")
     scenes.add_argument("root", type=Path, help="folder to write")
-    scenes.add_argument("--train", type=int, default=384, help="training scenes (default: 384)")
+    scenes.add_argument("--train", type=int, default=192, help="training scenes (default: 192)")
     scenes.add_argument("--val", type=int, default=96, help="val scenes (default: 96)")
     scenes.add_argument("--size", type=int, nargs=2, default=(128, 256), metavar=("H", "W"), help="(default: 128 256)")
     scenes.add_argument("--seed", type=int, default=0, help="another seed draws other scenes")

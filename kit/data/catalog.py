@@ -72,7 +72,7 @@ def _cityscapes(name: str) -> DatasetSpec:
         images="leftImg8bit/{part}/*/*_leftImg8bit.png",
         masks="gtFine/{part}/{folder}/{id}_gtFine_labelIds.png",
         suffix="_leftImg8bit",
-        rare=("traffic sign", "rider"),
+        rare=("traffic sign", "train"),
     )
 
 

@@ -21,7 +21,7 @@ SPLIT_STRIDE = 1 << 31
 
 def draw_dataset(
     root: str | Path,
-    train: int = 384,
+    train: int = 192,
     val: int = 96,
     size: tuple[int, int] = (128, 256),
     seed: int = 0,

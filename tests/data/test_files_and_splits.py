@@ -183,5 +183,5 @@ def test_splits_that_are_not_understood(own, split):
 def test_the_committed_lists_are_the_hash_draw():
     folder = PROJECT / "splits/synthetic/1_16"
     labelled, unlabelled = read_list(folder / LABELLED), read_list(folder / "unlabelled.txt")
-    assert (len(labelled), len(unlabelled)) == (24, 360)
-    assert set(labelled) == set(draw([*labelled, *unlabelled], 24, 0))
+    assert (len(labelled), len(unlabelled)) == (12, 180)
+    assert set(labelled) == set(draw([*labelled, *unlabelled], 12, 0))
