@@ -51,7 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     scenes.add_argument("--size", type=int, nargs=2, default=(128, 256), metavar=("H", "W"), help="(default: 128 256)")
     scenes.add_argument("--seed", type=int, default=0, help="another seed draws other scenes")
 
-    split = command("split", _split, "draw a split by hash and write its lists")
+    splits = commands.add_parser("splits", help="lists of labelled images")
+    split = splits.add_subparsers(required=True, metavar="WHAT").add_parser("draw", help="draw by hash")
+    split.set_defaults(run=_draw_split)
     split.add_argument("--dataset", required=True, help="such as synthetic, cityscapes, camvid, folder")
     split.add_argument("--root", type=Path, required=True, help="folder of the data set")
     split.add_argument("--split", required=True, help='"1_N" or "count_N"')
@@ -87,7 +89,7 @@ def _synthetic(options: argparse.Namespace) -> None:
     draw_dataset(options.root, options.train, options.val, tuple(options.size), options.seed, progress=True)
 
 
-def _split(options: argparse.Namespace) -> None:
+def _draw_split(options: argparse.Namespace) -> None:
     from kit.config import DataConfig
     from kit.data.catalog import find_spec
     from kit.data.files import SegFiles

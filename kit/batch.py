@@ -95,12 +95,14 @@ def run_grid(cells: Sequence[Cell], workers: int, watch: Callable[[], None] | No
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=_begin_worker, initargs=(os.getpid(), threads)) as pool:
         watcher.start()
-        for future in as_completed([pool.submit(run_notebook, cell) for cell in cells]):
-            error = future.exception()
-            if error is not None:
-                failed.append(str(error))
-        stop.set()
-        watcher.join()
+        try:
+            for future in as_completed([pool.submit(run_notebook, cell) for cell in cells]):
+                error = future.exception()
+                if error is not None:
+                    failed.append(str(error))
+        finally:
+            stop.set()
+            watcher.join()
     if failed:
         raise KitError("; ".join(failed))
 

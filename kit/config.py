@@ -23,7 +23,7 @@ class ModelConfig:
     d0: float = 10.0
     """Radius of the Gaussian low-pass, in frequency bins."""
     d0_relative: bool = False
-    """Read `d0` as bins of a map of 128 (stride 4 of a 512 crop) and let it grow and shrink with the map."""
+    """Read `d0` as bins at the published crop of 512 and let it grow and shrink with the image."""
     dropout: float = 0.1
     """Share of channels dropped before the classifier."""
 

@@ -3,10 +3,9 @@
 import sys
 from pathlib import Path
 
-from tqdm import tqdm
-
 from kit.batch import Cell, run_grid, run_notebook
 from kit.config import RunConfig
+from kit.console import bar
 from kit.data.synthetic import draw_dataset
 from kit.evaluate.run import evaluate
 from kit.figures.tables import as_text, rows
@@ -90,12 +89,13 @@ class StepBar:
 
     def __init__(self, folders: list[Path], total: int):
         self.folders = [RunFolder(folder) for folder in folders]
-        self.bar = tqdm(total=total, desc="training", unit="step")
+        self.bar = bar(total, "training", "step")
 
     def look(self) -> None:
         """Move the bar to where the runs are."""
         done = {folder.path.name: max((r["step"] for r in folder.log()), default=0) for folder in self.folders}
-        self.bar.set_postfix(done)
+        going = [f.path.name for f in self.folders if f.log_file.exists() and not f.result_file.exists()]
+        self.bar.set_postfix({name: done[name] for name in going}, refresh=False)
         self.bar.update(sum(done.values()) - self.bar.n)
 
     def __enter__(self):

@@ -62,7 +62,9 @@ class RunFolder:
         return self.path / ("student.safetensors" if which == "last" else f"student_{which}.safetensors")
 
     def check_free(self, cfg: RunConfig) -> None:
-        """Raise KitError if the folder holds another run than `cfg`."""
+        """Raise KitError if the folder holds another run than `cfg`, or is a file."""
+        if self.path.is_file():
+            raise KitError(f"run_dir {self.path} is a file; name a folder")
         if not self.config_file.is_file():
             return
         differing = [name for name in differences(cfg, self.config()) if name not in INCIDENTAL]

@@ -32,8 +32,8 @@ def test_train_from_a_file(tiny, tmp_path):
 def test_scenes_and_a_split_of_them(tmp_path, capsys):
     root = str(tmp_path / "scenes")
     assert main(["synthetic", root, "--train", "6", "--val", "1", "--size", "32", "64"]) == 0
-    drawn = ["split", "--dataset", "synthetic", "--root", root, "--split", "1_4", "--out", str(tmp_path / "s")]
-    assert main(drawn) == 0
+    drawn = ["splits", "draw", "--dataset", "synthetic", "--root", root, "--split", "1_4"]
+    assert main([*drawn, "--out", str(tmp_path / "s")]) == 0
     assert len(read_list(tmp_path / "s/labelled.txt")) == 2 and len(read_list(tmp_path / "s/unlabelled.txt")) == 4
     assert "2 labelled" in capsys.readouterr().out
 

@@ -30,7 +30,8 @@ ALLOWED = {  # part of the kit -> parts it may import
 
 PART_OF = {
     "types": "leaves", "errors": "leaves", "checks": "leaves", "paths": "leaves", "storage": "leaves",
-    "_torchvision": "leaves", "config": "config", "fields": "config", "results": "results", "recipes": "recipes",
+    "console": "leaves", "_torchvision": "leaves", "config": "config", "fields": "config", "results": "results",
+    "recipes": "recipes",
     "notebook": "tools", "report": "tools", "batch": "tools",
     "demo": "top", "study": "top", "__main__": "top", "": "top",
 }  # fmt: skip

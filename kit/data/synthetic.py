@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image
-from tqdm import tqdm
 
+from kit.console import bar
 from kit.data.scenes.scene import VERSION, draw_scene
 from kit.errors import KitError
 
@@ -48,11 +48,11 @@ def draw_dataset(
     root.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".partial", dir=root.parent))
     try:
-        with tqdm(total=train + val, desc="drawing scenes", unit="scene", disable=not progress) as bar:
+        with bar(train + val, "drawing scenes", "scene", silent=not progress) as drawn:
             for split, count in (("train", train), ("val", val)):
                 for index in range(count):
                     _write_scene(partial, split, index, wanted)
-                    bar.update()
+                    drawn.update()
         (partial / PARAMETERS).write_text(json.dumps(wanted, indent=2) + "\n")
         os.chmod(partial, 0o755)  # mkdtemp makes it private
         os.replace(partial, root)

@@ -16,7 +16,7 @@ from kit.data.catalog import find_spec
 from kit.data.files import SegFiles
 from kit.errors import KitError
 from kit.evaluate.load import Student
-from kit.models.frequency import PUBLISHED_SIDE, FrequencySelect
+from kit.models.frequency import FrequencySelect
 from kit.models.segmenter import Segmenter
 from kit.paths import from_project
 
@@ -119,13 +119,6 @@ def frequency_levels(student: Student, image: np.ndarray) -> list[Level]:
     ]
 
 
-def cut_off(lateral: FrequencySelect, size: tuple[int, int]) -> tuple[float, float]:
-    """Radius of the Gaussian on a map (h, w), in bins: vertical, horizontal. There it passes exp(-1/2) = 0.61."""
-    if lateral.relative:
-        return lateral.d0 * size[0] / PUBLISHED_SIDE, lateral.d0 * size[1] / PUBLISHED_SIDE
-    return lateral.d0, lateral.d0
-
-
 def _laterals(net: Segmenter) -> list[tuple[int, FrequencySelect]]:
     laterals = getattr(net.decoder, "laterals", ())
     return [(i, lateral) for i, lateral in enumerate(laterals) if isinstance(lateral, FrequencySelect)]
@@ -144,7 +137,7 @@ def _level(index: int, stride: int, lateral: FrequencySelect, x: Tensor, covers:
         low=_array(low.abs().mean(1)[0]),
         high=_array(high.abs().mean(1)[0]),
         spectrum=_array(spectrum),
-        radius=cut_off(lateral, x.shape[-2:]),
+        radius=lateral.radius(*x.shape[-2:]),
         attention=_array(lateral.channel_attention(x).flatten()),
         covers=covers,
     )

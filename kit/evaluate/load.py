@@ -18,6 +18,9 @@ from kit.models.build import build_model
 from kit.models.segmenter import Segmenter
 from kit.results import RunFolder
 
+Picture = str | Path | Image.Image | np.ndarray | Tensor
+"""What a student can be asked about: a file, a PIL image, uint8 array (H, W, 3), or uint8 tensor (3, H, W)."""
+
 
 class Student(nn.Module):
     """A trained network with what is needed to use it: classes, palette and the size it works at.
@@ -32,23 +35,23 @@ class Student(nn.Module):
         super().__init__()
         self.net, self.classes, self.palette, self.config = net.eval(), classes, palette, config
 
-    def prepare(self, image: str | Path | Image.Image | np.ndarray | Tensor) -> Tensor:
+    def prepare(self, image: Picture) -> Tensor:
         """A normalised batch of one (1, 3, h, w), resized to the size the run worked at.
 
         Args:
             image: file, PIL image, uint8 array (H, W, 3), or uint8 tensor (3, H, W).
         """
-        pixels = _pixels(image)
+        pixels = read_pixels(image)
         if self.config.data.base_size:
             pixels = tv.resize(pixels, list(self.config.data.base_size), antialias=True)
         return normalise(pixels)[None].to(next(self.net.parameters()).device)
 
-    def probabilities(self, image: str | Path | Image.Image | np.ndarray | Tensor) -> Tensor:
+    def probabilities(self, image: Picture) -> Tensor:
         """Class probabilities, float32 (C, H, W), at the image's own size."""
-        size = tuple(_pixels(image).shape[1:])
-        return predict_logits(self.net, self.prepare(image), size)[0].softmax(0)
+        pixels = read_pixels(image)
+        return predict_logits(self.net, self.prepare(pixels), tuple(pixels.shape[1:]))[0].softmax(0)
 
-    def predict(self, image: str | Path | Image.Image | np.ndarray | Tensor) -> np.ndarray:
+    def predict(self, image: Picture) -> np.ndarray:
         """Class ids, uint8 (H, W), at the image's own size."""
         return self.probabilities(image).argmax(0).to(torch.uint8).cpu().numpy()
 
@@ -75,8 +78,8 @@ def load(run_dir: str | Path, weights: str = "last") -> Student:
     return Student(net, dataset["classes"], dataset["palette"], config)
 
 
-def _pixels(image: str | Path | Image.Image | np.ndarray | Tensor) -> Tensor:
-    """uint8 (3, H, W)."""
+def read_pixels(image: Picture) -> Tensor:
+    """uint8 (3, H, W) of a file, PIL image, array (H, W, 3) or tensor (3, H, W). Raises KitError for a broken file."""
     if isinstance(image, Tensor):
         return image
     if isinstance(image, (str, Path)):

@@ -10,9 +10,6 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-PUBLISHED_SIDE = 128
-"""Side of the finest map at the published crop (512 / 4); `relative` radii are counted on a map of this side."""
-
 
 @lru_cache(maxsize=64)
 def gaussian_circulant(size: int, d0: float, device: torch.device, dtype: torch.dtype) -> Tensor:
@@ -27,23 +24,19 @@ def gaussian_circulant(size: int, d0: float, device: torch.device, dtype: torch.
         return kernel[(index[:, None] - index[None, :]) % size].to(device, dtype)
 
 
-def gaussian_split(x: Tensor, d0: float, relative: bool = False) -> tuple[Tensor, Tensor]:
+def gaussian_split(x: Tensor, radius: tuple[float, float]) -> tuple[Tensor, Tensor]:
     """Low and high part of every channel; they add up to `x`.
 
     Args:
         x: maps (B, C, H, W).
-        d0: radius in frequency bins, > 0.
-        relative: count `d0` on a map of 128 x 128 and scale it with each side, so that the same share of the
-            spectrum passes at every size.
+        radius: D0 along height and width, in frequency bins, > 0.
     Returns: two float32 (or wider) tensors like `x`. The split is computed with autocast off: in bfloat16 the high
         part, a difference of close numbers, would be noise.
     """
     with torch.autocast(x.device.type, enabled=False):
         x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-        h, w = x.shape[-2:]
-        radius_h, radius_w = (d0 * h / PUBLISHED_SIDE, d0 * w / PUBLISHED_SIDE) if relative else (d0, d0)
-        rows = gaussian_circulant(h, radius_h, x.device, x.dtype)
-        columns = gaussian_circulant(w, radius_w, x.device, x.dtype)
+        rows = gaussian_circulant(x.shape[-2], radius[0], x.device, x.dtype)
+        columns = gaussian_circulant(x.shape[-1], radius[1], x.device, x.dtype)
         low = rows @ x @ columns  # both matrices are symmetric
         return low, x - low
 
@@ -54,21 +47,32 @@ class FrequencySelect(nn.Module):
     `f = |band(x)|`, `a = sigmoid(W1 GAP(f))`, result `W2 (x + a x)`; W1 (C -> C) and W2 (C -> width) are 1x1
     convolutions without bias, norm or activation, both drawn by Kaiming's normal rule with a = 1.
 
+    Args:
+        channels, width: C, and channels of the result.
+        band: "low" or "high".
+        d0: radius of the filter in frequency bins.
+        side: side of this map at the published crop; `d0` is counted there and grows and shrinks with the map, so
+            that the same share of the spectrum passes at every size. None keeps `d0` bins at every size (published).
+
     Of a non-negative map the low-pass is non-negative and keeps the mean, so there the low branch is global average
     pooling; it differs only for maps with negative values.
     """
 
-    def __init__(self, channels: int, width: int, band: str, d0: float, relative: bool):
+    def __init__(self, channels: int, width: int, band: str, d0: float, side: int | None = None):
         super().__init__()
-        self.band, self.d0, self.relative = band, d0, relative
+        self.band, self.d0, self.side = band, d0, side
         self.attend = nn.Conv2d(channels, channels, 1, bias=False)
         self.project = nn.Conv2d(channels, width, 1, bias=False)
         for conv in (self.attend, self.project):
             nn.init.kaiming_normal_(conv.weight, a=1)
 
+    def radius(self, height: int, width: int) -> tuple[float, float]:
+        """D0 in bins along the height and width of a map."""
+        return (self.d0, self.d0) if self.side is None else (self.d0 * height / self.side, self.d0 * width / self.side)
+
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Low and high part of `x` (B, C, H, W)."""
-        return gaussian_split(x, self.d0, self.relative)
+        return gaussian_split(x, self.radius(*x.shape[-2:]))
 
     def channel_attention(self, x: Tensor) -> Tensor:
         """(B, C, 1, 1) in 0..1."""

@@ -9,6 +9,9 @@ from kit.models.frequency import FrequencySelect
 BANDS = ("high", "high", "low")
 """What levels 0, 1 and 2 (fine to coarse) look at; level 3 is pyramid pooling."""
 
+PUBLISHED_SIDES = (128, 64, 32)
+"""Sides of the maps of these levels at the published crop of 512."""
+
 
 def conv_bn_relu(channels: int, width: int, kernel: int) -> nn.Sequential:
     """Convolution without bias that keeps the size, batch norm, ReLU."""
@@ -43,7 +46,8 @@ class DualFrequencyUPer(nn.Module):
         widths: of the four levels; published: 48, 96, 192, 320 (TinyViT).
         fused: channels of the result; published: 256.
         selection: "frequency" or "plain" (1x1 ConvBNReLU laterals, for ablation).
-        d0, d0_relative: of the Gaussian split, see `gaussian_split`.
+        d0: radius of the Gaussian split in frequency bins; published: 10.
+        d0_relative: count `d0` at the published crop and scale it with the maps.
     """
 
     def __init__(self, channels: list[int], widths: tuple[int, int, int, int], *, fused: int = 256,
@@ -51,8 +55,8 @@ class DualFrequencyUPer(nn.Module):
         super().__init__()
         if selection == "frequency":
             laterals = [
-                FrequencySelect(c, w, band, d0, d0_relative)
-                for c, w, band in zip(channels[:3], widths[:3], BANDS, strict=True)
+                FrequencySelect(c, w, band, d0, side if d0_relative else None)
+                for c, w, band, side in zip(channels[:3], widths[:3], BANDS, PUBLISHED_SIDES, strict=True)
             ]
         else:
             laterals = [conv_bn_relu(c, w, 1) for c, w in zip(channels[:3], widths[:3], strict=True)]

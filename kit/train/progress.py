@@ -7,6 +7,8 @@ import sys
 
 from tqdm import tqdm
 
+from kit.console import bar
+
 LINES = 20
 """Plain lines per run, about."""
 
@@ -24,7 +26,7 @@ class Reporter:
         self.every = max(1, total // LINES)
         self.shown = start
         terminal = not silent and sys.stderr.isatty()
-        self.bar = tqdm(initial=start, total=total, desc=label, unit="step") if terminal else None
+        self.bar = bar(total, label, "step", start=start) if terminal else None
 
     def step(self) -> None:
         """One more step is done."""

@@ -9,7 +9,6 @@ from kit.errors import KitError
 from kit.evaluate import inspect
 from kit.evaluate.load import Student
 from kit.models.build import build_model
-from kit.models.frequency import FrequencySelect
 from kit.recipes import configure
 
 SPEC = DATASETS["camvid"]
@@ -79,11 +78,6 @@ def test_maps_of_a_resized_and_padded_image_cover_more_than_it():
     (first, *_) = inspect.frequency_levels(student(base_size=(40, 64)), photo(80, 128))
     assert first.low.shape == (16, 16)
     assert first.covers == (80 * 64 / 40, 128)
-
-
-@pytest.mark.parametrize("relative, radius", [(True, (2.5, 5.0)), (False, (10.0, 10.0))])
-def test_radius_in_bins(relative, radius):
-    assert inspect.cut_off(FrequencySelect(2, 2, "low", 10.0, relative), (32, 64)) == radius
 
 
 def test_plain_laterals_have_no_bands():

@@ -16,16 +16,14 @@ def low_by_fft(x, radius_h, radius_w):
 @pytest.mark.parametrize("d0", [1.0, 10.0, 100.0])
 def test_matrix_products_equal_the_fourier_filter(size, d0):
     x = torch.randn(2, 3, *size, dtype=torch.float64)
-    low, high = gaussian_split(x, d0)
-    torch.testing.assert_close(low, low_by_fft(x, d0, d0), rtol=0, atol=1e-12)
+    low, high = gaussian_split(x, (d0, 2 * d0))
+    torch.testing.assert_close(low, low_by_fft(x, d0, 2 * d0), rtol=0, atol=1e-12)
     torch.testing.assert_close(low + high, x)
-    relative, _ = gaussian_split(x, d0, relative=True)
-    torch.testing.assert_close(relative, low_by_fft(x, d0 * size[0] / 128, d0 * size[1] / 128), rtol=0, atol=1e-12)
 
 
 def test_of_a_non_negative_map_the_low_part_keeps_sign_and_mean():
     x = torch.rand(2, 3, 24, 24, dtype=torch.float64)
-    low, high = gaussian_split(x, 4.0)
+    low, high = gaussian_split(x, (4.0, 4.0))
     assert low.min() >= -1e-9
     torch.testing.assert_close(low.mean((2, 3)), x.mean((2, 3)))
     torch.testing.assert_close(high.mean((2, 3)), torch.zeros(2, 3, dtype=torch.float64), atol=1e-12, rtol=0)
@@ -41,22 +39,22 @@ def test_share_of_white_noise_that_passes():
 def test_half_precision_is_split_in_float32():
     x = torch.randn(1, 2, 8, 8)
     with torch.autocast("cpu", torch.bfloat16):
-        low, high = gaussian_split(x.bfloat16(), 2.0)
+        low, high = gaussian_split(x.bfloat16(), (2.0, 2.0))
     assert low.dtype == high.dtype == torch.float32
     torch.testing.assert_close(low + high, x.bfloat16().float())
 
 
 def test_a_matrix_made_in_inference_mode_can_be_trained_with():
     with torch.inference_mode():
-        gaussian_split(torch.ones(1, 1, 11, 11), 3.21)
+        gaussian_split(torch.ones(1, 1, 11, 11), (3.21, 3.21))
     x = torch.randn(1, 1, 11, 11, requires_grad=True)
-    gaussian_split(x, 3.21)[0].sum().backward()
+    gaussian_split(x, (3.21, 3.21))[0].sum().backward()
     assert x.grad is not None
 
 
 @pytest.mark.parametrize("band", ["low", "high"])
 def test_selection_weighs_channels_by_their_band(band):
-    select = FrequencySelect(2, 5, band, d0=1.0, relative=False)
+    select = FrequencySelect(2, 5, band, d0=1.0)
     flat = torch.ones(1, 1, 16, 16)
     checks = torch.ones(1, 1, 16, 16)
     checks[..., ::2] = -1  # the highest frequency there is
@@ -70,3 +68,9 @@ def test_selection_weighs_channels_by_their_band(band):
     expected = select.project(x * (1 + select.channel_attention(x)))
     torch.testing.assert_close(select(x), expected)
     assert select(x).shape == (3, 5, 16, 16)
+
+
+def test_a_relative_radius_is_ten_bins_at_the_published_crop_and_follows_the_map():
+    fixed, relative = (FrequencySelect(2, 2, "low", 10.0, side) for side in (None, 32))
+    assert fixed.radius(6, 12) == (10.0, 10.0)
+    assert relative.radius(32, 32) == (10.0, 10.0) and relative.radius(6, 12) == (1.875, 3.75)
