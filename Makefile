@@ -63,6 +63,7 @@ test: lint ## ruff and pytest
 lint: install ## ruff only
 	@echo 'lint: ruff'
 	@$(PY) -m ruff check --quiet $(CODE)
+	@$(PY) -m ruff format --check --quiet $(CODE) || { echo 'lint: run  .venv/bin/python -m ruff format' >&2; exit 1; }
 
 lab: install ## JupyterLab
 	@$(PY) -m jupyterlab $(ARGS)

@@ -14,7 +14,7 @@ from kit.recipes import RECIPES
 from kit.report import to_html
 from kit.results import RunFolder, load_runs
 from kit.storage import write_json
-from kit.train.loop import prepare
+from kit.train.prepare import prepare
 
 METHODS = ("supervised", "cps", "trikd")
 """Rows of the table, in this order."""

@@ -110,15 +110,17 @@ def configure(method: str = "trikd", recipe: str = "", overrides: dict | None = 
         method: a key of `kit.config.METHOD_CONFIGS`.
         recipe: a key of RECIPES; "" takes the one named like the data set, or "demo".
         overrides: any other field by its dotted name, such as {"method.cps_weight": 0.5}.
-        parameters: names in SHORT_NAMES; None, "" and (for `steps`) 0 keep the recipe's value.
+        parameters: names in SHORT_NAMES; None, "" and (for `steps` and `eval_every`) 0 keep the recipe's value.
     Raises: KitError naming an unknown name or a wrong value, with the choices.
     """
     for name in parameters:
         if name not in SHORT_NAMES:
             raise unknown("parameter", name, ["method", "recipe", "overrides", *SHORT_NAMES])
-    given = {name: value for name, value in parameters.items() if value not in (None, "")}
-    if given.get("steps") == 0:
-        del given["steps"]
+    given = {
+        name: value
+        for name, value in parameters.items()
+        if not (value in (None, "") or (name in ("steps", "eval_every") and value == 0))
+    }
     dataset = given.get("dataset")
     recipe = recipe or (dataset if dataset in RECIPES else "demo")
     if recipe not in RECIPES:

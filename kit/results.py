@@ -1,18 +1,19 @@
 """The folder of a run, and many such folders read back for tables and figures.
 
-    config.json                   the whole RunConfig, written first
-    log.jsonl                     one line per `log_every` steps (loss, parts, rate), one per evaluation
-    tensorboard/                  the same as TensorBoard events
-    checkpoint.pt                 from which a killed run goes on; gone once it is finished
-    student.safetensors           last weights of the student
-    student_average.safetensors   their running average
-    figures/                      whatever is drawn from the run
-    result.json                   written last: a run without it is not finished
+config.json                   the whole RunConfig, written first
+log.jsonl                     one line per `log_every` steps (loss, parts, rate), one per evaluation
+tensorboard/                  the same as TensorBoard events
+checkpoint.pt                 from which a killed run goes on; gone once it is finished
+student.safetensors           last weights of the student
+student_average.safetensors   their running average
+figures/                      whatever is drawn from the run
+result.json                   written last: a run without it is not finished
 """
 
 import datetime
 import json
 import platform
+import shutil
 import subprocess
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -79,6 +80,14 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         if not self.config_file.is_file():
             write_json(self.config_file, to_dict(cfg))
+
+    def discard(self) -> None:
+        """Remove what a run has written before its first checkpoint, and the folder if nothing else is in it."""
+        for path in (self.config_file, self.log_file):
+            path.unlink(missing_ok=True)
+        shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
+        if not any(self.path.iterdir()):
+            self.path.rmdir()
 
     def config(self) -> RunConfig:
         """The configuration the folder was made for."""

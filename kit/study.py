@@ -64,6 +64,7 @@ def equal_time_steps(out: Path, seeds: int) -> int:
 
 def spread(runs: list[dict]) -> dict:
     """Mean and sample standard deviation over seeds, in percent."""
+
     def both(values: list[float]) -> dict:
         return {"mean": round(statistics.mean(values), 2),
                 "sd": round(statistics.stdev(values), 2) if len(values) > 1 else None}  # fmt: skip
@@ -80,6 +81,7 @@ def spread(runs: list[dict]) -> dict:
 
 def as_markdown(summary: dict) -> str:
     """The table of the README."""
+
     def cell(value: dict) -> str:
         return f"{value['mean']:.1f}" + (f" ± {value['sd']:.1f}" if value["sd"] is not None else "")
 

@@ -106,8 +106,8 @@ def find_spec(dataset: str, root: Path) -> DatasetSpec:
 def folder_spec(root: Path) -> DatasetSpec:
     """One's own images: `images/{train,val}/NAME.*`, `labels/{train,val}/NAME.png`, and `classes.yaml`:
 
-        classes: {background: [0, 0, 0], leaf: [0, 160, 60]}   # mask value 0, 1, ... in this order
-        ignore: 255                                             # optional: a value that is not counted
+    classes: {background: [0, 0, 0], leaf: [0, 160, 60]}   # mask value 0, 1, ... in this order
+    ignore: 255                                             # optional: a value that is not counted
     """
     path = root / "classes.yaml"
     if not path.is_file():

@@ -66,8 +66,9 @@ class TrainBatches(Dataset):
             ticket = step * batch + place
             epoch, at = divmod(ticket, len(ids))
             # 2 keeps these numbers apart from the permutations'
-            yield ids[_order(len(ids), self.seed, stream, epoch)[at]], np.random.default_rng(
-                [self.seed, stream, ticket, 2]
+            yield (
+                ids[_order(len(ids), self.seed, stream, epoch)[at]],
+                np.random.default_rng([self.seed, stream, ticket, 2]),
             )
 
     def _labelled(self, name: str, rng: np.random.Generator) -> tuple[Tensor, Tensor]:

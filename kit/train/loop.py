@@ -13,36 +13,20 @@ from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
 from kit.config import RunConfig
-from kit.data.catalog import DatasetSpec, find_spec
-from kit.data.files import SegFiles
-from kit.data.loaders import TrainBatches, ValImages, train_loader
-from kit.data.splits import Split, make_split
+from kit.data.loaders import train_loader
 from kit.errors import KitError
 from kit.evaluate.metrics import Scores
 from kit.evaluate.run import PROTOCOL, evaluate
 from kit.fields import to_dict
-from kit.methods.base import Method
-from kit.methods.build import build_method
 from kit.models.segmenter import Segmenter
 from kit.models.wrappers import Averaged
-from kit.paths import from_project
 from kit.results import SCHEMA, RunFolder, provenance
 from kit.storage import write_bytes, write_json
 from kit.train.checkpoint import load_checkpoint, save_checkpoint
 from kit.train.optim import make_optimizer, poly_lr, set_lr
+from kit.train.prepare import Parts, prepare
 from kit.train.progress import Reporter
 from kit.types import Progress
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Everything of a run that can be refused before its folder is made."""
-
-    spec: DatasetSpec
-    split: Split
-    val: ValImages
-    batches: TrainBatches
-    method: Method
 
 
 @dataclass
@@ -82,28 +66,13 @@ def fit(cfg: RunConfig) -> dict:
     try:
         run.train(reporter)
         return run.finish(reporter)
+    except KitError:
+        if accelerator.is_main_process and not folder.checkpoint_file.exists():
+            folder.discard()  # nothing to go on from: leave no half of a run behind
+        raise
     finally:
         reporter.close()
         run.close()
-
-
-def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
-    """Data, split and networks of a run, checked against each other."""
-    root = from_project(cfg.data.root)
-    spec = find_spec(cfg.data.dataset, root)
-    train, val = (SegFiles(spec, root, part, cfg.data.base_size, cfg.data.cache) for part in ("train", "val"))
-    if not val.masked_ids:
-        raise KitError(f"no masks for the val images in {root}; without them nothing can be judged")
-    split = make_split(cfg.data, train, val)
-    if world > 1 and (cfg.data.labelled % world or cfg.data.unlabelled % world):
-        raise KitError(f"data.labelled and data.unlabelled must be multiples of the {world} processes")
-    torch.manual_seed(cfg.seed)  # initial weights
-    method = build_method(cfg, spec.num_classes)
-    for net in method.modules():
-        if isinstance(net, Segmenter):
-            net.check_size(*cfg.data.crop)
-    batches = TrainBatches(cfg.data, train, split, method.views, cfg.seed, cfg.train.steps, rank, world)
-    return Parts(spec, split, ValImages(val, cfg.evaluate.limit), batches, method)
 
 
 class Run:
@@ -158,9 +127,7 @@ class Run:
                 self.evaluate(done, reporter)
                 self.method.train()
                 clock += time.monotonic() - paused
-            if done % cfg.train.checkpoint_every == 0 or done == steps:
-                now = time.monotonic()
-                self.tally.seconds, clock = self.tally.seconds + now - clock, now
+            if done % cfg.train.checkpoint_every == 0 or done == steps:  # a line of the log was just written
                 self.save(done)
 
     def one_step(self, step: int, batch) -> None:

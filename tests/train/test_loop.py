@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -143,6 +144,16 @@ def test_bad_input_leaves_no_folder_behind(tiny, tmp_path, monkeypatch, paramete
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("cache", [True, False])
+def test_a_label_out_of_range_is_named_and_leaves_no_folder_behind(tiny, scenes, tmp_path, cache):
+    shutil.copytree(scenes, tmp_path / "spoilt")
+    for path in (tmp_path / "spoilt/gtFine/train").rglob("*.png"):
+        Image.fromarray(np.full((64, 128), 99, np.uint8)).save(path)
+    with pytest.raises(KitError, match=r"gtFine_labelIds.png holds label values \[99\]"):
+        kit.fit(tiny(data_root=str(tmp_path / "spoilt"), overrides={"data.cache": cache}))
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_loss_that_is_not_finite_stops_before_the_weights_are_touched(tiny, tmp_path, monkeypatch):
     seen = {}
 
@@ -159,7 +170,12 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_touched(tiny, tm
     method = seen.pop("method")
     parameters = dict(method.named_parameters())
     assert all(torch.equal(seen[name], value) for name, value in parameters.items())
-    assert not (tmp_path / "run/result.json").exists()
+    assert {p.name for p in (tmp_path / "run").iterdir()} == {
+        "config.json",
+        "log.jsonl",
+        "checkpoint.pt",
+        "tensorboard",
+    }
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):
