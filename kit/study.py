@@ -42,10 +42,12 @@ def study(out: Path, seeds: int = 3, steps: int | None = None, workers: int = 2)
     second = [cell("supervised_equal_time", seed, steps=longer) for seed in range(seeds)]
     run_all(second, longer * len(second), workers)
     runs = {row: [load_run(out / f"{row}_{seed}") for seed in range(seeds)] for row in ROWS}
-    summary = {row: {"seeds": [summarise(run) for run in of_row], **spread(of_row)} for row, of_row in runs.items()}
+    summary = {
+        "rows": {row: {**spread(of_row), "seeds": [summarise(run) for run in of_row]} for row, of_row in runs.items()},
+        "trikd_minus": {row: paired(runs["trikd"], runs[row]) for row in ROWS if row != "trikd"},
+    }
     write_json(out / "summary.json", summary)
-    table = as_markdown(summary)
-    sys.stdout.write(f"\n{table}\n\n  {out / 'summary.json'}\n")
+    sys.stdout.write(f"\n{as_markdown(summary)}\n\n  {out / 'summary.json'}\n")
     return summary
 
 
@@ -63,31 +65,45 @@ def equal_time_steps(out: Path, seeds: int) -> int:
 
 
 def spread(runs: list[dict]) -> dict:
-    """Mean and sample standard deviation over seeds, in percent."""
-
-    def both(values: list[float]) -> dict:
-        return {"mean": round(statistics.mean(values), 2),
-                "sd": round(statistics.stdev(values), 2) if len(values) > 1 else None}  # fmt: skip
-
+    """Mean and sample standard deviation over seeds; mIoU in percent."""
     return {
         "n": len(runs),
         "steps": runs[0]["steps"],
         "labelled": runs[0]["split"]["labelled"],
-        "miou": both([100 * run["last"]["miou"] for run in runs]),
-        "miou_average_weights": both([100 * run["average"]["miou"] for run in runs]),
-        "seconds": both([run["seconds"]["train"] for run in runs]),
+        "miou": mean_sd([100 * run["last"]["miou"] for run in runs]),
+        "miou_average_weights": mean_sd([100 * run["average"]["miou"] for run in runs]),
+        "seconds": mean_sd([run["seconds"]["train"] for run in runs]),
+    }
+
+
+def paired(mine: list[dict], theirs: list[dict]) -> dict:
+    """Difference in mIoU, in points, between runs of the same seeds: mean and sample standard deviation."""
+    pairs = list(zip(mine, theirs, strict=True))
+    return {
+        "miou": mean_sd([100 * (a["last"]["miou"] - b["last"]["miou"]) for a, b in pairs]),
+        "miou_average_weights": mean_sd([100 * (a["average"]["miou"] - b["average"]["miou"]) for a, b in pairs]),
+    }
+
+
+def mean_sd(values: list[float]) -> dict:
+    """Mean and sample standard deviation; one value has no deviation."""
+    return {
+        "mean": round(statistics.mean(values), 2),
+        "sd": round(statistics.stdev(values), 2) if len(values) > 1 else None,
     }
 
 
 def as_markdown(summary: dict) -> str:
-    """The table of the README."""
+    """The table of the README; its last column is what TriKD gains over each other row, seed by seed."""
 
-    def cell(value: dict) -> str:
-        return f"{value['mean']:.1f}" + (f" ± {value['sd']:.1f}" if value["sd"] is not None else "")
+    def cell(value: dict, sign: str = "") -> str:
+        return f"{value['mean']:{sign}.1f}" + (f" ± {value['sd']:.1f}" if value["sd"] is not None else "")
 
-    lines = ["| | labels | steps | mIoU, last weights | mIoU, average weights | seconds |", "|---|---|---|---|---|---|"]
-    for row, s in summary.items():
+    heads = ("", "labels", "steps", "mIoU, last weights", "mIoU, average weights", "seconds", "TriKD minus this")
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for row, s in summary["rows"].items():
         name = row.replace("_", ", ", 1).replace("_", " ")
-        lines.append(f"| {name} | {s['labelled']} | {s['steps']} | {cell(s['miou'])} | "
-                     f"{cell(s['miou_average_weights'])} | {cell(s['seconds'])} |")  # fmt: skip
+        gain = cell(summary["trikd_minus"][row]["miou"], "+") if row in summary["trikd_minus"] else ""
+        scores = [cell(s[key]) for key in ("miou", "miou_average_weights", "seconds")]
+        lines.append(f"| {' | '.join([name, str(s['labelled']), str(s['steps']), *scores, gain])} |")
     return "\n".join(lines)

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from kit.demo import StepBar, summarise
-from kit.study import as_markdown, equal_time_steps, spread
+from kit.study import as_markdown, equal_time_steps, paired, spread
 
 
 def run(miou=0.2, average=0.25, seconds=30.0, steps=100, labelled=12):
@@ -42,9 +42,14 @@ def test_spread_is_the_sample_deviation_over_seeds():
 
 
 def test_the_table_says_what_was_measured():
-    table = as_markdown({"supervised_all_labels": spread([run(0.1), run(0.3)]), "cps": spread([run()])})
-    assert "| supervised, all labels | 12 | 100 | 20.0 ± 14.1 | 25.0 ± 0.0 | 30.0 ± 0.0 |" in table
-    assert "| cps | 12 | 100 | 20.0 | 25.0 | 30.0 |" in table
+    rows = {"supervised_all_labels": [run(0.1), run(0.3)], "trikd": [run(0.2, seconds=60.0), run(0.3, seconds=60.0)]}
+    summary = {
+        "rows": {name: spread(runs) for name, runs in rows.items()},
+        "trikd_minus": {"supervised_all_labels": paired(rows["trikd"], rows["supervised_all_labels"])},
+    }
+    table = as_markdown(summary)
+    assert "| supervised, all labels | 12 | 100 | 20.0 ± 14.1 | 25.0 ± 0.0 | 30.0 ± 0.0 | +5.0 ± 7.1 |" in table
+    assert "| trikd | 12 | 100 | 25.0 ± 7.1 | 25.0 ± 0.0 | 60.0 ± 0.0 |  |" in table
 
 
 def test_equal_time_follows_from_measured_seconds_per_step(tmp_path):
