@@ -46,7 +46,7 @@ def demo(out: Path, steps: int | None = None, workers: int = 2) -> dict:
     files = [out / "summary.json", report, *(cell.executed for cell in reversed(cells)), visualize,
              *sorted((out / "figures").glob("*.pdf"))]  # fmt: skip
     sys.stdout.write(
-        f"\n{as_text(rows(runs))}\n\nThe same network before training: mIoU {untrained:.1%}. "
+        f"\n{as_text(rows(runs))}\nThe same network before training: mIoU {untrained:.1%}. "
         f"One seed; a difference between methods means nothing without several (make study).\n\n"
         + "".join(f"  {path}\n" for path in files)
     )

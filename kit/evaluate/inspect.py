@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from kit.checks import require_positive
@@ -16,6 +15,7 @@ from kit.data.catalog import find_spec
 from kit.data.files import SegFiles
 from kit.errors import KitError
 from kit.evaluate.load import Student
+from kit.evaluate.run import pad_to_multiple
 from kit.models.frequency import FrequencySelect
 from kit.models.segmenter import Segmenter
 from kit.paths import from_project
@@ -109,8 +109,7 @@ def frequency_levels(student: Student, image: np.ndarray) -> list[Level]:
         )
     x = student.prepare(image)
     h, w = x.shape[-2:]
-    m = net.multiple
-    padded = F.pad(x, (0, -w % m, 0, -h % m))  # as in `predict_logits`
+    padded = pad_to_multiple(x, net.multiple)
     maps = net.encode(padded).maps
     covers = (image.shape[0] * padded.shape[-2] / h, image.shape[1] * padded.shape[-1] / w)
     return [

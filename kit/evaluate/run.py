@@ -26,9 +26,14 @@ def predict_logits(net: Segmenter, images: Tensor, size: tuple[int, int] | None 
     Returns: float32 (B, C, *size).
     """
     h, w = images.shape[-2:]
-    m = net.multiple
-    logits = net(F.pad(images, (0, -w % m, 0, -h % m))).logits[..., :h, :w].float()
+    logits = net(pad_to_multiple(images, net.multiple)).logits[..., :h, :w].float()
     return logits if size in (None, (h, w)) else resize(logits, size)
+
+
+def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
+    """Images (B, 3, H, W) with zeros (ImageNet's mean) on the right and below, up to the next multiple."""
+    h, w = images.shape[-2:]
+    return F.pad(images, (0, -w % multiple, 0, -h % multiple))
 
 
 def evaluate(net: Segmenter, items: Iterable[tuple[str, Tensor, Tensor]], spec: DatasetSpec, batch: int = 4) -> Scores:
