@@ -1,10 +1,12 @@
 """The command line: `python -m kit COMMAND`. Each command calls one function of the kit."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from kit.errors import KitError
+from kit.paths import PROJECT
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,7 +41,9 @@ def _parser() -> argparse.ArgumentParser:
         ("study", _study, "runs/study", "the same with more steps, seeds and rows; mean and spread"),
     ):
         added = command(name, run, help)
-        added.add_argument("--out", type=Path, default=Path(out), help=f"folder for everything (default: {out})")
+        added.add_argument(
+            "--out", type=Path, default=Path(out), help=f"folder for everything, from the project's (default: {out})"
+        )
         added.add_argument("--steps", type=int, help="updates of each student (default: the recipe's)")
         added.add_argument("--workers", type=int, default=2, help="runs at a time (default: 2)")
     added.add_argument("--seeds", type=int, default=3, help="runs of each row (default: 3)")
@@ -74,12 +78,14 @@ def _train(options: argparse.Namespace) -> None:
 def _demo(options: argparse.Namespace) -> None:
     from kit.demo import demo
 
+    os.chdir(PROJECT)  # notebooks run there, and --out means the same to them
     demo(options.out, options.steps, options.workers)
 
 
 def _study(options: argparse.Namespace) -> None:
     from kit.study import study
 
+    os.chdir(PROJECT)
     study(options.out, options.seeds, options.steps, options.workers)
 
 

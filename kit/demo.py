@@ -21,23 +21,27 @@ METHODS = ("supervised", "cps", "trikd")
 
 
 def demo(out: Path, steps: int | None = None, workers: int = 2) -> dict:
-    """Run everything below `out` and return the content of `out/summary.json`.
+    """Run everything below `out` and return the content of `out/summary.json`. What is finished is not run again.
 
-    What is finished is not run again. Args: steps: of each student; None is the recipe's. workers: runs at a time.
+    Called in the project's folder, where notebooks run.
+
+    Args:
+        out: folder to write.
+        steps: of each student; None is the recipe's.
+        workers: runs at a time.
     """
-    out = Path(out)
-    configs = {method: RECIPES["demo"](method) for method in METHODS}
-    data = draw_dataset(PROJECT / configs["supervised"].data.root, progress=True)
-    steps = steps or configs["supervised"].train.steps
+    base = RECIPES["demo"]("supervised")
+    steps = steps or base.train.steps
+    draw_dataset(base.data.root, progress=True)
     folders = [out / method for method in METHODS]
     cells = [
-        train_cell(folder, method=method, recipe="demo", steps=steps, data_root=str(data))
+        train_cell(folder, method=method, recipe="demo", steps=steps)
         for method, folder in reversed(list(zip(METHODS, folders, strict=True)))  # the longest first
     ]
-    with StepBar(folders, steps * len(folders)) as bar:
-        run_grid(cells, workers, bar.look)
+    with StepBar(folders, steps * len(folders)) as progress:
+        run_grid(cells, workers, progress.look)
     runs = load_runs(folders)
-    pictures = {"runs": [str(f) for f in folders], "out": str(out / "figures"), "data_root": str(data)}
+    pictures = {"runs": [str(folder) for folder in folders], "out": str(out / "figures")}
     visualize = run_notebook(Cell(PROJECT / "notebooks/visualize.ipynb", out / "notebooks/visualize.ipynb", pictures))
     report = to_html(visualize, out / "report.html", title="Supervised-only, CPS and TriKD on drawn street scenes")
     summary = {run["method"]: summarise(run) for run in runs}

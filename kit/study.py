@@ -15,7 +15,6 @@ from pathlib import Path
 from kit.batch import Cell, run_grid
 from kit.data.synthetic import draw_dataset
 from kit.demo import StepBar, summarise, train_cell
-from kit.paths import PROJECT
 from kit.recipes import RECIPES
 from kit.results import load_run
 from kit.storage import write_json
@@ -24,15 +23,14 @@ ROWS = ("supervised", "supervised_equal_time", "supervised_all_labels", "cps", "
 
 
 def study(out: Path, seeds: int = 3, steps: int | None = None, workers: int = 2) -> dict:
-    """Run everything below `out` and return the content of `out/summary.json`. What is finished is not run again."""
-    out = Path(out)
+    """Run everything below `out` and return the content of `out/summary.json`; see `kit.demo.demo`."""
     base = RECIPES["study"]("supervised")
-    data = str(draw_dataset(PROJECT / base.data.root, progress=True))
     steps = steps or base.train.steps
+    draw_dataset(base.data.root, progress=True)
 
     def cell(row: str, seed: int, **parameters: object) -> Cell:
         method = row.split("_")[0]
-        return train_cell(out / f"{row}_{seed}", method=method, recipe="study", seed=seed, data_root=data,
+        return train_cell(out / f"{row}_{seed}", method=method, recipe="study", seed=seed,
                           **{"steps": steps, **parameters})  # fmt: skip
 
     first = [cell(row, seed, **({"split": "all"} if row == "supervised_all_labels" else {}))
