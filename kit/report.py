@@ -6,6 +6,7 @@ from pathlib import Path
 import nbformat
 from jinja2 import DictLoader
 from nbconvert import HTMLExporter
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from pygments.formatters import HtmlFormatter
 
 from kit.errors import KitError
@@ -93,6 +94,7 @@ def to_html(notebook: str | Path, html: str | Path, title: str | None = None) ->
         exclude_input_prompt=True,
         exclude_output_prompt=True,
     )
+    exporter.register_preprocessor(CoalesceStreamsPreprocessor, enabled=True)  # lines of one cell stay together
     page, _ = exporter.from_notebook_node(
         content,
         resources={
