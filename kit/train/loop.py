@@ -91,6 +91,7 @@ class Run:
         self.method, self.optimizer = accelerator.prepare(parts.method, optimizer)
         if saved:  # after `prepare`, so that its state lands on the device of the weights
             self.optimizer.load_state_dict(saved["optimizer"])
+        self.provenance = provenance()  # now: the sources may change while it runs
         self.events = None
         if accelerator.is_main_process:
             folder.cut_log(self.start, cfg.train.steps)
@@ -227,7 +228,7 @@ class Run:
             "processes": self.accelerator.num_processes,
             "threads": torch.get_num_threads(),
             "weights": self.folder.weights().name,
-            **provenance(),
+            **self.provenance,
         }
         if self.accelerator.is_main_process:
             for which, net in (("last", self.student), ("average", self.average.net)):
