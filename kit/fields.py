@@ -49,7 +49,6 @@ def differences(a: RunConfig, b: RunConfig) -> list[str]:
 
 def _build(cls: type, plain: dict, where: str):
     """An instance of the dataclass `cls` from a dict; `where` is the dotted path so far, for messages."""
-    plain = dict(plain)
     hints = typing.get_type_hints(cls)
     known = [f.name for f in dataclasses.fields(cls)]
     values = {}

@@ -23,7 +23,7 @@ from kit.config import RunConfig
 from kit.errors import KitError
 from kit.fields import differences, from_dict, to_dict
 from kit.paths import PROJECT
-from kit.storage import read_json, write_json
+from kit.storage import read_json, write_bytes, write_json
 
 SCHEMA = 1
 """Of result.json; raised when a reader of older files would go wrong."""
@@ -121,7 +121,7 @@ class RunFolder:
         """Drop lines that a run which goes on from `step` will write again: later ones, and the final evaluation."""
         final = [record for record in self.log() if "miou" in record and record["step"] == total]
         kept = [record for record in self.log() if record["step"] <= step and record not in final]
-        self.log_file.write_text("".join(json.dumps(record) + "\n" for record in kept))
+        write_bytes(self.log_file, "".join(json.dumps(record) + "\n" for record in kept).encode())
 
 
 def load_run(path: str | Path) -> dict:

@@ -35,6 +35,7 @@ class SegFiles:
         self.paths = {p.stem.removesuffix(spec.suffix): p for p in sorted(self.root.glob(pattern))}
         if not self.paths:
             raise KitError(f"no images at {self.root / pattern}; is this the folder of the {spec.name} data set?")
+        self._lookup = spec.lookup()
         self._cache: dict | None = {} if cache else None
 
     @cached_property
@@ -58,7 +59,7 @@ class SegFiles:
 
     def pair(self, name: str) -> tuple[Tensor, Tensor]:
         """Image uint8 (3, H, W) and mask uint8 (H, W) of class ids and IGNORE, both of `base_size` if that is set."""
-        image, mask = self.image(name), self._kept(("mask", name), self._read_mask, name)
+        image, mask = self.image(name), self.full_mask(name)
         if self.base_size:
             mask = tv.resize(mask[None], list(self.base_size), InterpolationMode.NEAREST_EXACT)[0]
         if image.shape[1:] != mask.shape:
@@ -90,7 +91,7 @@ class SegFiles:
             if picture.mode not in ("L", "P"):
                 raise KitError(f"{path} is a picture of mode {picture.mode}; masks hold one class number per pixel")
             raw = np.array(picture)
-        mask = self.spec.lookup()[raw]
+        mask = self._lookup[raw]
         if (mask == FORBIDDEN).any():
             values = sorted(np.unique(raw[mask == FORBIDDEN]).tolist())
             raise KitError(f"{path} holds label values {values}, which {self.spec.name} does not have")

@@ -15,6 +15,7 @@ from kit.config import DataConfig
 from kit.data.files import SegFiles
 from kit.errors import KitError
 from kit.paths import from_project
+from kit.storage import write_bytes
 
 LABELLED, UNLABELLED = "labelled.txt", "unlabelled.txt"
 
@@ -96,7 +97,7 @@ def write_lists(split: Split, folder: Path) -> None:
     """Write labelled.txt and unlabelled.txt, sorted, one id a line."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, ids in ((LABELLED, split.labelled), (UNLABELLED, split.unlabelled)):
-        (folder / name).write_text("".join(f"{i}\n" for i in sorted(ids)))
+        write_bytes(folder / name, "".join(f"{i}\n" for i in sorted(ids)).encode())
 
 
 def labelled_count(split: str, total: int) -> int:
