@@ -1,50 +1,14 @@
-"""DATASETS: name -> `DatasetSpec`. Everything that is particular to a data set is said here and nowhere else."""
+"""DATASETS: name -> `DatasetSpec`. Everything that is particular to a data set is said here and nowhere else.
 
-from dataclasses import dataclass
+To add one, write an entry; one's own images need none (`kit.data.folder`).
+"""
+
 from pathlib import Path
 
-import numpy as np
-import yaml
-
+from kit.data.folder import folder_spec
+from kit.data.spec import Colour, DatasetSpec, Found, Layout, Masks
 from kit.errors import KitError, unknown
 from kit.types import IGNORE
-
-FORBIDDEN = 254
-"""In `DatasetSpec.lookup`: a raw value that must not occur."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatasetSpec:
-    """A data set's classes, and where its files are."""
-
-    name: str
-    classes: tuple[str, ...]
-    """Class names; a class id is its place in this tuple."""
-    palette: tuple[tuple[int, int, int], ...]
-    """RGB colour of each class, as the data set's own tools draw it."""
-    raw_ids: dict[int, int]
-    """Value in a mask file -> class id or IGNORE; any other value is refused."""
-    images: str
-    """Glob of images below the root; {part} is "train" or "val"."""
-    masks: str
-    """Mask of an image, below the root; {part}, {folder} (of the image) and {id} are filled in."""
-    suffix: str = ""
-    """End of an image's stem that is not part of its id."""
-    rare: tuple[str, ...] = ()
-    """Classes worth a column of their own in short tables."""
-
-    @property
-    def num_classes(self) -> int:
-        """C."""
-        return len(self.classes)
-
-    def lookup(self) -> np.ndarray:
-        """uint8 (256,): raw value -> class id, IGNORE or FORBIDDEN."""
-        table = np.full(256, FORBIDDEN, np.uint8)
-        for raw, cls in self.raw_ids.items():
-            table[raw] = cls
-        return table
-
 
 _CITYSCAPES = {  # name: (raw id, colour), in the order of the train ids
     "road": (7, (128, 64, 128)), "sidewalk": (8, (244, 35, 232)), "building": (11, (70, 70, 70)),
@@ -61,34 +25,111 @@ _CAMVID = {  # in the order of the raw values 0..10
     "car": (64, 0, 128), "pedestrian": (64, 64, 0), "bicyclist": (0, 128, 192),
 }  # fmt: skip
 
+_VOC = (
+    "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
+    "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
+)  # fmt: skip
+
 
 def _cityscapes(name: str) -> DatasetSpec:
+    """The standard download: masks as labelIds (0-33) or as labelTrainIds (0-18 and 255), made by the data set's tools.
+
+    `leftImg8bit_trainextra` may lie beside the rest, unpacked into it or into a folder of its own.
+    """
     train_ids = {raw: i for i, (raw, _) in enumerate(_CITYSCAPES.values())}
+    images, labels = "leftImg8bit/{part}/*/*_leftImg8bit.png", "gtFine/{part}/*/*_gtFine_"
     return DatasetSpec(
         name=name,
         classes=tuple(_CITYSCAPES),
         palette=tuple(colour for _, colour in _CITYSCAPES.values()),
-        raw_ids={raw: train_ids.get(raw, IGNORE) for raw in (*range(34), 255)},
-        images="leftImg8bit/{part}/*/*_leftImg8bit.png",
-        masks="gtFine/{part}/{folder}/{id}_gtFine_labelIds.png",
-        suffix="_leftImg8bit",
+        void_colours=((0, 0, 0),),
+        layouts=(
+            Layout(
+                images=images,
+                masks=(
+                    Masks(files=labels + "labelIds.png", raw_ids={i: train_ids.get(i, IGNORE) for i in range(34)}),
+                    Masks(files=labels + "labelTrainIds.png", raw_ids={**{i: i for i in range(19)}, 255: IGNORE}),
+                ),
+                extra=(
+                    "leftImg8bit/train_extra/*/*_leftImg8bit.png",
+                    "leftImg8bit_trainextra/leftImg8bit/train_extra/*/*_leftImg8bit.png",
+                    "leftImg8bit_trainextra/train_extra/*/*_leftImg8bit.png",
+                ),
+            ),
+        ),
         rare=("traffic sign", "train"),
     )
+
+
+def _voc() -> DatasetSpec:
+    """Pascal VOC 2012: the devkit, with or without SegmentationClassAug, or MGD's `train_aug/{image,label}`.
+
+    With the additional masks, train is all of them less val (10,582 images), otherwise the devkit's list (1,464). Other
+    images of JPEGImages are extra ones. Masks are read by index whether or not they carry the colour map.
+    """
+    values = {**{i: i for i in range(21)}, 255: IGNORE}
+
+    def masks(folder: str) -> Masks:
+        return Masks(files=f"{folder}/*.png", raw_ids=values)
+
+    photographs = "JPEGImages/*.jpg"
+    return DatasetSpec(
+        name="voc",
+        classes=_VOC,
+        palette=tuple(_voc_colour(i) for i in range(len(_VOC))),
+        void_colours=(_voc_colour(255),),
+        below=("", "VOC2012", "VOCdevkit/VOC2012"),
+        layouts=(
+            Layout(images=photographs, masks=(masks("SegmentationClassAug"), masks("SegmentationClass")),
+                   needs="SegmentationClassAug", members=_voc_augmented),
+            Layout(images=photographs, masks=(masks("SegmentationClass"),), needs="SegmentationClass",
+                   members=_voc_listed),
+            Layout(images="{part}/image/*.jpg", masks=(masks("{part}/label"),),
+                   parts=(("train", "train_aug"), ("val", "val"))),
+        ),
+        rare=("chair", "sofa"),
+    )  # fmt: skip
+
+
+def _voc_colour(value: int) -> Colour:
+    """Bit 3k of the value is bit 7-k of red, bits 3k+1 and 3k+2 those of green and blue."""
+    return tuple(sum((value >> (3 * k + c) & 1) << (7 - k) for k in range(3)) for c in range(3))
+
+
+def _voc_listed(root: Path, images: Found, masks: Found) -> dict[str, set[str]]:
+    return {part: _listed(root / f"ImageSets/Segmentation/{part}.txt") for part in ("train", "val")}
+
+
+def _voc_augmented(root: Path, images: Found, masks: Found) -> dict[str, set[str]]:
+    val = _listed(root / "ImageSets/Segmentation/val.txt")
+    return {"train": set(masks) - val, "val": val}
+
+
+def _listed(path: Path) -> set[str]:
+    if not path.is_file():
+        raise KitError(f"no {path}, which says which images are train and which val; it is part of the VOC devkit")
+    return set(path.read_text().split())
 
 
 DATASETS = {
     "cityscapes": _cityscapes("cityscapes"),
     "synthetic": _cityscapes("synthetic"),  # drawn scenes in the same layout
+    "voc": _voc(),
     "camvid": DatasetSpec(
         name="camvid",
         classes=tuple(_CAMVID),
         palette=tuple(_CAMVID.values()),
-        raw_ids={**{i: i for i in range(11)}, 11: IGNORE, 255: IGNORE},
-        images="images/{part}/*.jpg",
-        masks="labels/{part}/{id}.png",
+        void_colours=((0, 0, 0),),
+        layouts=(
+            Layout(
+                images="images/{part}/*.jpg",
+                masks=(Masks(files="labels/{part}/*.png", raw_ids={**{i: i for i in range(11)}, 11: IGNORE,
+                                                                   255: IGNORE}),),
+            ),
+        ),
         rare=("pole", "sign"),
     ),
-}
+}  # fmt: skip
 
 
 def find_spec(dataset: str, root: Path) -> DatasetSpec:
@@ -101,31 +142,3 @@ def find_spec(dataset: str, root: Path) -> DatasetSpec:
     if dataset not in DATASETS:
         raise unknown("dataset", dataset, [*DATASETS, "folder"])
     return DATASETS[dataset]
-
-
-def folder_spec(root: Path) -> DatasetSpec:
-    """One's own images: `images/{train,val}/NAME.*`, `labels/{train,val}/NAME.png`, and `classes.yaml`:
-
-    classes: {background: [0, 0, 0], leaf: [0, 160, 60]}   # mask value 0, 1, ... in this order
-    ignore: 255                                             # optional: a value that is not counted
-    """
-    path = root / "classes.yaml"
-    if not path.is_file():
-        raise KitError(f"no {path}; write `classes: {{name: [r, g, b], ...}}` in the order of the mask values")
-    try:
-        content = yaml.safe_load(path.read_text())
-        colours = {str(name): tuple(int(v) for v in colour) for name, colour in content["classes"].items()}
-        ignore = int(content.get("ignore", IGNORE))
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise KitError(f"{path} cannot be read ({error}); wanted `classes: {{name: [r, g, b], ...}}`") from error
-    if len(colours) < 2 or any(len(c) != 3 or not all(0 <= v <= 255 for v in c) for c in colours.values()):
-        raise KitError(f"{path}: two or more classes, each with a colour [r, g, b] of 0..255, are needed")
-    return DatasetSpec(
-        name=f"folder {root.name}",
-        classes=tuple(colours),
-        palette=tuple(colours.values()),
-        raw_ids={**{i: i for i in range(len(colours))}, ignore: IGNORE, 255: IGNORE},
-        images="images/{part}/*.*",
-        masks="labels/{part}/{id}.png",
-        rare=tuple(colours)[-2:],
-    )

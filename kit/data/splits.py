@@ -1,17 +1,12 @@
-"""Which training images count as labelled: lists that are drawn by hash or read from files, checked, with a digest.
+"""Which training images count as labelled: lists that are drawn by hash or read from files, checked, with a digest."""
 
-The draw needs no list and depends on no file order: ids are sorted by `sha256("{seed}:{id}")` and the first n are
-taken, so 1/16 lies inside 1/8. The digest of a list is sha256 over its sorted unique ids, each with a newline.
-"""
-
-import hashlib
 import math
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from kit.config import DataConfig
+from kit.data.draw import digest, draw
 from kit.data.files import SegFiles
 from kit.errors import KitError
 from kit.paths import from_project
@@ -37,16 +32,6 @@ class Split:
             "labelled_sha256": digest(self.labelled),
             "unlabelled_sha256": digest(self.unlabelled),
         }
-
-
-def digest(ids: Iterable[str]) -> str:
-    """sha256 over the sorted unique ids, each followed by a newline; hex."""
-    return hashlib.sha256("".join(f"{name}\n" for name in sorted(set(ids))).encode()).hexdigest()
-
-
-def draw(ids: Iterable[str], count: int, seed: int) -> tuple[str, ...]:
-    """The `count` ids whose hash comes first, in that order."""
-    return tuple(sorted(ids, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).hexdigest())[:count])
 
 
 def make_split(cfg: DataConfig, train: SegFiles, val: SegFiles) -> Split:
@@ -76,7 +61,7 @@ def check_split(split: Split, train: SegFiles, val: SegFiles) -> None:
     both = set(split.labelled) & set(split.unlabelled)
     if both:
         raise KitError(f"split {split.name!r}: {_some(both)} in both lists")
-    absent = {*split.labelled, *split.unlabelled} - set(train.ids)
+    absent = {*split.labelled, *split.unlabelled} - set(train.paths)
     if absent:
         raise KitError(f'split {split.name!r}: no image of {_some(absent)} in {train.root}; "1_16" draws a fitting one')
     bare = set(split.labelled) - set(train.masked_ids)

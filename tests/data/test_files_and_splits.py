@@ -5,8 +5,9 @@ from PIL import Image
 
 from kit.config import DataConfig
 from kit.data.catalog import DATASETS, find_spec
+from kit.data.draw import digest, draw
 from kit.data.files import SegFiles
-from kit.data.splits import LABELLED, Split, digest, draw, labelled_count, make_split, read_list, write_lists
+from kit.data.splits import LABELLED, Split, labelled_count, make_split, read_list, write_lists
 from kit.errors import KitError
 from kit.paths import PROJECT
 from kit.types import IGNORE
@@ -41,13 +42,14 @@ def cut_short(path):
 def test_catalog_entries_are_whole():
     for spec in DATASETS.values():
         assert len(spec.palette) == spec.num_classes == len(set(spec.classes)) == len(set(spec.palette))
-        assert set(spec.raw_ids.values()) - {IGNORE} == set(range(spec.num_classes))
+        for kind in (kind for layout in spec.layouts for kind in layout.masks):
+            assert set(kind.raw_ids.values()) - {IGNORE} == set(range(spec.num_classes))
         assert set(spec.rare) <= set(spec.classes)
 
 
 def test_cityscapes_ids_by_hand():
     spec = DATASETS["cityscapes"]
-    table = spec.lookup()
+    table = spec.layouts[0].masks[0].lookup()
     named = {name: table[raw] for name, raw in {"road": 7, "car": 26, "bicycle": 33, "train": 31}.items()}
     assert {name: spec.classes[i] for name, i in named.items()} == {n: n for n in named}
     assert table[0] == table[4] == table[30] == IGNORE and table[40] == 254
@@ -92,7 +94,10 @@ def test_an_upright_photograph_is_turned(own):
     ("spoil", "message"),
     [
         (lambda r: Image.new("L", (60, 40), 77).save(r / "labels/train/t0.png"), r"labels/train/t0.png holds .*\[77\]"),
-        (lambda r: Image.new("RGB", (60, 40)).save(r / "labels/train/t0.png"), "t0.png is a picture of mode RGB"),
+        (
+            lambda r: Image.new("RGB", (60, 40), (1, 2, 3)).save(r / "labels/train/t0.png"),
+            "t0.png holds 2400 pixels of colours without a class, such as .1, 2, 3",
+        ),
         (lambda r: Image.new("L", (50, 40)).save(r / "labels/train/t0.png"), r"t0.png is \(40, 50\), its image"),
         (lambda r: (r / "images/train/t0.jpg").write_bytes(b"not a picture"), "t0.jpg cannot be read"),
         (lambda r: cut_short(r / "labels/train/t0.png"), "t0.png cannot be read"),

@@ -1,0 +1,190 @@
+"""Picture files to arrays, with Pillow. Whatever cannot be read is a KitError that names the file."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from kit.data.spec import FORBIDDEN, Colour, Masks
+from kit.errors import KitError
+from kit.types import IGNORE
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".gif"})
+"""Ends of names that are taken for pictures."""
+
+Box = tuple[int, int, int, int]
+"""(top, left, height, width) in pixels of the upright picture."""
+
+ORIENTATION = 0x0112
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+"""Value of EXIF's orientation -> what makes the picture upright."""
+
+SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """(height, width) of the upright picture, from the head of the file."""
+    with _opened(path) as picture:
+        width, height = picture.size
+        return (width, height) if orientation(picture) >= 5 else (height, width)
+
+
+def read_image(path: Path, box: Box | None = None) -> np.ndarray:
+    """uint8 (H, W, 3), RGB, turned upright as the camera noted; with `box` only that part, decoding little more.
+
+    Grey, palette and CMYK pictures are converted, transparency is dropped, of 16 bits the upper 8 are kept.
+    Raises: KitError if the file is missing, damaged, or of a kind (32-bit floats) that has no natural 8-bit form.
+    """
+    picture = _loaded(path, box)
+    if picture.mode in SIXTEEN_BIT:
+        grey = np.asarray(picture).astype(np.int64)
+        grey = (grey >> 8 if picture.mode != "I" or grey.max() > 255 else grey).clip(0, 255).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+    if picture.mode == "F":
+        raise KitError(f"{path} holds 32-bit floats; save it with 8 bits per channel")
+    return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
+
+
+def read_mask(path: Path, kind: Masks, colours: dict[Colour, int], kinds: tuple[Masks, ...] = (),
+              box: Box | None = None) -> np.ndarray:  # fmt: skip
+    """Class ids and IGNORE, uint8 (H, W), of a mask that holds class numbers or is drawn in the data set's colours.
+
+    A palette is only decoration, unless each of its entries is a colour of the data set: then colours count, for
+    programs that write such files number colours as they come.
+
+    Args:
+        kind: which values mean what.
+        colours: colour -> class id or IGNORE.
+        kinds: other kinds of masks the data set has, for a better message where a file is not what it is called.
+    Raises: KitError naming the file and the values or colours that have no meaning.
+    """
+    picture = _loaded(path, box)
+    if picture.mode in ("RGB", "RGBA"):
+        return _ids_of_colours(path, np.asarray(picture)[..., :3], colours)
+    if picture.mode not in ("1", "L", "LA", "P", *SIXTEEN_BIT):
+        raise KitError(f"{path} is a picture of mode {picture.mode}; masks hold one class number or colour per pixel")
+    raw = np.asarray(picture)
+    raw = raw[..., 0] if picture.mode == "LA" else raw
+    if raw.dtype != np.uint8:
+        strange = np.unique(raw[(raw < 0) | (raw > 255)])
+        if strange.size:
+            raise KitError(f"{path} holds label values {_some(strange.tolist())}, beyond 255")
+        raw = raw.astype(np.uint8)
+    table = _palette_table(picture, colours) if picture.mode == "P" else None
+    table = kind.lookup() if table is None else table
+    mask = table[raw]
+    if (mask == FORBIDDEN).any():
+        strange = np.unique(raw[mask == FORBIDDEN]).tolist()
+        raise KitError(
+            f"{path} holds label values {_some(strange)}, which {_has_not(path, kind)}{_meant(raw, kind, kinds)}"
+        )
+    if len(kinds) > 1 and (mask == IGNORE).all() and (meant := _meant(raw, kind, kinds)):
+        raise KitError(f"{path} holds nothing that counts{meant}")
+    return mask
+
+
+def orientation(picture: Image.Image) -> int:
+    """EXIF's orientation, 1 to 8; 1 if there is none. Of a PNG only what stands before the pixels is looked at."""
+    if picture.format == "PNG" and "exif" not in picture.info:
+        return 1  # Pillow would decode the whole picture to look behind it
+    try:
+        value = picture.getexif().get(ORIENTATION, 1)
+    except Exception:  # damaged EXIF, in whatever way; the pixels may be fine
+        return 1
+    return value if value in TURNS else 1
+
+
+def _opened(path: Path) -> Image.Image:
+    try:
+        return Image.open(path)
+    except FileNotFoundError as error:
+        raise KitError(f"no file {path}") from error
+    except Exception as error:  # Pillow's readers raise whatever they stumble over
+        raise _unreadable(path, error) from error
+
+
+def _loaded(path: Path, box: Box | None) -> Image.Image:
+    """The decoded picture, upright, cut to `box`."""
+    with _opened(path) as picture:
+        turn = TURNS.get(orientation(picture))
+        try:
+            if box and not turn:
+                _stop_below(picture, box[0] + box[2])
+            picture.load()
+        except Exception as error:
+            raise _unreadable(path, error) from error
+        if turn is not None:
+            picture = picture.transpose(turn)
+        if box:
+            top, left, height, width = box
+            return picture.crop((left, top, left + width, top + height))
+        return picture
+
+
+def _stop_below(picture: Image.Image, bottom: int) -> None:
+    """Have a PNG decoded from the top to row `bottom` only. Its rows come one after the other, unless interlaced."""
+    if picture.format == "PNG" and not picture.info.get("interlace"):
+        picture.tile = [(tile[0], (0, 0, picture.width, bottom), *tile[2:]) for tile in picture.tile]
+
+
+def _unreadable(path: Path, error: Exception) -> KitError:
+    if Path(path).is_dir():
+        return KitError(f"{path} is a folder, not a picture")
+    if Path(path).is_file() and not os.path.getsize(path):
+        return KitError(f"{path} cannot be read: the file is empty")
+    reason = str(error).replace(repr(str(path)), "it").replace(str(path), "it")
+    return KitError(f"{path} cannot be read: {reason or type(error).__name__}")
+
+
+def _ids_of_colours(path: Path, pixels: np.ndarray, colours: dict[Colour, int]) -> np.ndarray:
+    known = np.array([_code(np.array(c)) for c in colours])
+    order = known.argsort()
+    ids, known = np.array(list(colours.values()), np.uint8)[order], known[order]
+    codes = _code(pixels)
+    at = known.searchsorted(codes).clip(max=len(known) - 1)
+    strange = known[at] != codes
+    if strange.any():
+        found = pixels[strange]
+        if (pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 0] == pixels[..., 2]).all():
+            raise KitError(f"{path} holds three equal channels; if they are class numbers, save one channel")
+        lossy = "; JPEG changes colours, save masks as PNG" if Path(path).suffix.lower() in (".jpg", ".jpeg") else ""
+        colour = tuple(int(v) for v in found[0])
+        raise KitError(f"{path} holds {len(found)} pixels of colours without a class, such as {colour}{lossy}")
+    return ids[at]
+
+
+def _code(pixels: np.ndarray) -> np.ndarray:
+    return pixels.astype(np.int32) @ np.array([65536, 256, 1], np.int32)
+
+
+def _palette_table(picture: Image.Image, colours: dict[Colour, int]) -> np.ndarray | None:
+    """uint8 (256,): index -> class id, or None where the palette does not say."""
+    flat = picture.getpalette("RGB") or []
+    entries = [tuple(flat[i : i + 3]) for i in range(0, len(flat), 3)]
+    if len(entries) < 2 or not all(entry in colours for entry in entries):
+        return None
+    table = np.full(256, FORBIDDEN, np.uint8)
+    table[: len(entries)] = [colours[entry] for entry in entries]
+    return table
+
+
+def _has_not(path: Path, kind: Masks) -> str:
+    return f"masks named {kind.kind!r} do not have" if kind.kind else "this data set does not have"
+
+
+def _meant(raw: np.ndarray, kind: Masks, kinds: tuple[Masks, ...]) -> str:
+    """Which other kind of mask the values belong to, if any."""
+    values = set(np.unique(raw).tolist())
+    for other in kinds:
+        if other.raw_ids != kind.raw_ids and values <= set(other.raw_ids) and values - {255}:
+            return f"; its values are those of {other.kind!r}, so name and content disagree"
+    return ""
+
+
+def _some(values: list) -> str:
+    return str(values) if len(values) <= 8 else f"[{', '.join(map(str, values[:8]))}, ...] ({len(values)} of them)"

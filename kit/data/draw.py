@@ -1,0 +1,14 @@
+"""The hash draw: needs no list, depends on no file order, and smaller draws lie inside larger ones."""
+
+import hashlib
+from collections.abc import Iterable
+
+
+def draw(ids: Iterable[str], count: int, seed: int) -> tuple[str, ...]:
+    """The `count` ids whose sha256 of "{seed}:{id}" comes first, in that order."""
+    return tuple(sorted(ids, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).hexdigest())[:count])
+
+
+def digest(ids: Iterable[str]) -> str:
+    """sha256 over the sorted unique ids, each followed by a newline; hex. Tells one list from another."""
+    return hashlib.sha256("".join(f"{name}\n" for name in sorted(set(ids))).encode()).hexdigest()

@@ -1,0 +1,114 @@
+"""One's own images: a folder with a `classes.yaml` in it.
+
+    classes: {background: [0, 0, 0], leaf: [0, 160, 60]}   # mask value 0, 1, ... in this order; colour in figures
+    ignore: 255                     # value, or list of values, of pixels that are not counted
+    images: photos/*                # the last * is the image's name
+    masks: drawn/*_mask.png         # the same name; a mask may be missing wherever there is no label
+    val: 0.2                        # share, or number, of the images with masks that the student is judged on
+
+Only `classes` is needed. Without `images` and `masks` they are `images/{train,val}/*` and `labels/{train,val}/*.png`
+if there is such a folder, else `images/*` and `labels/*.png`. Where a pattern has {part} in it, it tells train from
+val; where it has not, val is drawn by hash from the images with masks.
+
+Masks hold one class number per pixel, or are drawn in the colours of `classes` (black counts for nothing if no class
+has it).
+"""
+
+import math
+from functools import partial
+from pathlib import Path
+
+import yaml
+
+from kit.data.draw import draw
+from kit.data.spec import Colour, DatasetSpec, Found, Layout, Masks
+from kit.errors import KitError
+from kit.types import IGNORE
+
+FILE = "classes.yaml"
+KEYS = ("classes", "ignore", "images", "masks", "val")
+
+
+def folder_spec(root: Path) -> DatasetSpec:
+    """The data set that `root/classes.yaml` describes. Raises KitError if it is missing or cannot be understood."""
+    path = Path(root) / FILE
+    if not path.is_file():
+        raise KitError(f"no {path}; write `classes: {{name: [r, g, b], ...}}` in the order of the mask values")
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise KitError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict) or "classes" not in content:
+        raise KitError(f"{path} cannot be read: wanted `classes: {{name: [r, g, b], ...}}`, got {content!r:.60}")
+    strange = [key for key in content if key not in KEYS]
+    if strange:
+        raise KitError(f"{path}: unknown key {strange[0]!r}; known are {', '.join(KEYS)}")
+    colours = _colours(path, content["classes"])
+    raw_ids = dict(enumerate(range(len(colours)))) | dict.fromkeys(
+        [*_ignored(path, content, len(colours)), 255], IGNORE
+    )
+    images, masks = _patterns(path, content)
+    val = None if "{part}" in images else partial(_draw_val, share=_val(path, content))
+    return DatasetSpec(
+        name=f"folder {Path(root).resolve().name}",
+        classes=tuple(colours),
+        palette=tuple(colours.values()),
+        void_colours=() if (0, 0, 0) in colours.values() else ((0, 0, 0),),
+        layouts=(Layout(images=images, masks=(Masks(files=masks, raw_ids=raw_ids),), members=val),),
+        rare=tuple(colours)[-2:],
+    )
+
+
+def _colours(path: Path, classes: object) -> dict[str, Colour]:
+    try:
+        colours = {str(name): tuple(int(v) for v in colour) for name, colour in classes.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise KitError(
+            f"{path} cannot be read: wanted `classes: {{name: [r, g, b], ...}}`, got {classes!r:.60}"
+        ) from error
+    if not 2 <= len(colours) <= IGNORE - 1 or any(
+        len(c) != 3 or not all(0 <= v <= 255 for v in c) for c in colours.values()
+    ):
+        raise KitError(f"{path}: 2 to {IGNORE - 1} classes, each with a colour [r, g, b] of 0..255, are needed")
+    if len(set(colours.values())) < len(colours):
+        raise KitError(f"{path}: two classes have the same colour")
+    return colours
+
+
+def _ignored(path: Path, content: dict, classes: int) -> list[int]:
+    ignore = content.get("ignore", IGNORE)
+    values = ignore if isinstance(ignore, list) else [ignore]
+    if not all(type(v) is int and classes <= v <= 255 for v in values):
+        raise KitError(f"{path}: ignore is {ignore!r}; give values from {classes} (behind the classes) to 255")
+    return values
+
+
+def _patterns(path: Path, content: dict) -> tuple[str, str]:
+    parted = (path.parent / "images/train").is_dir()
+    defaults = ("images/{part}/*", "labels/{part}/*.png") if parted else ("images/*", "labels/*.png")
+    images, masks = content.get("images", defaults[0]), content.get("masks", defaults[1])
+    for name, pattern in (("images", images), ("masks", masks)):
+        if not isinstance(pattern, str) or "*" not in Path(pattern).name or Path(pattern).is_absolute():
+            raise KitError(
+                f"{path}: {name} is {pattern!r}; give a pattern below the folder with * for the image's name"
+            )
+    if ("{part}" in images) != ("{part}" in masks):
+        raise KitError(f"{path}: either both of images and masks have {{part}} in them or neither")
+    return images, masks
+
+
+def _val(path: Path, content: dict) -> float:
+    val = content.get("val", 0.2)
+    if not isinstance(val, (int, float)) or isinstance(val, bool) or val <= 0:
+        raise KitError(f"{path}: val is {val!r}; give a share below 1 or a number of images")
+    return val
+
+
+def _draw_val(root: Path, images: Found, masks: Found, share: float) -> dict[str, set[str]]:
+    """A share (below 1) or number of the images with masks, drawn by hash, at least one; train is the rest."""
+    masked = sorted(set(images) & set(masks))
+    count = max(1, math.floor(share * len(masked) + 0.5)) if share < 1 else int(share)
+    if count >= len(masked):
+        raise KitError(f"{root / FILE}: {count} of {len(masked)} images with masks for val leave none to learn from")
+    val = set(draw(masked, count, seed=0))
+    return {"train": set(images) - val, "val": val}

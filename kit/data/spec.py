@@ -1,0 +1,88 @@
+"""What the kit knows of a data set: its classes, and the forms in which people have its files."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kit.types import IGNORE
+
+FORBIDDEN = 254
+"""In a lookup table: a raw value that must not occur."""
+
+Colour = tuple[int, int, int]
+Found = dict[str, Path]
+"""Id -> file."""
+
+Members = Callable[[Path, Found, Found], dict[str, set[str]]]
+"""(root, all images, all masks) -> ids of "train" and of "val", where folders alone do not tell the parts apart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Masks:
+    """One kind of mask files."""
+
+    files: str
+    """Pattern below the root; {part} is filled in, and the last `*` is the image's id."""
+    raw_ids: dict[int, int]
+    """Value in a file -> class id or IGNORE; any other value is refused."""
+
+    @property
+    def kind(self) -> str:
+        """What tells this kind from others by name: the end of the pattern, such as "_gtFine_labelIds"."""
+        return Path(self.files).stem.rpartition("*")[2]
+
+    def lookup(self) -> np.ndarray:
+        """uint8 (256,): raw value -> class id, IGNORE or FORBIDDEN."""
+        table = np.full(256, FORBIDDEN, np.uint8)
+        for raw, cls in self.raw_ids.items():
+            table[raw] = cls
+        return table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """One form in which a data set lies on disk. Patterns are below the root; the last `*` is the image's id."""
+
+    images: str
+    """Pattern of the images; {part} is filled in from `parts`."""
+    masks: tuple[Masks, ...]
+    """Kinds of masks, the preferred one first; an image takes the first it has."""
+    parts: tuple[tuple[str, str], ...] = (("train", "train"), ("val", "val"))
+    """What {part} stands for in each part."""
+    needs: str = ""
+    """A path below the root without which this is not the layout."""
+    members: Members | None = None
+    """Tells which ids a part holds; None: those the patterns find."""
+    extra: tuple[str, ...] = ()
+    """Patterns of further images without masks, which train may use as unlabelled ones. With `members`, images that
+    belong to no part are such images too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec:
+    """A data set. Everything that is particular to one is said in its entry and nowhere else."""
+
+    name: str
+    classes: tuple[str, ...]
+    """Class names; a class id is its place in this tuple."""
+    palette: tuple[Colour, ...]
+    """RGB colour of each class, as the data set's own tools draw it."""
+    layouts: tuple[Layout, ...]
+    """Forms it comes in; the first that fits the folder is taken."""
+    below: tuple[str, ...] = ("",)
+    """Folders below the given one in which it is looked for."""
+    void_colours: tuple[Colour, ...] = ()
+    """Colours that a mask drawn in colour has where nothing is counted."""
+    rare: tuple[str, ...] = ()
+    """Classes worth a column of their own in short tables."""
+
+    @property
+    def num_classes(self) -> int:
+        """C."""
+        return len(self.classes)
+
+    def colour_ids(self) -> dict[Colour, int]:
+        """Colour in a mask drawn in colour -> class id or IGNORE."""
+        return {**dict.fromkeys(self.void_colours, IGNORE), **{c: i for i, c in enumerate(self.palette)}}
