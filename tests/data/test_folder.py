@@ -1,0 +1,107 @@
+"""One's own images, from the least to the most that a classes.yaml can say."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kit.data.catalog import find_spec
+from kit.data.files import SegFiles
+from kit.errors import KitError
+from kit.types import IGNORE
+
+CLASSES = "classes: {ground: [0, 0, 0], leaf: [0, 160, 60]}\n"
+
+
+def photographs(folder, names, suffix=".JPG"):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        Image.new("RGB", (40, 30)).save(folder / f"{name}{suffix}", format="JPEG")
+
+
+def masks(folder, names, ending=".png", values=(0, 1, 255)):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        Image.fromarray(np.resize(np.array(values, np.uint8), (30, 40))).save(folder / f"{name}{ending}")
+
+
+def both(root):
+    spec = find_spec("folder", root)
+    return SegFiles(spec, root, "train"), SegFiles(spec, root, "val")
+
+
+def test_two_flat_folders_and_nothing_but_classes(tmp_path):
+    """Ten photographs, five of them with masks: one of these five is val, drawn by hash."""
+    (tmp_path / "classes.yaml").write_text(CLASSES)
+    names = [f"p{i}" for i in range(10)]
+    photographs(tmp_path / "images", names)
+    (tmp_path / "images/.DS_Store").write_text("x")
+    (tmp_path / "images/notes.txt").write_text("x")
+    masks(tmp_path / "labels", names[:5])
+    train, val = both(tmp_path)
+    assert len(val.ids) == 1 and len(train.masked_ids) == 4 and set(train.ids) | set(val.ids) == set(names)
+    assert set(val.ids) <= set(names[:5]) and not set(val.ids) & set(train.ids) and not train.extra_ids
+    again = both(tmp_path)[1]
+    assert again.ids == val.ids
+
+
+def test_any_two_patterns_with_a_shared_name(tmp_path):
+    (tmp_path / "classes.yaml").write_text(
+        CLASSES + "ignore: [7, 9]\nimages: photos/*_rgb.*\nmasks: annotated/*_mask.png\nval: 2\n"
+    )
+    photographs(tmp_path / "photos", ["a_rgb", "b_rgb", "c_rgb", "d_rgb"], ".jpeg")
+    masks(tmp_path / "annotated", ["a", "b", "c"], "_mask.png", values=(0, 1, 7, 9))
+    train, val = both(tmp_path)
+    assert set(train.ids) | set(val.ids) == set("abcd") and len(val.ids) == 2 and "d" in train.ids
+    assert set(val.pair(val.ids[0])[1].unique().tolist()) == {0, 1, IGNORE}
+
+
+def test_parted_patterns(tmp_path):
+    (tmp_path / "classes.yaml").write_text(CLASSES + "images: '{part}/photo/*'\nmasks: '{part}/mask/*.png'\n")
+    for part, name in (("train", "a"), ("train", "b"), ("val", "v")):
+        photographs(tmp_path / part / "photo", [name])
+        masks(tmp_path / part / "mask", [name])
+    train, val = both(tmp_path)
+    assert (train.ids, val.ids) == (("a", "b"), ("v",))
+
+
+def test_masks_may_be_drawn_in_the_colours_of_the_classes(tmp_path):
+    (tmp_path / "classes.yaml").write_text("classes: {soil: [90, 60, 30], leaf: [0, 160, 60]}\nval: 1\n")
+    photographs(tmp_path / "images", ["a", "b"])
+    drawn = np.resize(np.array([(90, 60, 30), (0, 160, 60), (0, 0, 0)], np.uint8), (30, 40, 3))
+    (tmp_path / "labels").mkdir()
+    for name in "ab":
+        Image.fromarray(drawn).save(tmp_path / f"labels/{name}.png")
+    train, _ = both(tmp_path)
+    assert set(train.pair(train.ids[0])[1].unique().tolist()) == {0, 1, IGNORE}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "wanted `classes"),
+        ("classes: [1, 2]", "classes.yaml cannot be read"),
+        ("classes: {a: [0, 0, 0]}", "2 to 254 classes"),
+        ("classes: {a: [0, 0, 0], b: [0, 0, 300]}", "colour"),
+        ("classes: {a: [0, 0, 0], b: [0, 0, 0]}", "the same colour"),
+        ("classes: {a: [0, 0, 0], b: [0, 0]}", "colour"),
+        ("classes: {a: [0, 0, 0], b: [9, 9, 9]}\nmask: x/*.png", "unknown key 'mask'; known are"),
+        ("classes: {a: [0, 0, 0], b: [9, 9, 9]}\nignore: 1", "ignore is 1; give values from 2"),
+        ("classes: {a: [0, 0, 0], b: [9, 9, 9]}\nval: 0", "val is 0"),
+        ("classes: {a: [0, 0, 0], b: [9, 9, 9]}\nimages: photos", "give a pattern below the folder"),
+        ("classes: {a: [0, 0, 0], b: [9, 9, 9]}\nimages: '{part}/*'\nmasks: 'm/*.png'", "both of images and masks"),
+        ("classes: {a: [0, 0, 0]\n", "classes.yaml cannot be read"),
+    ],
+)
+def test_what_is_wrong_in_classes_yaml_is_said(tmp_path, text, message):
+    (tmp_path / "classes.yaml").write_text(text)
+    with pytest.raises(KitError, match=message) as raised:
+        find_spec("folder", tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+def test_val_must_leave_something_to_learn_from(tmp_path):
+    (tmp_path / "classes.yaml").write_text(CLASSES + "val: 3")
+    photographs(tmp_path / "images", ["a", "b", "c", "d"])
+    masks(tmp_path / "labels", ["a", "b", "c"])
+    with pytest.raises(KitError, match="3 of 3 images with masks for val leave none"):
+        both(tmp_path)
