@@ -1,18 +1,26 @@
-"""Which training images count as labelled: lists that are drawn by hash or read from files, checked, with a digest."""
+"""Which training images count as labelled: lists that are drawn by hash or read from files, named, with digests.
+
+A folder of lists holds labelled.txt and unlabelled.txt, one id a line, and split.json, which says what they are.
+"""
 
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+
+import numpy as np
 
 from kit.config import DataConfig
 from kit.data.draw import digest, draw
 from kit.data.files import SegFiles
+from kit.data.published import recognise
 from kit.errors import KitError
 from kit.paths import from_project
-from kit.storage import write_bytes
+from kit.storage import read_json, write_bytes, write_json
 
-LABELLED, UNLABELLED = "labelled.txt", "unlabelled.txt"
+LABELLED, UNLABELLED, ABOUT = "labelled.txt", "unlabelled.txt", "split.json"
 
 
 @dataclass(frozen=True)
@@ -20,69 +28,160 @@ class Split:
     """Disjoint lists of training ids."""
 
     name: str
+    """As people call it: "cps 1/16" if published, "1_16 seed 0" if drawn."""
     labelled: tuple[str, ...]
     unlabelled: tuple[str, ...]
+    extra: tuple[str, ...] = ()
+    """Unlabelled images from beyond the protocol, apart so that the digests stay those of the protocol."""
+    missing_classes: tuple[str, ...] | None = None
+    """Names of the classes that no labelled mask holds; None if nobody looked."""
+
+    @cached_property
+    def pool(self) -> tuple[str, ...]:
+        """Everything that is used without its mask."""
+        return self.unlabelled + self.extra
+
+    @property
+    def warning(self) -> str:
+        """One line if labelled images of some classes are missing, else empty."""
+        if not self.missing_classes:
+            return ""
+        return f"split {self.name!r}: no labelled image holds {', '.join(self.missing_classes)}"
 
     def record(self) -> dict:
-        """What a result says of it: name, counts and digests."""
+        """What a result says of it: name, counts and digests; no digest where there are no extra images."""
         return {
             "name": self.name,
-            "labelled": len(self.labelled),
-            "unlabelled": len(self.unlabelled),
-            "labelled_sha256": digest(self.labelled),
-            "unlabelled_sha256": digest(self.unlabelled),
+            **_counted(self.labelled, self.unlabelled),
+            "extra": len(self.extra),
+            "extra_sha256": digest(self.extra) if self.extra else None,
+            "missing_classes": None if self.missing_classes is None else list(self.missing_classes),
         }
 
 
 def make_split(cfg: DataConfig, train: SegFiles, val: SegFiles) -> Split:
-    """The split that `cfg.split` and `cfg.split_seed` ask for, checked against the files.
+    """The split that `cfg.split`, `cfg.split_seed` and `cfg.extra` ask for, checked against the files.
 
-    Raises KitError if it is not understood or empty, if a labelled image has no mask or a listed one no file, if the
-    two lists share an image, or if one is in val.
+    Raises KitError if it is not understood or does not fit (`check_split`), if its lists are not what their split.json
+    says, or if the data set lacks images that its own lists name.
     """
+    check_complete(train)
+    check_complete(val)
     folder = from_project(cfg.split)
     if (folder / LABELLED).is_file():
-        split = Split(cfg.split, read_list(folder / LABELLED), read_list(folder / UNLABELLED))
+        split = read_lists(folder, f"lists {cfg.split}")
     else:
-        count = labelled_count(cfg.split, len(train.masked_ids))
-        labelled = draw(train.masked_ids, count, cfg.split_seed)
-        drawn = count < len(train.masked_ids)
-        name = f"{cfg.split} seed {cfg.split_seed}" if drawn else cfg.split
-        split = Split(name, labelled, tuple(sorted(set(train.ids) - set(labelled))))
+        split = draw_split(cfg.split, cfg.split_seed, train)
+    if cfg.extra:
+        extra = tuple(sorted(set(train.extra_ids) - {*split.labelled, *split.unlabelled}))
+        if not extra:
+            raise KitError(f"data.extra is on, but {train.base} holds no images beyond split {split.name!r}")
+        split = replace(split, name=f"{split.name} + {len(extra)} extra", extra=extra)
     check_split(split, train, val)
     return split
 
 
+def draw_split(share: str, seed: int, train: SegFiles) -> Split:
+    """`share` ("1_N", "count_N", "all" or "masks") of the images with masks by hash; all others are unlabelled."""
+    count = labelled_count(share, len(train.masked_ids))
+    labelled = draw(train.masked_ids, count, seed)
+    name = f"{share} seed {seed}" if count < len(train.masked_ids) else share
+    return Split(name, labelled, tuple(sorted(set(train.ids) - set(labelled))))
+
+
+def check_complete(files: SegFiles) -> None:
+    """Raise KitError if the data set's own lists name images that are not there: a draw would silently be another."""
+    if files.missing:
+        raise KitError(
+            f"{files.base} lacks {some(files.missing)} that the data set names as {files.part}; "
+            "fetch what is missing (`python -m kit doctor` lists everything)"
+        )
+
+
 def check_split(split: Split, train: SegFiles, val: SegFiles) -> None:
-    """Raise KitError unless the split fits the files; see `make_split`."""
+    """Raise KitError if the split has no labelled image, names one twice or in both lists, names one without a file,
+    labels one without a mask, or reaches into val."""
     if not split.labelled:
         masked = f"{len(train.masked_ids)} images in {train.root} have masks"
         raise KitError(f"split {split.name!r} has no labelled image; {masked}")
-    both = set(split.labelled) & set(split.unlabelled)
-    if both:
-        raise KitError(f"split {split.name!r}: {_some(both)} in both lists")
-    absent = {*split.labelled, *split.unlabelled} - set(train.paths)
-    if absent:
-        raise KitError(f'split {split.name!r}: no image of {_some(absent)} in {train.root}; "1_16" draws a fitting one')
-    bare = set(split.labelled) - set(train.masked_ids)
-    if bare:
-        raise KitError(f"split {split.name!r}: no mask of {_some(bare)} in {train.root}")
-    seen = {*split.labelled, *split.unlabelled} & set(val.ids)
-    if seen:
-        raise KitError(f"split {split.name!r}: {_some(seen)} also in the val part of {val.root}")
+    for which, ids in (("labelled", split.labelled), ("unlabelled", split.unlabelled)):
+        if twice := repeated(ids):
+            raise KitError(f"split {split.name!r}: {some(twice)} twice in the {which} list; keep one line of each")
+    if both := set(split.labelled) & set(split.pool):
+        raise KitError(f"split {split.name!r}: {some(both)} in both lists; delete them from one")
+    listed = {*split.labelled, *split.pool}
+    if absent := listed - set(train.paths):
+        raise KitError(
+            f'split {split.name!r}: no image of {some(absent)} in {train.root}; "1_16" draws a fitting one, '
+            "`python -m kit splits import` reads lists of paths"
+        )
+    if bare := set(split.labelled) - set(train.masked_ids):
+        raise KitError(f"split {split.name!r}: no mask of {some(bare)} in {train.root}")
+    if seen := listed & set(val.ids):
+        raise KitError(f"split {split.name!r}: {some(seen)} also in the val part of {val.root}")
+
+
+def missing_classes(files: SegFiles, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of the classes that the masks of no image in `names` hold. Reads only until every class was seen."""
+    seen = np.zeros(files.spec.num_classes, bool)
+    for name in names:
+        if seen.all():
+            break
+        seen |= classes_in(files, name)
+    return tuple(cls for cls, there in zip(files.spec.classes, seen, strict=True) if not there)
+
+
+def look_for_classes(split: Split, train: SegFiles) -> Split:
+    """The split with `missing_classes` filled in."""
+    return replace(split, missing_classes=missing_classes(train, split.labelled))
+
+
+def classes_in(files: SegFiles, name: str) -> np.ndarray:
+    """bool (C,): which classes the mask of an image holds."""
+    there = np.zeros(256, bool)
+    there[files.full_mask(name).numpy()] = True  # much faster than sorting two million pixels
+    return there[: files.spec.num_classes]
+
+
+def read_lists(folder: Path, called: str) -> Split:
+    """The split of a folder of lists, by its published name, else by the one in its split.json, else `called`.
+
+    Raises: KitError if split.json is there and the lists are not the ones it describes.
+    """
+    labelled, unlabelled = read_list(folder / LABELLED), read_list(folder / UNLABELLED)
+    about = folder / ABOUT
+    if about.is_file():
+        stated, found = read_json(about), _counted(labelled, unlabelled)
+        if not isinstance(stated, dict) or not isinstance(stated.get("name"), str):
+            raise KitError(f"{about} does not say what the lists are; delete it to use them as they are")
+        changed = [key for key in ("labelled_sha256", "unlabelled_sha256") if stated.get(key) != found[key]]
+        if changed:
+            file = folder / (LABELLED if changed[0].startswith("labelled") else UNLABELLED)
+            raise KitError(
+                f"{file} is no longer the list of {stated['name']!r} that {ABOUT} beside it "
+                f"describes; restore it, or delete {ABOUT} to use the lists under no such name"
+            )
+        called = stated["name"]
+    return Split(recognise(labelled, unlabelled) or called, labelled, unlabelled)
 
 
 def read_list(path: Path) -> tuple[str, ...]:
     """Ids of a list file, one a line; an absent file is an empty list."""
-    lines = path.read_text().split("\n") if path.is_file() else []
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n") if path.is_file() else []
+    except UnicodeDecodeError as error:
+        raise KitError(f"{path} is not a list of ids: it is no text in UTF-8") from error
     return tuple(line.strip() for line in lines if line.strip())
 
 
-def write_lists(split: Split, folder: Path) -> None:
-    """Write labelled.txt and unlabelled.txt, sorted, one id a line."""
+def write_lists(split: Split, folder: Path, about: dict | None = None) -> None:
+    """Write labelled.txt and unlabelled.txt, sorted, one id a line, and split.json with `about` added to it."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, ids in ((LABELLED, split.labelled), (UNLABELLED, split.unlabelled)):
+    # split.json last, and labelled.txt, without which a folder is no folder of lists, after unlabelled.txt: a process
+    # that is killed in between leaves what is refused, not a mixture under the old name.
+    for name, ids in ((UNLABELLED, split.unlabelled), (LABELLED, split.labelled)):
         write_bytes(folder / name, "".join(f"{i}\n" for i in sorted(ids)).encode())
+    write_json(folder / ABOUT, {"name": split.name, **_counted(split.labelled, split.unlabelled), **(about or {})})
 
 
 def labelled_count(split: str, total: int) -> int:
@@ -100,6 +199,31 @@ def labelled_count(split: str, total: int) -> int:
     )
 
 
-def _some(ids: set[str]) -> str:
+def summary(split: Split) -> str:
+    """Name, counts and the heads of the digests, for a terminal."""
+    record = split.record()
+    return (
+        f"{split.name}: {record['labelled']} labelled ({record['labelled_sha256'][:12]}), "
+        f"{record['unlabelled']} unlabelled ({record['unlabelled_sha256'][:12]})"
+    )
+
+
+def repeated(ids: tuple[str, ...]) -> set[str]:
+    """Ids that occur more than once."""
+    seen: set[str] = set()
+    return {name for name in ids if name in seen or seen.add(name)}
+
+
+def some(ids: Iterable[str]) -> str:
+    """How many images, and the first of them, for messages."""
     shown = ", ".join(sorted(ids)[:3])
     return f"{len(ids)} image(s) ({shown}{', ...' if len(ids) > 3 else ''})"
+
+
+def _counted(labelled: tuple[str, ...], unlabelled: tuple[str, ...]) -> dict:
+    return {
+        "labelled": len(labelled),
+        "unlabelled": len(unlabelled),
+        "labelled_sha256": digest(labelled),
+        "unlabelled_sha256": digest(unlabelled),
+    }

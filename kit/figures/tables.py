@@ -47,11 +47,12 @@ def check_comparable(runs: list[dict], mixed: bool = False) -> None:
         raise KitError("no runs to put in a table")
     if mixed:
         return
-    for what, subject in _subject(runs[0]).items():
+    for what, (name, identity) in _subject(runs[0]).items():
         for run in runs[1:]:
-            if _subject(run)[what] != subject:
+            other, other_identity = _subject(run)[what]
+            if other_identity != identity:
                 raise KitError(
-                    f"{runs[0]['path']} and {run['path']} differ in {what} ({subject[0]}; {_subject(run)[what][0]}), "
+                    f"{runs[0]['path']} and {run['path']} differ in {what} ({name}; {other}), "
                     "so their numbers cannot be compared; mixed=True puts them in one table all the same"
                 )
 
@@ -123,13 +124,16 @@ def class_bars(runs: list[dict], weights: str = "last", mixed: bool = False) -> 
     return fig
 
 
-def _subject(run: dict) -> dict[str, tuple]:
-    """What a run's numbers are about; the first entry of each is for messages."""
-    split = run["split"]
+def _subject(run: dict) -> dict[str, tuple[str, object]]:
+    """What a run's numbers are about: name for messages, and what has to be equal."""
+    split, protocol = run["split"], f"{run['protocol']}, {run['last']['images']} images"
+    # Lists are told apart by what is in them: two of one name may differ, and the same may be drawn or read.
+    digests = (split["labelled_sha256"], split["unlabelled_sha256"], split.get("extra_sha256"))
+    shown = " ".join(sha256[:8] for sha256 in digests if sha256)
     return {
-        "data set": (run["dataset"]["name"], run["dataset"]["classes"]),
-        "split": (split["name"], split["labelled_sha256"], split["unlabelled_sha256"]),
-        "protocol": (f"{run['protocol']}, {run['last']['images']} images",),
+        "data set": (run["dataset"]["name"], (run["dataset"]["name"], run["dataset"]["classes"])),
+        "split": (f"{split['name']}, digests {shown}", digests),
+        "protocol": (protocol, protocol),
     }
 
 

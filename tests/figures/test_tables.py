@@ -59,6 +59,20 @@ def test_unlike_runs_share_no_table(other, word):
     assert len(tables.rows([run(), other], mixed=True)) == 2
 
 
+@pytest.mark.parametrize("which", ["labelled_sha256", "unlabelled_sha256", "extra_sha256"])
+def test_splits_are_told_apart_by_what_is_in_them(which):
+    first, other = run(), run(seed=1)
+    other["split"] = {**other["split"], which: "other", "name": "1_8 a"}  # the name is the same
+    with pytest.raises(KitError, match="differ in split .1_8 a, digests a a; 1_8 a, digests .*other"):
+        tables.rows([first, other])
+
+
+def test_one_split_may_have_two_names():
+    other = run(seed=1)
+    other["split"] = {**other["split"], "name": "lists mine", "extra": 0, "extra_sha256": None}
+    assert [row["split"] for row in tables.rows([run(), other])] == ["1_8 a", "lists mine"]
+
+
 def test_rare_classes_of_other_data_sets_are_left_open():
     other = run(name="cityscapes", dataset={**run()["dataset"], "rare": ["rider"]})
     first, _ = tables.rows([run(), other], mixed=True)
