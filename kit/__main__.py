@@ -55,15 +55,49 @@ def _parser() -> argparse.ArgumentParser:
     scenes.add_argument("--size", type=int, nargs=2, default=(128, 256), metavar=("H", "W"), help="(default: 128 256)")
     scenes.add_argument("--seed", type=int, default=0, help="another seed draws other scenes")
 
-    splits = commands.add_parser("splits", help="lists of labelled images")
-    split = splits.add_subparsers(required=True, metavar="WHAT").add_parser("draw", help="draw by hash")
-    split.set_defaults(run=_draw_split)
-    split.add_argument("--dataset", required=True, help="such as synthetic, cityscapes, camvid, folder")
-    split.add_argument("--root", type=Path, required=True, help="folder of the data set")
-    split.add_argument("--split", required=True, help='"1_N" or "count_N"')
-    split.add_argument("--seed", type=int, default=0, help="another seed draws another split")
-    split.add_argument("--out", type=Path, required=True, help="folder for labelled.txt and unlabelled.txt")
+    bench = command("bench", _bench, "time a part of the kit against a plain reference")
+    bench.add_argument("name", help="what to time, such as data")
+    bench.add_argument("options", nargs=argparse.REMAINDER, help="of this bench; see `bench NAME --help`")
+
+    _add_splits(commands.add_parser("splits", help="lists of labelled images").add_subparsers(
+        required=True, metavar="WHAT"))  # fmt: skip
     return parser
+
+
+def _add_splits(commands) -> None:
+    draw = commands.add_parser("draw", help="draw by hash")
+    draw.set_defaults(run=_draw_split)
+    draw.add_argument("--split", required=True, help='"1_N" or "count_N"')
+    draw.add_argument("--seed", type=int, default=0, help="another seed draws another split")
+    draw.add_argument("--seeds", type=int, help="draw with this many seeds from --seed on, into OUT/seed_N")
+    draw.add_argument(
+        "--cover", type=int, metavar="K", help="exchange as few images as put every class into K labelled ones"
+    )
+
+    load = commands.add_parser("import", help="read published lists, and say which they are")
+    load.set_defaults(run=_import_split)
+    load.add_argument("labelled", type=Path, help="list of labelled images")
+    load.add_argument("unlabelled", type=Path, help="list of unlabelled images")
+
+    show = commands.add_parser("show", help="published splits that are known, or the lists in folders")
+    show.set_defaults(run=_show_splits)
+    show.add_argument("folders", type=Path, nargs="*", help="folders with labelled.txt and unlabelled.txt")
+
+    for command, needed in ((draw, True), (load, False), (show, False)):
+        optional = "" if needed else "; to check the lists against"
+        command.add_argument("--dataset", required=needed, help="such as synthetic, cityscapes, voc, camvid, folder")
+        command.add_argument("--root", type=Path, required=needed, help=f"folder of the data set{optional}")
+    for command in (draw, load):
+        command.add_argument("--out", type=Path, required=True, help="folder for labelled.txt and unlabelled.txt")
+
+
+def _bench(options: argparse.Namespace) -> None:
+    from kit.bench.build import BENCHES
+    from kit.errors import unknown
+
+    if options.name not in BENCHES:
+        raise unknown("bench", options.name, BENCHES)
+    BENCHES[options.name](options.options)
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -96,20 +130,45 @@ def _synthetic(options: argparse.Namespace) -> None:
 
 
 def _draw_split(options: argparse.Namespace) -> None:
-    from kit.config import DataConfig
+    from kit.data.cover import write_draws
+
+    seeds = range(options.seed, options.seed + (1 if options.seeds is None else options.seeds))
+    folders = {seed: options.out if options.seeds is None else options.out / f"seed_{seed}" for seed in seeds}
+    for line in write_draws(folders, options.split, options.cover, *_both_parts(options)):
+        sys.stdout.write(f"{line}\n")
+
+
+def _import_split(options: argparse.Namespace) -> None:
+    from kit.data.catalog import find_spec
+    from kit.data.lists import import_lists
+    from kit.data.splits import summary
+
+    files = _both_parts(options)
+    spec = find_spec(options.dataset, options.root or Path()) if options.dataset else None
+    split = import_lists(options.labelled, options.unlabelled, options.out, spec, files)
+    warning = f"  {split.warning}\n" if split.warning else ""
+    sys.stdout.write(f"{summary(split)}, written to {options.out}\n{warning}")
+
+
+def _show_splits(options: argparse.Namespace) -> None:
+    from kit.data.show import overview
+    from kit.figures.tables import as_text
+
+    tables, warnings = overview(options.folders, options.dataset, _both_parts(options))
+    sys.stdout.write("\n".join([*(as_text(table) for table in tables), *(f"{line}\n" for line in warnings)]))
+
+
+def _both_parts(options: argparse.Namespace):
+    """Train and val images of the data set that is asked for; None if no folder of it is."""
     from kit.data.catalog import find_spec
     from kit.data.files import SegFiles
-    from kit.data.splits import make_split, write_lists
 
+    if options.root is None:
+        return None
+    if options.dataset is None:
+        raise KitError("--root needs --dataset, the name of the data set in it")
     spec = find_spec(options.dataset, options.root)
-    train, val = (SegFiles(spec, options.root, part) for part in ("train", "val"))
-    split = make_split(DataConfig(split=options.split, split_seed=options.seed), train, val)
-    write_lists(split, options.out)
-    record = split.record()
-    sys.stdout.write(
-        f"{record['name']}: {record['labelled']} labelled ({record['labelled_sha256'][:12]}), "
-        f"{record['unlabelled']} unlabelled, written to {options.out}\n"
-    )
+    return tuple(SegFiles(spec, options.root, part) for part in ("train", "val"))
 
 
 if __name__ == "__main__":

@@ -109,10 +109,13 @@ class DataConfig:
     root: str = "data/synthetic"
     """Folder of the data set."""
     split: str = "1_16"
-    """Which training images count as labelled: "1_N" or "count_N" (drawn by hash), "all", "masks" (whatever has a
-    mask), or a folder with labelled.txt and unlabelled.txt."""
+    """Which training images count as labelled: "1_N" or "count_N" (a share or number of those with masks, drawn by
+    hash), "all" or "masks" (whatever has a mask), or a folder with labelled.txt and unlabelled.txt, such as
+    `python -m kit splits` draws or imports from published lists; those keep their published name."""
     split_seed: int = 0
     """Seed of a drawn split; apart from the run's seed, so that runs can share one split."""
+    extra: bool = False
+    """Also use images beyond the protocol (Cityscapes' trainextra, VOC's other photographs) as unlabelled ones."""
     base_size: tuple[int, int] | None = None
     """(height, width) to which images are resized when read; None keeps theirs. Evaluation compares at full size."""
     crop: tuple[int, int] = (512, 512)
@@ -128,7 +131,10 @@ class DataConfig:
     workers: int = 0
     """Loader processes per training process; 0 reads in the training process."""
     cache: bool = False
-    """Keep decoded images in memory; for small data sets."""
+    """Keep decoded images and masks on disk, below `cache_dir`, and map them into memory: nothing is decoded twice, by
+    this run or a later one. Costs 3 bytes per pixel of an image, 1 per pixel of a mask (Cityscapes: 25 GB)."""
+    cache_dir: str = "data/cache"
+    """Folder of the cache, from the project's; shared by all runs. What is in it may be deleted at any time."""
 
     def __post_init__(self):
         if self.labelled < 2:

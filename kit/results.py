@@ -28,7 +28,7 @@ from kit.storage import read_json, write_bytes, write_json
 SCHEMA = 1
 """Of result.json; raised when a reader of older files would go wrong."""
 
-INCIDENTAL = {"run_dir", "data.root", "data.workers", "data.cache", "evaluate.batch"}
+INCIDENTAL = {"run_dir", "data.root", "data.workers", "data.cache", "data.cache_dir", "evaluate.batch"}
 """Fields that may differ when a run is continued: they change where or how fast, not what."""
 
 

@@ -38,6 +38,23 @@ def test_scenes_and_a_split_of_them(tmp_path, capsys):
     assert "2 labelled" in capsys.readouterr().out
 
 
+def test_splits_are_drawn_covering_imported_and_shown(scenes, tmp_path, capsys):
+    data = ["--dataset", "synthetic", "--root", str(scenes)]
+    drawn, loaded = tmp_path / "drawn", tmp_path / "loaded"
+    assert main(["splits", "draw", *data, "--split", "1_4", "--seeds", "2", "--cover", "1", "--out", str(drawn)]) == 0
+    assert "1_4 seed 1 cover 1: 2 labelled" in capsys.readouterr().out
+    lists = [str(drawn / f"seed_1/{name}.txt") for name in ("labelled", "unlabelled")]
+    assert main(["splits", "import", *lists, *data, "--out", str(loaded)]) == 0
+    assert "lists loaded: 2 labelled" in capsys.readouterr().out
+    assert main(["splits", "show", str(drawn / "seed_0"), str(loaded), *data]) == 0
+    shown = capsys.readouterr().out
+    assert "shared with 2" in shown and "1_4 seed 0 cover 1" in shown and "bicycle" in shown
+    assert main(["splits", "show"]) == 0 and "cps 1/16" in capsys.readouterr().out
+    assert main(["splits", "import", lists[0], lists[0], "--out", str(loaded)]) == 2
+    assert main(["splits", "show", str(loaded), "--root", str(scenes)]) == 2
+    assert "--root needs --dataset" in capsys.readouterr().err
+
+
 def test_help_as_a_process():
     done = subprocess.run([sys.executable, "-m", "kit", "--help"], capture_output=True, text=True, check=True)
     assert "demo" in done.stdout and "study" in done.stdout

@@ -24,8 +24,9 @@ ALLOWED = {  # part of the kit -> parts it may import
     "train": {"leaves", "config", "data", "models", "methods", "evaluate", "results"},
     "figures": {"leaves", "data", "results"},
     "tools": {"leaves"},
+    "bench": {"leaves", "config", "data", "models", "losses", "methods", "recipes"},
     "top": {"leaves", "config", "data", "models", "methods", "results", "recipes", "evaluate", "train", "figures",
-            "tools"},
+            "tools", "bench"},
 }  # fmt: skip
 
 PART_OF = {

@@ -61,6 +61,7 @@ def read_mask(path: Path, kind: Masks, colours: dict[Colour, int], kinds: tuple[
         kind: which values mean what.
         colours: colour -> class id or IGNORE.
         kinds: other kinds of masks the data set has, for a better message where a file is not what it is called.
+        box: only this part is decoded, or little more, and only this part is checked.
     Raises: KitError naming the file and the values or colours that have no meaning.
     """
     picture = _loaded(path, box)
@@ -83,7 +84,7 @@ def read_mask(path: Path, kind: Masks, colours: dict[Colour, int], kinds: tuple[
         raise KitError(
             f"{path} holds label values {_some(strange)}, which {_has_not(path, kind)}{_meant(raw, kind, kinds)}"
         )
-    if len(kinds) > 1 and (mask == IGNORE).all() and (meant := _meant(raw, kind, kinds)):
+    if not box and len(kinds) > 1 and (mask == IGNORE).all() and (meant := _meant(raw, kind, kinds)):
         raise KitError(f"{path} holds nothing that counts{meant}")
     return mask
 

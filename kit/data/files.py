@@ -1,6 +1,9 @@
 """Images and masks of one part of a data set, found on disk and read into class ids."""
 
-from functools import cached_property
+import hashlib
+from collections.abc import Iterable
+from functools import cached_property, partial
+from math import prod
 from pathlib import Path
 
 import torch
@@ -8,7 +11,8 @@ import torchvision.transforms.v2.functional as tv
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 
-from kit.data.decode import SUFFIXES, picture_size, read_image, read_mask
+from kit.data.cache import Cache, Item
+from kit.data.decode import SUFFIXES, Box, picture_size, read_image, read_mask
 from kit.data.spec import DatasetSpec, Found, Layout, Masks
 from kit.errors import KitError
 
@@ -21,7 +25,7 @@ class SegFiles:
         root: its folder.
         part: "train" or "val".
         base_size: (height, width) to which images and masks are resized when read; None keeps theirs.
-        cache: keep what was read in memory.
+        cache: folder in which decoded images and masks are kept; None keeps nothing. Pixels are the same either way.
     Attributes:
         base: the folder below `root` in which the data set was found, and `layout` the form it has there.
         ids: of the part's images, sorted.
@@ -32,7 +36,7 @@ class SegFiles:
     """
 
     def __init__(self, spec: DatasetSpec, root: Path, part: str, base_size: tuple[int, int] | None = None,
-                 cache: bool = False):  # fmt: skip
+                 cache: Path | None = None):  # fmt: skip
         self.spec, self.root, self.part, self.base_size = spec, Path(root), part, base_size
         if not self.root.is_dir():
             raise KitError(f"no folder {self.root}; set data_root to the folder of the {spec.name} data set")
@@ -58,7 +62,7 @@ class SegFiles:
         self.paths |= {name: extra[name] for name in self.extra_ids}
         if not self.ids:
             raise KitError(f"no {part} images of the {spec.name} data set in {self.base}; is this its folder?")
-        self._cache: dict | None = {} if cache else None
+        self._cache = self._cache_below(Path(cache)) if cache else None
 
     @cached_property
     def masked_ids(self) -> tuple[str, ...]:
@@ -74,43 +78,116 @@ class SegFiles:
         return self.masks[name][0]
 
     def size(self, name: str) -> tuple[int, int]:
-        """(height, width) of an image as `image` returns it."""
+        """(height, width) of an image as `image` returns it; reads no more than the head of the file."""
+        if self._cache and not self.base_size:
+            return tuple(self._kept("image", name).shape[:2])
         return self.base_size or picture_size(self.paths[name])
 
-    def image(self, name: str) -> Tensor:
-        """uint8 (3, H, W), turned upright if the camera said so."""
-        return self._kept(("image", name), self._read_image, name)
+    def image(self, name: str, box: Box | None = None) -> Tensor:
+        """uint8 (3, H, W), turned upright if the camera said so; with `box` only that part of it.
 
-    def pair(self, name: str) -> tuple[Tensor, Tensor]:
-        """Image uint8 (3, H, W) and mask uint8 (H, W) of class ids and IGNORE, both of `base_size` if that is set."""
-        image, mask = self.image(name), self.full_mask(name)
-        if self.base_size:
-            mask = tv.resize(mask[None], list(self.base_size), InterpolationMode.NEAREST_EXACT)[0]
-        if image.shape[1:] != mask.shape:
-            raise KitError(f"{self.mask_path(name)} is {tuple(mask.shape)}, its image {tuple(image.shape[1:])}")
-        return image, mask
+        Where images are neither resized nor kept, a box spares decoding what lies below it.
+        """
+        if self._whole_is_at_hand:
+            pixels = _cut(self._kept("image", name), box)
+        else:
+            pixels = self._read_image(name, box)
+        return pixels.permute(2, 0, 1)
+
+    def pair(self, name: str, box: Box | None = None) -> tuple[Tensor, Tensor]:
+        """Image uint8 (3, H, W) and mask uint8 (H, W) of class ids and IGNORE, both of `base_size` if that is set.
+
+        Args:
+            box: read only this part of both. Label values without a meaning are then looked for in this part alone.
+        Raises: KitError if one of them cannot be read, or if their sizes differ.
+        """
+        image, mask = self.size(name), self._mask_size(name)
+        if image != mask:
+            raise KitError(f"{self.mask_path(name)} is {mask}, its image {image}")
+        if self._whole_is_at_hand:
+            return self.image(name, box), _cut(self._kept("mask", name), box)
+        return self.image(name, box), self._read_mask(name, box)
 
     def full_mask(self, name: str) -> Tensor:
         """Mask uint8 (H, W) at the size it has on disk."""
-        return self._kept(("mask", name), self._read_mask, name)
+        return self._kept("full" if self.base_size else "mask", name)
 
-    def _kept(self, key: tuple, read, name: str) -> Tensor:
-        if self._cache is None:
-            return read(name)
-        if key not in self._cache:
-            self._cache[key] = read(name)
-        return self._cache[key]
+    def keep(self, images: Iterable[str], pairs: Iterable[str], full: bool = False, silent: bool = False) -> None:
+        """Fill the cache with images, and with images and masks; nothing happens where there is no cache.
 
-    def _read_image(self, name: str) -> Tensor:
-        image = torch.from_numpy(read_image(self.paths[name]).copy()).permute(2, 0, 1)
-        if self.base_size:
-            image = tv.resize(image, list(self.base_size), InterpolationMode.BILINEAR, antialias=True)
-        return image.contiguous()
+        Args:
+            full: of masks, keep them at the size they have on disk, and not at `base_size`.
+            silent: show no progress bar.
+        Raises: KitError naming a file that cannot be read or does not fit its image, or if the disk has no room.
+        """
+        if not self._cache:
+            return
+        pairs = tuple(pairs)
+        masks = "full" if full and self.base_size else "mask"
+        items = [self._item("image", name) for name in (*images, *pairs)]
+        self._cache.fill([*items, *(self._item(masks, name) for name in pairs)], silent)
+        if not self.base_size:
+            for name in pairs:
+                self.pair(name)
 
-    def _read_mask(self, name: str) -> Tensor:
+    @property
+    def _whole_is_at_hand(self) -> bool:
+        """A box is cut from the whole picture: from the cache, or because it is resized when read."""
+        return self._cache is not None or self.base_size is not None
+
+    def _mask_size(self, name: str) -> tuple[int, int]:
+        if self._cache and not self.base_size:
+            return tuple(self._kept("mask", name).shape)
         path = self.mask_path(name)
-        kinds = self.layout.masks
-        return torch.from_numpy(read_mask(path, self.masks[name][1], self.spec.colour_ids(), kinds))
+        return self.base_size or picture_size(path)
+
+    def _kept(self, what: str, name: str) -> Tensor:
+        """An "image" (H, W, 3) or "mask" (H, W) as `pair` has it, or a "full" mask; from the cache, if there is one."""
+        item = self._item(what, name)
+        return self._cache.get(item) if self._cache else item.make()
+
+    def _item(self, what: str, name: str) -> Item:
+        source = self.paths[name] if what == "image" else self.mask_path(name)
+        make = {"image": self._read_image, "mask": self._read_mask, "full": self._read_full}[what]
+        return Item(f"{name}.{what}", source, partial(make, name), partial(self._bytes, what, source))
+
+    def _bytes(self, what: str, source: Path) -> int:
+        size = self.base_size if self.base_size and what != "full" else picture_size(source)
+        return prod(size) * (3 if what == "image" else 1)
+
+    def _cache_below(self, folder: Path) -> Cache:
+        """Each data set, part and size has a folder of its own; a change of what masks mean makes all files anew."""
+        root = hashlib.sha256(str(self.root.resolve()).encode(errors="surrogateescape")).hexdigest()[:12]
+        size = "full" if self.base_size is None else "{}x{}".format(*self.base_size)
+        about = repr((self.layout.masks, self.spec.colour_ids()))
+        return Cache(folder / f"{self.spec.name}-{self.part}-{size}-{root}", about)
+
+    def _read_image(self, name: str, box: Box | None = None) -> Tensor:
+        """uint8 (H, W, 3) at `base_size`, or the box of it at its own size."""
+        image = torch.from_numpy(read_image(self.paths[name], box).copy())
+        if self.base_size:
+            image = tv.resize(image.permute(2, 0, 1), list(self.base_size), InterpolationMode.BILINEAR, antialias=True)
+            image = image.permute(1, 2, 0)
+        return image
+
+    def _read_mask(self, name: str, box: Box | None = None) -> Tensor:
+        """uint8 (H, W) at `base_size`, or the box of it at its own size."""
+        mask = self._read_full(name, box)
+        if self.base_size:
+            mask = tv.resize(mask[None], list(self.base_size), InterpolationMode.NEAREST_EXACT)[0]
+        return mask
+
+    def _read_full(self, name: str, box: Box | None = None) -> Tensor:
+        path = self.mask_path(name)
+        return torch.from_numpy(read_mask(path, self.masks[name][1], self.spec.colour_ids(), self.layout.masks, box))
+
+
+def _cut(pixels: Tensor, box: Box | None) -> Tensor:
+    """The box of (H, W) or (H, W, 3)."""
+    if box is None:
+        return pixels
+    top, left, height, width = box
+    return pixels[top : top + height, left : left + width]
 
 
 def find_layout(spec: DatasetSpec, root: Path, part: str) -> tuple[Path, Layout]:

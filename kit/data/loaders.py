@@ -10,14 +10,15 @@ from functools import lru_cache
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from kit.config import DataConfig
 from kit.data.files import SegFiles
 from kit.data.splits import Split
-from kit.data.transforms import draw_geometry, jitter, normalise, pad_mask, strong_colour
+from kit.data.transforms import draw_geometry, jitter, normalise, normalise_, strong_colour
+from kit.data.workers import InOrder
 from kit.errors import KitError
-from kit.types import Batch, Views
+from kit.types import IGNORE, Batch, Views
 
 LABELLED, UNLABELLED = 0, 1
 """Streams of random numbers: labelled and unlabelled images are drawn independently."""
@@ -39,7 +40,7 @@ class TrainBatches(Dataset):
 
     def __init__(self, cfg: DataConfig, files: SegFiles, split: Split, views: Views, seed: int, steps: int,
                  rank: int = 0, world: int = 1):  # fmt: skip
-        if views.unlabelled and not split.unlabelled:
+        if views.unlabelled and not split.pool:
             raise KitError(f"split {split.name!r} leaves no unlabelled image, which this method needs")
         self.cfg, self.files, self.split, self.views = cfg, files, split, views
         self.seed, self.steps, self.rank, self.world = seed, steps, rank, world
@@ -48,16 +49,22 @@ class TrainBatches(Dataset):
         return self.steps
 
     def __getitem__(self, step: int) -> Batch:
-        images, masks = zip(
-            *(self._labelled(name, rng) for name, rng in self._deal(step, LABELLED, self.split.labelled)), strict=True
+        """Every image is written straight into its place of the batch, already normalised; the rest is padding."""
+        crop, strong = self.cfg.crop, self.views.strong
+        labelled = list(self._deal(step, LABELLED, self.split.labelled))
+        unlabelled = list(self._deal(step, UNLABELLED, self.split.pool)) if self.views.unlabelled else []
+        batch = Batch(
+            images=torch.zeros(len(labelled), 3, *crop),
+            masks=torch.full((len(labelled), *crop), IGNORE),
+            weak=torch.zeros(len(unlabelled), 3, *crop),
+            strong=torch.zeros(len(unlabelled), strong if unlabelled else 0, 3, *crop),
+            valid=torch.zeros(len(unlabelled), *crop, dtype=torch.bool),
         )
-        if self.views.unlabelled:
-            drawn = [self._unlabelled(name, rng) for name, rng in self._deal(step, UNLABELLED, self.split.unlabelled)]
-            weak, strong, valid = (torch.stack(parts) for parts in zip(*drawn, strict=True))
-        else:
-            weak, strong = torch.zeros(0, 3, *self.cfg.crop), torch.zeros(0, 0, 3, *self.cfg.crop)
-            valid = torch.zeros(0, *self.cfg.crop, dtype=torch.bool)
-        return Batch(torch.stack(images), torch.stack(masks), weak, strong, valid)
+        for (name, rng), image, mask in zip(labelled, batch.images, batch.masks, strict=True):
+            self._labelled(name, rng, image, mask)
+        for (name, rng), weak, views, valid in zip(unlabelled, batch.weak, batch.strong, batch.valid, strict=True):
+            self._unlabelled(name, rng, weak, views, valid)
+        return batch
 
     def _deal(self, step: int, stream: int, ids: tuple[str, ...]) -> Iterator[tuple[str, np.random.Generator]]:
         """This process's images of a step, each with its own random numbers."""
@@ -71,34 +78,28 @@ class TrainBatches(Dataset):
                 np.random.default_rng([self.seed, stream, ticket, 2]),
             )
 
-    def _labelled(self, name: str, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        image, mask = self.files.pair(name)
-        geometry = draw_geometry(image.shape[1:], self.cfg.crop, self.cfg.scale, rng)
-        image = jitter(geometry.apply(image, nearest=False), self.cfg.jitter, rng)
-        return geometry.finish(normalise(image), 0.0), pad_mask(mask, geometry)
+    def _labelled(self, name: str, rng: np.random.Generator, image: Tensor, mask: Tensor) -> None:
+        """Fill a crop's image (3, *crop) and mask (*crop)."""
+        geometry = draw_geometry(self.files.size(name), self.cfg.crop, self.cfg.scale, rng)
+        pixels, ids = self.files.pair(name, geometry.box)
+        pixels = jitter(geometry.fit(pixels, nearest=False), self.cfg.jitter, rng)
+        normalise_(geometry.place(pixels, image))
+        geometry.place(geometry.fit(ids[None], nearest=True)[0], mask)
 
-    def _unlabelled(self, name: str, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        image = self.files.image(name)
-        geometry = draw_geometry(image.shape[1:], self.cfg.crop, self.cfg.scale, rng)
-        image = jitter(geometry.apply(image, nearest=False), self.cfg.jitter, rng)
-        views = [geometry.finish(normalise(strong_colour(image, rng)), 0.0) for _ in range(self.views.strong)]
-        weak = geometry.finish(normalise(image), 0.0)
-        valid = geometry.finish(torch.ones(image.shape[1:], dtype=torch.bool), False)
-        return weak, torch.stack(views) if views else torch.zeros(0, *weak.shape), valid
+    def _unlabelled(self, name: str, rng: np.random.Generator, weak: Tensor, strong: Tensor, valid: Tensor) -> None:
+        """Fill a crop's weak view (3, *crop), strong views (S, 3, *crop) and valid map (*crop)."""
+        geometry = draw_geometry(self.files.size(name), self.cfg.crop, self.cfg.scale, rng)
+        pixels = geometry.fit(self.files.image(name, geometry.box), nearest=False)
+        pixels = jitter(pixels, self.cfg.jitter, rng)
+        for view in strong:
+            normalise_(geometry.place(strong_colour(pixels, rng), view))
+        normalise_(geometry.place(pixels, weak))
+        geometry.window(valid).fill_(True)
 
 
-def train_loader(batches: TrainBatches, start: int) -> DataLoader:
+def train_loader(batches: TrainBatches, start: int) -> InOrder:
     """Batches of the steps from `start` to the end, in order."""
-    workers = batches.cfg.workers
-    return DataLoader(
-        batches,
-        batch_size=None,
-        sampler=range(start, batches.steps),
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        pin_memory=torch.cuda.is_available(),
-        generator=torch.Generator().manual_seed(batches.seed),  # else each iterator draws from the global one
-    )
+    return InOrder(batches, range(start, batches.steps), batches.cfg.workers)
 
 
 class ValImages(Dataset):
@@ -114,3 +115,8 @@ class ValImages(Dataset):
     def __getitem__(self, index: int) -> tuple[str, Tensor, Tensor]:
         name = self.ids[index]
         return name, normalise(self.files.image(name)), self.files.full_mask(name)
+
+
+def val_loader(images: ValImages, workers: int) -> InOrder:
+    """The val images, in order."""
+    return InOrder(images, range(len(images)), workers)

@@ -9,11 +9,10 @@ import safetensors.torch
 import torch
 from accelerate import Accelerator
 from accelerate.utils import send_to_device
-from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
 from kit.config import RunConfig
-from kit.data.loaders import train_loader
+from kit.data.loaders import train_loader, val_loader
 from kit.errors import KitError
 from kit.evaluate.metrics import Scores
 from kit.evaluate.run import PROTOCOL, evaluate
@@ -63,6 +62,8 @@ def fit(cfg: RunConfig) -> dict:
         folder.open(cfg)
     run = Run(cfg, folder, accelerator, parts)
     reporter = Reporter(label, run.start, cfg.train.steps, not accelerator.is_main_process)
+    if parts.split.warning:
+        reporter.say(parts.split.warning)
     try:
         run.train(reporter)
         return run.finish(reporter)
@@ -169,8 +170,7 @@ class Run:
 
     def evaluate(self, done: int, reporter: Reporter) -> tuple[Scores, Scores]:
         """Scores of the student and of its average on the val part."""
-        items = DataLoader(self.parts.val, batch_size=None, num_workers=self.cfg.data.workers,
-                           generator=torch.Generator())  # fmt: skip
+        items = val_loader(self.parts.val, self.cfg.data.workers)
         last, average = (
             evaluate(net, items, self.parts.spec, self.cfg.evaluate.batch) for net in (self.student, self.average.net)
         )

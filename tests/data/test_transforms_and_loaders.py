@@ -1,13 +1,17 @@
+import os
+import signal
+
 import numpy as np
 import pytest
 import torch
+import torchvision.transforms.v2.functional as tv
 
 from kit.config import DataConfig
 from kit.data.catalog import find_spec
 from kit.data.files import SegFiles
-from kit.data.loaders import TrainBatches, ValImages, train_loader
+from kit.data.loaders import TrainBatches, ValImages, train_loader, val_loader
 from kit.data.splits import Split
-from kit.data.transforms import draw_geometry, jitter, normalise, pad_mask, strong_colour
+from kit.data.transforms import MEAN, STD, blur, draw_geometry, jitter, normalise, strong_colour
 from kit.errors import KitError
 from kit.types import IGNORE, Views
 
@@ -16,24 +20,35 @@ def rng(seed=0):
     return np.random.default_rng(seed)
 
 
+def moved(x, g, fill):
+    """Scale, crop, pad and flip (C, H, W) uint8."""
+    top, left, height, width = g.box
+    part = x[:, top : top + height, left : left + width]
+    out = torch.full((len(x), *g.crop), fill)
+    g.place(g.fit(part, nearest=len(x) == 1), out)
+    return out
+
+
 def test_image_and_mask_move_together():
     """An image that shows its own class ids stays equal to its mask through every scale, crop and flip."""
     mask = torch.randint(0, 2, (6, 8), dtype=torch.uint8).repeat_interleave(16, 0).repeat_interleave(16, 1)
     image = (mask * 255)[None].expand(3, -1, -1)
     for seed in range(20):
         g = draw_geometry((96, 128), (64, 80), (0.5, 2.0), rng(seed))
-        cut = g.finish((g.apply(image, nearest=False).float() / 255).round(), -1.0)[0]
-        moved = pad_mask(mask, g)
-        assert cut.shape == moved.shape == (64, 80) and moved.dtype == torch.int64
-        inside = moved != IGNORE
+        cut, ids = moved(image, g, -255.0)[0].div(255).round(), moved(mask[None], g, IGNORE)[0]
+        assert cut.shape == ids.shape == (64, 80) and ids.dtype == torch.int64
+        inside = ids != IGNORE
         assert torch.equal(cut == -1, ~inside)
-        assert (cut[inside] == moved[inside]).float().mean() > 0.95  # all but pixels on resampled edges
+        assert (cut[inside] == ids[inside]).float().mean() > 0.95  # all but pixels on resampled edges
+        valid = torch.zeros(64, 80, dtype=torch.bool)
+        g.window(valid).fill_(True)
+        assert torch.equal(valid, inside)
 
 
 def test_small_images_are_padded_and_large_ones_fill_the_crop():
     small = draw_geometry((40, 40), (64, 64), (1.0, 1.0), rng())
     assert (small.region, small.inner) == ((40, 40), (40, 40))
-    assert (pad_mask(torch.ones(40, 40, dtype=torch.uint8), small) == IGNORE).sum() == 64 * 64 - 40 * 40
+    assert (moved(torch.ones(1, 40, 40, dtype=torch.uint8), small, IGNORE) == IGNORE).sum() == 64 * 64 - 40 * 40
     for seed in range(50):
         g = draw_geometry((200, 300), (64, 64), (0.5, 2.0), rng(seed))
         assert g.inner == (64, 64) and g.top + g.region[0] <= 200 and g.left + g.region[1] <= 300
@@ -44,6 +59,45 @@ def test_scales_and_flips_are_drawn_evenly():
     scales = np.array([100 / g.region[0] for g in drawn])
     assert abs(scales.mean() - 1.25) < 0.06 and scales.min() < 0.55 and scales.max() > 1.9
     assert 0.42 < np.mean([g.flip for g in drawn]) < 0.58
+
+
+def scale_then_crop(size, crop, scale, rng):
+    """The usual order: share of padding, and the middle of what is seen, from 0 to 1 of where it could be."""
+    s = rng.uniform(*scale)
+    scaled = [round(side * s) for side in size]
+    start = [int(rng.integers(max(0, full - want) + 1)) for full, want in zip(scaled, crop, strict=True)]
+    seen = [min(full, want) for full, want in zip(scaled, crop, strict=True)]
+    at = [(a + p / 2) / full for a, p, full in zip(start, seen, scaled, strict=True)]
+    return s, 1 - np.prod(seen) / np.prod(crop), *at
+
+
+def test_crop_then_scale_draws_from_the_same_distribution_as_scale_then_crop():
+    size, crop, scale = (120, 200), (100, 100), (0.5, 2.0)
+    ours = []
+    for seed in range(3000):
+        g = draw_geometry(size, crop, scale, rng(seed))
+        at = [(a + p / 2) / full for a, p, full in zip((g.top, g.left), g.region, size, strict=True)]
+        ours.append((rng(seed).uniform(*scale), 1 - np.prod(g.inner) / np.prod(crop), *at))
+    usual = [scale_then_crop(size, crop, scale, rng([seed, 1])) for seed in range(3000)]
+    for name, a, b in zip(("scale", "padding", "row", "column"), np.array(ours).T, np.array(usual).T, strict=True):
+        assert abs(a.mean() - b.mean()) < 4 * np.hypot(a.std(), b.std()) / 3000**0.5, name
+        deciles = np.arange(0.1, 1, 0.1)
+        assert np.abs(np.quantile(a, deciles) - np.quantile(b, deciles)).max() < 0.05, name
+
+
+def test_every_place_is_drawn_equally_often():
+    tops = [draw_geometry((60, 60), (50, 50), (1.0, 1.0), rng(seed)).top for seed in range(2200)]
+    counts = np.bincount(tops)
+    assert len(counts) == 11 and counts.min() > 140 and counts.max() < 270  # 200 each, 5 standard deviations
+
+
+@pytest.mark.parametrize("sigma", [0.1, 0.4, 1.0, 1.9])
+def test_blur_is_torchvisions(sigma):
+    image = torch.randint(0, 256, (3, 24, 31), dtype=torch.uint8)
+    wanted = tv.gaussian_blur(image, kernel_size=2 * round(3 * sigma) + 1, sigma=sigma)
+    difference = (blur(image, sigma).int() - wanted.int()).abs()
+    assert difference.max() <= 1 and (difference > 0).float().mean() < 0.01  # a half may be rounded the other way
+    assert blur(image[:, :2, :2], sigma).shape == (3, 2, 2)
 
 
 def test_colour_changes_leave_the_shape_and_can_be_switched_off():
@@ -58,6 +112,11 @@ def test_colour_changes_leave_the_shape_and_can_be_switched_off():
 def test_normalised_by_imagenet():
     mid = torch.tensor([round(255 * m) for m in (0.485, 0.456, 0.406)], dtype=torch.uint8)[:, None, None]
     assert normalise(mid).abs().max() < 0.02
+    image = torch.randint(0, 256, (5, 7, 3), dtype=torch.uint8)
+    wanted = (image.numpy() / 255 - np.array(MEAN)) / np.array(STD)
+    normal = normalise(image.permute(2, 0, 1))
+    torch.testing.assert_close(normal, torch.from_numpy(wanted).permute(2, 0, 1).float(), atol=1e-6, rtol=1e-5)
+    assert normal.is_contiguous() and image.dtype == torch.uint8
 
 
 @pytest.fixture
@@ -98,6 +157,83 @@ def test_a_loader_started_midway_gives_what_the_whole_one_gave(batches, workers)
     late = list(train_loader(batches(workers=workers, steps=5), 3))
     assert len(whole) == 5 and len(late) == 2
     assert equal(whole[3], late[0]) and equal(whole[4], late[1])
+
+
+def test_any_number_of_workers_gives_the_same_batches(batches):
+    runs = [list(train_loader(batches(steps=20, workers=workers), 0)) for workers in (0, 2, 4)]
+    assert [len(run) for run in runs] == [20, 20, 20]
+    for first, *others in zip(*runs, strict=True):
+        assert all(equal(first, other) for other in others)
+
+
+def test_a_run_restarted_within_an_epoch_sees_the_rest_of_it(batches):
+    """8 images, 3 labelled: step 1 is in the middle of both first passes."""
+    whole = list(train_loader(batches(steps=6), 0))
+    rest = list(train_loader(batches(steps=6, workers=2), 1))
+    assert len(rest) == 5 and all(equal(a, b) for a, b in zip(whole[1:], rest, strict=True))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_broken_file_is_named_in_one_line_whoever_reads_it(batches, workers):
+    made = batches(workers=workers)
+    broken = made.files.paths[made.split.labelled[1]]
+    content = broken.read_bytes()
+    try:
+        broken.write_bytes(content[: len(content) // 2])
+        with pytest.raises(KitError) as caught:
+            list(train_loader(made, 0))
+        assert str(broken) in str(caught.value) and "\n" not in str(caught.value)
+    finally:
+        broken.write_bytes(content)
+
+
+def test_a_broken_val_image_is_named_too(batches):
+    made = batches()
+    name = made.files.ids[1]
+    path, made.files.paths[name] = made.files.paths[name], made.files.paths[name].with_name("gone.png")
+    assert path.exists()
+    with pytest.raises(KitError, match=r"^no file .*gone.png$"):
+        list(val_loader(ValImages(made.files), workers=1))
+
+
+def test_a_killed_worker_is_one_line(batches, monkeypatch):
+    here = os.getpid()
+
+    def fatal(self, step):
+        if os.getpid() != here:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(TrainBatches, "__getitem__", fatal)
+    with pytest.raises(KitError, match="^a loader process was killed"):
+        list(train_loader(batches(workers=2), 0))
+
+
+def test_a_worker_keeps_to_one_thread(batches, monkeypatch):
+    monkeypatch.setattr(TrainBatches, "__getitem__", lambda self, step: torch.get_num_threads())
+    assert list(train_loader(batches(workers=1, steps=2), 0)) == [1, 1]
+
+
+def test_labelled_and_unlabelled_images_are_shuffled_apart(batches):
+    made = batches(steps=30)
+    places = {}
+    for stream in (0, 1):
+        names = [name for step in range(24) for name, _ in made._deal(step, stream, made.split.labelled)]
+        passes = [names[i : i + 3] for i in range(0, len(names) // 3 * 3, 3)]
+        assert all(sorted(one) == sorted(made.split.labelled) for one in passes)
+        assert len({tuple(one) for one in passes}) > 1  # each pass in an order of its own
+        places[stream] = passes[:16]
+    assert places[0] != places[1]
+
+
+def test_images_beyond_the_protocol_are_drawn_as_well(batches):
+    made = batches()
+    made.split = Split("t", made.split.labelled, made.split.unlabelled[:2], extra=made.split.unlabelled[2:])
+    seen = {name for step in range(5) for name, _ in made._deal(step, 1, made.split.pool)}
+    assert seen == {*made.split.unlabelled, *made.split.extra} and len(made.split.extra) == 3
+    reads = []
+    made.files.image, read = lambda name, box=None: reads.append(name) or read(name, box), made.files.image
+    [made[step] for step in range(5)]
+    assert set(made.split.extra) <= set(reads)
 
 
 def test_making_a_loader_leaves_the_global_generator_alone(batches):

@@ -1,0 +1,9 @@
+"""BENCHES: name -> function(arguments) behind `python -m kit bench NAME ...`.
+
+A bench reads its own options, writes a table to standard output and ends with the line `ratio=<number>`: how many times
+faster the kit is than the plain reference that the bench carries with it.
+"""
+
+from kit.bench.data import bench_data
+
+BENCHES = {"data": bench_data}

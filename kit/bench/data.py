@@ -1,0 +1,209 @@
+"""`python -m kit bench data`: training crops per second, against the plain way, on frames the bench makes itself.
+
+A sample is one labelled crop as published recipes have it: scale 0.5 to 2, crop, flip, no change of colour. What a
+strong view of an unlabelled crop costs is a line of its own. Both sides get the same draws and one thread.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+
+from kit.bench import reference
+from kit.bench.frames import make_frames
+from kit.bench.timing import environment, interleaved, speedup
+from kit.checks import require_positive
+from kit.config import DataConfig
+from kit.data.catalog import DATASETS
+from kit.data.files import SegFiles
+from kit.data.loaders import TrainBatches, train_loader
+from kit.data.splits import Split
+from kit.data.transforms import Geometry, draw_geometry, normalise_, strong_colour
+from kit.types import IGNORE, Views
+
+SCALE = (0.5, 2.0)
+STAGES = ("decode", "geometry", "to tensor")
+NAMES = {"reference": "plain reference", "ours": "ours", "cached": "ours, cached"}
+
+
+class Pipeline:
+    """Steps that make a crop one after the other, with a stopwatch for each.
+
+    Args:
+        steps: stage -> function of the crop's number and of what the step before returned.
+    """
+
+    def __init__(self, steps: dict[str, Callable]):
+        self.steps = steps
+        self.seconds: dict[str, list[float]] = {stage: [] for stage in steps}
+
+    def sample(self, k: int):
+        """Image float32 (3, crop, crop) and mask int64 (crop, crop) of crop `k`."""
+        made = None
+        for step in self.steps.values():
+            made = step(k, made)
+        return made
+
+    def run(self, count: int) -> None:
+        """Make the first `count` crops; note the seconds that each stage took for all of them."""
+        spent = dict.fromkeys(self.steps, 0.0)
+        for k in range(count):
+            made = None
+            for stage, step in self.steps.items():
+                started = time.perf_counter()
+                made = step(k, made)
+                spent[stage] += time.perf_counter() - started
+        for stage, seconds in spent.items():
+            self.seconds[stage].append(seconds)
+
+
+class Crops:
+    """The same `count` crops of a data set's training images, frame after frame, for every pipeline.
+
+    Args:
+        files: of the data set; all images of one size.
+        crop: side of a crop in pixels.
+        table: the reference maps label ids by a table, which is faster than the usual loop over them.
+    """
+
+    def __init__(self, files: SegFiles, crop: int, count: int, table: bool = False, seed: int = 0):
+        self.files, self.crop, self.count, self.table = files, crop, count, table
+        self.names = [files.ids[k % len(files.ids)] for k in range(count)]
+        self.seeds = [[seed, k] for k in range(count)]
+        self.geometries = [
+            draw_geometry(files.size(name), (crop, crop), SCALE, np.random.default_rng(seed))
+            for name, seed in zip(self.names, self.seeds, strict=True)
+        ]
+        self.draws = [self._as_plain(k) for k in range(count)]
+
+    def _as_plain(self, k: int) -> reference.Draw:
+        """Crop `k` in the words of the reference: scale first, then a place in the scaled image."""
+        g: Geometry = self.geometries[k]
+        s = np.random.default_rng(self.seeds[k]).uniform(*SCALE)  # what `draw_geometry` draws first
+        size = self.files.size(self.names[k])
+        top, left = (
+            max(0, min(round(start * s), round(full * s) - self.crop))
+            for start, full in zip((g.top, g.left), size, strict=True)
+        )
+        return reference.Draw(s, top, left, g.flip)
+
+    def reference(self) -> Pipeline:
+        """The plain way."""
+        files, raw_ids = self.files, self.files.layout.masks[0].raw_ids
+
+        def decode(k, _):
+            return reference.decode(files.paths[self.names[k]], files.mask_path(self.names[k]), raw_ids, self.table)
+
+        return Pipeline({
+            "decode": decode,
+            "geometry": lambda k, pair: reference.geometry(*pair, self.draws[k], self.crop),
+            "to tensor": lambda k, pair: reference.to_tensor(*pair),
+        })  # fmt: skip
+
+    def ours(self, files: SegFiles) -> Pipeline:
+        """The kit's way, step by step as in `kit.data.loaders`; `files` may have a cache."""
+
+        def fit(k, pair):
+            image, mask = pair
+            return self.geometries[k].fit(image, nearest=False), self.geometries[k].fit(mask[None], nearest=True)[0]
+
+        def to_tensor(k, pair):
+            image, mask = torch.zeros(3, self.crop, self.crop), torch.full((self.crop, self.crop), IGNORE)
+            normalise_(self.geometries[k].place(pair[0], image))
+            self.geometries[k].place(pair[1], mask)
+            return image, mask
+
+        return Pipeline({
+            "decode": lambda k, _: files.pair(self.names[k], self.geometries[k].box),
+            "geometry": fit,
+            "to tensor": to_tensor,
+        })  # fmt: skip
+
+    def colours(self) -> dict[str, Callable[[], None]]:
+        """A strong view of every crop, by the reference and by the kit, of crops that are in memory."""
+        ways = {"reference": (self.reference(), reference.colour), "ours": (self.ours(self.files), strong_colour)}
+
+        def all_views(pairs, change):
+            for (image, _), seed in zip(pairs, self.seeds, strict=True):
+                change(image, np.random.default_rng([*seed, 1]))
+
+        runs = {}
+        for who, (pipeline, change) in ways.items():
+            steps = pipeline.steps
+            pairs = [steps["geometry"](k, steps["decode"](k, None)) for k in range(self.count)]
+            runs[who] = lambda pairs=pairs, change=change: all_views(pairs, change)
+        return runs
+
+
+def loader_runs(plain: SegFiles, cached: SegFiles, crop: int, count: int) -> dict[str, Callable[[], None]]:
+    """Whole passes over a DataLoader that makes about `count` labelled crops in batches of 2."""
+
+    def run(files: SegFiles, workers: int) -> None:
+        cfg = DataConfig(crop=(crop, crop), scale=SCALE, labelled=2, workers=workers)
+        split = Split("bench", files.ids, ())
+        for _ in train_loader(TrainBatches(cfg, files, split, Views(unlabelled=False), 0, max(1, count // 2)), 0):
+            pass
+
+    return {
+        f"{NAMES[who]}, {workers} workers": lambda files=files, workers=workers: run(files, workers)
+        for who, files in (("ours", plain), ("cached", cached))
+        for workers in (0, 2)
+    }
+
+
+def bench_data(arguments: list[str]) -> None:
+    """Read the options, make frames in a temporary folder, time everything in turns, write the table."""
+    parser = argparse.ArgumentParser(prog="python -m kit bench data", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--frames", type=int, default=6, help="PNG frames to make (default: 6)")
+    parser.add_argument("--size", type=int, nargs=2, default=(1024, 2048), metavar=("H", "W"),
+                        help="of a frame (default: 1024 2048)")  # fmt: skip
+    parser.add_argument("--crop", type=int, default=512, help="side of a crop (default: 512)")
+    parser.add_argument("--samples", type=int, default=24, help="crops of a run (default: 24)")
+    parser.add_argument("--repeats", type=int, default=5, help="timed runs of each variant (default: 5)")
+    parser.add_argument("--table", action="store_true", help="let the reference map label ids by a table, not a loop")
+    options = parser.parse_args(arguments)
+    for name in ("frames", "crop", "samples", "repeats"):
+        require_positive(**{f"--{name}": getattr(options, name)})
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with tempfile.TemporaryDirectory(prefix="bench-data-") as folder:
+            _measure(Path(folder), options)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _measure(folder: Path, options: argparse.Namespace) -> None:
+    root = make_frames(folder / "frames", options.frames, tuple(options.size))
+    spec = DATASETS["cityscapes"]
+    plain, cached = SegFiles(spec, root, "train"), SegFiles(spec, root, "train", cache=folder / "cache")
+    cached.keep((), cached.ids, silent=True)
+    crops = Crops(plain, options.crop, options.samples, options.table)
+    ways = {"reference": crops.reference(), "ours": crops.ours(plain), "cached": crops.ours(cached)}
+    whole = interleaved({who: lambda way=way: way.run(crops.count) for who, way in ways.items()}, options.repeats)
+    colour = interleaved(crops.colours(), options.repeats)
+    loader = interleaved(loader_runs(plain, cached, options.crop, options.samples), options.repeats)
+
+    say = sys.stdout.write
+    size = sum(path.stat().st_size for path in plain.paths.values()) / len(plain.paths) / 1e6
+    say(f"{options.frames} frames of {options.size[1]} x {options.size[0]} (PNG, {size:.1f} MB each), crop "
+        f"{options.crop}, {options.samples} crops a run, median of {options.repeats} runs in turns, one thread\n"
+        f"{environment()}\n\n")  # fmt: skip
+    say(f"{'samples/s':<18}" + "".join(f"{NAMES[who]:>17}" for who in ways) + "\n")
+    for stage in STAGES:
+        row = (crops.count / median(way.seconds[stage][-options.repeats :]) for way in ways.values())
+        say(f"{stage:<18}" + "".join(f"{rate:>17.1f}" for rate in row) + "\n")
+    say(f"{'labelled crop':<18}" + "".join(f"{crops.count / median(whole[who]):>17.1f}" for who in ways) + "\n")
+    say(f"{'one strong view':<18}"
+        + "".join(f"{crops.count / median(colour[who]):>17.1f}" for who in ("reference", "ours")) + "\n\n")  # fmt: skip
+    for name, seconds in loader.items():
+        say(f"whole loader, {name}: {options.samples // 2 * 2 / median(seconds):.1f} images/s\n")
+    say(f"\nours, cached / plain reference: {speedup(whole['reference'], whole['cached']):.2f}\n")
+    say(f"ours, without a cache / plain reference, labelled crops per second:\n"
+        f"ratio={speedup(whole['reference'], whole['ours']):.2f}\n")  # fmt: skip

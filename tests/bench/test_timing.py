@@ -1,0 +1,20 @@
+import pytest
+
+from kit.bench.timing import environment, interleaved, speedup
+
+
+def test_variants_take_turns_and_warm_up_untimed():
+    calls = []
+    seconds = interleaved({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, repeats=3, warmup=2)
+    assert calls == ["a", "b"] * 5
+    assert {name: len(runs) for name, runs in seconds.items()} == {"a": 3, "b": 3}
+    assert all(second >= 0 for runs in seconds.values() for second in runs)
+
+
+def test_speedup_compares_within_a_turn():
+    assert speedup([2.0, 40.0, 3.0], [1.0, 10.0, 1.0]) == pytest.approx(3.0)  # a busy second turn hit both
+
+
+def test_the_environment_is_one_line_with_versions():
+    line = environment()
+    assert "torch" in line and "pillow" in line and "cores" in line and "\n" not in line
