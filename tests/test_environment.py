@@ -1,6 +1,7 @@
 """One environment, stated three times (environment.yml, pyproject.toml, Makefile) and meaning the same."""
 
 import importlib.metadata
+import itertools
 import os
 import shutil
 import subprocess
@@ -60,7 +61,7 @@ def project() -> dict:
 
 
 def ranges() -> dict[str, Requirement]:
-    lines = [*project()["dependencies"], *project()["optional-dependencies"]["dev"]]
+    lines = [*project()["dependencies"], *itertools.chain(*project()["optional-dependencies"].values())]
     requirements = [Requirement(line) for line in lines]
     return {canonicalize_name(requirement.name): requirement for requirement in requirements}
 

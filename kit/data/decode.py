@@ -1,4 +1,4 @@
-"""Picture files to arrays, with Pillow. Whatever cannot be read is a KitError that names the file."""
+"""Picture files to arrays. Whatever cannot be read is a KitError that names the file."""
 
 import os
 from pathlib import Path
@@ -9,6 +9,11 @@ from PIL import Image
 from kit.data.spec import FORBIDDEN, Colour, Masks
 from kit.errors import KitError
 from kit.types import IGNORE
+
+try:
+    import imagecodecs
+except ImportError:  # an option; without it Pillow reads everything, photographs in PNG at half the speed
+    imagecodecs = None
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".gif"})
 """Ends of names that are taken for pictures."""
@@ -40,6 +45,9 @@ def read_image(path: Path, box: Box | None = None) -> np.ndarray:
     Grey, palette and CMYK pictures are converted, transparency is dropped, of 16 bits the upper 8 are kept.
     Raises: KitError if the file is missing, damaged, or of a kind (32-bit floats) that has no natural 8-bit form.
     """
+    pixels = _read_png(path, box) if imagecodecs else None
+    if pixels is not None:
+        return pixels
     picture = _loaded(path, box)
     if picture.mode in SIXTEEN_BIT:
         grey = np.asarray(picture).astype(np.int64)
@@ -125,6 +133,27 @@ def _loaded(path: Path, box: Box | None) -> Image.Image:
             top, left, height, width = box
             return picture.crop((left, top, left + width, top + height))
         return picture
+
+
+def _read_png(path: Path, box: Box | None) -> np.ndarray | None:
+    """Pixels of an upright 8-bit RGB PNG, faster than by Pillow; None where Pillow does better or says what is wrong.
+
+    It decodes twice as fast but cannot stop half-way, so what ends in the upper half is Pillow's.
+    """
+    with _opened(path) as picture:
+        upper = box and 2 * (box[0] + box[2]) < picture.height
+        if upper or (picture.format, picture.mode) != ("PNG", "RGB") or orientation(picture) != 1:
+            return None
+    try:
+        pixels = imagecodecs.png_decode(Path(path).read_bytes())
+    except Exception:  # a damaged file, in whatever way
+        return None
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:  # 16 bits, or a transparent colour
+        return None
+    if box:
+        top, left, height, width = box
+        return pixels[top : top + height, left : left + width].copy()  # lets go of the rest
+    return pixels
 
 
 def _stop_below(picture: Image.Image, bottom: int) -> None:

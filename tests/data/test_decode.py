@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kit.data import decode
 from kit.data.decode import picture_size, read_image, read_mask
 from kit.data.spec import Masks
 from kit.errors import KitError
@@ -21,8 +22,17 @@ def save(array, path, **options):
     return path
 
 
+@pytest.fixture(params=["with imagecodecs", "Pillow alone"])
+def decoders(request, monkeypatch):
+    """Both ways of reading a PNG; the first is skipped where imagecodecs is not installed."""
+    if request.param == "Pillow alone":
+        monkeypatch.setattr(decode, "imagecodecs", None)
+    elif decode.imagecodecs is None:
+        pytest.skip("imagecodecs is not installed")
+
+
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "webp"])
-def test_every_box_holds_the_pixels_of_the_whole(tmp_path, pixels, suffix):
+def test_every_box_holds_the_pixels_of_the_whole(tmp_path, pixels, suffix, decoders):
     path = save(pixels, tmp_path / f"a.{suffix}", **({"lossless": True} if suffix == "webp" else {}))
     assert picture_size(path) == (37, 53)
     for box in ((0, 0, 37, 53), (0, 0, 5, 7), (36, 52, 1, 1), (10, 20, 15, 30)):
@@ -128,7 +138,19 @@ def test_masks_that_cannot_be_understood_are_named(tmp_path, make, message):
         read_mask(path, KIND, COLOURS)
 
 
-def test_broken_images_are_named(tmp_path, pixels):
+def test_unusual_png_files_look_the_same_to_both_decoders(tmp_path, pixels, decoders):
+    save(pixels, tmp_path / "transparent.png", transparency=(1, 2, 3))
+    Image.fromarray(pixels).quantize(16).save(tmp_path / "palette.png")
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    save(pixels, tmp_path / "turned.png", exif=exif)
+    assert np.array_equal(read_image(tmp_path / "transparent.png"), pixels)
+    assert np.array_equal(read_image(tmp_path / "turned.png"), pixels[::-1, ::-1])
+    palette = np.asarray(Image.open(tmp_path / "palette.png").convert("RGB"))
+    assert np.array_equal(read_image(tmp_path / "palette.png", (20, 3, 17, 9)), palette[20:37, 3:12])
+
+
+def test_broken_images_are_named(tmp_path, pixels, decoders):
     path = save(pixels, tmp_path / "a.png")
     whole = path.read_bytes()
     for content in (whole[:200], whole[:60], whole[:100] + b"\0" * 400 + whole[500:], b"\x89PNG\r\n\x1a\n"):
