@@ -13,14 +13,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; return the exit code. Mistakes that can be mended are one line on standard error."""
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
+        code = options.run(options)
     except KitError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; the same command goes on from the last checkpoint\n")
         return 130
-    return 0
+    return code or 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,6 +54,14 @@ def _parser() -> argparse.ArgumentParser:
     scenes.add_argument("--val", type=int, default=96, help="val scenes (default: 96)")
     scenes.add_argument("--size", type=int, nargs=2, default=(128, 256), metavar=("H", "W"), help="(default: 128 256)")
     scenes.add_argument("--seed", type=int, default=0, help="another seed draws other scenes")
+
+    doctor = command("doctor", _doctor, "read every file of a data set; exit code 1 if it has errors")
+    doctor.add_argument("--dataset", required=True, help="such as synthetic, cityscapes, voc, camvid, folder")
+    doctor.add_argument("--root", type=Path, required=True, help="folder of the data set; nothing is written to it")
+    doctor.add_argument("--split", default="", help="check this split too: 1_16, count_20, all, or a folder of lists")
+    doctor.add_argument("--split-seed", type=int, default=0, help="of a drawn split")
+    doctor.add_argument("--workers", type=int, help="files read at a time (default: one per core)")
+    doctor.add_argument("--out", type=Path, help="file for everything found (default: runs/doctor/DATASET.json)")
 
     bench = command("bench", _bench, "time a part of the kit against a plain reference")
     bench.add_argument("name", help="what to time, such as data")
@@ -121,6 +129,24 @@ def _study(options: argparse.Namespace) -> None:
 
     os.chdir(PROJECT)
     study(options.out, options.seeds, options.steps, options.workers)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from kit.data.doctor import examine
+    from kit.figures.diagnosis import summary
+    from kit.results import provenance
+    from kit.storage import write_json
+
+    found = examine(options.dataset, options.root, options.split, options.split_seed, options.workers, progress=True)
+    sys.stdout.write(summary(found))
+    out = options.out or Path("runs/doctor", f"{options.dataset}.json")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_json(out, {**found.record(), **provenance()})
+    except OSError as error:
+        raise KitError(f"{out} cannot be written: {error.strerror}; name another file by --out") from error
+    sys.stdout.write(f"all of it is in {out}\n")
+    return 1 if found.count("error") else 0
 
 
 def _synthetic(options: argparse.Namespace) -> None:

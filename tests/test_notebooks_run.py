@@ -12,6 +12,7 @@ from kit.report import to_html
 from kit.results import load_run
 
 TRAIN, VISUALIZE = PROJECT / "notebooks/train.ipynb", PROJECT / "notebooks/visualize.ipynb"
+DOCTOR = PROJECT / "notebooks/doctor.ipynb"
 SMALL = {"data.crop": [64, 64], "data.base_size": None, "data.labelled": 2, "data.unlabelled": 2}
 
 
@@ -51,6 +52,19 @@ def test_visualize_compares_them_and_the_report_reads_offline(runs):
     assert names == {f"{n}.{e}" for n in ("classes", "curves", "masks", "bands") for e in ("png", "pdf")}
     page = to_html(executed, runs / "report.html").read_text()
     assert page.count("data:image/png;base64") >= 4 and 'src="http' not in page
+
+
+def test_doctor_shows_a_data_set_and_one_that_is_broken(scenes, tmp_path):
+    parameters = {"data_root": str(scenes), "split": "1_2", "workers": 1, "count": 2, "interactive": True}
+    executed = run_notebook(Cell(DOCTOR, tmp_path / "d.ipynb", {**parameters, "out": str(tmp_path / "out")}))
+    assert {p.name for p in (tmp_path / "out").glob("*.png")} == {"frequencies.png", "pairs.png"}
+    result = json.loads((tmp_path / "out/result.json").read_text())
+    assert result["files"] == 22 and result["parts"]["labelled"]["images"] == 4 and result["versions"]["torch"]
+    assert "0 error(s)" in outputs(executed) and "jupyter.widget-view" in outputs(executed)
+    assert "widget-view" not in to_html(executed, tmp_path / "report.html").read_text().split("<main>")[1]
+    broken = {"dataset": "camvid", "data_root": str(tmp_path / "absent"), "out": str(tmp_path / "broken")}
+    executed = run_notebook(Cell(DOCTOR, tmp_path / "b.ipynb", broken))
+    assert "ERROR  no folder" in outputs(executed) and (tmp_path / "broken/result.json").is_file()
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ ALLOWED = {  # part of the kit -> parts it may import
     "evaluate": {"leaves", "config", "data", "models", "results"},
     "train": {"leaves", "config", "data", "models", "methods", "evaluate", "results"},
     "figures": {"leaves", "data", "results"},
+    "widgets": {"leaves", "config", "data", "figures", "evaluate", "recipes", "results"},
     "tools": {"leaves"},
     "bench": {"leaves", "config", "data", "models", "losses", "methods", "recipes"},
     "top": {"leaves", "config", "data", "models", "methods", "results", "recipes", "evaluate", "train", "figures",

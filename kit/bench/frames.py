@@ -12,9 +12,8 @@ SCENES = 2
 """Scenes drawn (seconds each at 2048 x 1024); further frames are the same scenes with other noise."""
 
 BLUR, NOISE = 1.0, 1.0
-"""Of a lens (radius in pixels) and of a sensor (standard deviation in grey levels, the same for all three colours). With
-both a frame takes 2.4 MB, about what one of Cityscapes does; drawn scenes as they are take more and are decoded faster,
-because a PNG stores fine noise almost as it is."""
+"""Of a lens (radius in pixels) and of a sensor (standard deviation in grey levels, one for all colours). With both
+a frame takes 2.4 MB, about what one of Cityscapes does; drawn scenes as they are take more and are decoded faster."""
 
 
 def make_frames(root: Path, count: int, size: tuple[int, int], seed: int = 0) -> Path:

@@ -5,7 +5,7 @@ A folder of lists holds labelled.txt and unlabelled.txt, one id a line, and spli
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -62,11 +62,21 @@ class Split:
 def make_split(cfg: DataConfig, train: SegFiles, val: SegFiles) -> Split:
     """The split that `cfg.split`, `cfg.split_seed` and `cfg.extra` ask for, checked against the files.
 
-    Raises KitError if it is not understood or does not fit (`check_split`), if its lists are not what their split.json
-    says, or if the data set lacks images that its own lists name.
+    Raises KitError as `chosen_split` and `check_split` do, or if the data set lacks images that its own lists name.
     """
     check_complete(train)
     check_complete(val)
+    split = chosen_split(cfg, train)
+    check_split(split, train, val)
+    return split
+
+
+def chosen_split(cfg: DataConfig, train: SegFiles) -> Split:
+    """The split that is asked for, not yet checked.
+
+    Raises KitError if it is not understood, if its lists are not what their split.json says, or if extra images are
+    wanted and there are none.
+    """
     folder = from_project(cfg.split)
     if (folder / LABELLED).is_file():
         split = read_lists(folder, f"lists {cfg.split}")
@@ -77,7 +87,6 @@ def make_split(cfg: DataConfig, train: SegFiles, val: SegFiles) -> Split:
         if not extra:
             raise KitError(f"data.extra is on, but {train.base} holds no images beyond split {split.name!r}")
         split = replace(split, name=f"{split.name} + {len(extra)} extra", extra=extra)
-    check_split(split, train, val)
     return split
 
 
@@ -99,26 +108,32 @@ def check_complete(files: SegFiles) -> None:
 
 
 def check_split(split: Split, train: SegFiles, val: SegFiles) -> None:
-    """Raise KitError if the split has no labelled image, names one twice or in both lists, names one without a file,
-    labels one without a mask, or reaches into val."""
+    """Raise KitError with the first of `split_problems`, if there is one."""
+    for problem in split_problems(split, train, val):
+        raise KitError(problem)
+
+
+def split_problems(split: Split, train: SegFiles, val: SegFiles) -> Iterator[str]:
+    """What keeps a split from being used, a line each: no labelled image, an image named twice or in both lists or
+    without a file, a labelled one without a mask, one that is in val."""
     if not split.labelled:
         masked = f"{len(train.masked_ids)} images in {train.root} have masks"
-        raise KitError(f"split {split.name!r} has no labelled image; {masked}")
+        yield f"split {split.name!r} has no labelled image; {masked}"
     for which, ids in (("labelled", split.labelled), ("unlabelled", split.unlabelled)):
         if twice := repeated(ids):
-            raise KitError(f"split {split.name!r}: {some(twice)} twice in the {which} list; keep one line of each")
+            yield f"split {split.name!r}: {some(twice)} twice in the {which} list; keep one line of each"
     if both := set(split.labelled) & set(split.pool):
-        raise KitError(f"split {split.name!r}: {some(both)} in both lists; delete them from one")
+        yield f"split {split.name!r}: {some(both)} in both lists; delete them from one"
     listed = {*split.labelled, *split.pool}
     if absent := listed - set(train.paths):
-        raise KitError(
+        yield (
             f'split {split.name!r}: no image of {some(absent)} in {train.root}; "1_16" draws a fitting one, '
             "`python -m kit splits import` reads lists of paths"
         )
     if bare := set(split.labelled) - set(train.masked_ids):
-        raise KitError(f"split {split.name!r}: no mask of {some(bare)} in {train.root}")
+        yield f"split {split.name!r}: no mask of {some(bare)} in {train.root}"
     if seen := listed & set(val.ids):
-        raise KitError(f"split {split.name!r}: {some(seen)} also in the val part of {val.root}")
+        yield f"split {split.name!r}: {some(seen)} also in the val part of {val.root}"
 
 
 def missing_classes(files: SegFiles, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -20,6 +20,9 @@ VOID = "#505050"
 UNLABELLED = (0, 0, 0)
 """Colour of such pixels in the truth, as the data sets' own tools have it."""
 
+OVERLAY = 0.55
+"""Weight of the mask where it is laid over its image."""
+
 GAP, LINE, HEAD_LINE = 0.03, 0.132, 0.12
 """Inches between pictures, and heights of a line of a legend and of a head."""
 
@@ -57,12 +60,40 @@ def mask_grid(images: list[np.ndarray], truths: list[np.ndarray], predictions: d
         width: of the figure, in inches.
     Raises: KitError if there is no image or no run, or if lengths or sizes do not match.
     """
-    _check(images, truths, predictions)
+    if not predictions:
+        raise KitError("a grid of masks needs at least one run")
+    _check(images, {"truth": truths, **predictions})
     heads = ["Image", "Ground truth", *predictions, f"Errors of {list(predictions)[-1]}"]
+    rows = []
+    for row, (image, truth) in enumerate(zip(images, truths, strict=True)):
+        masks = [masks[row] for masks in predictions.values()]
+        coloured = [colour(mask, palette, UNLABELLED) for mask in (truth, *masks)]
+        rows.append([image, *coloured, error_map(image, truth, masks[0], masks[-1])])
+    return _grid(heads, rows, _legends(truths, predictions, classes, palette), width)
+
+
+@looks()
+def pair_grid(images: list[np.ndarray], truths: list[np.ndarray], classes: list[str], palette: list,
+              width: float = PAGE) -> Figure:  # fmt: skip
+    """One row per image: image, mask in the data set's colours, and the mask laid over the image in grey.
+
+    Arguments and errors are those of `mask_grid`.
+    """
+    _check(images, {"truth": truths})
+    rows = []
+    for image, truth in zip(images, truths, strict=True):
+        coloured = colour(truth, palette, UNLABELLED)
+        rows.append([image, coloured, OVERLAY * coloured / 255 + (1 - OVERLAY) * grey(image)])
+    named = _legends(truths, {}, classes, palette)
+    return _grid(["Image", "Mask", "Mask over image"], rows, named, width)
+
+
+def _grid(heads: list[str], rows: list[list[np.ndarray]], legends: list[tuple[str | None, list[Patch]]],
+          width: float) -> Figure:  # fmt: skip
+    """Pictures of one height in a row, and legends below them."""
     cell = (width - GAP * (len(heads) - 1)) / len(heads)
     heads = [textwrap.fill(head, max(8, int(cell / 0.073))) for head in heads]
-    heights = [cell * image.shape[0] / image.shape[1] for image in images]
-    legends = _legends(truths, predictions, classes, palette)
+    heights = [cell * pictures[0].shape[0] / pictures[0].shape[1] for pictures in rows]
     columns = [_columns(handles, width) for _, handles in legends]
     head_height = HEAD_LINE * max(head.count("\n") + 1 for head in heads) + 0.07
     lines = [bool(title) + math.ceil(len(h) / n) for (title, h), n in zip(legends, columns, strict=True)]
@@ -71,10 +102,7 @@ def mask_grid(images: list[np.ndarray], truths: list[np.ndarray], predictions: d
 
     fig = new_figure(width, height, layout=None)  # pictures touch at fixed gaps, which no layout engine knows
     top = height - head_height
-    for row, (image, truth) in enumerate(zip(images, truths, strict=True)):
-        masks = [masks[row] for masks in predictions.values()]
-        coloured = [colour(mask, palette, UNLABELLED) for mask in (truth, *masks)]
-        pictures = [image, *coloured, error_map(image, truth, masks[0], masks[-1])]
+    for row, pictures in enumerate(rows):
         for column, picture in enumerate(pictures):
             left, low = column * (cell + GAP), top - heights[row]
             ax = fig.add_axes((left / width, low / height, cell / width, heights[row] / height))
@@ -89,10 +117,10 @@ def mask_grid(images: list[np.ndarray], truths: list[np.ndarray], predictions: d
     return fig
 
 
-def _check(images: list, truths: list, predictions: dict) -> None:
-    if not images or not predictions:
-        raise KitError("a grid of masks needs at least one image and one run")
-    for name, masks in {"truth": truths, **predictions}.items():
+def _check(images: list, columns: dict[str, list]) -> None:
+    if not images:
+        raise KitError("a grid of masks needs at least one image")
+    for name, masks in columns.items():
         if len(masks) != len(images):
             raise KitError(f"{name}: {len(masks)} masks for {len(images)} images")
         for image, mask in zip(images, masks, strict=True):
@@ -102,10 +130,14 @@ def _check(images: list, truths: list, predictions: dict) -> None:
 
 def _legends(truths: list, predictions: dict, classes: list[str],
              palette: list) -> list[tuple[str | None, list[Patch]]]:  # fmt: skip
-    """Title and swatches: of the classes that occur, and of the error map."""
+    """Title and swatches: of the classes that occur, and, where there are runs, of the error map."""
     shown = [mask for masks in (truths, *predictions.values()) for mask in masks]
     present = np.unique(np.concatenate([np.unique(mask) for mask in shown]))
     named = [_patch(classes[i], np.asarray(palette[i]) / 255) for i in present if i != IGNORE]
+    if IGNORE in present:
+        named.append(_patch("not labelled", np.asarray(UNLABELLED) / 255))
+    if not predictions:
+        return [(None, named)]
     first, last = list(predictions)[0], list(predictions)[-1]
     if len(predictions) == 1:
         title, errors = None, [_patch("wrong", WRONG)]
@@ -113,7 +145,6 @@ def _legends(truths: list, predictions: dict, classes: list[str],
         title = f"{last} against {first}:"
         errors = [_patch("wrong in both", WRONG), _patch("mended", FIXED), _patch("broken", BROKEN)]
     if IGNORE in present:
-        named.append(_patch("not labelled", np.asarray(UNLABELLED) / 255))
         errors.append(_patch("not counted", VOID))
     return [(None, named), (title, errors)]
 

@@ -9,7 +9,7 @@ from kit.figures.style import PAGE, group_key, looks, method_colour, method_name
 ABSENT, UNKNOWN = "absent", "–"
 """In a cell: a class that neither truth nor predictions hold, and one that this run's data set does not have."""
 
-SHARES = ("mIoU", "IoU")
+SHARES = ("mIoU", "IoU", "share")
 """Columns that start so hold shares in 0..1, written in percent."""
 
 HATCHES = ("", "////", "....", "\\\\\\\\")
