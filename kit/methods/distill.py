@@ -1,0 +1,55 @@
+"""Plain logit distillation (Hinton, Vinyals, Dean; 2015, arXiv 1503.02531), pixel by pixel from MGD's teachers."""
+
+import torch
+
+from kit.config import DistillConfig, ModelConfig
+from kit.losses.granular import pixel_kl
+from kit.losses.observe import pseudo_counts
+from kit.losses.pseudo import pseudo_labels
+from kit.losses.supervised import ohem_cross_entropy
+from kit.methods.base import Build, Method, total
+from kit.models.segmenter import Segmenter
+from kit.models.wrappers import Frozen
+from kit.types import IGNORE, Batch, Progress, StepOutput
+
+
+class Distill(Method):
+    """The student learns the class probabilities of two frozen teachers, on all images and without mixing.
+
+    `L = sup + ramp * (w_deep * deep + w_wide * wide)`
+
+    | term | images | what | gradient reaches |
+    | --- | --- | --- | --- |
+    | sup | labelled | cross entropy | student |
+    | deep, wide | all, where not padded | KL of each teacher to the student at every pixel | student |
+
+    Differences: the paper is about whole images; a pixel is one here, and the divergence a mean over pixels.
+    """
+
+    teachers = ("deep", "wide")
+
+    def __init__(self, cfg: DistillConfig, student: ModelConfig, build: Build, deep: Segmenter, wide: Segmenter):
+        super().__init__()
+        self.cfg = cfg
+        self.student = build(student)
+        self.deep, self.wide = Frozen(deep), Frozen(wide)
+
+    def forward(self, batch: Batch, progress: Progress) -> StepOutput:
+        cfg, n = self.cfg, len(batch.images)
+        images = torch.cat([batch.images, batch.weak])
+        deep, wide = self.deep(images).logits, self.wide(images).logits
+        logits = self.student(images).logits  # (B + U, C, H, W)
+        everywhere = torch.cat([batch.masks != IGNORE, batch.valid])
+        parts = {
+            "sup": ohem_cross_entropy(logits[:n], batch.masks, cfg.ohem_threshold, cfg.ohem_min_kept),
+            "deep": pixel_kl(logits, deep, everywhere, cfg.temperature),
+            "wide": pixel_kl(logits, wide, everywhere, cfg.temperature),
+        }
+        labels = [pseudo_labels(teacher[n:], batch.valid) for teacher in (deep, wide)]
+        stats = pseudo_counts(labels[0], batch.masks, logits.shape[1], second=labels[1], hidden=batch.hidden)
+        ramp = progress.ramp(cfg.ramp)
+        weights = {"sup": cfg.sup_weight, "deep": ramp * cfg.deep_weight, "wide": ramp * cfg.wide_weight}
+        return total(parts, weights, stats)
+
+    def predictor(self) -> Segmenter:
+        return self.student

@@ -1,0 +1,60 @@
+"""FixMatch (Sohn et al.; NeurIPS 2020, arXiv 2001.07685), on pixels as the baseline of Yang et al. (CVPR 2023)."""
+
+import torch
+
+from kit.config import FixMatchConfig, ModelConfig
+from kit.losses.confident import believe, confident_cross_entropy
+from kit.losses.observe import pseudo_counts
+from kit.losses.pseudo import pseudo_labels
+from kit.losses.supervised import ohem_cross_entropy
+from kit.methods.base import Build, Method, in_eval_mode, total
+from kit.methods.mixing import single_cutmix
+from kit.models.segmenter import Segmenter
+from kit.types import IGNORE, Batch, Progress, StepOutput, Views
+
+
+class FixMatch(Method):
+    """What the network is sure of on a weak view is the label of a strong view of the same crop.
+
+    `L = (sup + ramp * strong) / 2`, with a threshold of 0.95 on the probability of the most likely class.
+
+    | term | images | what | gradient reaches |
+    | --- | --- | --- | --- |
+    | sup | labelled | cross entropy | student |
+    | strong | strong views after CutMix | cross entropy where sure, a mean over all that is not padded | student |
+
+    Labels, confidences and valid maps are mixed like the images. Labelled and weak images share a pass, strong ones
+    have their own, as in the public code. It differs in these: what is pasted comes from a second loader (which may
+    deal the same image twice; here it is another image of the batch), and its labels from a pass in eval mode
+    (`partner_pass`). Boxes of crops that are not square have their ratio in shares of the sides.
+    """
+
+    views = Views(strong=1)
+
+    def __init__(self, cfg: FixMatchConfig, student: ModelConfig, build: Build):
+        super().__init__()
+        self.cfg = cfg
+        self.student = build(student)
+
+    def forward(self, batch: Batch, progress: Progress) -> StepOutput:
+        cfg, n = self.cfg, len(batch.images)
+        pasted = None
+        if cfg.partner_pass == "eval":
+            pasted = believe(in_eval_mode(self.student, batch.weak).logits)
+        logits = self.student(torch.cat([batch.images, batch.weak])).logits  # (B + U, C, H, W)
+        belief = believe(logits[n:])
+
+        paste = single_cutmix(batch.weak, progress.rng, cfg.cutmix)
+        strong = self.student(paste(batch.strong[:, 0])).logits
+        labels, confidence = (paste(*pair) for pair in zip(belief, pasted or belief, strict=True))
+        sure, valid = confidence >= cfg.threshold, paste(batch.valid)
+        parts = {
+            "sup": ohem_cross_entropy(logits[:n], batch.masks, cfg.ohem_threshold, cfg.ohem_min_kept),
+            "strong": confident_cross_entropy(strong, labels, sure, valid),
+        }
+        stats = pseudo_counts(labels.masked_fill(~valid, IGNORE), batch.masks, logits.shape[1], sure=sure,
+                              second=pseudo_labels(strong, valid), hidden=paste(batch.hidden))  # fmt: skip
+        return total(parts, {"sup": cfg.sup_weight, "strong": progress.ramp(cfg.ramp) * cfg.strong_weight}, stats)
+
+    def predictor(self) -> Segmenter:
+        return self.student

@@ -1,0 +1,87 @@
+"""MGD: multi-granularity distillation (Qin, Wu, Li, Xiao, Zheng, Wang; ECCV 2022, arXiv 2208.10169)."""
+
+import torch
+from torch import Tensor
+
+from kit.config import MGDConfig, ModelConfig
+from kit.losses.granular import image_l1, pixel_labels, region_mse
+from kit.losses.observe import pseudo_counts
+from kit.losses.supervised import ohem_cross_entropy
+from kit.methods.base import Build, Method, see, total
+from kit.methods.mixing import french_cutmix
+from kit.models.segmenter import Segmenter
+from kit.models.wrappers import Frozen
+from kit.types import IGNORE, Batch, Progress, StepOutput
+
+
+class MGD(Method):
+    """A small student learns from two frozen teachers of complementary shape, one deep and one wide.
+
+    `L = sup + ramp * (w_p * pixel + w_l * pixel_labelled + w_i * image + w_r * region)`
+
+    | term | images | what | gradient reaches |
+    | --- | --- | --- | --- |
+    | sup | labelled | cross entropy | student |
+    | pixel | mixed unlabelled | cross entropy against the mixed argmax of each teacher, summed over both | student |
+    | pixel_labelled | labelled | the same against their argmax there | student |
+    | image | mixed unlabelled | L1 of logits averaged over the image to the deep teacher's | student |
+    | region | mixed unlabelled | MSE of the self-similarity of 7 x 7 regions to the wide teacher's | student |
+
+    Teachers label the images before mixing, and are shown the mixed ones for the last two terms: the deep one's
+    classifier works there on one mean per image, the wide one's not at all. A term of weight 0 is not computed.
+
+    The authors' step also computes losses of the teachers and predictions of the student on images before mixing; no
+    gradient follows from either, so neither is here (the latter moves batch norm averages: `unmixed_passes`). Known
+    differences of their code, each a switch: sum instead of mean in the image term, boxes that cancel, a partner from a
+    second loader, padding and unlabelled pixels taught as content, separate passes, teachers in train mode.
+    """
+
+    teachers = ("deep", "wide")
+
+    def __init__(self, cfg: MGDConfig, student: ModelConfig, build: Build, deep: Segmenter, wide: Segmenter):
+        super().__init__()
+        self.cfg = cfg
+        self.student = build(student)
+        kind = {"official": True} if cfg.teacher_norm == "batch" else {"fused": cfg.fused}
+        self.deep, self.wide = Frozen(deep, **kind), Frozen(wide, **kind)
+
+    def forward(self, batch: Batch, progress: Progress) -> StepOutput:
+        cfg = self.cfg
+        paste = french_cutmix(batch.weak, progress.rng, cfg.overlap, cfg.partner)
+        mixed, valid, labelled = paste(batch.weak), paste(batch.valid), batch.masks != IGNORE
+        seen = valid  # what statistics count
+        if cfg.padding == "taught":
+            valid, labelled = torch.ones_like(valid), torch.ones_like(labelled)
+        unmixed = list(batch.weak.chunk(2)) if cfg.partner == "halves" else [batch.weak]
+        told = [self.labels(teacher, [batch.images, *unmixed]) for teacher in (self.deep, self.wide)]
+        on_mixed = [paste(torch.cat(labels)) for _, *labels in told]
+
+        if cfg.unmixed_passes:
+            with torch.no_grad():
+                for images in unmixed:
+                    self.student(images)
+        here, there = see(self.student, [batch.images, mixed], cfg.passes)  # (B, C, H, W) and (M, C, H, W)
+        parts = {"sup": ohem_cross_entropy(here.logits, batch.masks, cfg.ohem_threshold, cfg.ohem_min_kept)}
+        if cfg.pixel_weight:
+            parts["pixel"] = pixel_labels(there.logits, on_mixed, valid)
+        if cfg.pixel_labelled_weight:
+            parts["pixel_labelled"] = pixel_labels(here.logits, [labels for labels, *_ in told], labelled)
+        if cfg.image_weight:
+            means = self.deep.mean_logits(mixed, None if cfg.padding == "taught" else valid)
+            parts["image"] = image_l1(there.logits, means, valid, cfg.image_reduction)
+        if cfg.region_weight:
+            parts["region"] = region_mse(there.features, self.wide.features(mixed), valid)
+        ramp = progress.ramp(cfg.ramp)
+        weights = {name: ramp * getattr(cfg, f"{name}_weight") for name in parts} | {"sup": cfg.sup_weight}
+        first, second = (labels.masked_fill(~seen, IGNORE) for labels in on_mixed)
+        stats = pseudo_counts(first, batch.masks, here.logits.shape[1], second=second, hidden=paste(batch.hidden))
+        return total(parts, weights, stats)
+
+    def labels(self, teacher: Frozen, groups: list[Tensor]) -> list[Tensor]:
+        """Most likely classes, int64 (Bi, H, W), of several groups of images."""
+        if self.cfg.passes == "separate":
+            return [teacher.labels(images) for images in groups]
+        return list(teacher.labels(torch.cat(groups)).split([len(images) for images in groups]))
+
+    def predictor(self) -> Segmenter:
+        return self.student

@@ -1,0 +1,63 @@
+"""The first stage of MGD: two teachers, each trained by cross pseudo supervision on the split that the student has.
+
+A teacher's folder lies beside the student's and bears a digest of everything that defines the teacher, so that every
+student of one setting finds the teachers that are finished already, and none finds another setting's.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+from kit.config import CPSConfig, RunConfig
+from kit.fields import replace_fields, to_dict
+from kit.methods.build import METHODS
+from kit.results import INCIDENTAL
+from kit.train.loop import fit
+
+
+def with_teachers(cfg: RunConfig) -> RunConfig:
+    """`cfg` with a folder for every teacher it wants; one that is not named is trained now, or taken if it is finished.
+
+    Every other method's `cfg` comes back as it is.
+    """
+    for name in METHODS[cfg.method.name].teachers:
+        if not getattr(cfg.method, name):
+            teacher = teacher_config(cfg, name)
+            fit(teacher)
+            cfg = replace_fields(cfg, {f"method.{name}": teacher.run_dir})
+    return cfg
+
+
+def teacher_config(cfg: RunConfig, name: str) -> RunConfig:
+    """The run that trains the teacher `name` ("deep" or "wide") of `cfg`: CPS with CutMix between two copies.
+
+    Data, optimiser and seed are the student's. Official switches of the student's CutMix and passes are kept.
+    """
+    wanted = cfg.method
+    method = CPSConfig(
+        cps_weight=wanted.teacher_cps_weight,
+        cutmix=True,
+        ramp=wanted.teacher_ramp,
+        ohem_threshold=wanted.ohem_threshold,
+        ohem_min_kept=wanted.ohem_min_kept,
+        **{switch: getattr(wanted, switch) for switch in ("overlap", "partner", "passes") if hasattr(wanted, switch)},
+    )
+    changes = {
+        "method": {"name": method.name, **to_dict(RunConfig(method=method))["method"]},
+        "student": to_dict(RunConfig(student=getattr(wanted, f"{name}_net")))["student"],
+        "train.steps": wanted.teacher_steps or cfg.train.steps,
+    }
+    teacher = replace_fields(cfg, changes)
+    return replace_fields(teacher, {"run_dir": str(Path(cfg.run_dir).parent / f"teacher_{name}_{_digest(teacher)}")})
+
+
+def _digest(cfg: RunConfig) -> str:
+    """Of what defines a run, eight hexadecimal digits."""
+    plain = to_dict(cfg)
+    for field in INCIDENTAL:
+        *parents, last = field.split(".")
+        place = plain
+        for parent in parents:
+            place = place[parent]
+        del place[last]
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:8]
