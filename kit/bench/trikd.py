@@ -1,0 +1,240 @@
+"""`python -m kit bench trikd`: TriKD's training step, and its parts, against the plain form of the same networks.
+
+Both sides have the same random weights and images, and their losses are compared before anything is timed. Batch norm
+takes its running statistics and nothing is dropped, on both sides: only then are a joint pass and two separate ones the
+same, and one image is enough for the pooled branches. Peak memory is that of a process of its own for each side.
+"""
+
+import argparse
+import copy
+import multiprocessing
+import resource
+import sys
+from collections.abc import Callable
+from statistics import median
+
+import numpy as np
+import torch
+from timm.layers import DropPath
+from torch import Tensor, nn
+
+from kit.bench.timing import environment, interleaved, speedup
+from kit.bench.trikd_reference import fourier_descriptor, plain, plain_step, sorted_ohem
+from kit.checks import require_positive
+from kit.errors import KitError
+from kit.losses.supervised import ohem_cross_entropy
+from kit.methods.build import build_method
+from kit.models.fold import fold_batch_norm
+from kit.models.frequency import FrequencySelect
+from kit.recipes import configure
+from kit.types import IGNORE, Batch, Progress
+
+CLASSES = 19
+PARTS = ("step", "split", "ohem", "inference")
+RECIPES = {"official": "trikd_official_cityscapes", "default": "trikd_cityscapes"}
+"""Whose switches: those of the authors' code, or the kit's own."""
+RECOMPUTED = ("student", "method.cnn", "method.vit")
+"""Networks whose blocks are recomputed, if any are."""
+TOLERANCE = 1e-6
+"""Largest difference of a term of the loss in float32, relative to the term, or to a hundredth of the whole loss where
+that is more: a divergence of nearly equal tables is a small difference of large numbers."""
+
+
+def bench_trikd(arguments: list[str]) -> None:
+    """Read the options, compare, time in turns, write the table; the last ratio is the first part's that was asked for.
+
+    Raises: KitError if the two sides do not agree.
+    """
+    parser = argparse.ArgumentParser(prog="python -m kit bench trikd", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--size", choices=("21m", "11m", "demo"), default="21m", help="of the student (default: 21m); "
+                        "demo: three small networks")  # fmt: skip
+    parser.add_argument("--crop", type=int, default=512, help="side of an image (default: 512)")
+    parser.add_argument("--repeats", type=int, default=3, help="timed runs of each side (default: 3)")
+    parser.add_argument("--part", choices=(*PARTS, "all"), default="all", help="what is measured (default: all)")
+    parser.add_argument("--recipe", choices=tuple(RECIPES), default="official",
+                        help="whose switches (default: official)")  # fmt: skip
+    parser.add_argument("--recompute", action=argparse.BooleanOptionalAction, default=True,
+                        help="recompute the blocks of encoders in the backward pass (default: yes)")  # fmt: skip
+    parser.add_argument("--no-memory", action="store_true", help="leave out peak memory, which takes two steps more")
+    options = parser.parse_args(arguments)
+    require_positive(**{"--crop": options.crop, "--repeats": options.repeats})
+
+    say = sys.stdout.write
+    say(f"{options.size}, crop {options.crop}, one labelled and one unlabelled image, float32, {options.recipe} "
+        f"switches, blocks of encoders {'recomputed' if options.recompute else 'kept'} (ours)\n"
+        f"median of {options.repeats} runs in turns, {torch.get_num_threads()} threads, "
+        f"{environment()}\n\n")  # fmt: skip
+    say(f"{'':<18}{'plain':>10}{'ours':>10}{'ratio':>8}\n")
+    ratios = {}
+    for part in PARTS if options.part == "all" else (options.part,):
+        seconds = interleaved(MEASURES[part](options), options.repeats, warmup=0)  # they have run to be compared
+        ratios[part] = speedup(seconds["plain"], seconds["ours"])
+        say(_row(f"{part}, s", *(median(seconds[side]) for side in ("plain", "ours")), ratios[part]))
+        if part == "step" and not options.no_memory:
+            peaks = [_peak_memory(side, options) for side in ("plain", "ours")]
+            say(_row("peak memory, GB", *peaks, peaks[0] / peaks[1]))
+        sys.stdout.flush()
+    say(f"\nratio={next(iter(ratios.values())):.2f}\n")
+
+
+def _row(name: str, reference: float, ours: float, ratio: float) -> str:
+    return f"{name:<18}{reference:>10.3f}{ours:>10.3f}{ratio:>8.2f}\n"
+
+
+def make_method(options: argparse.Namespace, side: str = "plain") -> nn.Module:
+    """The method with random weights, in train mode but for batch norm and everything that drops."""
+    overrides = {"pretrained": False, "method.passes": "joint"}
+    if options.recompute and side == "ours":
+        overrides |= {f"{net}.recompute": True for net in RECOMPUTED}
+    if options.size == "demo":
+        recipe, overrides = "demo", overrides | {"method.ohem_min_kept": options.crop**2 // 2, "method.ramp": 0.0}
+    else:
+        recipe = f"{RECIPES[options.recipe]}_{options.size}_1_8"
+    torch.manual_seed(0)
+    method = build_method(configure("trikd", recipe, overrides), CLASSES)
+    for module in method.modules():
+        if isinstance(module, (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd, DropPath)):
+            module.eval()
+    return method
+
+
+def make_batch(crop: int, images: int = 1) -> Batch:
+    """Noise to look at, and labels of a few hundred large patches, some of them ignored."""
+    make = torch.Generator().manual_seed(1)
+    labelled, unlabelled = torch.randn(2, images, 3, crop, crop, generator=make)
+    patches = torch.randint(0, CLASSES + 1, (images, 1, 16, 16), generator=make).float()
+    masks = nn.functional.interpolate(patches, size=crop)[:, 0].long()
+    masks[masks == CLASSES] = IGNORE
+    every = torch.ones(images, crop, crop, dtype=torch.bool)
+    return Batch(labelled, masks, unlabelled, torch.zeros(images, 0, 3, crop, crop), every)
+
+
+def make_step(side: str, method: nn.Module, batch: Batch) -> Callable[[], dict[str, float]]:
+    """A training step with SGD of one side: "plain" or "ours". It returns the terms of the loss."""
+    progress = Progress(0, 1, np.random.default_rng(0))
+    if side == "plain":
+        plain(method)
+
+        def losses() -> tuple[Tensor, dict[str, Tensor]]:
+            parts = plain_step(method, batch)
+            return sum(method.weights[name] * part for name, part in parts.items()), parts
+    else:
+        method.to(memory_format=torch.channels_last)
+
+        def losses() -> tuple[Tensor, dict[str, Tensor]]:
+            out = method(batch, progress)
+            return out.loss, out.parts
+
+    optimizer = torch.optim.SGD(method.parameters(), lr=1e-9, momentum=0.9, weight_decay=1e-4)
+
+    def step() -> dict[str, float]:
+        loss, parts = losses()
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return {name: part.item() for name, part in parts.items()}
+
+    return step
+
+
+def _steps(options: argparse.Namespace) -> dict[str, Callable]:
+    batch = make_batch(options.crop)
+    steps = {side: make_step(side, make_method(options, side), batch) for side in ("plain", "ours")}
+    expected, ours = (step() for step in steps.values())
+    whole = sum(expected.values())
+    off = {name: abs(ours[name] - value) / max(value, whole / 100) for name, value in expected.items()}
+    if max(off.values()) > TOLERANCE:
+        raise KitError(f"losses differ from the plain form's: {ours} and {expected}")
+    sys.stdout.write(f"losses agree to {max(off.values()):.0e}: {', '.join(f'{k} {v:.5g}' for k, v in ours.items())}\n")
+    return steps
+
+
+def _splits(options: argparse.Namespace) -> dict[str, Callable]:
+    """Descriptors of two images at all frequency-selecting laterals of the three networks, forward and backward."""
+    method = make_method(options)
+    laterals, maps = [], []
+    for net in (method.student, method.cnn, method.vit):
+        for lateral, stride in zip(net.decoder.laterals, net.encoder.strides, strict=True):
+            if isinstance(lateral, FrequencySelect):
+                side = options.crop // stride
+                laterals.append(lateral)
+                maps.append(torch.rand(2, lateral.attend.in_channels, side, side, requires_grad=True))
+
+    def plainly(lateral: FrequencySelect, x: Tensor) -> Tensor:
+        return fourier_descriptor(x, lateral.band, lateral.radius(*x.shape[-2:]), lateral.official)
+
+    def descriptors(describe: Callable) -> Callable:
+        def run() -> list[Tensor]:
+            pooled = [describe(lateral, x) for lateral, x in zip(laterals, maps, strict=True)]
+            torch.autograd.grad([p.sum() for p in pooled], maps)
+            return pooled
+
+        return run
+
+    runs = {"plain": descriptors(plainly), "ours": descriptors(FrequencySelect.descriptor)}
+    for a, b in zip(*(run() for run in runs.values()), strict=True):
+        require_equal("a descriptor", b, a, 1e-4)  # single channels; their errors do not cancel as a loss's do
+    return runs
+
+
+def _ohem(options: argparse.Namespace) -> dict[str, Callable]:
+    batch, make = make_batch(options.crop), torch.Generator().manual_seed(2)
+    logits = 3 * torch.randn(1, CLASSES, options.crop, options.crop, generator=make)
+    logits.requires_grad_()
+    kept = options.crop**2 * 200_000 // 512**2
+
+    def ohem(loss: Callable) -> Callable:
+        def run() -> Tensor:
+            value = loss(logits, batch.masks, 0.7, kept)
+            torch.autograd.grad(value, logits)
+            return value
+
+        return run
+
+    runs = {"plain": ohem(sorted_ohem), "ours": ohem(ohem_cross_entropy)}
+    require_equal("OHEM", runs["ours"](), runs["plain"](), TOLERANCE)
+    return runs
+
+
+def _inference(options: argparse.Namespace) -> dict[str, Callable]:
+    """The student on one image; ours with batch norm folded into convolutions."""
+    student = make_method(options).student.eval()
+    images = make_batch(options.crop).images
+    reference = plain(copy.deepcopy(student))
+    ours = fold_batch_norm(student, images[..., :64, :64]).to(memory_format=torch.channels_last)
+
+    def see(net: nn.Module, images: Tensor) -> Callable:
+        @torch.inference_mode()
+        def run() -> Tensor:
+            return net(images).logits
+
+        return run
+
+    runs = {"plain": see(reference, images), "ours": see(ours, images.to(memory_format=torch.channels_last))}
+    require_equal("logits", runs["ours"](), runs["plain"](), 1e-4)
+    return runs
+
+
+MEASURES = {"step": _steps, "split": _splits, "ohem": _ohem, "inference": _inference}
+
+
+def require_equal(what: str, ours: Tensor | float, reference: Tensor | float, tolerance: float) -> None:
+    """Refuse to time two things that are not the same: norm of the difference over norm of the reference."""
+    ours, reference = (torch.as_tensor(x, dtype=torch.float64).detach() for x in (ours, reference))
+    off = ((ours - reference).norm() / reference.norm().clamp(min=1e-12)).item()
+    if not off <= tolerance:
+        raise KitError(f"{what} differs from the plain form by {off:.1e} (allowed: {tolerance:.0e})")
+
+
+def _peak_memory(side: str, options: argparse.Namespace) -> float:
+    """GB that a process with nothing but two steps of one side has needed at most."""
+    spawn = multiprocessing.get_context("spawn")
+    with spawn.Pool(1) as pool:
+        return pool.apply(_two_steps, (side, options))
+
+
+def _two_steps(side: str, options: argparse.Namespace) -> float:
+    step = make_step(side, make_method(options, side), make_batch(options.crop))
+    step(), step()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak * (1 if sys.platform == "darwin" else 1024) / 1e9

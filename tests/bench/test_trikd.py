@@ -1,0 +1,77 @@
+import pytest
+import torch
+
+from kit.__main__ import main
+from kit.bench import trikd
+from kit.bench.timing import interleaved
+from kit.bench.trikd_reference import plain, plain_kl, sorted_ohem
+from kit.config import ModelConfig
+from kit.losses.distill import attention_kl
+from kit.losses.supervised import ohem_cross_entropy
+from kit.models.build import build_model
+from kit.types import IGNORE
+
+SMALL = ["--size", "demo", "--crop", "32", "--repeats", "1"]
+
+
+@pytest.mark.parametrize("part", trikd.PARTS)
+def test_every_part_compares_and_ends_with_its_ratio(part, capsys):
+    assert main(["bench", "trikd", *SMALL, "--part", part, "--no-memory"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith(f"{part}, s") for line in lines) and float(lines[-1].removeprefix("ratio=")) > 0
+
+
+def test_peak_memory_is_that_of_another_process(monkeypatch, capsys):
+    instant = dict.fromkeys(("plain", "ours"), float)
+    monkeypatch.setitem(trikd.MEASURES, "step", lambda options: instant)
+    monkeypatch.setattr(trikd, "_peak_memory", lambda side, options: {"plain": 8.0, "ours": 2.0}[side])
+    main(["bench", "trikd", *SMALL, "--part", "step"])
+    assert "peak memory, GB" in (out := capsys.readouterr().out) and "4.00" in out
+
+
+def test_what_is_not_equal_is_not_timed(monkeypatch, capsys):
+    monkeypatch.setattr(trikd, "ohem_cross_entropy", lambda *arguments: 1.001 * ohem_cross_entropy(*arguments))
+    assert main(["bench", "trikd", *SMALL, "--part", "ohem"]) == 2
+    captured = capsys.readouterr()
+    assert "OHEM differs from the plain form by 1.0e-03" in captured.err and "ratio=" not in captured.out
+    assert main(["bench", "nothing"]) == 2 and "choose one of: " in capsys.readouterr().err
+
+
+def test_variants_take_turns():
+    order = []
+    seconds = interleaved({name: lambda name=name: order.append(name) for name in "ab"}, repeats=2)
+    assert order == ["a", "b"] * 3 and {name: len(times) for name, times in seconds.items()} == {"a": 2, "b": 2}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"name": "tinyvit_demo"}, {"name": "tinyvit_demo", "last_block": "global"}, {"name": "resnet_demo"},
+     {"name": "deit_demo"}, {"name": "deit_demo", "pyramid": "official", "filter_centre": "official"}],
+    ids=lambda settings: "-".join(settings.values()),
+)  # fmt: skip
+def test_the_plain_networks_are_the_kits(settings):
+    net = build_model(ModelConfig(**settings), 3, pretrained=False).double().eval()
+    images, attend = torch.randn(2, 3, 64, 96, dtype=torch.float64), net.encoder.heads > 0
+    ours, reference = net(images, attend), plain(net)(images, attend)
+    torch.testing.assert_close(ours.logits, reference.logits, rtol=1e-9, atol=1e-11)
+    if attend:
+        torch.testing.assert_close(ours.scores, reference.scores, rtol=1e-9, atol=1e-11)
+    assert not any("table" in module.__dict__ for module in net.modules())
+
+
+@pytest.mark.parametrize("resize", ["grids", "table"])
+@pytest.mark.parametrize("reduction", ["queries", "elements"])
+def test_the_plain_divergence_is_the_kits(resize, reduction):
+    student = torch.randn(2, 3, 2, 3, 2, 3, dtype=torch.float64)
+    teacher = torch.randn(2, 3, 4, 5, 4, 5, dtype=torch.float64)
+    kl = [f(student, teacher, resize, reduction) for f in (attention_kl, plain_kl)]
+    torch.testing.assert_close(*kl, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(("threshold", "kept"), [(0.7, 10), (0.01, 30), (0.5, 1000)])
+def test_the_plain_ohem_is_the_kits(threshold, kept):
+    logits, labels = torch.randn(2, 4, 6, 5), torch.randint(0, 4, (2, 6, 5))
+    labels[0, :2] = IGNORE
+    torch.testing.assert_close(
+        sorted_ohem(logits, labels, threshold, kept), ohem_cross_entropy(logits, labels, threshold, kept)
+    )
