@@ -64,8 +64,14 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--out", type=Path, help="file for everything found (default: runs/doctor/DATASET.json)")
 
     bench = command("bench", _bench, "time a part of the kit against a plain reference")
-    bench.add_argument("name", help="what to time, such as data")
+    bench.add_argument("name", help="what to time, data, trikd or mgd")
     bench.add_argument("options", nargs=argparse.REMAINDER, help="of this bench; see `bench NAME --help`")
+
+    weights = command("import-weights", _import_weights, "convert a checkpoint of a method's authors")
+    weights.add_argument("family", help="whose code wrote it: trikd or mgd")
+    weights.add_argument("file", type=Path, help="such as tiny_best.pth")
+    weights.add_argument("--out", type=Path, required=True, help="folder to write, for kit.load")
+    weights.add_argument("--dataset", default="cityscapes", help="whose classes it knows (default: cityscapes)")
 
     _add_splits(commands.add_parser("splits", help="lists of labelled images").add_subparsers(
         required=True, metavar="WHAT"))  # fmt: skip
@@ -111,10 +117,11 @@ def _bench(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     from kit.fields import from_dict, replace_fields
     from kit.storage import read_json
+    from kit.teachers import with_teachers
     from kit.train.loop import fit
 
     cfg = from_dict(read_json(options.config))
-    fit(replace_fields(cfg, {"run_dir": options.run_dir}) if options.run_dir else cfg)
+    fit(with_teachers(replace_fields(cfg, {"run_dir": options.run_dir}) if options.run_dir else cfg))
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -195,6 +202,20 @@ def _both_parts(options: argparse.Namespace):
         raise KitError("--root needs --dataset, the name of the data set in it")
     spec = find_spec(options.dataset, options.root)
     return tuple(SegFiles(spec, options.root, part) for part in ("train", "val"))
+
+
+def _import_weights(options: argparse.Namespace) -> None:
+    from kit.evaluate.imported import import_weights
+
+    imported = import_weights(options.family, options.file, options.out, options.dataset)
+    for key in imported.keys:
+        place = f"{key['network']}: {key['target']}" if key["target"] else "left out"
+        shape = " x ".join(map(str, key["shape"]))
+        sys.stdout.write(f"{key['source']} -> {place} [{shape}]{' ' + key['note'] if key['note'] else ''}\n")
+    left_out = sum(key["target"] is None for key in imported.keys)
+    sys.stdout.write(
+        f"{len(imported.keys)} keys, {left_out} left out; {', '.join(imported.nets)} written to {options.out}\n"
+    )
 
 
 if __name__ == "__main__":

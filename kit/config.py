@@ -1,102 +1,43 @@
 """Everything that defines a run, as frozen objects that are checked once, when they are made.
 
-`RunConfig` is the whole; its parts are below. `kit.fields` carries it to JSON and back, and changes single fields.
+`RunConfig` is the whole; its parts are below, those of networks and methods in `kit.method_config` and
+`kit.baseline_config`. `kit.fields` carries it to JSON and back, and changes single fields.
 """
 
+import typing
 from dataclasses import dataclass, field
-from typing import ClassVar
 
+from kit.baseline_config import DistillConfig, FixMatchConfig, MeanTeacherConfig, MGDConfig, UniMatchConfig
 from kit.checks import require_choice, require_non_negative, require_positive, require_share
 from kit.errors import KitError
+from kit.method_config import CPSConfig, ModelConfig, SupervisedConfig, TriKDConfig
 
+__all__ = [
+    "METHOD_CONFIGS",
+    "CPSConfig",
+    "DataConfig",
+    "DistillConfig",
+    "EvalConfig",
+    "FixMatchConfig",
+    "MGDConfig",
+    "MethodConfig",
+    "MeanTeacherConfig",
+    "ModelConfig",
+    "OptimConfig",
+    "RunConfig",
+    "SupervisedConfig",
+    "TrainConfig",
+    "TriKDConfig",
+    "UniMatchConfig",
+]
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ModelConfig:
-    """One segmentation network."""
+MethodConfig = (
+    SupervisedConfig | MeanTeacherConfig | CPSConfig | FixMatchConfig | UniMatchConfig | DistillConfig
+    | TriKDConfig | MGDConfig
+)  # fmt: skip
+"""Settings of any method."""
 
-    name: str = "tinyvit_21m"
-    """A key of `kit.models.build.MODELS`."""
-    weights: str | None = None
-    """A local file with the encoder's weights, read instead of asking the hub."""
-    selection: str = "frequency"
-    """Lateral connections of the decoder: "frequency" (TriKD's channel selection) or "plain" (1x1 convolutions)."""
-    d0: float = 10.0
-    """Radius of the Gaussian low-pass, in frequency bins."""
-    d0_relative: bool = False
-    """Read `d0` as bins at the published crop of 512 and let it grow and shrink with the image."""
-    dropout: float = 0.1
-    """Share of channels dropped before the classifier."""
-
-    def __post_init__(self):
-        require_choice(("frequency", "plain"), selection=self.selection)
-        require_positive(d0=self.d0)
-        require_share(dropout=self.dropout)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SupervisedConfig:
-    """Only labelled images; the row every other method has to beat."""
-
-    name: ClassVar[str] = "supervised"
-    ohem_threshold: float = 0.7
-    """Pixels whose true class already has this probability are left out of the cross entropy."""
-    ohem_min_kept: int = 0
-    """At least this many pixels of a batch are kept, the hardest first; 0 switches OHEM off (plain cross entropy)."""
-
-    def __post_init__(self):
-        require_share(ohem_threshold=self.ohem_threshold)
-        require_non_negative(ohem_min_kept=self.ohem_min_kept)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CPSConfig:
-    """Cross pseudo supervision between two copies of the student."""
-
-    name: ClassVar[str] = "cps"
-    cps_weight: float = 1.5
-    """Multiplier on the cross pseudo loss."""
-    ramp: float = 0.0
-    """Share of the run over which `cps_weight` rises linearly from 0."""
-    ohem_threshold: float = 0.7
-    """As in `SupervisedConfig`."""
-    ohem_min_kept: int = 0
-    """As in `SupervisedConfig`."""
-
-    def __post_init__(self):
-        require_non_negative(cps_weight=self.cps_weight, ohem_min_kept=self.ohem_min_kept)
-        require_share(ramp=self.ramp, ohem_threshold=self.ohem_threshold)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TriKDConfig:
-    """Triple-view knowledge distillation: the student, a convolutional and a transformer network teach each other."""
-
-    name: ClassVar[str] = "trikd"
-    cnn: ModelConfig = field(default_factory=lambda: ModelConfig(name="resnet101"))
-    """The convolutional view."""
-    vit: ModelConfig = field(default_factory=lambda: ModelConfig(name="deit_b"))
-    """The transformer view; it must offer attention scores, and so must the student."""
-    cps_weight: float = 0.1
-    """Multiplier on the six-way cross pseudo loss."""
-    low_weight: float = 0.5
-    """Multiplier on the low-level MSE (student's finest map against the CNN's); published: 0.5 (21M), 0.9 (11M)."""
-    high_weight: float = 0.1
-    """Multiplier on the attention KL, a mean over queries and heads. Published: 0.5 on a mean over every element of
-    the table, which is 0.5 / (tokens of the ViT) in this unit and practically nothing."""
-    ramp: float = 0.0
-    """Share of the run over which the three weights above rise linearly from 0."""
-    ohem_threshold: float = 0.7
-    """As in `SupervisedConfig`; for the CNN and the student (the ViT learns from plain cross entropy)."""
-    ohem_min_kept: int = 200_000
-    """As in `SupervisedConfig`."""
-
-    def __post_init__(self):
-        require_non_negative(cps_weight=self.cps_weight, low_weight=self.low_weight, high_weight=self.high_weight,
-                             ohem_min_kept=self.ohem_min_kept)  # fmt: skip
-        require_share(ramp=self.ramp, ohem_threshold=self.ohem_threshold)
-
-
-METHOD_CONFIGS = {cls.name: cls for cls in (SupervisedConfig, CPSConfig, TriKDConfig)}
+METHOD_CONFIGS = {cls.name: cls for cls in typing.get_args(MethodConfig)}
 """Method name -> its settings. The classes that do the work are in `kit.methods.build.METHODS`."""
 
 
@@ -135,10 +76,13 @@ class DataConfig:
     this run or a later one. Costs 3 bytes per pixel of an image, 1 per pixel of a mask (Cityscapes: 25 GB)."""
     cache_dir: str = "data/cache"
     """Folder of the cache, from the project's; shared by all runs. What is in it may be deleted at any time."""
+    observe: bool = False
+    """Read the masks of unlabelled images where there are any, to log how often pseudo labels are right; no method
+    learns from them."""
 
     def __post_init__(self):
-        if self.labelled < 2:
-            raise KitError(f"data.labelled must be 2 or more (batch norm needs it), got {self.labelled}")
+        if self.labelled < 1:
+            raise KitError(f"data.labelled must be 1 or more, got {self.labelled}")
         if self.unlabelled < 1:
             raise KitError(f"data.unlabelled must be 1 or more, got {self.unlabelled}")
         for side in (*self.crop, *(self.base_size or ())):
@@ -158,8 +102,14 @@ class OptimConfig:
     """ "sgd" (momentum 0.9, as published) or "adamw" (for training from scratch)."""
     lr: float = 0.005
     """Base rate; at each step it is multiplied by (1 - step/steps) ** power."""
+    lag: int = 0
+    """Steps by which the rate comes late; official for TriKD: 1, for there the rate is set after the step."""
+    constant: tuple[str, ...] = ()
+    """Networks of the method whose rate stays at `lr` throughout; official for TriKD: "vit"."""
     weight_decay: float = 1e-4
-    """Not applied to biases and normalisation layers."""
+    """Pull of every weight towards zero."""
+    decay_all: bool = False
+    """Let `weight_decay` pull at biases and normalisation layers too; official for TriKD: True."""
     decoder_lr: float = 1.0
     """Multiplier on the rate of everything that is not an encoder."""
     power: float = 0.9
@@ -172,8 +122,8 @@ class OptimConfig:
     def __post_init__(self):
         require_choice(("sgd", "adamw"), **{"optim.name": self.name})
         require_positive(lr=self.lr)
-        require_non_negative(weight_decay=self.weight_decay, decoder_lr=self.decoder_lr, power=self.power,
-                             warmup=self.warmup, clip=self.clip)  # fmt: skip
+        require_non_negative(lag=self.lag, weight_decay=self.weight_decay, decoder_lr=self.decoder_lr,
+                             power=self.power, warmup=self.warmup, clip=self.clip)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -192,6 +142,10 @@ class TrainConfig:
     """Of the running average of the student's weights (smaller in the first steps)."""
     precision: str = "auto"
     """ "fp32", "bf16", or "auto": bf16 where the GPU has it."""
+    channels_last: bool = False
+    """Keep filters and maps with the channels innermost, which convolutions of many machines prefer."""
+    compile: bool = False
+    """Compile every network with `torch.compile`: slow first steps, faster ones after."""
 
     def __post_init__(self):
         require_positive(steps=self.steps, log_every=self.log_every, checkpoint_every=self.checkpoint_every)
@@ -225,7 +179,7 @@ class RunConfig:
 
     recipe: str = "custom"
     """Name of the recipe this started from (`kit.recipes.RECIPES`)."""
-    method: SupervisedConfig | CPSConfig | TriKDConfig = field(default_factory=SupervisedConfig)
+    method: MethodConfig = field(default_factory=SupervisedConfig)
     """Settings of the method, one of `METHOD_CONFIGS`."""
     student: ModelConfig = field(default_factory=ModelConfig)
     """The network that is kept."""

@@ -1,11 +1,12 @@
 """Configuration objects as plain values: to and from JSON, and changed copies by dotted names.
 
 Every name and every type is checked here, so that "stpes", a number in quotes or a method that does not exist is
-refused with the choices named before anything heavy starts.
+refused with the choices named before anything heavy starts. JSON has no infinity: it is written as "inf".
 """
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 
@@ -15,7 +16,7 @@ from kit.errors import KitError, unknown
 
 def to_dict(cfg: RunConfig) -> dict:
     """Plain dicts, lists, numbers and strings; the method carries its name under "name"."""
-    plain = dataclasses.asdict(cfg, dict_factory=lambda pairs: {k: _listed(v) for k, v in pairs})
+    plain = dataclasses.asdict(cfg, dict_factory=lambda pairs: {k: _plain(v) for k, v in pairs})
     plain["method"] = {"name": cfg.method.name, **plain["method"]}
     return plain
 
@@ -37,7 +38,7 @@ def replace_fields(cfg: RunConfig, changes: dict[str, object]) -> RunConfig:
             place = place[name]
         if last not in place:
             raise _no_field(dotted, place)
-        place[last] = _listed(value)
+        place[last] = _plain(value)
     return from_dict(plain)
 
 
@@ -82,10 +83,12 @@ def _convert(hint: object, value: object, dotted: str):
         return _convert(next(a for a in typing.get_args(hint) if a is not type(None)), value, dotted)
     elif typing.get_origin(hint) is tuple:
         kinds = typing.get_args(hint)
+        if isinstance(value, (list, tuple)) and kinds[-1] is Ellipsis:
+            kinds = kinds[:1] * len(value)
         if isinstance(value, (list, tuple)) and len(value) == len(kinds):
             return tuple(_convert(kind, v, dotted) for kind, v in zip(kinds, value, strict=True))
     elif hint is float:
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if value == "inf" or (isinstance(value, (int, float)) and not isinstance(value, bool)):
             return float(value)
     elif type(value) is hint:
         return value
@@ -99,8 +102,10 @@ def _no_field(dotted: str, known) -> KitError:
     return KitError(f"unknown setting {dotted!r}; {hint}choose one of: {', '.join(sorted(known))}")
 
 
-def _listed(value: object):
-    return [_listed(v) for v in value] if isinstance(value, (list, tuple)) else value
+def _plain(value: object):
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return "inf" if value == math.inf else value
 
 
 def _flat(plain: dict, where: str = ""):

@@ -8,6 +8,7 @@ student.safetensors           last weights of the student
 student_average.safetensors   their running average
 figures/                      whatever is drawn from the run
 result.json                   written last: a run without it is not finished
+import.json                   instead of all but config.json and weights: these come from elsewhere
 """
 
 import datetime
@@ -53,6 +54,10 @@ class RunFolder:
     @property
     def result_file(self) -> Path:
         return self.path / "result.json"
+
+    @property
+    def import_file(self) -> Path:
+        return self.path / "import.json"
 
     @property
     def figures(self) -> Path:

@@ -21,6 +21,7 @@ class Batch(NamedTuple):
     weak: Tensor  # (U, 3, H, W) unlabelled images; U = 0 where the method asks for none
     strong: Tensor  # (U, S, 3, H, W) the same crops with strong changes of colour; S = Views.strong
     valid: Tensor  # (U, H, W) bool, False where the crop was padded
+    hidden: Tensor | None = None  # (U, H, W) int64 labels of `weak` for statistics alone; no image: they were not read
 
 
 class SegOutput(NamedTuple):
@@ -29,6 +30,7 @@ class SegOutput(NamedTuple):
     logits: Tensor  # (B, C, H, W) at the size of the input
     maps: list[Tensor]  # encoder maps (B, Ci, Hi, Wi), fine to coarse
     scores: Tensor | None  # (B, heads, h, w, h, w): query grid, then key grid, before softmax; None unless asked for
+    features: Tensor  # the decoder's map (B, F, h, w), before dropout and classifier
 
 
 class StepOutput(NamedTuple):
@@ -36,6 +38,7 @@ class StepOutput(NamedTuple):
 
     loss: Tensor  # scalar float32, the only thing that is back-propagated
     parts: dict[str, Tensor]  # detached scalars before weighting, logged under these names
+    stats: dict[str, Tensor] = {}  # counts about pseudo labels (`kit.losses.observe`), summed up by the loop
 
 
 @dataclass(frozen=True)

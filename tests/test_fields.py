@@ -1,7 +1,10 @@
+import ast
+import inspect
 import json
 
 import pytest
 
+from kit import baseline_config, config, method_config
 from kit.config import METHOD_CONFIGS, RunConfig
 from kit.errors import KitError
 from kit.fields import differences, from_dict, replace_fields, to_dict
@@ -16,14 +19,10 @@ def test_every_recipe_survives_json(recipe, method):
     assert from_dict(json.loads(json.dumps(to_dict(cfg)))) == cfg
 
 
-def test_every_field_is_documented_by_a_string_below_it():
-    import ast
-    import inspect
-
-    from kit import config
-
+@pytest.mark.parametrize("module", [baseline_config, config, method_config])
+def test_every_field_is_documented_by_a_string_below_it(module):
     undocumented = []
-    for cls in ast.parse(inspect.getsource(config)).body:
+    for cls in ast.parse(inspect.getsource(module)).body:
         if isinstance(cls, ast.ClassDef) and cls.name != "RunConfig":
             for here, after in zip(cls.body, [*cls.body[1:], None], strict=True):
                 public = isinstance(here, ast.AnnAssign) and "ClassVar" not in ast.unparse(here.annotation)
@@ -52,13 +51,18 @@ def test_short_names_are_fields():
         ({"train.steps": 0}, "steps must be above 0"),
         ({"data.crop": (128,)}, "data.crop must be"),
         ({"data.crop": (128, "a")}, "data.crop must be int"),
-        ({"data.labelled": 1}, "batch norm"),
+        ({"data.labelled": 0}, "labelled must be 1 or more"),
         ({"data.scale": (2.0, 0.5)}, "data.scale"),
         ({"optim.name": "adam"}, "sgd, adamw"),
         ({"optim.lr": float("nan")}, "lr must be above 0"),
         ({"method.ramp": 1.5}, "between 0 and 1"),
         ({"train.checkpoint_every": 15}, "multiple of train.log_every"),
-        ({"student.selection": "high"}, "frequency, plain"),
+        ({"method.views": ["cnn", "vit"]}, "method.views must be"),
+        ({"method.views": ["student", "gnn"]}, "student, cnn, vit, got 'gnn'"),
+        ({"method.views": ["student", 3]}, "method.views must be str"),
+        ({f"method.{t}_weight": 0 for t in ("sup", "sup_cnn", "sup_vit", "cps", "low", "high")}, "every weight"),
+        ({"student.d0": 0}, "d0 must be above 0"),
+        ({"student.selection": "high"}, "frequency, swapped, plain"),
     ],
 )
 def test_wrong_settings_are_refused_with_the_way_out(changes, message):
@@ -67,7 +71,7 @@ def test_wrong_settings_are_refused_with_the_way_out(changes, message):
 
 
 def test_unknown_names_are_refused_with_choices():
-    with pytest.raises(KitError, match="unknown method 'foo'; choose one of: cps, supervised, trikd"):
+    with pytest.raises(KitError, match="unknown method 'foo'; choose one of: cps, distill, fixmatch, mean_teacher"):
         configure(method="foo")
     with pytest.raises(KitError, match="unknown recipe 'big'; choose one of: camvid, demo"):
         configure(recipe="big")
@@ -81,6 +85,11 @@ def test_an_int_is_a_float_and_a_list_is_a_tuple():
     cfg = replace_fields(RunConfig(), {"optim.lr": 1, "data.crop": [64, 96], "data.base_size": [10, 20]})
     assert cfg.optim.lr == 1.0 and isinstance(cfg.optim.lr, float)
     assert cfg.data.crop == (64, 96) and cfg.data.base_size == (10, 20)
+
+
+def test_infinity_survives_json():
+    cfg = replace_fields(RunConfig(), {"student.d0": float("inf")})
+    assert cfg.student.d0 == float("inf") and from_dict(json.loads(json.dumps(to_dict(cfg), allow_nan=False))) == cfg
 
 
 def test_the_recipe_follows_the_data_set():

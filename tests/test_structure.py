@@ -22,20 +22,21 @@ ALLOWED = {  # part of the kit -> parts it may import
     "recipes": {"leaves", "config"},
     "evaluate": {"leaves", "config", "data", "models", "results"},
     "train": {"leaves", "config", "data", "models", "methods", "evaluate", "results"},
+    "bench": {"leaves", "config", "data", "models", "losses", "methods", "recipes"},
     "figures": {"leaves", "data", "results"},
     "widgets": {"leaves", "config", "data", "figures", "evaluate", "recipes", "results"},
     "tools": {"leaves"},
-    "bench": {"leaves", "config", "data", "models", "losses", "methods", "recipes"},
     "top": {"leaves", "config", "data", "models", "methods", "results", "recipes", "evaluate", "train", "figures",
             "tools", "bench"},
 }  # fmt: skip
 
 PART_OF = {
     "types": "leaves", "errors": "leaves", "checks": "leaves", "paths": "leaves", "storage": "leaves",
-    "console": "leaves", "_torchvision": "leaves", "config": "config", "fields": "config", "results": "results",
-    "recipes": "recipes",
+    "console": "leaves", "_torchvision": "leaves", "config": "config",
+    "method_config": "config", "baseline_config": "config", "fields": "config", "results": "results",
+    "recipes": "recipes", "ablations": "recipes", "mgd_recipes": "recipes",
     "notebook": "tools", "report": "tools", "batch": "tools",
-    "demo": "top", "study": "top", "__main__": "top", "": "top",
+    "demo": "top", "study": "top", "teachers": "top", "__main__": "top", "": "top",
 }  # fmt: skip
 
 

@@ -30,6 +30,21 @@ def _order(count: int, seed: int, stream: int, epoch: int) -> np.ndarray:
     return np.random.default_rng([seed, stream, epoch]).permutation(count)
 
 
+@lru_cache(maxsize=4)
+def _order_apart(count: int, seed: int, stream: int, epoch: int, batch: int) -> np.ndarray:
+    """`_order`, but none of its first `batch` images is among the last `batch` of the pass before: a batch that spans
+    two passes holds no image twice, and CutMix no image mixed with itself. Fewer than four batches stay as they are."""
+    order = _order(count, seed, stream, epoch).copy()
+    if epoch and batch and count >= 4 * batch:
+        just_seen = set(_order(count, seed, stream, epoch - 1)[-batch:])  # never swapped
+        spare = (j for j in range(batch, count - batch) if order[j] not in just_seen)
+        for i in range(batch):
+            if order[i] in just_seen:
+                j = next(spare)
+                order[i], order[j] = order[j], order[i]
+    return order
+
+
 class TrainBatches(Dataset):
     """Step number -> this process's part of the step's `Batch`.
 
@@ -59,11 +74,13 @@ class TrainBatches(Dataset):
             weak=torch.zeros(len(unlabelled), 3, *crop),
             strong=torch.zeros(len(unlabelled), strong if unlabelled else 0, 3, *crop),
             valid=torch.zeros(len(unlabelled), *crop, dtype=torch.bool),
+            hidden=torch.full((len(unlabelled) if self.cfg.observe else 0, *crop), IGNORE),
         )
         for (name, rng), image, mask in zip(labelled, batch.images, batch.masks, strict=True):
             self._labelled(name, rng, image, mask)
-        for (name, rng), weak, views, valid in zip(unlabelled, batch.weak, batch.strong, batch.valid, strict=True):
-            self._unlabelled(name, rng, weak, views, valid)
+        hidden = batch.hidden if self.cfg.observe else [None] * len(unlabelled)
+        for (name, rng), *places in zip(unlabelled, batch.weak, batch.strong, batch.valid, hidden, strict=True):
+            self._unlabelled(name, rng, *places)
         return batch
 
     def _deal(self, step: int, stream: int, ids: tuple[str, ...]) -> Iterator[tuple[str, np.random.Generator]]:
@@ -72,9 +89,10 @@ class TrainBatches(Dataset):
         for place in range(self.rank, batch, self.world):
             ticket = step * batch + place
             epoch, at = divmod(ticket, len(ids))
+            apart = batch if stream == UNLABELLED else 0
             # 2 keeps these numbers apart from the permutations'
             yield (
-                ids[_order(len(ids), self.seed, stream, epoch)[at]],
+                ids[_order_apart(len(ids), self.seed, stream, epoch, apart)[at]],
                 np.random.default_rng([self.seed, stream, ticket, 2]),
             )
 
@@ -86,11 +104,16 @@ class TrainBatches(Dataset):
         normalise_(geometry.place(pixels, image))
         geometry.place(geometry.fit(ids[None], nearest=True)[0], mask)
 
-    def _unlabelled(self, name: str, rng: np.random.Generator, weak: Tensor, strong: Tensor, valid: Tensor) -> None:
-        """Fill a crop's weak view (3, *crop), strong views (S, 3, *crop) and valid map (*crop)."""
+    def _unlabelled(self, name: str, rng: np.random.Generator, weak: Tensor, strong: Tensor, valid: Tensor,
+                    hidden: Tensor | None) -> None:  # fmt: skip
+        """Fill a crop's weak view (3, *crop), strong views (S, 3, *crop), valid map and true mask (*crop)."""
         geometry = draw_geometry(self.files.size(name), self.cfg.crop, self.cfg.scale, rng)
-        pixels = geometry.fit(self.files.image(name, geometry.box), nearest=False)
-        pixels = jitter(pixels, self.cfg.jitter, rng)
+        if hidden is not None and name in self.files.masks:
+            pixels, ids = self.files.pair(name, geometry.box)
+            geometry.place(geometry.fit(ids[None], nearest=True)[0], hidden)
+        else:
+            pixels = self.files.image(name, geometry.box)
+        pixels = jitter(geometry.fit(pixels, nearest=False), self.cfg.jitter, rng)
         for view in strong:
             normalise_(geometry.place(strong_colour(pixels, rng), view))
         normalise_(geometry.place(pixels, weak))

@@ -83,6 +83,15 @@ class DatasetSpec:
         """C."""
         return len(self.classes)
 
+    def record(self) -> dict:
+        """What a result says of it."""
+        return {
+            "name": self.name,
+            "classes": list(self.classes),
+            "palette": [list(colour) for colour in self.palette],
+            "rare": list(self.rare),
+        }
+
     def colour_ids(self) -> dict[Colour, int]:
         """Colour in a mask drawn in colour -> class id or IGNORE."""
         return {**dict.fromkeys(self.void_colours, IGNORE), **{c: i for i, c in enumerate(self.palette)}}

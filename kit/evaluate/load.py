@@ -17,6 +17,7 @@ from kit.evaluate.run import predict_logits
 from kit.models.build import build_model
 from kit.models.segmenter import Segmenter
 from kit.results import RunFolder
+from kit.storage import read_json
 
 Picture = str | Path | Image.Image | np.ndarray | Tensor
 """What a student can be asked about: a file, a PIL image, uint8 array (H, W, 3), or uint8 tensor (3, H, W)."""
@@ -57,19 +58,19 @@ class Student(nn.Module):
 
 
 def load(run_dir: str | Path, weights: str = "last") -> Student:
-    """The student of a finished run.
+    """The student of a finished run, or of imported weights.
 
     Args:
-        run_dir: the run's folder.
+        run_dir: the run's folder, or one that `import-weights` wrote.
         weights: "last", or "average" (the running average of the weights).
     Raises: KitError if the run is not finished or the weights do not fit.
     """
     require_choice(("last", "average"), weights=weights)
     folder = RunFolder(Path(run_dir))
-    result = folder.result()
-    if result is None:
+    record = read_json(folder.import_file) if folder.import_file.is_file() else folder.result()
+    if record is None:
         raise KitError(f"{folder.path} holds no finished run (no result.json)")
-    config, dataset = folder.config(), result["dataset"]
+    config, dataset = folder.config(), record["dataset"]
     net = build_model(config.student, len(dataset["classes"]), pretrained=False)
     try:
         net.load_state_dict(safetensors.torch.load_file(folder.weights(weights)))

@@ -9,7 +9,7 @@ from torch import Tensor
 from kit.data.catalog import DatasetSpec
 from kit.evaluate.metrics import Scores, confusion_matrix, scores_of
 from kit.models.segmenter import Segmenter
-from kit.models.uper import resize
+from kit.models.upsampled import resize
 
 PROTOCOL = "whole image, single scale, no flip, one confusion matrix"
 """What stands beside every number this file makes."""

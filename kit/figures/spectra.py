@@ -81,7 +81,8 @@ def draw_spectrum(ax: Axes, spectrum: np.ndarray, radius: tuple[float, float]) -
     weakest, strongest = np.percentile(shown if shown.size else spectrum, (1, 99.5))
     ax.imshow(spectrum, cmap=SPECTRUM, extent=(left, left + w, top + h, top), vmin=weakest,
               vmax=max(strongest, weakest + 1e-9), aspect="auto", interpolation="nearest")  # fmt: skip
-    ax.add_patch(Ellipse((0, 0), 2 * radius[1], 2 * radius[0], fill=False, color="white", linewidth=1.1))
+    if np.isfinite(radius).all():
+        ax.add_patch(Ellipse((0, 0), 2 * radius[1], 2 * radius[0], fill=False, color="white", linewidth=1.1))
     size = f"{radius[0]:.3g}" if radius[0] == radius[1] else f"{radius[0]:.3g} × {radius[1]:.3g}"
     beyond = radius[0] > h / 2 and radius[1] > w / 2
     ax.text(0.03, 0.05, f"$D_0$ = {size}{' (outside)' if beyond else ''}", transform=ax.transAxes, color="white",

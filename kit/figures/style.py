@@ -63,6 +63,7 @@ METHODS = {  # name: (as written in figures, colour); Okabe and Ito's colours, w
     "cps": ("CPS", "#E69F00"),
     "fixmatch": ("FixMatch", "#56B4E9"),
     "unimatch": ("UniMatch", "#D55E00"),
+    "distill": ("Distillation", "#F0E442"),
     "trikd": ("TriKD", "#0072B2"),
     "mgd": ("MGD", "#009E73"),
 }

@@ -4,48 +4,58 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kit.checks import require_choice
 from kit.errors import KitError
-from kit.losses.reduce import require_same_shape
+from kit.losses.reduce import at_least_float32, require_same_shape
+from kit.losses.tables import table_kl
 
 
 def map_mse(student: Tensor, teacher: Tensor) -> Tensor:
     """Mean squared difference of two maps (B, C, H, W), over all elements (TriKD, low-level distillation).
 
-    Returns: float32 scalar. Raises KitError if the shapes differ.
+    Returns: scalar, float32 (float64 for float64 maps). Raises KitError if the shapes differ.
     """
     require_same_shape(student, teacher)
-    return F.mse_loss(student.float(), teacher.detach().float())
+    return F.mse_loss(at_least_float32(student), at_least_float32(teacher.detach()))
 
 
-def attention_kl(student: Tensor, teacher: Tensor) -> Tensor:
+def attention_kl(student: Tensor, teacher: Tensor, resize: str = "grids", reduction: str = "queries") -> Tensor:
     """KL(teacher || student) between two attention tables, softmax over keys (TriKD, high-level distillation).
 
-    The student's table is resized bilinearly to the teacher's token grid, queries and keys each as two-dimensional
-    grids. The result is a mean over images, heads and queries. (The authors' code resizes the flattened N x N table,
-    and takes the mean over every element, N times smaller.)
+    A student's table of another size is resized bilinearly (corners aligned) to the teacher's.
 
     Args:
         student: scores before softmax (B, heads, h, w, h, w).
         teacher: likewise (B, heads, H, W, H, W).
-    Returns: float32 scalar in nats per query.
-    Raises: KitError if batch or heads differ.
+        resize: "grids" resizes queries and keys as two-dimensional grids; "table" resizes the flattened h*w x h*w
+            table to H*W x H*W, so that the ends of rows run into each other (the authors' code).
+        reduction: "queries" is the mean over images, heads and queries; "elements" the mean over all elements of the
+            table (the authors' code), H*W times smaller.
+    Returns: scalar, float32 (float64 for float64 scores), in nats per query for "queries".
+    Raises: KitError if batch or heads differ, or for a choice that is not there.
     """
+    require_choice(("grids", "table"), resize=resize)
+    require_choice(("queries", "elements"), reduction=reduction)
     if student.shape[:2] != teacher.shape[:2]:
         raise KitError(f"attention tables of {tuple(student.shape[:2])} and {tuple(teacher.shape[:2])} (batch, heads)")
-    grid = teacher.shape[-2:]
     # autocast would run the matrix products in half precision
     with torch.autocast(student.device.type, enabled=False):
-        s = student.float().flatten(4).flatten(2, 3)  # (B, heads, n, n)
-        t = teacher.detach().float().flatten(4).flatten(2, 3)  # (B, heads, N, N)
-        if student.shape[-2:] != grid:
-            to_grid = _resize_matrix(student.shape[-2:], grid).to(s)  # (N, n)
-            s = to_grid @ s @ to_grid.T
-        log_s, log_t = s.log_softmax(-1), t.log_softmax(-1)
-        return F.kl_div(log_s, log_t, reduction="none", log_target=True).sum(-1).mean()
+        s, t = at_least_float32(student), at_least_float32(teacher.detach())
+        to_teacher = None
+        if s.shape != t.shape:
+            to_teacher = _resize_matrix(tuple(s.shape[-2:]), tuple(t.shape[-2:]), resize, s)
+        s, t = (x.flatten(4).flatten(2, 3).flatten(0, 1) for x in (s, t))  # (B * heads, n, n), (B * heads, N, N)
+        nats = table_kl(s, t.to(s.dtype), to_teacher)
+        return nats / t.shape[:2].numel() if reduction == "queries" else nats / t.numel()
 
 
-def _resize_matrix(source: tuple[int, int], target: tuple[int, int]) -> Tensor:
-    """Bilinear resizing (corners aligned) of flattened grids as a matrix (target cells, source cells)."""
+def _resize_matrix(source: tuple[int, int], target: tuple[int, int], resize: str, like: Tensor) -> Tensor:
+    """What bilinear resizing (corners aligned) does to one side of a table: (target cells, source cells).
+
+    "grids" takes each side of the table as a two-dimensional grid, "table" as the row of numbers that it is.
+    """
+    if resize == "table":
+        source, target = (source[0] * source[1], 1), (target[0] * target[1], 1)
     n = source[0] * source[1]
-    units = torch.eye(n).reshape(n, 1, *source)
-    return F.interpolate(units, size=tuple(target), mode="bilinear", align_corners=True).flatten(1).T
+    units = torch.eye(n, device=like.device, dtype=like.dtype).reshape(n, 1, *source)
+    return F.interpolate(units, size=target, mode="bilinear", align_corners=True).flatten(1).T

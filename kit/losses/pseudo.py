@@ -1,10 +1,9 @@
 """Learning from what another network believes."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from kit.losses.reduce import masked_mean, require_pixels, require_same_shape
+from kit.losses.reduce import at_least_float32, masked_mean, require_pixels, require_same_shape
 from kit.types import IGNORE
 
 
@@ -31,12 +30,14 @@ def cross_pseudo(views: list[Tensor], valid: Tensor) -> Tensor:
     Args:
         views: logits (U, C, H, W) of each network.
         valid: bool (U, H, W), False where a crop was padded.
-    Returns: float32 scalar, a sum of means over valid pixels.
+    Returns: scalar, a sum of means over valid pixels.
     """
     for view in views[1:]:
         require_same_shape(views[0], view)
-    labels = [pseudo_labels(view, valid) for view in views]
-    log_p = [view.float().log_softmax(1) for view in views]
-    pairs = [(i, j) for i in range(len(views)) for j in range(len(views)) if i != j]
-    terms = [F.nll_loss(log_p[i], labels[j], ignore_index=IGNORE, reduction="none") for i, j in pairs]
+    everywhere = torch.ones_like(valid)
+    labels = [pseudo_labels(view, everywhere) for view in views]  # a class also where invalid, for `gather`
+    terms = []
+    for i, view in enumerate(views):
+        others = torch.stack(labels[:i] + labels[i + 1 :], 1)  # (U, n - 1, H, W)
+        terms.append(-at_least_float32(view).log_softmax(1).gather(1, others).sum(1))
     return masked_mean(torch.stack(terms).sum(0), valid)

@@ -1,8 +1,14 @@
 """What every loss shares: one reduction over valid pixels, and checks at the door."""
 
+import torch
 from torch import Tensor
 
 from kit.errors import KitError
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """Half precision as float32, which every loss is computed in; float32 and float64 as they are."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 def masked_mean(values: Tensor, valid: Tensor) -> Tensor:

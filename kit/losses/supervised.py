@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kit.losses.reduce import masked_mean, require_pixels
+from kit.losses.reduce import at_least_float32, masked_mean, require_pixels
 from kit.types import IGNORE
 
 
@@ -16,10 +16,10 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     Args:
         logits: (B, C, H, W).
         labels: int64 (B, H, W), 0..C-1 or IGNORE.
-    Returns: float32 scalar in nats per pixel; 0 if every pixel is ignored.
+    Returns: scalar, float32 (float64 for float64 logits), in nats per pixel; 0 if every pixel is ignored.
     """
     require_pixels(logits, labels)
-    per_pixel = F.cross_entropy(logits.float(), labels, ignore_index=IGNORE, reduction="none")
+    per_pixel = F.cross_entropy(at_least_float32(logits), labels, ignore_index=IGNORE, reduction="none")
     return masked_mean(per_pixel, labels != IGNORE)
 
 
@@ -35,13 +35,13 @@ def ohem_cross_entropy(logits: Tensor, labels: Tensor, threshold: float = 0.7, m
         labels: int64 (B, H, W), 0..C-1 or IGNORE.
         threshold: in 0..1.
         min_kept: pixels of the whole batch; 0 is plain cross entropy. If fewer are labelled, all of them are kept.
-    Returns: float32 scalar in nats per kept pixel; 0 if every pixel is ignored.
+    Returns: scalar, float32 (float64 for float64 logits), in nats per kept pixel; 0 if every pixel is ignored.
     Source: Shrivastava et al. 2016; thresholded form as used for Cityscapes since OCNet.
     """
     require_pixels(logits, labels)
     if min_kept == 0:
         return cross_entropy(logits, labels)
-    per_pixel = F.cross_entropy(logits.float(), labels, ignore_index=IGNORE, reduction="none")
+    per_pixel = F.cross_entropy(at_least_float32(logits), labels, ignore_index=IGNORE, reduction="none")
     valid = labels != IGNORE
     with torch.no_grad():
         ranked = per_pixel.masked_fill(~valid, -1.0).flatten()  # ignored pixels rank below all others

@@ -3,26 +3,30 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
 from kit.config import ModelConfig
 from kit.errors import KitError
 from kit.models.segmenter import Segmenter
-from kit.types import Batch, Progress, StepOutput, Views
+from kit.types import Batch, Progress, SegOutput, StepOutput, Views
 
 Build = Callable[[ModelConfig], Segmenter]
 """Makes a network from its settings; class count and pretraining are already filled in."""
 
 
 class Method(nn.Module, ABC):
-    """One way of training. Subclasses take (cfg, student: ModelConfig, build: Build) and know nothing of data sets,
-    devices, optimisers or logging.
+    """One way of training. Subclasses take (cfg, student: ModelConfig, build: Build), and the networks of `teachers` by
+    name; they know nothing of data sets, devices, optimisers or logging.
 
     The step is `forward`, because autocast and distributed wrapping attach to `forward`.
     """
 
     views = Views()
     """What the unlabelled loader should prepare."""
+    teachers: tuple[str, ...] = ()
+    """Fields of the settings that name folders of finished runs; the networks in them are handed to the constructor
+    under the same names."""
 
     @abstractmethod
     def forward(self, batch: Batch, progress: Progress) -> StepOutput:
@@ -36,7 +40,7 @@ class Method(nn.Module, ABC):
         """Called after the optimiser's step: averaged weights and the like."""
 
 
-def total(parts: dict[str, Tensor], weights: dict[str, float]) -> StepOutput:
+def total(parts: dict[str, Tensor], weights: dict[str, float], stats: dict[str, Tensor] | None = None) -> StepOutput:
     """Weighted sum of the parts, which are logged as they are.
 
     Raises KitError if a part has no weight or a weight no part. A part of weight 0 stays in the graph, so that every
@@ -45,4 +49,27 @@ def total(parts: dict[str, Tensor], weights: dict[str, float]) -> StepOutput:
     if parts.keys() != weights.keys():
         raise KitError(f"losses {sorted(parts)} and weights {sorted(weights)} do not match")
     loss = sum(weights[name] * value for name, value in parts.items())
-    return StepOutput(loss, {name: value.detach() for name, value in parts.items()})
+    return StepOutput(loss, {name: value.detach() for name, value in parts.items()}, stats or {})
+
+
+def see(net: nn.Module, groups: list[Tensor], passes: str = "joint") -> list[SegOutput]:
+    """Logits and features that a network makes of several groups of images, without maps and scores.
+
+    Args:
+        groups: (Bi, 3, H, W) each.
+        passes: "joint" shows them together, so that batch norm sees one batch; "separate" one after the other.
+    """
+    if passes == "separate":
+        return [net(images) for images in groups]
+    out, sizes = net(torch.cat(groups)), [len(images) for images in groups]
+    pairs = zip(out.logits.split(sizes), out.features.split(sizes), strict=True)
+    return [SegOutput(logits, [], None, features) for logits, features in pairs]
+
+
+def in_eval_mode(net: nn.Module, images: Tensor) -> SegOutput:
+    """What a network makes of images in eval mode and without gradient; its mode is what it was afterwards."""
+    training = net.training
+    with torch.no_grad():
+        out = net.eval()(images)
+    net.train(training)
+    return out

@@ -3,16 +3,41 @@
 from functools import partial
 
 from kit.config import RunConfig
+from kit.errors import KitError
 from kit.methods.base import Method
 from kit.methods.cps import CPS
+from kit.methods.distill import Distill
+from kit.methods.fixmatch import FixMatch
+from kit.methods.mean_teacher import MeanTeacher
+from kit.methods.mgd import MGD
 from kit.methods.supervised import Supervised
 from kit.methods.trikd import TriKD
+from kit.methods.unimatch import UniMatch
 from kit.models.build import build_model
+from kit.models.segmenter import Segmenter
 
-METHODS = {"supervised": Supervised, "cps": CPS, "trikd": TriKD}
+METHODS = {
+    "supervised": Supervised,
+    "mean_teacher": MeanTeacher,
+    "cps": CPS,
+    "fixmatch": FixMatch,
+    "unimatch": UniMatch,
+    "distill": Distill,
+    "trikd": TriKD,
+    "mgd": MGD,
+}
 
 
-def build_method(cfg: RunConfig, num_classes: int) -> Method:
-    """The method of a run with all its networks. Raises KitError for networks that cannot be had."""
+def build_method(cfg: RunConfig, num_classes: int, teachers: dict[str, Segmenter] | None = None) -> Method:
+    """The method of a run with all its networks.
+
+    Args:
+        teachers: the networks that `Method.teachers` names; they are taken over, not copied.
+    Raises: KitError for networks that cannot be had, or other teachers than the method wants.
+    """
+    method, given = METHODS[cfg.method.name], teachers or {}
+    if given.keys() != set(method.teachers):
+        wanted = ", ".join(method.teachers) or "none"
+        raise KitError(f"{cfg.method.name} wants these teachers: {wanted}; got {', '.join(given) or 'none'}")
     build = partial(build_model, num_classes=num_classes, pretrained=cfg.pretrained)
-    return METHODS[cfg.method.name](cfg.method, cfg.student, build)
+    return method(cfg.method, cfg.student, build, **given)

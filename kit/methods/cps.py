@@ -3,9 +3,12 @@
 import torch
 
 from kit.config import CPSConfig, ModelConfig
-from kit.losses.pseudo import cross_pseudo
+from kit.losses.granular import pixel_labels
+from kit.losses.observe import pseudo_counts
+from kit.losses.pseudo import cross_pseudo, pseudo_labels
 from kit.losses.supervised import ohem_cross_entropy
-from kit.methods.base import Build, Method, total
+from kit.methods.base import Build, Method, see, total
+from kit.methods.mixing import french_cutmix
 from kit.models.segmenter import Segmenter
 from kit.types import IGNORE, Batch, Progress, StepOutput
 
@@ -13,11 +16,17 @@ from kit.types import IGNORE, Batch, Progress, StepOutput
 class CPS(Method):
     """Two copies of the student, differently initialised, label each other; the first is kept.
 
-    `L = sup_a + sup_b + weight * (CE(a, argmax b) + CE(b, argmax a))` with the cross term on labelled and unlabelled
-    images together (equations 2-4). Both networks get gradients from every term; pseudo labels carry none.
+    `L = sup + sup_partner + w * ramp * (CE(a, argmax b) + CE(b, argmax a))` (equations 2-4)
 
-    Differences: the paper trains without CutMix in its main form, as here. Its code runs labelled and unlabelled
-    images in separate passes; here they share one, so batch norm sees both.
+    | term | images | what | gradient reaches |
+    | --- | --- | --- | --- |
+    | sup, sup_partner | labelled | cross entropy | student; partner |
+    | cps | all, where not padded | each against the other's argmax | both |
+    | cps with `cutmix` | mixed unlabelled | each against the other's argmax on the images before mixing, mixed | both |
+
+    Differences: with CutMix the paper's code takes the cross term on mixed unlabelled images alone, as here, from two
+    loaders (`partner`) and boxes that cancel where they overlap (`overlap`), and runs labelled and unlabelled images
+    in separate passes (`passes`). It weighs padding of unlabelled crops like content.
     """
 
     def __init__(self, cfg: CPSConfig, student: ModelConfig, build: Build):
@@ -26,17 +35,30 @@ class CPS(Method):
         self.student, self.partner = build(student), build(student)
 
     def forward(self, batch: Batch, progress: Progress) -> StepOutput:
-        cfg, n = self.cfg, len(batch.images)
-        images = torch.cat([batch.images, batch.weak])
-        a, b = self.student(images).logits, self.partner(images).logits  # (B + U, C, H, W)
-        valid = torch.cat([batch.masks != IGNORE, batch.valid])
+        cfg, nets = self.cfg, (self.student, self.partner)
+        seen, valid, hidden = batch.weak, batch.valid, batch.hidden
+        if cfg.cutmix:
+            paste = french_cutmix(batch.weak, progress.rng, cfg.overlap, cfg.partner)
+            seen, valid, hidden = paste(seen), paste(valid), paste(hidden)
+            with torch.no_grad():
+                told = [paste(pseudo_labels(net(batch.weak).logits, batch.valid)) for net in nets]
+        (sup_a, a), (sup_b, b) = (
+            [out.logits for out in see(net, [batch.images, seen], cfg.passes)] for net in nets
+        )  # (B, C, H, W) and (M, C, H, W) of each network
+        if cfg.cutmix:
+            cps = pixel_labels(a, [told[1]], valid) + pixel_labels(b, [told[0]], valid)
+        else:
+            told = [pseudo_labels(a, valid), pseudo_labels(b, valid)]
+            everywhere = torch.cat([batch.masks != IGNORE, valid])
+            cps = cross_pseudo([torch.cat([sup_a, a]), torch.cat([sup_b, b])], everywhere)
         parts = {
-            "sup": ohem_cross_entropy(a[:n], batch.masks, cfg.ohem_threshold, cfg.ohem_min_kept),
-            "sup_partner": ohem_cross_entropy(b[:n], batch.masks, cfg.ohem_threshold, cfg.ohem_min_kept),
-            "cps": cross_pseudo([a, b], valid),
+            "sup": ohem_cross_entropy(sup_a, batch.masks, cfg.ohem_threshold, cfg.ohem_min_kept),
+            "sup_partner": ohem_cross_entropy(sup_b, batch.masks, cfg.ohem_threshold, cfg.ohem_min_kept),
+            "cps": cps,
         }
+        stats = pseudo_counts(told[1], batch.masks, a.shape[1], second=told[0], hidden=hidden)
         ramp = progress.ramp(cfg.ramp)
-        return total(parts, {"sup": 1.0, "sup_partner": 1.0, "cps": ramp * cfg.cps_weight})
+        return total(parts, {"sup": 1.0, "sup_partner": 1.0, "cps": ramp * cfg.cps_weight}, stats)
 
     def predictor(self) -> Segmenter:
         return self.student

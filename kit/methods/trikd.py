@@ -1,71 +1,112 @@
 """TriKD: triple-view knowledge distillation (Li, Chen, Yuan, Xu, Song; IEEE TMM 2025, arXiv 2309.12557)."""
 
+from functools import partial
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from kit.config import ModelConfig, TriKDConfig
 from kit.errors import KitError
 from kit.losses.distill import attention_kl, map_mse
-from kit.losses.pseudo import cross_pseudo
+from kit.losses.observe import pseudo_counts
+from kit.losses.pseudo import cross_pseudo, pseudo_labels
 from kit.losses.supervised import cross_entropy, ohem_cross_entropy
 from kit.methods.base import Build, Method, total
 from kit.models.segmenter import Segmenter
-from kit.types import Batch, Progress, StepOutput
+from kit.types import Batch, Progress, SegOutput, StepOutput
+
+RAMPED = ("cps", "low", "high")
+"""Terms that rise over `TriKDConfig.ramp`."""
 
 
 class TriKD(Method):
     """A small student, a convolutional network and a vision transformer learn together; the student is kept.
 
-    | term | images | gradient reaches |
-    | --- | --- | --- |
-    | sup, sup_cnn (OHEM), sup_vit (plain cross entropy) | labelled | each its own network |
-    | cps: six ordered pairs, each against another's argmax | unlabelled, where not padded | all three |
-    | low: MSE of the student's finest map, through a 1x1 convolution, to the CNN's | all | student |
-    | high: KL of the student's last attention, heads mapped by a 1x1 convolution, to the ViT's | all | student |
+    `L = sup + sup_cnn + sup_vit + w_cps * cps + w_low * low + w_high * high`
 
-    Differences from the authors' code, which has: two passes (labelled, then unlabelled images; here one, so batch
-    norm sees both together); padding of unlabelled crops taught as content (here left out of `cps`); the mean of the
-    KL over every element of the table, resized as if flattened (here per query, on the grid; the weight says how);
-    the student's last block without window and position bias (here only the scores are taken so, the block stays
-    intact); a ViT neck turned upside down; a ViT rate that never decays. The paper names OHEM for all views; the
-    authors' code, and this, take plain cross entropy for the ViT.
+    | term | images | what | gradient reaches |
+    | --- | --- | --- | --- |
+    | sup, sup_cnn | labelled | OHEM cross entropy | the student; the CNN |
+    | sup_vit | labelled | cross entropy | the ViT |
+    | cps | unlabelled, where not padded | six ordered pairs, each against another's argmax | all three |
+    | low | all | MSE of the student's finest map, through `low` (1x1), to the CNN's finest | student, `low` |
+    | high | all | KL of the student's last attention, heads mapped by `high` (1x1), to the ViT's | student, `high` |
+
+    A term of weight 0 and a view that is left out are not computed; a term goes with the view it needs.
+
+    Known differences of the authors' code, each a switch (`kit.ablations.OFFICIAL`): two passes, so that batch norm
+    sees labelled and unlabelled images apart; padding of unlabelled crops taught as content; the attention KL a mean
+    over every element, its table resized as if flattened; the student's last block without windows and bias in its
+    forward, not in its scores alone; the Gaussian one bin beside the zero frequency; a ViT pyramid upside down, whose
+    decoder works at 1/32; a rate that comes one step late and never decays for the ViT; weight decay on everything.
+    Of the paper: it names OHEM for all views, while the code, and this, take plain cross entropy for the ViT.
+
+    Not switches: their mixed precision is float16 (here bfloat16, and scores as its softmax sees them), their padding
+    is black (here the mean colour), their batch norm is synchronised over four GPUs, and their labelled list is
+    repeated to the length of the unlabelled one (here each list is shuffled and repeated by itself).
     """
 
     def __init__(self, cfg: TriKDConfig, student: ModelConfig, build: Build):
         super().__init__()
-        self.cfg = cfg
-        self.student, self.cnn, self.vit = build(student), build(cfg.cnn), build(cfg.vit)
-        heads, vit_heads = self.student.encoder.heads, self.vit.encoder.heads
-        if cfg.high_weight > 0 and not (heads and vit_heads):
-            lacking = student.name if not heads else cfg.vit.name
-            raise KitError(f"{lacking} has no attention; take a TinyViT or ViT, or set method.high_weight to 0")
-        self.low = nn.Conv2d(self.student.encoder.channels[0], self.cnn.encoder.channels[0], 1)
-        self.high = nn.Conv2d(heads, vit_heads, 1) if cfg.high_weight > 0 else None
+        self.cfg, self.weights = cfg, cfg.weights()
+        self.student = build(student)
+        self.cnn = build(cfg.cnn) if "cnn" in cfg.views else None
+        self.vit = build(cfg.vit) if "vit" in cfg.views else None
+        self.low = self.high = None
+        if "low" in self.weights:
+            self.low = nn.Conv2d(self.student.encoder.channels[0], self.cnn.encoder.channels[0], 1)
+        if "high" in self.weights:
+            heads, vit_heads = self.student.encoder.heads, self.vit.encoder.heads
+            if not (heads and vit_heads):
+                lacking = student.name if not heads else cfg.vit.name
+                raise KitError(f"{lacking} has no attention; take a TinyViT or ViT, or set method.high_weight to 0")
+            self.high = nn.Conv2d(heads, vit_heads, 1)
 
     def forward(self, batch: Batch, progress: Progress) -> StepOutput:
-        cfg, n = self.cfg, len(batch.images)
-        images = torch.cat([batch.images, batch.weak])
-        attend = cfg.high_weight > 0
-        student, cnn, vit = self.student(images, attend), self.cnn(images), self.vit(images, attend)
-        parts = {
-            "sup": ohem_cross_entropy(student.logits[:n], batch.masks, cfg.ohem_threshold, cfg.ohem_min_kept),
-            "sup_cnn": ohem_cross_entropy(cnn.logits[:n], batch.masks, cfg.ohem_threshold, cfg.ohem_min_kept),
-            "sup_vit": cross_entropy(vit.logits[:n], batch.masks),
-        }
-        weights = dict.fromkeys(parts, 1.0)
-        ramp = progress.ramp(cfg.ramp)
-        if cfg.cps_weight > 0:
-            parts["cps"] = cross_pseudo([view.logits[n:] for view in (student, cnn, vit)], batch.valid)
-            weights["cps"] = ramp * cfg.cps_weight
-        if cfg.low_weight > 0:
+        cfg, weights, n = self.cfg, self.weights, len(batch.images)
+        student = self.see(self.student, batch, "high" in weights)
+        cnn = self.see(self.cnn, batch) if self.cnn else None
+        vit = self.see(self.vit, batch, "high" in weights and "detached") if self.vit else None
+
+        ohem = partial(ohem_cross_entropy, threshold=cfg.ohem_threshold, min_kept=cfg.ohem_min_kept)
+        parts = {}
+        if "sup" in weights:
+            parts["sup"] = ohem(student.logits[:n], batch.masks)
+        if "sup_cnn" in weights:
+            parts["sup_cnn"] = ohem(cnn.logits[:n], batch.masks)
+        if "sup_vit" in weights:
+            parts["sup_vit"] = (ohem if cfg.sup_vit_loss == "ohem" else cross_entropy)(vit.logits[:n], batch.masks)
+        if "cps" in weights:
+            valid = batch.valid if cfg.padding == "masked" else torch.ones_like(batch.valid)
+            parts["cps"] = cross_pseudo([view.logits[n:] for view in (student, cnn, vit) if view], valid)
+        if "low" in weights:
             parts["low"] = map_mse(self.low(student.maps[0]), cnn.maps[0])
-            weights["low"] = ramp * cfg.low_weight
-        if attend:
-            scores = student.scores  # (B + U, heads, h, w, h, w); the 1x1 convolution wants four dimensions
-            mapped = self.high(scores.flatten(2, 3).flatten(3)).unflatten(3, scores.shape[4:])
-            parts["high"] = attention_kl(mapped.unflatten(2, scores.shape[2:4]), vit.scores)
-            weights["high"] = ramp * cfg.high_weight
-        return total(parts, weights)
+        if "high" in weights:
+            mapped = self.map_heads(student.scores)
+            parts["high"] = attention_kl(mapped, vit.scores, cfg.high_resize, cfg.high_reduction)
+        teaching = [pseudo_labels(view.logits[n:], batch.valid) for view in (cnn, vit, student) if view]
+        stats = pseudo_counts(teaching[0], batch.masks, self.student.num_classes,
+                              second=teaching[1], hidden=batch.hidden)  # fmt: skip
+        ramp = progress.ramp(cfg.ramp)
+        ramped = {term: weight * (ramp if term in RAMPED else 1.0) for term, weight in weights.items()}
+        return total(parts, ramped, stats)
+
+    def see(self, net: Segmenter, batch: Batch, scores: bool | str = False) -> SegOutput:
+        """What one network makes of the labelled images, followed by the unlabelled ones."""
+        if self.cfg.passes == "joint":
+            return net(torch.cat([batch.images, batch.weak]), scores)
+        labelled, unlabelled = net(batch.images, scores), net(batch.weak, scores)
+        return labelled._replace(  # of the rest nothing is looked at
+            logits=torch.cat([labelled.logits, unlabelled.logits]),
+            maps=[torch.cat([labelled.maps[0], unlabelled.maps[0]])],
+            scores=torch.cat([labelled.scores, unlabelled.scores]) if scores else None,
+        )
+
+    def map_heads(self, scores: Tensor) -> Tensor:
+        """The student's scores (B, heads, h, w, h, w) -> (B, heads of the ViT, h, w, h, w)."""
+        h, w = scores.shape[2:4]
+        table = self.high(scores.flatten(4).flatten(2, 3))  # (B, heads, h*w, h*w)
+        return table.unflatten(3, (h, w)).unflatten(2, (h, w))
 
     def predictor(self) -> Segmenter:
         return self.student

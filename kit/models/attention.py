@@ -1,9 +1,10 @@
-"""Attention scores before the softmax, recomputed for one block from its input.
+"""Attention scores before the softmax, recomputed for one block from its input; TinyViT's attention without windows.
 
 Only `q k^T` of the block that is asked for is computed again; the block itself keeps its fused attention, which never
 forms the table. Scores are (B, heads, h, w, h, w): the query's place on the token grid, then the key's.
 """
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -31,11 +32,32 @@ def tinyvit_scores(block: nn.Module, x: Tensor) -> Tensor:
         block: a `timm.models.tiny_vit.TinyVitBlock`.
         x: its input (B, h, w, C).
     """
+    q, k, _ = _tinyvit_qkv(block, x)
+    return _grid_scores(q, k, block.attn.scale, x.shape[1:3])
+
+
+def tinyvit_global(block: nn.Module, x: Tensor) -> Tensor:
+    """A timm TinyViT block with attention over the whole map, without windows and position bias (TriKD's authors).
+
+    Args:
+        block: a `timm.models.tiny_vit.TinyVitBlock`; its `attention_biases` are not used.
+        x: (B, h, w, C).
+    Returns: (B, h, w, C). The softmax is that of `tinyvit_scores`.
+    """
+    q, k, v = _tinyvit_qkv(block, x)
+    mixed = F.scaled_dot_product_attention(q, k, v, scale=block.attn.scale)  # (B, heads, N, d)
+    mixed = block.attn.proj(mixed.transpose(1, 2).flatten(2)).view_as(x)
+    x = x + block.drop_path1(mixed)
+    x = block.local_conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    return x + block.drop_path2(block.mlp(x))
+
+
+def _tinyvit_qkv(block: nn.Module, x: Tensor) -> list[Tensor]:
+    """Queries, keys and values (B, heads, h*w, channels of a head) of a map (B, h, w, C)."""
     attention = block.attn
-    heads, d = attention.num_heads, attention.key_dim
-    qkv = attention.qkv(attention.norm(x.flatten(1, 2))).unflatten(-1, (heads, -1))
-    q, k = qkv[..., :d], qkv[..., d : 2 * d]  # (B, N, heads, d)
-    return _grid_scores(q.transpose(1, 2), k.transpose(1, 2), attention.scale, x.shape[1:3])
+    qkv = attention.qkv(attention.norm(x.flatten(1, 2))).unflatten(-1, (attention.num_heads, -1))
+    sizes = [attention.key_dim, attention.key_dim, attention.val_dim]
+    return [part.transpose(1, 2) for part in qkv.split(sizes, dim=-1)]
 
 
 def _grid_scores(q: Tensor, k: Tensor, scale: float, grid: tuple[int, int]) -> Tensor:

@@ -1,8 +1,10 @@
 """MODELS: name -> function returning a `Segmenter`. One function per published size; `*_demo` train on a laptop CPU."""
 
 from kit.config import ModelConfig
-from kit.errors import unknown
-from kit.models.encoders import encoder_class
+from kit.errors import KitError, unknown
+from kit.models.deeplab import DeepLabV3Plus, dilated_encoder
+from kit.models.encoders import TimmEncoder, TinyViTEncoder, ViTEncoder, encoder_class
+from kit.models.recompute import recompute_blocks
 from kit.models.segmenter import Segmenter
 from kit.models.uper import DualFrequencyUPer
 
@@ -10,20 +12,62 @@ from kit.models.uper import DualFrequencyUPer
 def build_model(cfg: ModelConfig, num_classes: int, pretrained: bool) -> Segmenter:
     """The network that `cfg` names.
 
-    Raises KitError for a name that is not in MODELS, or pretrained weights that cannot be had.
+    Raises KitError for a name that is neither in MODELS nor timm's, settings that the network does not have, or
+    pretrained weights that cannot be had.
     """
-    if cfg.name not in MODELS:
-        raise unknown("model", cfg.name, MODELS)
-    return MODELS[cfg.name](cfg, num_classes, pretrained)
+    family, _, timm_name = cfg.name.rpartition("/")
+    if family == "timm":
+        net = _uper(cfg, num_classes, pretrained, timm_name, (48, 96, 192, 320))
+    elif family == "deeplab":
+        net = _deeplab(cfg, num_classes, pretrained, timm_name)
+    elif cfg.name in MODELS:
+        net = MODELS[cfg.name](cfg, num_classes, pretrained)
+    else:
+        raise unknown("model", cfg.name, [*MODELS, "timm/NAME", "deeplab/NAME"])
+    if cfg.recompute and not recompute_blocks(net.encoder):
+        raise KitError(f"{cfg.name} has no blocks that could be recomputed; leave its setting 'recompute' at False")
+    return net
 
 
 def _uper(cfg: ModelConfig, num_classes: int, pretrained: bool, timm_name: str,
           widths: tuple[int, int, int, int], fused: int = 256, **sizes) -> Segmenter:  # fmt: skip
     """timm encoder + dual-frequency UPer decoder."""
-    encoder = encoder_class(timm_name)(timm_name, pretrained=pretrained, weights=cfg.weights, **sizes)
-    decoder = DualFrequencyUPer(encoder.channels, widths, fused=fused, selection=cfg.selection,
-                                d0=cfg.d0, d0_relative=cfg.d0_relative)  # fmt: skip
+    _refuse(cfg, ("head", "encoder"), "a DeepLabv3+")
+    kind = encoder_class(timm_name)
+    encoder = kind(timm_name, pretrained=pretrained, weights=cfg.weights, **_special(cfg, kind), **sizes)
+    decoder = DualFrequencyUPer(encoder.channels, cfg.widths or widths, fused=fused, selection=cfg.selection,
+                                strides=encoder.strides, d0=cfg.d0, d0_relative=cfg.d0_relative,
+                                centre=cfg.filter_centre, path=cfg.frequency_path)  # fmt: skip
     return Segmenter(encoder, decoder, num_classes, cfg.dropout)
+
+
+def _deeplab(cfg: ModelConfig, num_classes: int, pretrained: bool, timm_name: str, decoder: dict | None = None,
+             **sizes) -> Segmenter:  # fmt: skip
+    """timm encoder at output stride 16 + DeepLabv3+ decoder."""
+    _refuse(cfg, ("widths", "selection", "filter_centre", "frequency_path"), "a network with the UPer decoder")
+    _special(cfg, TimmEncoder)
+    encoder = dilated_encoder(timm_name, cfg.encoder, pretrained=pretrained, weights=cfg.weights, **sizes)
+    return Segmenter(encoder, DeepLabV3Plus(encoder.channels, head=cfg.head, **decoder or {}), num_classes, cfg.dropout)
+
+
+def _refuse(cfg: ModelConfig, names: tuple[str, ...], of: str) -> None:
+    """Raise KitError if a setting that the network does not have was changed."""
+    default = ModelConfig()
+    for name in names:
+        if getattr(cfg, name) != getattr(default, name):
+            raise KitError(f"{cfg.name} has no setting {name!r} (got {getattr(cfg, name)!r}); only {of} has")
+
+
+def _special(cfg: ModelConfig, kind: type) -> dict[str, object]:
+    """Settings that only one kind of encoder has; on any other they may not be changed."""
+    default, chosen = ModelConfig(), {}
+    for name, of in (("last_block", TinyViTEncoder), ("pyramid", ViTEncoder), ("grid", ViTEncoder)):
+        value = getattr(cfg, name)
+        if kind is of:
+            chosen[name] = value
+        elif value != getattr(default, name):
+            raise KitError(f"{cfg.name} has no setting {name!r} (got {value!r}); only a {of.__name__} has")
+    return chosen
 
 
 def tinyvit_5m(cfg, num_classes, pretrained):
@@ -66,12 +110,58 @@ def resnet_demo(cfg, num_classes, pretrained):
 
 def deit_demo(cfg, num_classes, pretrained):
     """A DeiT of four blocks."""
-    sizes = {"depth": 4, "embed_dim": 96, "num_heads": 4, "blocks": (0, 1, 2, 3), "neck": 32}
+    sizes = {"depth": 4, "embed_dim": 96, "num_heads": 4, "neck": 32}
     name = "deit_tiny_distilled_patch16_224"
     return _uper(cfg, num_classes, pretrained, name, (16, 24, 32, 48), fused=32, **sizes)
 
 
+def deeplab_resnet18(cfg, num_classes, pretrained):
+    """MGD's student: DeepLabv3+ on ResNet-18 with the deep stem."""
+    return _deeplab(cfg, num_classes, pretrained, "resnet18d")
+
+
+def deeplab_mobilenetv2(cfg, num_classes, pretrained):
+    """MGD's other student: DeepLabv3+ on MobileNetV2."""
+    return _deeplab(cfg, num_classes, pretrained, "mobilenetv2_100")
+
+
+def deeplab_resnet101(cfg, num_classes, pretrained):
+    """MGD's deep teacher: DeepLabv3+ on ResNet-101 with the deep stem."""
+    return _deeplab(cfg, num_classes, pretrained, "resnet101s")
+
+
+def deeplab_wide_resnet50(cfg, num_classes, pretrained):
+    """MGD's wide teacher, "wide ResNet-34" to its authors: DeepLabv3+ on the 3, 4, 6, 3 bottlenecks of width 128."""
+    return _deeplab(cfg, num_classes, pretrained, "wide_resnet50_2")
+
+
+_SMALL = {"width": 48, "low": 16, "atrous": (1, 2, 3)}
+"""Of a DeepLabv3+ decoder, for crops whose coarsest map is six pixels wide."""
+
+
+def deeplab_demo(cfg, num_classes, pretrained):
+    """A student of one basic block a stage."""
+    sizes = {"layers": (1, 1, 1, 1), "channels": (16, 32, 64, 96), "stem_width": 12}
+    return _deeplab(cfg, num_classes, pretrained, "resnet18d", _SMALL, **sizes)
+
+
+def deeplab_deep_demo(cfg, num_classes, pretrained):
+    """A deep and narrow teacher: ten bottlenecks."""
+    sizes = {"layers": (2, 2, 4, 2), "channels": (16, 32, 48, 64), "stem_width": 16}
+    return _deeplab(cfg, num_classes, pretrained, "resnet101s", _SMALL, **sizes)
+
+
+def deeplab_wide_demo(cfg, num_classes, pretrained):
+    """A shallow and wide teacher: five bottlenecks of double width."""
+    sizes = {"layers": (1, 1, 2, 1), "channels": (16, 32, 64, 96)}
+    return _deeplab(cfg, num_classes, pretrained, "wide_resnet50_2", _SMALL, **sizes)
+
+
 MODELS = {
     f.__name__: f
-    for f in (tinyvit_5m, tinyvit_11m, tinyvit_21m, resnet101, deit_b, tinyvit_demo, resnet_demo, deit_demo)
+    for f in (
+        *(tinyvit_5m, tinyvit_11m, tinyvit_21m, resnet101, deit_b),
+        *(deeplab_resnet18, deeplab_mobilenetv2, deeplab_resnet101, deeplab_wide_resnet50),
+        *(tinyvit_demo, resnet_demo, deit_demo, deeplab_demo, deeplab_deep_demo, deeplab_wide_demo),
+    )
 }

@@ -2,11 +2,12 @@
 
 import math
 
+import torch
 from torch import Tensor, nn
 
 from kit.errors import KitError
 from kit.models.encoders import Features
-from kit.models.uper import resize
+from kit.models.upsampled import resize, shifted_resize
 from kit.types import SegOutput
 
 
@@ -39,16 +40,46 @@ class Segmenter(nn.Module):
             near = " x ".join(str(max(m, math.ceil(side / m) * m)) for side in (height, width))
             raise KitError(f"{height} x {width} does not fit the encoder: sides must be multiples of {m}; try {near}")
 
-    def encode(self, images: Tensor, scores: bool = False) -> Features:
-        """(B, 3, H, W) -> maps and, if asked, attention scores."""
+    def encode(self, images: Tensor, scores: bool | str = False) -> Features:
+        """(B, 3, H, W) -> maps and, if asked, attention scores; without their gradient for scores="detached"."""
         self.check_size(*images.shape[-2:])
         return self.encoder(images, scores)
 
     def decode(self, maps: list[Tensor], size: tuple[int, int]) -> Tensor:
         """Maps -> logits (B, C, *size)."""
-        return resize(self.classify(self.dropout(self.decoder(maps))), size)
+        return self.predict(self.decoder(maps), size)
 
-    def forward(self, images: Tensor, scores: bool = False) -> SegOutput:
+    def predict(self, features: Tensor, size: tuple[int, int]) -> Tensor:
+        """The decoder's map (B, F, h, w) -> logits (B, C, *size)."""
+        return resize(self.classify(self.dropout(features)), size)
+
+    def predict_mean(self, features: Tensor, size: tuple[int, int], valid: Tensor | None = None) -> Tensor:
+        """`predict(features, size)` averaged over each image, (B, C), at the cost of a sum over the decoder's map.
+
+        Resizing and classifying are linear, so the mean of all logits is what the classifier makes of one weighted
+        mean of the map; a weight is the share of the counted pixels that a place of the map accounts for.
+
+        Args:
+            features: the decoder's map (B, F, h, w).
+            size: (H, W) of the image.
+            valid: bool (B, H, W), the pixels that count; None counts all. Where none does, the mean is the bias.
+        """
+        with torch.autocast(features.device.type, enabled=False):  # it would take the means in half precision
+            features = self.dropout(features.to(self.classify.weight.dtype))
+            rows, columns = (
+                shifted_resize(n, to, 1, features.device, features.dtype)[..., 0]
+                for n, to in zip(features.shape[-2:], size, strict=True)
+            )  # (H, h), (W, w)
+            if valid is None:
+                weight = torch.outer(rows.mean(0), columns.mean(0)).expand(len(features), -1, -1)
+            else:
+                counted = valid.to(features.dtype)
+                weight = rows.T @ counted @ columns / counted.sum((1, 2), keepdim=True).clamp(min=1)  # (B, h, w)
+            mean = torch.einsum("bfhw,bhw->bf", features, weight)
+            return self.classify(mean[..., None, None]).flatten(1)
+
+    def forward(self, images: Tensor, scores: bool | str = False) -> SegOutput:
         """(B, 3, H, W), normalised -> `SegOutput`. Raises KitError if H or W is not a multiple of `multiple`."""
-        features = self.encode(images, scores)
-        return SegOutput(self.decode(features.maps, images.shape[-2:]), features.maps, features.scores)
+        maps, table = self.encode(images, scores)
+        features = self.decoder(maps)
+        return SegOutput(self.predict(features, images.shape[-2:]), maps, table, features)

@@ -21,11 +21,15 @@ from kit.models.segmenter import Segmenter
 from kit.models.wrappers import Averaged
 from kit.results import SCHEMA, RunFolder, provenance
 from kit.storage import write_bytes, write_json
+from kit.train import watch
 from kit.train.checkpoint import load_checkpoint, save_checkpoint
-from kit.train.optim import make_optimizer, poly_lr, set_lr
+from kit.train.optim import make_optimizer, set_lr
 from kit.train.prepare import Parts, prepare
 from kit.train.progress import Reporter
 from kit.types import Progress
+
+WATCHED = ("cpu",)
+"""Devices where every loss is looked at; on others the look would make each step wait for the one before."""
 
 
 @dataclass
@@ -38,6 +42,8 @@ class Tally:
     """{"miou", "step"} of the best evaluation on the way."""
     losses: dict[str, list[torch.Tensor]] = field(default_factory=dict)
     """Since the last line of the log, left on the device; empty whenever a checkpoint is written."""
+    counts: dict[str, torch.Tensor] = field(default_factory=dict)
+    """Likewise, sums of `StepOutput.stats`."""
 
 
 def fit(cfg: RunConfig) -> dict:
@@ -47,7 +53,9 @@ def fit(cfg: RunConfig) -> dict:
     from its last checkpoint and ends with the weights it would have had.
 
     Raises: KitError for data, split, networks or a folder that do not fit the configuration, before anything is
-    written; and if the loss stops being finite, before the optimiser touches the weights.
+    written; and if the loss stops being finite: on a CPU before the optimiser touches the weights, on an accelerator,
+    where looking at every loss would make every step wait, at the next line of the log. No checkpoint, score or
+    result is written in between, so that what is on disk is always from before.
     """
     folder = RunFolder(Path(cfg.run_dir))
     folder.check_free(cfg)
@@ -82,18 +90,26 @@ class Run:
     def __init__(self, cfg: RunConfig, folder: RunFolder, accelerator: Accelerator, parts: Parts):
         self.cfg, self.folder, self.accelerator, self.parts = cfg, folder, accelerator, parts
         saved = load_checkpoint(folder.checkpoint_file)
+        if cfg.train.channels_last:
+            parts.method.to(memory_format=torch.channels_last)
         optimizer = make_optimizer(cfg.optim, parts.method)
         self.average = Averaged(parts.method.predictor(), cfg.train.ema_decay).to(accelerator.device)
         self.start, self.tally = 0, Tally()
         if saved:
+            if saved["teachers"] != parts.teachers:
+                raise KitError(f"the teachers of {folder.path} have changed since it broke off; delete the folder")
             parts.method.load_state_dict(saved["method"])
             self.average.load_state_dict(saved["average"])
             self.start, self.tally = saved["step"], Tally(saved["seconds"], saved["best"])
         self.method, self.optimizer = accelerator.prepare(parts.method, optimizer)
         if saved:  # after `prepare`, so that its state lands on the device of the weights
             self.optimizer.load_state_dict(saved["optimizer"])
+        if cfg.train.compile:
+            for net in parts.method.modules():
+                if isinstance(net, Segmenter):  # a whole method would be compiled again as its progress changes
+                    net.compile()
         self.provenance = provenance()  # now: the sources may change while it runs
-        self.events = None
+        self.events, self.alarmed = None, False
         if accelerator.is_main_process:
             folder.cut_log(self.start, cfg.train.steps)
             self.events = SummaryWriter(folder.path / "tensorboard", purge_step=self.start or None)
@@ -138,11 +154,14 @@ class Run:
         state = np.random.SeedSequence([cfg.seed, step, self.accelerator.process_index]).generate_state(1)
         torch.manual_seed(int(state[0]))  # dropout, the same in a resumed run
         progress = Progress(step, cfg.train.steps, np.random.default_rng([cfg.seed, step, 3]))
-        set_lr(self.optimizer, cfg.optim.lr * poly_lr(step, cfg.train.steps, cfg.optim.power, cfg.optim.warmup))
+        set_lr(self.optimizer, cfg.optim, step, cfg.train.steps)
         out = self.method(send_to_device(batch, self.accelerator.device), progress)
-        if not torch.isfinite(out.loss):
-            parts = ", ".join(f"{name} {value.item():.3g}" for name, value in out.parts.items())
-            raise KitError(f"loss is {out.loss.item()} at step {step} ({parts}); lower optim.lr or set optim.clip")
+        for name, value in {"loss": out.loss.detach(), **out.parts}.items():
+            self.tally.losses.setdefault(name, []).append(value)
+        for name, value in out.stats.items():
+            self.tally.counts[name] = self.tally.counts.get(name, 0) + value
+        if self.accelerator.device.type in WATCHED:
+            self.refuse_non_finite(step)
         self.accelerator.backward(out.loss)
         if cfg.optim.clip:
             self.accelerator.clip_grad_norm_(self.method.parameters(), cfg.optim.clip)
@@ -150,11 +169,20 @@ class Run:
         self.optimizer.zero_grad(set_to_none=True)
         self.average.update(self.student, step)
         self.accelerator.unwrap_model(self.method).after_step(progress)
-        for name, value in {"loss": out.loss.detach(), **out.parts}.items():
-            self.tally.losses.setdefault(name, []).append(value)
+
+    def refuse_non_finite(self, step: int) -> None:
+        """Raise KitError if a loss since the last line of the log is not finite; `step` is that of the latest."""
+        losses = torch.stack(self.tally.losses["loss"]).isfinite()
+        if not losses.all():
+            first = int(losses.int().argmin())
+            values = {name: of_steps[first].item() for name, of_steps in self.tally.losses.items()}
+            parts = ", ".join(f"{name} {value:.3g}" for name, value in values.items() if name != "loss")
+            at = step - len(losses) + 1 + first
+            raise KitError(f"loss is {values['loss']} at step {at} ({parts}); lower optim.lr or set optim.clip")
 
     def write_log(self, done: int, reporter: Reporter) -> None:
         """One line with the means since the last one."""
+        self.refuse_non_finite(done - 1)
         means = {name: torch.stack(values).mean().item() for name, values in self.tally.losses.items()}
         self.tally.losses = {}
         record = {
@@ -165,11 +193,28 @@ class Run:
             "seconds": round(self.tally.seconds, 3),
         }
         scalars = {"loss": record["loss"], "lr": record["lr"], **means}
-        self.write(record, {f"train/{name}": value for name, value in scalars.items()})
+        pseudo = self.look_at_pseudo_labels(done, record, reporter)
+        self.write(record, {f"train/{name}": value for name, value in scalars.items()} | pseudo)
         reporter.record(record)
+
+    def look_at_pseudo_labels(self, done: int, record: dict, reporter: Reporter) -> dict[str, float]:
+        """Add what the counts say to a line of the log, raise the alarm once if it is called for; return numbers."""
+        if not self.tally.counts:
+            return {}
+        record["pseudo"] = watch.shares(self.tally.counts)
+        self.tally.counts = {}
+        line = watch.alarm(record["pseudo"], done, self.cfg.train.steps)
+        if line:
+            record["alarm"] = line
+            if not self.alarmed:
+                reporter.say(f"ALARM at step {done}: {line}")
+        self.alarmed = bool(line)
+        return watch.scalars(record["pseudo"], self.parts.spec.classes)
 
     def evaluate(self, done: int, reporter: Reporter) -> tuple[Scores, Scores]:
         """Scores of the student and of its average on the val part."""
+        if self.tally.losses:
+            self.refuse_non_finite(done - 1)
         items = val_loader(self.parts.val, self.cfg.data.workers)
         last, average = (
             evaluate(net, items, self.parts.spec, self.cfg.evaluate.batch) for net in (self.student, self.average.net)
@@ -195,6 +240,7 @@ class Run:
                 "step": done,
                 "seconds": self.tally.seconds,
                 "best": self.tally.best,
+                "teachers": self.parts.teachers,
                 "method": self.accelerator.unwrap_model(self.method).state_dict(),
                 "average": self.average.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
@@ -210,13 +256,9 @@ class Run:
             "method": self.cfg.method.name,
             "config": to_dict(self.cfg),
             "seed": self.cfg.seed,
-            "dataset": {
-                "name": self.parts.spec.name,
-                "classes": list(self.parts.spec.classes),
-                "palette": [list(colour) for colour in self.parts.spec.palette],
-                "rare": list(self.parts.spec.rare),
-            },
+            "dataset": self.parts.spec.record(),
             "split": self.parts.split.record(),
+            "teachers": self.parts.teachers,
             "protocol": PROTOCOL,
             "steps": self.cfg.train.steps,
             "last": last.record(),
@@ -232,7 +274,8 @@ class Run:
         }
         if self.accelerator.is_main_process:
             for which, net in (("last", self.student), ("average", self.average.net)):
-                write_bytes(self.folder.weights(which), safetensors.torch.save(net.state_dict()))
+                weights = {name: value.contiguous() for name, value in net.state_dict().items()}
+                write_bytes(self.folder.weights(which), safetensors.torch.save(weights))
             write_json(self.folder.result_file, result)
             self.folder.checkpoint_file.unlink(missing_ok=True)
         return result

@@ -1,5 +1,6 @@
 """Everything of a run that can be refused before its folder is made: data, split, networks, and how they fit."""
 
+import hashlib
 from dataclasses import dataclass
 
 import torch
@@ -10,10 +11,12 @@ from kit.data.files import SegFiles
 from kit.data.loaders import TrainBatches, ValImages
 from kit.data.splits import Split, look_for_classes, make_split
 from kit.errors import KitError
+from kit.evaluate.load import load
 from kit.methods.base import Method
-from kit.methods.build import build_method
+from kit.methods.build import METHODS, build_method
 from kit.models.segmenter import Segmenter
 from kit.paths import from_project
+from kit.results import RunFolder
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class Parts:
     val: ValImages
     batches: TrainBatches
     method: Method
+    teachers: dict[str, dict]
+    """Where the method's teachers come from; empty for most methods."""
 
 
 def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
@@ -38,8 +43,9 @@ def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
     split = look_for_classes(make_split(cfg.data, train, val), train)
     if world > 1 and (cfg.data.labelled % world or cfg.data.unlabelled % world):
         raise KitError(f"data.labelled and data.unlabelled must be multiples of the {world} processes")
+    teachers, origins = load_teachers(cfg, spec)
     torch.manual_seed(cfg.seed)  # initial weights
-    method = build_method(cfg, spec.num_classes)
+    method = build_method(cfg, spec.num_classes, teachers)
     for net in method.modules():
         if isinstance(net, Segmenter):
             net.check_size(*cfg.data.crop)
@@ -47,6 +53,30 @@ def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
     judged = ValImages(val, cfg.evaluate.limit)
     unlabelled = split.pool if method.views.unlabelled else ()
     # Each process its share, so that a broken file is named at once. What another has not kept yet is made when needed.
-    train.keep(unlabelled[rank::world], split.labelled[rank::world], silent=rank > 0)
+    pairs = split.labelled + (tuple(i for i in unlabelled if i in train.masks) if cfg.data.observe else ())
+    train.keep(unlabelled[rank::world], pairs[rank::world], silent=rank > 0)
     val.keep((), judged.ids[rank::world], full=True, silent=rank > 0)
-    return Parts(spec, split, judged, batches, method)
+    return Parts(spec, split, judged, batches, method, origins)
+
+
+def load_teachers(cfg: RunConfig, spec: DatasetSpec) -> tuple[dict[str, Segmenter], dict[str, dict]]:
+    """The networks that the method of a run learns from, and where each comes from, with the digest of its weights.
+
+    Raises: KitError if the settings name no finished run, or one of other classes.
+    """
+    nets, origins = {}, {}
+    for name in METHODS[cfg.method.name].teachers:
+        run = getattr(cfg.method, name)
+        if not run:
+            raise KitError(
+                f"method.{name} names no teacher; give the folder of a finished run, or train the teachers first: "
+                "fit(with_teachers(cfg)) of kit.teachers does, as do notebooks/train.ipynb and `python -m kit train`"
+            )
+        teacher = load(from_project(run))
+        if tuple(teacher.classes) != spec.classes:
+            raise KitError(f"method.{name}: the network in {run} knows other classes than {spec.name} has")
+        weights = RunFolder(from_project(run)).weights().read_bytes()
+        nets[name] = teacher.net
+        origins[name] = {"run": run, "network": teacher.config.student.name, "trained_by": teacher.config.method.name,
+                         "weights_sha256": hashlib.sha256(weights).hexdigest()}  # fmt: skip
+    return nets, origins

@@ -146,6 +146,20 @@ def equal(a, b):
     return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
 
 
+def test_hidden_labels_fit_the_unlabelled_images_and_change_nothing_else(scenes):
+    files = SegFiles(find_spec("synthetic", scenes), scenes, "train")
+    split, views = Split("t", files.ids[:3], files.ids[3:]), Views(strong=1)
+    read, unread = (
+        TrainBatches(DataConfig(crop=(64, 64), labelled=2, unlabelled=4, observe=on), files, split, views, 0, 3)[1]
+        for on in (True, False)
+    )
+    assert read.hidden.shape == (4, 64, 64) and read.hidden.dtype == torch.int64 and unread.hidden.shape == (0, 64, 64)
+    assert equal(read[:5], unread[:5]) and (read.hidden[~read.valid] == IGNORE).all()
+    files.masks = {name: files.masks[name] for name in files.ids[:3]}  # as in a folder of one's own
+    bare = TrainBatches(DataConfig(crop=(64, 64), labelled=2, unlabelled=4, observe=True), files, split, views, 0, 3)
+    assert (bare[1].hidden == IGNORE).all()
+
+
 def test_a_batch_follows_from_seed_and_step_alone(batches):
     assert equal(batches()[5], batches()[5])
     assert not equal(batches()[5], batches()[6]) and not equal(batches()[5], batches(seed=1)[5])
@@ -254,6 +268,17 @@ def test_every_image_is_seen_once_per_pass(batches):
     ids = made.split.unlabelled
     seen = [name for step in range(5) for name, _ in made._deal(step, 1, ids)]
     assert sorted(seen[: len(ids)]) == sorted(ids) and sorted(seen[len(ids) : 2 * len(ids)]) == sorted(ids)
+
+
+def test_no_step_holds_an_unlabelled_image_twice_also_between_two_passes(scenes):
+    files = SegFiles(find_spec("synthetic", scenes), scenes, "train")
+    ids = tuple(str(i) for i in range(34))  # passes end within a step
+    cfg = DataConfig(labelled=2, unlabelled=8)
+    made = TrainBatches(cfg, files, Split("t", files.ids[:3], ids), Views(), 0, 200)
+    steps = [[name for name, _ in made._deal(step, 1, ids)] for step in range(200)]
+    assert all(len(set(step)) == 8 for step in steps)
+    seen = sum(steps, [])
+    assert all(sorted(seen[i : i + 34]) == sorted(ids) for i in range(0, len(seen) - 34, 34))
 
 
 def test_val_images_come_in_order_with_the_mask_as_it_is_on_disk(scenes):

@@ -43,7 +43,8 @@ class Painter(nn.Module):
     def forward(self, images, scores=False):
         self.sizes.append(tuple(images.shape))
         ids = images[:, 0].round().long().clamp(0, self.classes - 1)
-        return SegOutput(nn.functional.one_hot(ids, self.classes).permute(0, 3, 1, 2).float(), [], None)
+        logits = nn.functional.one_hot(ids, self.classes).permute(0, 3, 1, 2).float()
+        return SegOutput(logits, [], None, logits)
 
 
 def test_images_of_any_size_are_padded_for_the_network_and_cut_again():

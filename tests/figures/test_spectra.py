@@ -52,6 +52,11 @@ def test_a_radius_beyond_the_map_is_said():
     assert ax.get_xlim() == (-4.5, 3.5)
 
 
+def test_an_infinite_radius_has_no_circle():
+    ax = spectra.frequency_bands(IMAGE, [level(radius=(float("inf"),) * 2)]).axes[2]
+    assert not ax.patches and "inf (outside)" in ax.texts[0].get_text()
+
+
 def test_a_constant_map_can_be_drawn():
     flat = level()
     flat.low[:] = flat.high[:] = flat.spectrum[:] = 0

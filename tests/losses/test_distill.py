@@ -51,3 +51,23 @@ def test_only_the_student_learns_and_extremes_stay_finite():
 def test_heads_must_agree():
     with pytest.raises(KitError, match="batch, heads"):
         attention_kl(torch.zeros(1, 2, 2, 2, 2, 2), torch.zeros(1, 3, 2, 2, 2, 2))
+
+
+def test_the_official_reduction_counts_every_element():
+    student, teacher = torch.randn(2, 3, 2, 3, 2, 3), torch.randn(2, 3, 4, 4, 4, 4)
+    per_query = attention_kl(student, teacher)
+    torch.testing.assert_close(attention_kl(student, teacher, reduction="elements"), per_query / 16)
+    with pytest.raises(KitError, match="reduction must be one of queries, elements"):
+        attention_kl(student, teacher, reduction="mean")
+
+
+def test_the_official_resizing_takes_the_table_as_an_image():
+    student, teacher = torch.randn(2, 3, 2, 3, 2, 3), torch.randn(2, 3, 4, 4, 4, 4)
+    flat = student.flatten(4).flatten(2, 3)
+    flat = torch.nn.functional.interpolate(flat, size=(16, 16), mode="bilinear", align_corners=True)
+    expected = kl_by_hand(flat[:, :, :, None, :, None], teacher.flatten(4).flatten(2, 3)[:, :, :, None, :, None])
+    table = attention_kl(student, teacher, resize="table")
+    torch.testing.assert_close(table.double(), expected)
+    assert (table - attention_kl(student, teacher)).abs() > 1e-3
+    same = torch.randn(2, 3, 4, 4, 4, 4)
+    assert attention_kl(same, teacher, resize="table") == attention_kl(same, teacher)

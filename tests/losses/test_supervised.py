@@ -23,7 +23,7 @@ def test_value_by_hand():
 
 def test_equals_pytorch_where_there_are_labels():
     logits, labels = some()
-    expected = F.cross_entropy(logits.float(), labels, ignore_index=IGNORE)
+    expected = F.cross_entropy(logits, labels, ignore_index=IGNORE)
     torch.testing.assert_close(cross_entropy(logits, labels), expected)
 
 
@@ -50,7 +50,7 @@ def ohem_by_sorting(logits, labels, threshold, min_kept):
     """The definition, word by word: sort all probabilities of the true class, keep those up to the threshold, or up
     to the k-th smallest if that is larger."""
     valid = labels != IGNORE
-    p = logits.float().softmax(1).gather(1, labels.masked_fill(~valid, 0)[:, None])[:, 0][valid]
+    p = logits.softmax(1).gather(1, labels.masked_fill(~valid, 0)[:, None])[:, 0][valid]
     limit = threshold if min_kept >= len(p) else max(threshold, p.sort().values[min_kept - 1].item())
     kept = p <= limit if min_kept < len(p) else torch.ones_like(p, dtype=torch.bool)
     return -p[kept].log().mean()

@@ -1,7 +1,11 @@
+import math
+
 import pytest
 import torch
 
-from kit.models.frequency import FrequencySelect, gaussian_circulant, gaussian_split
+from kit.errors import KitError
+from kit.models import frequency
+from kit.models.frequency import FrequencySelect, band_magnitude, gaussian_circulant, gaussian_split, official_split
 
 
 def low_by_fft(x, radius_h, radius_w):
@@ -12,13 +16,68 @@ def low_by_fft(x, radius_h, radius_w):
     return torch.fft.ifft2(torch.fft.fft2(x) * torch.exp(-(u**2 + v**2) / 2)).real
 
 
-@pytest.mark.parametrize("size", [(16, 16), (15, 8), (1, 9), (32, 64)])
+SIZES = [(16, 16), (15, 8), (1, 9), (32, 64)]
+on_both_paths = pytest.mark.parametrize("path", ["matmul", "fft"])
+
+
+@on_both_paths
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("d0", [1.0, 10.0, 100.0])
-def test_matrix_products_equal_the_fourier_filter(size, d0):
+def test_either_path_equals_the_fourier_filter(size, d0, path):
     x = torch.randn(2, 3, *size, dtype=torch.float64)
-    low, high = gaussian_split(x, (d0, 2 * d0))
+    low, high = gaussian_split(x, (d0, 2 * d0), path)
     torch.testing.assert_close(low, low_by_fft(x, d0, 2 * d0), rtol=0, atol=1e-12)
     torch.testing.assert_close(low + high, x)
+
+
+def bands_as_the_authors_have_them(x, d0):
+    """Shift the spectrum, multiply with a Gaussian around ((H - 1) // 2, (W - 1) // 2), shift and transform back."""
+    h, w = x.shape[-2:]
+    v, u = (torch.arange(n, dtype=torch.float64) - (n - 1) // 2 for n in (h, w))
+    gaussian = torch.exp(-(v[:, None] ** 2 + u**2) / (2 * d0**2))
+    spectrum = torch.fft.fftshift(torch.fft.fft2(x), dim=(-2, -1))
+    return [torch.fft.ifft2(torch.fft.ifftshift(spectrum * g, dim=(-2, -1))) for g in (gaussian, 1 - gaussian)]
+
+
+@on_both_paths
+@pytest.mark.parametrize("size", SIZES)
+def test_the_official_centre_is_the_authors(size, path):
+    x = torch.randn(2, 3, *size, dtype=torch.float64)
+    for part, expected in zip(official_split(x, (3.0, 3.0), path), bands_as_the_authors_have_them(x, 3.0), strict=True):
+        torch.testing.assert_close(part, expected, rtol=0, atol=1e-12)
+
+
+@on_both_paths
+@pytest.mark.parametrize("split", [gaussian_split, official_split])
+def test_an_infinite_radius_lets_everything_pass_as_low(split, path):
+    x = torch.randn(1, 2, 6, 8)
+    low, high = split(x, (math.inf, math.inf), path)
+    torch.testing.assert_close(low.abs(), x.abs())
+    assert high.abs().max() < 1e-6
+    assert not gaussian_split(x, (math.inf, math.inf), path)[1].any()
+
+
+@on_both_paths
+@pytest.mark.parametrize("centre", ["exact", "official"])
+@pytest.mark.parametrize("band", ["low", "high"])
+def test_gradients_through_the_selection(centre, path, band):
+    select = FrequencySelect(2, 3, band, d0=1.5, centre=centre, path=path).double()
+    assert torch.autograd.gradcheck(select, torch.randn(1, 2, 4, 6, dtype=torch.float64, requires_grad=True))
+    flat = torch.zeros(1, 2, 4, 6, dtype=torch.float64, requires_grad=True)  # the magnitude has a corner there
+    select(flat).sum().backward()
+    assert flat.grad.isfinite().all()
+
+
+def test_the_path_goes_by_size_unless_it_is_named(monkeypatch):
+    monkeypatch.setattr(frequency, "LARGEST_PRODUCT", 8)
+    monkeypatch.setattr(torch.fft, "rfft2", None)
+    x = torch.randn(1, 1, 8, 8)
+    gaussian_split(x, (1.0, 1.0))
+    gaussian_split(torch.randn(1, 1, 8, 9), (1.0, 1.0), "matmul")
+    with pytest.raises(TypeError):
+        gaussian_split(torch.randn(1, 1, 8, 9), (1.0, 1.0))
+    with pytest.raises(KitError, match="auto, matmul, fft, got 'fast'"):
+        gaussian_split(x, (1.0, 1.0), "fast")
 
 
 def test_of_a_non_negative_map_the_low_part_keeps_sign_and_mean():
@@ -74,3 +133,13 @@ def test_a_relative_radius_is_ten_bins_at_the_published_crop_and_follows_the_map
     fixed, relative = (FrequencySelect(2, 2, "low", 10.0, side) for side in (None, 32))
     assert fixed.radius(6, 12) == (10.0, 10.0)
     assert relative.radius(32, 32) == (10.0, 10.0) and relative.radius(6, 12) == (1.875, 3.75)
+
+
+@on_both_paths
+@pytest.mark.parametrize("split", [gaussian_split, official_split])
+@pytest.mark.parametrize("size", SIZES)
+def test_magnitudes_are_those_of_the_split(split, size, path):
+    x = torch.randn(2, 3, *size, dtype=torch.float64)
+    for band, part in zip(("low", "high"), split(x, (3.0, 2.0), path), strict=True):
+        magnitude = band_magnitude(x, band, (3.0, 2.0), split is official_split, path)
+        torch.testing.assert_close(magnitude, part.abs(), rtol=0, atol=1e-12)

@@ -72,7 +72,7 @@ def same_runs(a, b):
     assert logs[0] == logs[1]
 
 
-@pytest.mark.parametrize("method", ["supervised", "trikd"])
+@pytest.mark.parametrize("method", ["supervised", "mean_teacher", "trikd"])
 def test_a_run_that_breaks_off_goes_on_to_the_same_end(tiny, tmp_path, monkeypatch, method):
     whole, broken = (tiny(method, steps=6, run_dir=str(tmp_path / n), overrides={"train.eval_every": 3}) for n in "ab")
     kit.fit(whole)
@@ -176,6 +176,38 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_touched(tiny, tm
         "checkpoint.pt",
         "tensorboard",
     }
+
+
+def test_where_losses_are_read_with_the_log_a_bad_one_is_found_before_anything_is_saved(tiny, tmp_path, monkeypatch):
+    def broken(self, batch, progress):
+        loss = self.student(batch.images).logits.mean()
+        return StepOutput(loss * (float("inf") if progress.step == 4 else 1.0), {"sup": loss.detach()})
+
+    monkeypatch.setattr("kit.methods.supervised.Supervised.forward", broken)
+    monkeypatch.setattr(loop, "WATCHED", ())
+    cfg = tiny(steps=8, overrides={"train.log_every": 4, "train.checkpoint_every": 4, "train.eval_every": 6})
+    with pytest.raises(KitError, match=r"loss is -?inf at step 4 \(sup"):
+        kit.fit(cfg)
+    assert load_checkpoint(tmp_path / "run/checkpoint.pt")["step"] == 4
+    assert [r["step"] for r in RunFolder(tmp_path / "run").log()] == [4]  # not the scores of spoilt weights at 6
+
+
+def test_channels_last_changes_how_fast_and_not_what(tiny, tmp_path):
+    plain, last = (
+        tiny("trikd", run_dir=str(tmp_path / str(on)), overrides={"train.channels_last": on}) for on in (False, True)
+    )
+    losses = [
+        [r["loss"] for r in RunFolder(Path(cfg.run_dir)).log() if "loss" in r] for cfg in (plain, last) if kit.fit(cfg)
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    kit.load(last.run_dir)
+
+
+def test_networks_are_compiled_in_place_if_asked(tiny, monkeypatch):
+    compiled = []
+    monkeypatch.setattr("kit.models.segmenter.Segmenter.compile", lambda net: compiled.append(net))
+    result = kit.fit(tiny("trikd", steps=2, overrides={"train.compile": True}))
+    assert len(compiled) == 3 and result["steps"] == 2
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):

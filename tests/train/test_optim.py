@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from kit.config import OptimConfig
+from kit.errors import KitError
 from kit.methods.build import build_method
 from kit.recipes import configure
 from kit.train.optim import make_optimizer, poly_lr, set_lr
@@ -27,5 +28,29 @@ def test_every_parameter_is_in_one_group_and_norms_do_not_decay(name):
         norm = next(m for m in net.encoder.modules() if isinstance(m, torch.nn.BatchNorm2d))
         assert where[id(norm.weight)]["weight_decay"] == 0 and where[id(norm.weight)]["lr"] == 0.1
         assert where[id(net.classify.weight)]["weight_decay"] == 0.3 and where[id(net.classify.weight)]["lr"] == 1.0
-    set_lr(optimizer, 0.05)
-    assert {round(group["lr"], 6) for group in optimizer.param_groups} == {0.05, 0.5}
+    set_lr(optimizer, cfg, 50, 100)
+    assert {round(group["lr"] / 0.5**0.9, 6) for group in optimizer.param_groups} == {0.1, 1.0}
+
+
+def rates(cfg, method, step):
+    """Rate of each network's classifier."""
+    optimizer = make_optimizer(cfg, method)
+    set_lr(optimizer, cfg, step, 100)
+    where = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    return [where[id(net.classify.weight)] for net in (method.student, method.cnn, method.vit)]
+
+
+def test_a_rate_may_come_late_or_stay_constant():
+    method = build_method(configure(method="trikd"), 3)
+    cfg = OptimConfig(lr=0.1, lag=1)
+    assert rates(cfg, method, 0) == rates(cfg, method, 1) == [0.1] * 3
+    assert rates(cfg, method, 50) == pytest.approx([0.1 * 0.51**0.9] * 3)
+    assert rates(OptimConfig(lr=0.1, constant=("vit",)), method, 50) == pytest.approx([0.1 * 0.5**0.9] * 2 + [0.1])
+    with pytest.raises(KitError, match="optim.constant 'deit'; choose one of: cnn, high, low, student, vit"):
+        make_optimizer(OptimConfig(constant=("deit",)), method)
+
+
+def test_everything_decays_if_asked():
+    method = build_method(configure(method="supervised"), 3)
+    decays = {group["weight_decay"] for group in make_optimizer(OptimConfig(decay_all=True), method).param_groups}
+    assert decays == {1e-4}

@@ -1,0 +1,128 @@
+"""Maps of several sizes brought to one size, and a 3x3 convolution over them that works at their own sizes.
+
+Bilinear resizing with corners aligned is `y = R x C^T` for every channel, with fixed matrices `R` and `C` of which a
+3x3 convolution sees nine shifted copies. It commutes with the mixing of channels, which is where nearly all the
+work of a convolution is. So the channels of a coarse map are mixed first, for the nine taps, at its own size, and
+then three products with the shifted matrices bring it to the large size, summing the taps:
+
+    conv(up(x)) = sum over dy of R_dy (sum over dx of (W_dy,dx x) C_dx^T)
+
+The zero padding of the convolution is exact: rows of the shifted matrices that fall outside are zero. For a UPer
+decoder (maps at 1/4 to 1/32, 3x3 convolution of all at 1/4) this is a fourth of the multiplications, and neither
+the enlarged maps nor their concatenation exist.
+"""
+
+from functools import lru_cache, wraps
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bilinear, corners aligned: the one way in which maps and logits change size in this kit."""
+    return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=True)
+
+
+def constant(make):
+    """Remember what `make(*arguments)` returned, a tensor that depends on nothing else.
+
+    It is made outside inference mode, where it could not be used in training later, and made again whenever a graph
+    is captured, so that no tensor of a trace outlives it.
+    """
+
+    def plain(*arguments):
+        with torch.inference_mode(False):
+            return make(*arguments)
+
+    remembered = lru_cache(maxsize=128)(plain)
+
+    @wraps(make)
+    def get(*arguments):
+        return (plain if torch.compiler.is_compiling() else remembered)(*arguments)
+
+    return get
+
+
+@constant
+def shifted_resize(source: int, target: int, kernel: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Resizing along one axis under each tap of a convolution: (target, source, kernel).
+
+    `[:, :, t]` takes a signal of `source` samples to `target` samples, of which sample i is the resized signal's
+    i + t - kernel // 2, or zero outside of it.
+    """
+    unit = torch.eye(source, dtype=torch.float64 if dtype == torch.float64 else torch.float32)
+    whole = F.interpolate(unit[None], size=target, mode="linear", align_corners=True)[0].T  # (target, source)
+    padded = F.pad(whole, (0, 0, kernel // 2, kernel // 2))
+    return torch.stack([padded[t : t + target] for t in range(kernel)], -1).to(device, dtype)
+
+
+def conv_resized(weight: Tensor, maps: list[Tensor], size: tuple[int, int]) -> Tensor:
+    """`conv2d(cat([resize(x, size) for x in maps], 1), weight)`, padded to keep the size, without bias.
+
+    Args:
+        weight: (channels of the result, sum of the maps' channels, k, k), k odd.
+        maps: (B, Ci, Hi, Wi) each.
+        size: (H, W) of the result.
+    Returns: (B, channels of the result, H, W), equal up to rounding; channels last in memory, which is the layout
+        of the matrix products, if any map was mixed at its own size.
+    """
+    size, whole, mixed = tuple(size), [], []
+    for part in zip(weight.split([x.shape[1] for x in maps], 1), maps, strict=True):
+        (mixed if _mixing_first_is_cheaper(*part, size) else whole).append(part)
+    result = None
+    if whole:
+        at_size = [x if x.shape[-2:] == size else resize(x, size) for _, x in whole]
+        weight_of_whole = torch.cat([w for w, _ in whole], 1) if mixed else weight
+        result = F.conv2d(torch.cat(at_size, 1), weight_of_whole, padding=weight.shape[-1] // 2)
+    for part in mixed:
+        result = _add_mixed_first(result, *part, size)
+    return result
+
+
+def _mixing_first_is_cheaper(weight: Tensor, x: Tensor, size: tuple[int, int]) -> bool:
+    """Compare multiplications. Those of a plain convolution count half, for it runs closer to the peak; bringing the
+    weights into another order costs as much as another 128 pixels."""
+    _, channels, kernel, _ = weight.shape
+    (h, w), (height, width) = x.shape[-2:], size
+    mixing = (h * w + 128) * channels * kernel**2
+    resizing = h * w * width * kernel**2 + h * width * height * kernel
+    return (h, w) != size and mixing + resizing < height * width * channels * kernel**2 / 2
+
+
+def _add_mixed_first(total: Tensor | None, weight: Tensor, x: Tensor, size: tuple[int, int]) -> Tensor:
+    """`total` (B, out, *size), or nothing, plus the convolution of one resized map."""
+    out, channels, kernel, _ = weight.shape
+    b, _, h, w = x.shape
+    rows, columns = (
+        shifted_resize(n, to, kernel, x.device, x.dtype) for n, to in zip((h, w), size, strict=True)
+    )  # (H, h, k), (W, w, k)
+    x = x.permute(0, 2, 3, 1)
+    wide = []
+    for dy in range(kernel):
+        mixed = x @ weight[:, :, dy].permute(1, 2, 0).reshape(channels, kernel * out)  # (B, h, w, k * out)
+        wide.append((columns.flatten(1) @ mixed.reshape(b, h, w * kernel, out)).flatten(2))  # (B, h, W * out)
+    rows, wide = rows.transpose(1, 2).flatten(1).expand(b, -1, -1), torch.cat(wide, 1)
+    if total is None:
+        total = rows @ wide
+    else:
+        total = torch.baddbmm(total.permute(0, 2, 3, 1).flatten(2), rows, wide)  # (B, H, W * out)
+    return total.unflatten(2, (size[1], out)).permute(0, 3, 1, 2)
+
+
+class ConvOfMaps(nn.Sequential):
+    """Convolution without bias over maps brought to one size, batch norm, ReLU: `conv_bn_relu` of their concatenation.
+
+    Its parts are those of `conv_bn_relu`, 0 and 1, so that weights fit either.
+    """
+
+    def forward(self, maps: list[Tensor], size: tuple[int, int]) -> Tensor:
+        """Maps (B, Ci, Hi, Wi) -> (B, width, *size)."""
+        conv, norm, activation = self
+        return activation(norm(conv_resized(conv.weight, maps, size)))
+
+
+def conv_bn_relu(channels: int, width: int, kernel: int, of_maps: bool = False) -> nn.Sequential:
+    """Convolution without bias that keeps the size, batch norm, ReLU; `of_maps` makes it a `ConvOfMaps`."""
+    conv = nn.Conv2d(channels, width, kernel, padding=kernel // 2, bias=False)
+    return (ConvOfMaps if of_maps else nn.Sequential)(conv, nn.BatchNorm2d(width), nn.ReLU(inplace=True))
