@@ -36,7 +36,7 @@ PART_OF = {
     "method_config": "config", "baseline_config": "config", "fields": "config", "results": "results",
     "recipes": "recipes", "ablations": "recipes", "mgd_recipes": "recipes",
     "notebook": "tools", "report": "tools", "batch": "tools",
-    "demo": "top", "study": "top", "teachers": "top", "__main__": "top", "": "top",
+    "demo": "top", "study": "top", "teachers": "top", "commands": "top", "__main__": "top", "": "top",
 }  # fmt: skip
 
 

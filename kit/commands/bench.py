@@ -1,0 +1,21 @@
+"""The command that times a part of the kit."""
+
+import argparse
+
+from kit.commands import command
+
+
+def add(commands) -> None:
+    """Declare bench."""
+    bench = command(commands, "bench", _bench, "time a part of the kit against a plain reference")
+    bench.add_argument("name", help="what to time, data, trikd or mgd")
+    bench.add_argument("options", nargs=argparse.REMAINDER, help="of this bench; see `bench NAME --help`")
+
+
+def _bench(options: argparse.Namespace) -> None:
+    from kit.bench.build import BENCHES
+    from kit.errors import unknown
+
+    if options.name not in BENCHES:
+        raise unknown("bench", options.name, BENCHES)
+    BENCHES[options.name](options.options)

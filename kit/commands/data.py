@@ -1,0 +1,50 @@
+"""Commands about data sets: drawing scenes, examining a data set."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from kit.commands import command
+from kit.errors import KitError
+
+
+def add(commands) -> None:
+    """Declare synthetic and doctor."""
+    scenes = command(commands, "synthetic", _synthetic, "draw a data set of street scenes")
+    scenes.add_argument("root", type=Path, help="folder to write")
+    scenes.add_argument("--train", type=int, default=192, help="training scenes (default: 192)")
+    scenes.add_argument("--val", type=int, default=96, help="val scenes (default: 96)")
+    scenes.add_argument("--size", type=int, nargs=2, default=(128, 256), metavar=("H", "W"), help="(default: 128 256)")
+    scenes.add_argument("--seed", type=int, default=0, help="another seed draws other scenes")
+
+    doctor = command(commands, "doctor", _doctor, "read every file of a data set; exit code 1 if it has errors")
+    doctor.add_argument("--dataset", required=True, help="such as synthetic, cityscapes, voc, camvid, folder")
+    doctor.add_argument("--root", type=Path, required=True, help="folder of the data set; nothing is written to it")
+    doctor.add_argument("--split", default="", help="check this split too: 1_16, count_20, all, or a folder of lists")
+    doctor.add_argument("--split-seed", type=int, default=0, help="of a drawn split")
+    doctor.add_argument("--workers", type=int, help="files read at a time (default: one per core)")
+    doctor.add_argument("--out", type=Path, help="file for everything found (default: runs/doctor/DATASET.json)")
+
+
+def _synthetic(options: argparse.Namespace) -> None:
+    from kit.data.synthetic import draw_dataset
+
+    draw_dataset(options.root, options.train, options.val, tuple(options.size), options.seed, progress=True)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from kit.data.doctor import examine
+    from kit.figures.diagnosis import summary
+    from kit.results import provenance
+    from kit.storage import write_json
+
+    found = examine(options.dataset, options.root, options.split, options.split_seed, options.workers, progress=True)
+    sys.stdout.write(summary(found))
+    out = options.out or Path("runs/doctor", f"{options.dataset}.json")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_json(out, {**found.record(), **provenance()})
+    except OSError as error:
+        raise KitError(f"{out} cannot be written: {error.strerror}; name another file by --out") from error
+    sys.stdout.write(f"all of it is in {out}\n")
+    return 1 if found.count("error") else 0

@@ -1,0 +1,78 @@
+"""Commands about lists of labelled images."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from kit.commands import command
+from kit.errors import KitError
+
+
+def add(commands) -> None:
+    """Declare splits draw, import and show."""
+    commands = commands.add_parser("splits", help="lists of labelled images").add_subparsers(
+        required=True, metavar="WHAT"
+    )
+    draw = command(commands, "draw", _draw_split, "draw by hash")
+    draw.add_argument("--split", required=True, help='"1_N" or "count_N"')
+    draw.add_argument("--seed", type=int, default=0, help="another seed draws another split")
+    draw.add_argument("--seeds", type=int, help="draw with this many seeds from --seed on, into OUT/seed_N")
+    draw.add_argument(
+        "--cover", type=int, metavar="K", help="exchange as few images as put every class into K labelled ones"
+    )
+
+    load = command(commands, "import", _import_split, "read published lists, and say which they are")
+    load.add_argument("labelled", type=Path, help="list of labelled images")
+    load.add_argument("unlabelled", type=Path, help="list of unlabelled images")
+
+    show = command(commands, "show", _show_splits, "published splits that are known, or the lists in folders")
+    show.add_argument("folders", type=Path, nargs="*", help="folders with labelled.txt and unlabelled.txt")
+
+    for added, needed in ((draw, True), (load, False), (show, False)):
+        optional = "" if needed else "; to check the lists against"
+        added.add_argument("--dataset", required=needed, help="such as synthetic, cityscapes, voc, camvid, folder")
+        added.add_argument("--root", type=Path, required=needed, help=f"folder of the data set{optional}")
+    for added in (draw, load):
+        added.add_argument("--out", type=Path, required=True, help="folder for labelled.txt and unlabelled.txt")
+
+
+def _draw_split(options: argparse.Namespace) -> None:
+    from kit.data.cover import write_draws
+
+    seeds = range(options.seed, options.seed + (1 if options.seeds is None else options.seeds))
+    folders = {seed: options.out if options.seeds is None else options.out / f"seed_{seed}" for seed in seeds}
+    for line in write_draws(folders, options.split, options.cover, *_both_parts(options)):
+        sys.stdout.write(f"{line}\n")
+
+
+def _import_split(options: argparse.Namespace) -> None:
+    from kit.data.catalog import find_spec
+    from kit.data.lists import import_lists
+    from kit.data.splits import summary
+
+    files = _both_parts(options)
+    spec = find_spec(options.dataset, options.root or Path()) if options.dataset else None
+    split = import_lists(options.labelled, options.unlabelled, options.out, spec, files)
+    warning = f"  {split.warning}\n" if split.warning else ""
+    sys.stdout.write(f"{summary(split)}, written to {options.out}\n{warning}")
+
+
+def _show_splits(options: argparse.Namespace) -> None:
+    from kit.data.show import overview
+    from kit.figures.tables import as_text
+
+    tables, warnings = overview(options.folders, options.dataset, _both_parts(options))
+    sys.stdout.write("\n".join([*(as_text(table) for table in tables), *(f"{line}\n" for line in warnings)]))
+
+
+def _both_parts(options: argparse.Namespace):
+    """Train and val images of the data set that is asked for; None if no folder of it is."""
+    from kit.data.catalog import find_spec
+    from kit.data.files import SegFiles
+
+    if options.root is None:
+        return None
+    if options.dataset is None:
+        raise KitError("--root needs --dataset, the name of the data set in it")
+    spec = find_spec(options.dataset, options.root)
+    return tuple(SegFiles(spec, options.root, part) for part in ("train", "val"))
