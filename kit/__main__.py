@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from kit.commands import bench, data, runs, splits, weights
+from kit.commands import batch, bench, data, evaluate, runs, splits, weights
 from kit.errors import KitError
 
 
@@ -11,7 +11,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; return the exit code. Mistakes that can be mended are one line on standard error."""
     parser = argparse.ArgumentParser(prog="python -m kit", description="Semi-supervised semantic segmentation.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in (runs, data, splits, weights, bench):
+    for group in (runs, evaluate, batch, data, splits, weights, bench):
         group.add(commands)
     options = parser.parse_args(arguments)
     try:

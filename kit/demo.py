@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from kit.batch import Cell, run_grid, run_notebook
+from kit.batch import Cell, complete, run_notebook
 from kit.config import RunConfig
 from kit.console import bar
 from kit.data.synthetic import draw_dataset
@@ -39,7 +39,7 @@ def demo(out: Path, steps: int | None = None, workers: int = 2) -> dict:
         for method, folder in reversed(list(zip(METHODS, folders, strict=True)))  # the longest first
     ]
     with StepBar(folders, steps * len(folders)) as progress:
-        run_grid(cells, workers, progress.look)
+        complete(cells, workers, progress.look)
     runs = load_runs(folders)
     pictures = {"runs": [str(folder) for folder in folders], "out": str(out / "figures")}
     visualize = run_notebook(Cell(PROJECT / "notebooks/visualize.ipynb", out / "notebooks/visualize.ipynb", pictures))
@@ -85,7 +85,7 @@ def untrained_miou(cfg: RunConfig) -> float:
     """What the student scores before its first step."""
     parts = prepare(cfg)
     items = (parts.val[i] for i in range(len(parts.val)))
-    return evaluate(parts.method.predictor(), items, parts.spec, cfg.evaluate.batch).miou
+    return evaluate(parts.method.predictor(), items, parts.spec, cfg.evaluate).miou
 
 
 class StepBar:

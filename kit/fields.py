@@ -42,9 +42,14 @@ def replace_fields(cfg: RunConfig, changes: dict[str, object]) -> RunConfig:
     return from_dict(plain)
 
 
+def flat(cfg: RunConfig) -> dict[str, object]:
+    """Dotted name of every field -> its plain value."""
+    return dict(_flat(to_dict(cfg)))
+
+
 def differences(a: RunConfig, b: RunConfig) -> list[str]:
     """Dotted names of the fields in which two configurations differ."""
-    flat_a, flat_b = dict(_flat(to_dict(a))), dict(_flat(to_dict(b)))
+    flat_a, flat_b = flat(a), flat(b)
     return sorted(k for k in flat_a.keys() | flat_b.keys() if flat_a.get(k) != flat_b.get(k))
 
 

@@ -5,6 +5,9 @@ such a name stops the run.
 """
 
 import ast
+from pathlib import Path
+
+import nbformat
 
 from kit.errors import KitError, unknown
 from kit.paths import enter_project
@@ -36,10 +39,60 @@ def parameters(namespace: dict) -> dict[str, object]:
         if name not in declared:
             raise unknown("parameter", name, declared)
     for name, kind in declared.items():
-        value = namespace[name]
-        if not (type(value) is TYPES[kind] or (kind == "float" and type(value) is int)):
-            raise KitError(f"parameter {name} must be {kind}, got {value!r}")
+        _check_type(name, kind, namespace[name])
     return {name: namespace[name] for name in declared}
+
+
+def read_notebook(path: str | Path) -> nbformat.NotebookNode:
+    """A notebook file. Raises KitError naming it if it is missing or damaged."""
+    path = Path(path)
+    try:
+        return nbformat.read(path, as_version=4)
+    except FileNotFoundError as error:
+        raise KitError(f"no notebook {path}") from error
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError, OSError) as error:
+        raise KitError(f"{path} is not a notebook: {str(error).splitlines()[0]}") from error
+
+
+def declared_in(path: str | Path) -> dict[str, str]:
+    """Name -> type of every parameter that a notebook's tagged cell declares, without running anything.
+
+    Raises: KitError if there is no such notebook, or none such cell in it.
+    """
+    return _declared(_tagged(path))
+
+
+def defaults_in(path: str | Path) -> dict[str, object]:
+    """Name -> default of the same parameters. Raises KitError likewise, or if a default is more than a plain value."""
+    values = {}
+    for statement in ast.parse(_tagged(path)).body:
+        try:
+            values[statement.target.id] = ast.literal_eval(statement.value)
+        except ValueError as error:
+            raise KitError(f"{path}: the default of {statement.target.id} must be a plain value") from error
+    return values
+
+
+def check_values(path: str | Path, values: dict[str, object]) -> None:
+    """Raise KitError if a notebook does not declare one of these parameters, or declares it with another type."""
+    declared = declared_in(path)
+    for name, value in values.items():
+        if name not in declared:
+            raise unknown(f"parameter of {Path(path).name}", name, declared)
+        _check_type(name, declared[name], value)
+
+
+def _tagged(path: str | Path) -> str:
+    """Source of the cell tagged "parameters", if that is what it is."""
+    for cell in read_notebook(path).cells:
+        if cell.cell_type == "code" and "parameters" in cell.metadata.get("tags", []) and _declared(cell.source):
+            return cell.source
+    raise KitError(f'{path} has no cell tagged "parameters" with a `name: type = value` on each line')
+
+
+def _check_type(name: str, kind: str, value: object) -> None:
+    if not (type(value) is TYPES[kind] or (kind == "float" and type(value) is int)):
+        raise KitError(f"parameter {name} must be {kind}, got {value!r}")
 
 
 def _declared(source: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from pygments.formatters import HtmlFormatter
 
 from kit.errors import KitError
+from kit.notebook import read_notebook
 from kit.storage import write_bytes
 
 TEMPLATE = """\
@@ -53,6 +54,7 @@ pre { overflow-x: auto; margin: .3rem 0; font-size: .82rem; line-height: 1.4; }
 code, pre { font-family: ui-monospace, Menlo, Consolas, monospace; }
 table { border-collapse: collapse; margin: .6rem 0; font-size: .85rem; }
 th, td { padding: .3rem .7rem; border-bottom: 1px solid #d0d7de; text-align: left; }
+td[style*="right"] { white-space: nowrap; }
 th { border-bottom: 2px solid #8c959f; }
 details { margin: .3rem 0; font-size: .85rem; }
 summary { cursor: pointer; color: #59636e; }
@@ -112,12 +114,7 @@ def to_html(notebook: str | Path, html: str | Path, title: str | None = None) ->
 
 
 def _read(path: Path) -> nbformat.NotebookNode:
-    try:
-        content = nbformat.read(path, as_version=4)
-    except FileNotFoundError as error:
-        raise KitError(f"no notebook {path}") from error
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError, OSError) as error:
-        raise KitError(f"{path} is not a notebook: {str(error).splitlines()[0]}") from error
+    content = read_notebook(path)
     code = [cell for cell in content.cells if cell.cell_type == "code"]
     if code and all(cell.execution_count is None for cell in code):
         raise KitError(f"{path} has not been run; run it with papermill or in JupyterLab and save it first")

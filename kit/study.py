@@ -12,7 +12,7 @@ import statistics
 import sys
 from pathlib import Path
 
-from kit.batch import Cell, run_grid
+from kit.batch import Cell, complete
 from kit.data.synthetic import draw_dataset
 from kit.demo import StepBar, summarise, train_cell
 from kit.recipes import RECIPES
@@ -52,7 +52,7 @@ def study(out: Path, seeds: int = 3, steps: int | None = None, workers: int = 2)
 def run_all(cells: list[Cell], steps: int, workers: int) -> None:
     """Run notebooks under one progress bar."""
     with StepBar([Path(cell.parameters["run_dir"]) for cell in cells], steps) as bar:
-        run_grid(cells, workers, bar.look)
+        complete(cells, workers, bar.look)
 
 
 def equal_time_steps(out: Path, seeds: int) -> int:

@@ -4,15 +4,13 @@ A teacher's folder lies beside the student's and bears a digest of everything th
 student of one setting finds the teachers that are finished already, and none finds another setting's.
 """
 
-import hashlib
-import json
 from pathlib import Path
 
 from kit.config import CPSConfig, RunConfig
 from kit.fields import replace_fields, to_dict
 from kit.methods.build import METHODS
-from kit.results import INCIDENTAL
-from kit.train.loop import fit
+from kit.results import identity
+from kit.train.launch import launch
 
 
 def with_teachers(cfg: RunConfig) -> RunConfig:
@@ -23,7 +21,7 @@ def with_teachers(cfg: RunConfig) -> RunConfig:
     for name in METHODS[cfg.method.name].teachers:
         if not getattr(cfg.method, name):
             teacher = teacher_config(cfg, name)
-            fit(teacher)
+            launch(teacher)
             cfg = replace_fields(cfg, {f"method.{name}": teacher.run_dir})
     return cfg
 
@@ -48,16 +46,5 @@ def teacher_config(cfg: RunConfig, name: str) -> RunConfig:
         "train.steps": wanted.teacher_steps or cfg.train.steps,
     }
     teacher = replace_fields(cfg, changes)
-    return replace_fields(teacher, {"run_dir": str(Path(cfg.run_dir).parent / f"teacher_{name}_{_digest(teacher)}")})
-
-
-def _digest(cfg: RunConfig) -> str:
-    """Of what defines a run, eight hexadecimal digits."""
-    plain = to_dict(cfg)
-    for field in INCIDENTAL:
-        *parents, last = field.split(".")
-        place = plain
-        for parent in parents:
-            place = place[parent]
-        del place[last]
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:8]
+    folder = Path(cfg.run_dir).parent / f"teacher_{name}_{identity(teacher)[:8]}"
+    return replace_fields(teacher, {"run_dir": str(folder)})

@@ -56,7 +56,7 @@ def test_short_names_are_fields():
         ({"optim.name": "adam"}, "sgd, adamw"),
         ({"optim.lr": float("nan")}, "lr must be above 0"),
         ({"method.ramp": 1.5}, "between 0 and 1"),
-        ({"train.checkpoint_every": 15}, "multiple of train.log_every"),
+        ({"train.accumulate": 0}, "accumulate must be above 0"),
         ({"method.views": ["cnn", "vit"]}, "method.views must be"),
         ({"method.views": ["student", "gnn"]}, "student, cnn, vit, got 'gnn'"),
         ({"method.views": ["student", 3]}, "method.views must be str"),

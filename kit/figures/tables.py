@@ -1,5 +1,7 @@
 """Numbers of finished runs: a table in text and Markdown, and bars of the IoU of every class."""
 
+import json
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -47,14 +49,22 @@ def check_comparable(runs: list[dict], mixed: bool = False) -> None:
         raise KitError("no runs to put in a table")
     if mixed:
         return
-    for what, (name, identity) in _subject(runs[0]).items():
+    for what, (name, identity) in subject(runs[0]).items():
         for run in runs[1:]:
-            other, other_identity = _subject(run)[what]
+            other, other_identity = subject(run)[what]
             if other_identity != identity:
                 raise KitError(
                     f"{runs[0]['path']} and {run['path']} differ in {what} ({name}; {other}), "
                     "so their numbers cannot be compared; mixed=True puts them in one table all the same"
                 )
+
+
+def comparable_groups(runs: list[dict]) -> list[list[dict]]:
+    """Runs parted into groups that share data set, split and protocol, the largest group first."""
+    groups: dict[str, list[dict]] = {}
+    for run in runs:
+        groups.setdefault(json.dumps([identity for _, identity in subject(run).values()]), []).append(run)
+    return sorted(groups.values(), key=len, reverse=True)
 
 
 def as_markdown(table: list[dict]) -> str:
@@ -124,8 +134,9 @@ def class_bars(runs: list[dict], weights: str = "last", mixed: bool = False) -> 
     return fig
 
 
-def _subject(run: dict) -> dict[str, tuple[str, object]]:
-    """What a run's numbers are about: name for messages, and what has to be equal."""
+def subject(run: dict) -> dict[str, tuple[str, object]]:
+    """What a run's numbers are about, by "data set", "split" and "protocol": as people call it, and what has to be
+    equal for numbers to be compared."""
     split, protocol = run["split"], f"{run['protocol']}, {run['last']['images']} images"
     # Lists are told apart by what is in them: two of one name may differ, and the same may be drawn or read.
     digests = (split["labelled_sha256"], split["unlabelled_sha256"], split.get("extra_sha256"))

@@ -1,0 +1,103 @@
+"""One notebook and its parameters, and running it headless with papermill."""
+
+import contextlib
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+import papermill
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
+
+from kit.errors import KitError
+from kit.notebook import check_values, read_notebook
+from kit.paths import PROJECT
+from kit.storage import write_bytes
+
+
+class NotebookError(KitError):
+    """A notebook that did not get to its end."""
+
+    def __init__(self, executed: Path, why: str, mendable: bool = False):
+        super().__init__(f"{executed} failed: {why}")
+        self.why = why
+        """One line."""
+        self.mendable = mendable
+        """The notebook itself said what is wrong with its parameters or data: it would say so again."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One notebook to run."""
+
+    notebook: Path
+    """The notebook with a cell tagged `parameters`."""
+    executed: Path
+    """Where the executed copy goes; a page of the same name with .html lies beside it."""
+    parameters: dict[str, object] = field(default_factory=dict)
+    """Values for its parameters; the types must be those the notebook wants."""
+    folder: Path = PROJECT
+    """Working folder of the notebook, from which relative paths count."""
+
+    @property
+    def run_dir(self) -> Path | None:
+        """Folder of the run that the notebook makes; None if it is given none."""
+        return self.folder / self.parameters["run_dir"] if self.parameters.get("run_dir") else None
+
+    @property
+    def page(self) -> Path:
+        """The executed copy as a page for any browser."""
+        return self.executed.with_suffix(".html")
+
+    @property
+    def draft(self) -> Path:
+        """What papermill writes after each cell of the notebook."""
+        return self.executed.with_name(f".{self.executed.name}")
+
+    def check(self) -> None:
+        """Raise KitError if the notebook is missing, or does not declare one of the parameters with that type."""
+        check_values(self.notebook, self.parameters)
+
+
+def run_notebook(cell: Cell) -> Path:
+    """Run a notebook and return the path of the executed copy.
+
+    Raises: NotebookError with the error's first line if a cell of it fails or its kernel dies (the executed copy then
+        shows where), KitError if its parameters are not what it declares.
+    """
+    cell.check()
+    cell.executed.parent.mkdir(parents=True, exist_ok=True)
+    cell.draft.unlink(missing_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix="kit-") as sockets:
+            papermill.execute_notebook(
+                str(cell.notebook), str(cell.draft), cell.parameters, cwd=str(cell.folder), kernel_name="python3",
+                progress_bar=False, config=_transport(sockets),
+            )  # fmt: skip
+    except PapermillExecutionError as error:
+        mendable = error.ename == KitError.__name__
+        first = next(iter(str(error.evalue).splitlines()), "")
+        raise NotebookError(cell.executed, first if mendable else f"{error.ename}: {first}", mendable) from error
+    except DeadKernelError as error:
+        raise NotebookError(cell.executed, "its kernel died; most often memory ran out and it was killed") from error
+    finally:
+        settle(cell)
+    return cell.executed
+
+
+def settle(cell: Cell) -> None:
+    """Put what there is of an executed notebook in its place, also if whoever ran it was killed meanwhile."""
+    if cell.draft.is_file():
+        with contextlib.suppress(KitError):  # half of a file: killed while it was written
+            write_bytes(cell.executed, nbformat.writes(read_notebook(cell.draft)).encode())
+        cell.draft.unlink()
+
+
+def _transport(sockets: str) -> Config:
+    """Kernels talk through files in a folder of their own: ports, and files in a shared folder, are fought over."""
+    if os.name != "posix":
+        return Config()
+    return Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})

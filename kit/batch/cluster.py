@@ -1,0 +1,153 @@
+"""The same runs as jobs of a Slurm cluster, through submitit (`pip install trikd-mgd-kit[cluster]`).
+
+The runs are one job array. A job does what a worker does on one machine, and may be killed at any time: the run goes on
+from its last checkpoint when the job is started again, by Slurm after a preemption or the loss of a node, and by this
+process, up to `retries` times, where Slurm does not: after a crash, or a kernel that was killed.
+"""
+
+import dataclasses
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from kit.batch import processes
+from kit.batch.cell import Cell
+from kit.batch.grid import Grid
+from kit.batch.outcome import Outcome, run_cell
+from kit.errors import KitError
+from kit.storage import write_json
+
+POLL = 2.0
+"""Seconds between two looks at the queue."""
+
+GRACE = 3
+"""Looks at a queue without a job, before it is taken for lost: its last file may still be on its way."""
+
+
+class CellJob:
+    """What a job does. Its outcome is a file, for what Slurm says of a job is not evidence, and may not be kept."""
+
+    def __call__(self, cell: Cell, outcome_file: str) -> None:
+        mark, inherited = processes.new_mark(), os.environ.get(processes.MARK, "")
+        processes.put_on(mark, inherited)
+        try:
+            outcome = run_cell(cell)
+        finally:
+            processes.end_all(mark)
+        write_json(Path(outcome_file), dataclasses.asdict(outcome))
+
+    def checkpoint(self, cell: Cell, outcome_file: str):
+        """Called before a preemption: the same job again, for the run has its own checkpoints."""
+        import submitit
+
+        return submitit.helpers.DelayedSubmission(self, cell, outcome_file)
+
+
+def run_on_cluster(
+    cells: Sequence[Cell],
+    folder: Path,
+    grid: Grid,
+    watch: Callable[[], None] | None = None,
+    ended: Callable[[int, Outcome], None] | None = None,
+) -> list[Outcome]:
+    """Run cells as jobs of Slurm and wait for them; as `kit.batch.pool.run_cells`.
+
+    Jobs that are waiting or running when this process ends go on; the same call later takes up their results.
+
+    Args:
+        folder: for submitit's files and the outcomes; all nodes must see it, and the data, and the kit.
+        grid: its `cluster` holds parameters of submitit, such as {"slurm_partition": "gpu", "gpus_per_node": 1,
+            "array_parallelism": 8}; "additional_parameters" holds others of sbatch, and "max_num_timeout" says how
+            often a job that has come to the end of its time (24 hours unless "time", in minutes, or the grid's
+            `time_limit` says otherwise) goes on in another one.
+    Raises: KitError if submitit or Slurm is missing, or refuses the parameters.
+    """
+    if not cells:
+        return []
+    outcomes: list[Outcome | None] = [None] * len(cells)
+    attempts = [0] * len(cells)
+    executor = _executor(folder, grid)
+    jobs = _submit(executor, cells, range(len(cells)), folder)
+    absent: dict[int, int] = {}
+    while None in outcomes:
+        time.sleep(POLL)
+        if watch is not None:
+            watch()
+        queued = _queued({job_id for job_id, _ in jobs.values()})
+        again = []
+        for place, (job_id, file) in list(jobs.items()):
+            outcome = _read(file)
+            absent[place] = 0 if outcome is not None or job_id in queued else absent.get(place, 0) + 1
+            if outcome is None and absent[place] < GRACE:
+                continue
+            del jobs[place]
+            outcome = outcome or Outcome(finished=False, error=_lost(job_id, folder), again=True, attempts=1)
+            attempts[place] += outcome.attempts
+            outcome = dataclasses.replace(outcome, attempts=attempts[place])
+            if outcome.again and attempts[place] <= grid.retries:
+                again.append(place)
+                continue
+            outcomes[place] = outcome
+            if ended is not None:
+                ended(place, outcome)
+        if again:
+            absent |= dict.fromkeys(again, 0)
+            jobs |= _submit(executor, cells, again, folder)
+    return outcomes
+
+
+def _executor(folder: Path, grid: Grid):
+    try:
+        import submitit
+    except ImportError as error:
+        raise KitError("runs on a cluster need submitit: pip install submitit") from error
+    given = {name.removeprefix("slurm_"): value for name, value in grid.cluster.items()}
+    # Without a limit of the grid's own, a run that is longer than the queue allows goes on in its next job.
+    timeouts = given.pop("max_num_timeout", grid.retries if grid.time_limit else 20)
+    try:
+        executor = submitit.SlurmExecutor(folder=str(folder / "%j"), max_num_timeout=timeouts)
+    except RuntimeError as error:
+        raise KitError("no Slurm here: srun was not found; start this on a machine that can submit jobs") from error
+    minutes = max(1, -(-int(grid.time_limit) // 60)) if grid.time_limit else 24 * 60
+    try:
+        executor.update_parameters(**{"job_name": f"kit-{Path(grid.out).name}", "time": minutes, **given})
+    except (ValueError, TypeError) as error:
+        raise KitError(f"cluster: submitit does not take these parameters: {' '.join(str(error).split())}") from error
+    return executor
+
+
+def _submit(executor, cells: Sequence[Cell], places: Sequence[int], folder: Path) -> dict[int, tuple[str, Path]]:
+    """Submit some of the cells as one array; place -> (id of its job, file of its outcome)."""
+    (folder / "outcomes").mkdir(parents=True, exist_ok=True)
+    files = {place: folder / "outcomes" / f"{cells[place].executed.stem}.json" for place in places}
+    for file in files.values():
+        file.unlink(missing_ok=True)
+    try:
+        jobs = executor.map_array(CellJob(), [cells[p] for p in places], [str(files[p]) for p in places])
+    except Exception as error:  # submitit raises several kinds, with what sbatch has said
+        raise KitError(f"Slurm did not take the jobs: {' '.join(str(error).split())[:300]}") from error
+    return {place: (job.job_id, files[place]) for place, job in zip(places, jobs, strict=True)}
+
+
+def _queued(job_ids: set[str]) -> set[str]:
+    """Those of the jobs that wait or run. Asked of squeue: accounting, which submitit asks, is not kept everywhere."""
+    command = ["squeue", "--noheader", "--array", "--format=%i", "--me"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        return job_ids  # the controller does not answer at present
+    return job_ids & {line.strip() for line in done.stdout.splitlines()}
+
+
+def _read(file: Path) -> Outcome | None:
+    """The outcome, if the job has come to its end."""
+    return Outcome(**json.loads(file.read_text())) if file.is_file() else None
+
+
+def _lost(job_id: str, folder: Path) -> str:
+    """Why a job ended without an outcome, as far as its log says."""
+    logs = sorted((folder / job_id.split("_")[0]).glob(f"{job_id}_*_log.err"))
+    lines = [line for log in logs for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return f"job {job_id} ended without a result" + (f"; its log ends with: {lines[-1].strip()[:200]}" if lines else "")

@@ -1,0 +1,144 @@
+"""What a grid says: each row over its seeds, and what it gains over the first row, seed by seed and image by image."""
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from kit.batch.grid import Grid
+from kit.errors import KitError
+from kit.evaluate.bootstrap import LEVEL, draw, resampled_iou
+from kit.evaluate.counts import Counts, load_counts
+from kit.results import RunFolder, load_run
+
+WEIGHTS = ("last", "average")
+"""Which weights are judged: the last, and their running average."""
+
+
+def load_rows(grid: Grid) -> dict[str, list[dict]]:
+    """Finished runs of every row of a grid, from `kit.load_run`; rows without any are left out.
+
+    Raises: KitError if no run is finished.
+    """
+    rows: dict[str, list[dict]] = {}
+    for run in grid.runs():
+        if RunFolder(run.cell.run_dir).result_file.is_file():
+            rows.setdefault(run.row, []).append(load_run(run.cell.run_dir))
+    if not rows:
+        raise KitError(f"no run of {grid.out} is finished; grid.json there says why")
+    return {row: rows[row] for row in grid.rows if row in rows}
+
+
+def summarise(rows: dict[str, list[dict]], baseline: str = "", weights: str = "last", resamples: int = 2000) -> dict:
+    """Every row over its seeds, and against the baseline.
+
+    Args:
+        rows: name -> runs that differ in their seed alone, from `load_rows`.
+        baseline: name of the row the others are compared with; "" is the first.
+        weights: "last" or "average", for differences and classes.
+        resamples: draws of the bootstrap.
+    Returns: {"baseline", "weights", "classes", "rows": [...]}; scores in 0..1. A row has "row", "n", "seeds", "method",
+        "labelled", "last", "average" and "best" (mean, sd and n; "best" is that of evaluations on the way, chosen on
+        val, and None if there were none), "seconds", "parameters", "iou" per class, and all but the baseline have
+        "difference" (see `difference`) and "change" per class.
+    Raises: KitError for a baseline that is no row, or runs of one row that do not have the same classes.
+    """
+    baseline = baseline or next(iter(rows))
+    if baseline not in rows:
+        raise KitError(f"no finished row is called {baseline!r}; there are {', '.join(rows)}")
+    classes = rows[baseline][0]["dataset"]["classes"]
+    if any(run["dataset"]["classes"] != classes for runs in rows.values() for run in runs):
+        raise KitError("rows of data sets with other classes cannot be compared class by class")
+    summaries = [_row(name, runs, weights, classes) for name, runs in rows.items()]
+    reference = next(summary for summary in summaries if summary["row"] == baseline)
+    for summary in summaries:
+        if summary is not reference:
+            summary["difference"] = difference(rows[summary["row"]], rows[baseline], weights, resamples)
+            summary["change"] = {
+                name: None if None in (here := summary["iou"][name], there := reference["iou"][name]) else here - there
+                for name in classes
+            }
+    return {"baseline": baseline, "weights": weights, "classes": list(classes), "rows": summaries}
+
+
+def mean_sd(values: Sequence[float]) -> dict:
+    """Mean, sample standard deviation (None for one value) and number of values."""
+    sd = statistics.stdev(values) if len(values) > 1 else None
+    return {"mean": statistics.mean(values), "sd": sd, "n": len(values)}
+
+
+def difference(mine: list[dict], theirs: list[dict], weights: str = "last", resamples: int = 2000) -> dict | None:
+    """Mean IoU of `mine` minus that of `theirs`, over the seeds that both have; None if they share no seed.
+
+    The interval is the middle 95 percent of a bootstrap that draws with replacement what chance has chosen: the val
+    images, where both runs kept what was counted on each of them, the same for both; and the seeds, where there are
+    several. Three seeds make a rough interval.
+
+    Returns: {"mean", "sd" (over seeds), "n", "interval" ([low, high] or None), "over" ("images", "seeds", both or "")}.
+    """
+    pairs = _pairs(mine, theirs)
+    if not pairs:
+        return None
+    gains = [a[weights]["miou"] - b[weights]["miou"] for a, b in pairs]
+    counts = [[_counts(run, weights) for run in pair] for pair in pairs]
+    images = _same_images([one for pair in counts for one in pair])
+    over = (["images"] if images else []) + (["seeds"] if len(pairs) > 1 else [])
+    drawn = np.tile(gains, (resamples, 1))  # (draws, seeds)
+    if images:
+        draws = draw(images, resamples)
+        drawn = np.stack([_miou(a, draws) - _miou(b, draws) for a, b in counts], axis=1)
+    if len(pairs) > 1:
+        chosen = draw(len(pairs), resamples, seed=1) / len(pairs)  # how much each seed counts in a draw
+        drawn = (drawn * chosen).sum(1)
+    edge = (100 - LEVEL) / 2
+    interval = np.nanpercentile(drawn, [edge, 100 - edge]).tolist() if over else None
+    return {**mean_sd(gains), "interval": interval, "over": " and ".join(over)}
+
+
+def _row(name: str, runs: list[dict], weights: str, classes: list[str]) -> dict:
+    best = [run["best"]["miou"] for run in runs if run.get("best")]
+    return {
+        "row": name,
+        "n": len(runs),
+        "seeds": [run["seed"] for run in runs],
+        "method": runs[0]["method"],
+        "labelled": runs[0]["split"]["labelled"],
+        **{which: mean_sd([run[which]["miou"] for run in runs]) for which in WEIGHTS},
+        "best": mean_sd(best) if len(best) == len(runs) else None,
+        "seconds": mean_sd([run["seconds"]["train"] for run in runs]),
+        "parameters": runs[0]["student_parameters"],
+        "iou": {cls: _mean([run[weights]["iou"][cls] for run in runs]) for cls in classes},
+    }
+
+
+def _mean(values: list[float | None]) -> float | None:
+    """Over the runs in which the class is there."""
+    there = [value for value in values if value is not None]
+    return statistics.mean(there) if there else None
+
+
+def _pairs(mine: list[dict], theirs: list[dict]) -> list[tuple[dict, dict]]:
+    by_seed = {run["seed"]: run for run in theirs}
+    return [(run, by_seed[run["seed"]]) for run in mine if run["seed"] in by_seed]
+
+
+def _counts(run: dict, weights: str) -> Counts | None:
+    """What was counted on every val image, if the run kept it."""
+    path = RunFolder(Path(run["path"])).scores(weights)
+    return load_counts(path) if path.is_file() else None
+
+
+def _same_images(counts: list[Counts | None]) -> int:
+    """Number of images if all were judged on the same ones with the same truth, else 0."""
+    first = counts[0]
+    same = all(
+        one is not None and one.names == first.names and np.array_equal(one.matrices.sum(2), first.matrices.sum(2))
+        for one in counts
+    )
+    return len(first.names) if same and first is not None else 0
+
+
+def _miou(counts: Counts, draws: np.ndarray) -> np.ndarray:
+    """Mean IoU in every draw, (draws,)."""
+    return np.nanmean(resampled_iou(counts.matrices, draws), axis=1)

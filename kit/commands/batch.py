@@ -1,0 +1,33 @@
+"""The command that runs a grid of notebooks."""
+
+import argparse
+import os
+from pathlib import Path
+
+from kit.commands import command
+from kit.paths import PROJECT
+
+
+def add(commands) -> None:
+    """Declare batch."""
+    batch = command(commands, "batch", _batch, "run a grid of methods, splits, settings and seeds; exit code 1 if any "
+                    "run failed; the same command again does what is left")  # fmt: skip
+    batch.add_argument("grid", type=Path, help="a YAML file; see kit/batch/grid.py and notebooks/grids/")
+    batch.add_argument("--workers", type=int, default=2, help="runs at a time on this machine (default: 2)")
+    batch.add_argument("--cluster", action="store_true", help="run them as jobs of a Slurm cluster instead")
+    batch.add_argument("--out", help="folder for everything, if not the one in the file")
+
+
+def _batch(options: argparse.Namespace) -> int:
+    import dataclasses
+
+    from kit.batch import read_grid, run_grid, show_line
+    from kit.figures.tables import as_text
+
+    grid = read_grid(options.grid)
+    if options.out:
+        grid = dataclasses.replace(grid, out=Path(options.out).absolute())
+    os.chdir(PROJECT)  # notebooks run there, and paths mean the same to them
+    table = run_grid(grid, options.workers, say=show_line, cluster=options.cluster)
+    show_line(f"\n{as_text(table.rows())}\n  {table.out / 'grid.json'}")
+    return 1 if table.failed() else 0

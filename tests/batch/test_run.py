@@ -1,0 +1,126 @@
+"""Real kernels: what fails is named, what is finished stays, what is left is done by a second call."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from kit.batch import read_table, run_grid
+from kit.batch.processes import MARK
+from kit.errors import KitError
+from kit.paths import PROJECT
+from kit.storage import read_json, write_json
+
+FAULTS = {
+    "exception": ({"fault": "raise"}, "RuntimeError: out of luck"),
+    "killed": ({"fault": "kill"}, "its kernel died"),
+    "limit": ({"fault": "slow", "child": True}, "the time limit of .* s is over"),
+    "name": ({"stpes": 3}, "unknown parameter of idle.ipynb 'stpes'"),
+    "value": ({"method": "foo"}, "unknown method 'foo'"),
+    "setting": ({"overrides": {"optim.rl": 1.0}}, "unknown setting 'optim.rl'"),
+}
+STARTED = {"exception", "killed", "limit"}
+"""The others are refused before a kernel is started."""
+
+FULL = bool(os.environ.get("KIT_FULL"))
+"""All of what is promised: 24 runs, six of which fail."""
+
+
+@pytest.mark.slow
+def test_failures_are_named_and_a_second_call_repeats_only_them(idle, tmp_path):
+    faults = FAULTS if FULL else {name: FAULTS[name] for name in ("killed", "setting")}
+    sound = {f"{m} {s}": {"method": m, "split": s} for m in ("supervised", "cps", "trikd") for s in ("1_2", "1_4")}
+    sound = {f"{name} {n}": {**p, "overrides": {"optim.warmup": n}} for name, p in sound.items() for n in range(3)}
+    sound = sound if FULL else {"supervised": {}}
+    rows = sound | {name: parameters for name, (parameters, _) in faults.items()}
+    grid = idle(rows=rows, time_limit=60)
+    table = run_grid(grid, workers=2)
+    assert (len(table.finished()), len(table.failed())) == (len(sound), len(faults)) in ((18, 6), (1, 2))
+    assert {entry.row for entry in table.failed()} == faults.keys()
+    for entry in table.failed():
+        assert re.search(faults[entry.row][1], entry.error) and "\n" not in entry.error
+    assert read_table(tmp_path / "grid") == table
+
+    again = run_grid(grid, workers=2)
+    assert {entry.row for entry in again.entries if entry.attempts} == STARTED & faults.keys()
+    assert [(e.row, e.status) for e in again.entries] == [(e.row, e.status) for e in table.entries]
+
+
+@pytest.mark.slow
+def test_a_run_over_its_time_limit_is_ended_with_all_its_processes(idle):
+    (entry,) = run_grid(idle(rows={"limit": FAULTS["limit"][0]}, time_limit=4)).failed()
+    assert re.search(FAULTS["limit"][1], entry.error) and entry.attempts == 1
+    assert not [p for p in psutil.process_iter() if _mark(p)]
+
+
+@pytest.mark.slow
+def test_what_was_lost_by_chance_is_tried_again_and_mistakes_are_not(idle):
+    rows = {"once": {"fault": "once"}, "mistake": {"fault": "mistake"}, "silent": {"fault": "silent"}}
+    lines = []
+    table = run_grid(idle(rows=rows, retries=1), workers=2, say=lines.append)
+    found = {entry.row: (entry.status, entry.attempts) for entry in table.entries}
+    assert found == {"once": ("finished", 2), "mistake": ("failed", 1), "silent": ("failed", 1)}
+    errors = {entry.row: entry.error for entry in table.entries}
+    assert "unknown method 'foo'" in errors["mistake"] and "left no result.json" in errors["silent"]
+    assert len(lines) == 3 and lines[-1].startswith("[3/3")
+    page = next(entry.executed for entry in table.entries if entry.row == "mistake").replace(".ipynb", ".html")
+    assert "unknown method" in Path(page).read_text()  # a failed notebook can be read as well
+
+
+@pytest.mark.slow
+def test_nothing_is_left_five_seconds_after_the_parent_was_killed(idle, tmp_path):
+    rows = {name: {"fault": "slow", "child": True, "overrides": {"optim.warmup": n}} for n, name in enumerate("ab")}
+    (tmp_path / "grid.yaml").write_text(yaml.safe_dump(idle(rows=rows)))
+    parent = subprocess.Popen([sys.executable, "-m", "kit", "batch", str(tmp_path / "grid.yaml")], cwd=PROJECT)
+    end = time.monotonic() + 120
+    while len(list(tmp_path.glob("grid/*/pid"))) < 2 and time.monotonic() < end:
+        time.sleep(0.1)
+    family = psutil.Process(parent.pid).children(recursive=True)
+    family += [process for process in psutil.process_iter() if _mark(process)]
+    assert len(set(family)) >= 6  # two workers, two kernels, two children in sessions of their own
+    parent.kill()
+    parent.wait()
+    _, alive = psutil.wait_procs(set(family), timeout=5)
+    assert not alive
+
+
+def test_results_of_other_runs_and_other_data_are_refused(idle, tmp_path, scenes):
+    grid = idle()
+    (run,) = run_grid(grid | {"rows": {"a": {"stpes": 1}}}).entries
+    assert run.status == "failed"
+    (entry,) = run_grid(grid, workers=1).entries
+    assert entry.status == "finished" and entry.attempts == 1
+    path = tmp_path / "grid" / entry.name / "result.json"
+    result = read_json(path)
+    write_json(path, result | {"split": result["split"] | {"labelled_sha256": "other"}})
+    assert "the data have changed" in run_grid(grid).entries[0].error
+    write_json(path, result | {"config": result["config"] | {"seed": 5}})
+    assert "holds another run (it differs in seed)" in run_grid(grid).entries[0].error
+    write_json(path, result)
+    assert run_grid(grid).entries[0].attempts == 0
+
+
+def test_a_grid_is_run_by_one_process(idle, tmp_path):
+    (tmp_path / "grid").mkdir()
+    code = "import fcntl, os, sys; file = open(sys.argv[1], 'w'); fcntl.lockf(file, fcntl.LOCK_EX); "
+    code += "file.write(str(os.getpid())); file.flush(); print('held', flush=True); sys.stdin.read()"
+    arguments = [sys.executable, "-c", code, str(tmp_path / "grid/.lock")]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=PROJECT) as other:
+        other.stdout.readline()
+        with pytest.raises(KitError, match=f"grid is in use by process {other.pid}"):
+            run_grid(idle())
+        other.stdin.close()
+
+
+def _mark(process: psutil.Process) -> str:
+    """What the process carries, but for zombies."""
+    try:
+        return "" if process.status() == psutil.STATUS_ZOMBIE else process.environ().get(MARK, "")
+    except psutil.Error:
+        return ""
