@@ -15,7 +15,7 @@ def test_published_numbers_of_cityscapes():
     assert (cfg.data.crop, cfg.data.labelled, cfg.data.unlabelled, cfg.optim.lr) == ((800, 800), 16, 16, 0.02)
     assert cfg.train.steps == 137 * 162  # 2604 unlabelled images in sixteens
     assert cfg.method.image_weight == pytest.approx(0.001 * 2 * 19) and cfg.method.region_weight == 100.0
-    assert (cfg.method.ohem_threshold, cfg.method.ohem_min_kept, cfg.method.teacher_cps_weight) == (0.7, 100_000, 5.0)
+    assert (cfg.method.ohem_threshold, cfg.method.ohem_min_kept, cfg.method.teacher_cps_weight) == (0.7, 800_000, 5.0)
     epochs = [mgd_cityscapes("resnet18", share).train.steps // per for share, per in
               (("1_16", 174), ("1_8", 162), ("1_4", 139), ("1_2", 93))]  # fmt: skip
     assert epochs == [128, 137, 160, 240]

@@ -23,7 +23,7 @@ def test_published_numbers(size, weight):
         assert (cfg.optim.name, cfg.optim.lr, cfg.optim.weight_decay, cfg.optim.power) == ("sgd", 0.005, 1e-4, 0.9)
         assert (cfg.data.crop, cfg.data.scale, cfg.data.jitter) == ((512, 512), (0.5, 2.0), 0.0)
         assert (cfg.data.labelled, cfg.data.unlabelled, cfg.pretrained) == (8, 8, True)
-        assert (cfg.method.ohem_threshold, cfg.method.ohem_min_kept) == (0.7, 200_000)
+        assert (cfg.method.ohem_threshold, cfg.method.ohem_min_kept) == (0.7, 800_000)
 
 
 def test_official_and_fixed_differ_in_the_switches_alone():

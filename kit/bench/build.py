@@ -5,7 +5,9 @@ faster the kit is than the plain reference that the bench carries with it.
 """
 
 from kit.bench.data import bench_data
+from kit.bench.evaluate import bench_evaluate
 from kit.bench.mgd import bench_mgd
 from kit.bench.trikd import bench_trikd
 
-BENCHES = {"data": bench_data, "trikd": bench_trikd, "mgd": bench_mgd}
+BENCHES = {"data": bench_data, "trikd": bench_trikd, "mgd": bench_mgd,
+           "evaluate": bench_evaluate}  # fmt: skip

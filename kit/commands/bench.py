@@ -8,7 +8,7 @@ from kit.commands import command
 def add(commands) -> None:
     """Declare bench."""
     bench = command(commands, "bench", _bench, "time a part of the kit against a plain reference")
-    bench.add_argument("name", help="what to time, data, trikd or mgd")
+    bench.add_argument("name", help="what to time: data, trikd, mgd or evaluate")
     bench.add_argument("options", nargs=argparse.REMAINDER, help="of this bench; see `bench NAME --help`")
 
 

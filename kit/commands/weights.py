@@ -1,4 +1,4 @@
-"""Commands about weights of networks."""
+"""Commands about weights of networks: those of others taken in, a student handed out."""
 
 import argparse
 import sys
@@ -8,12 +8,20 @@ from kit.commands import command
 
 
 def add(commands) -> None:
-    """Declare import-weights."""
+    """Declare import-weights and export."""
     weights = command(commands, "import-weights", _import_weights, "convert a checkpoint of a method's authors")
     weights.add_argument("family", help="whose code wrote it: trikd or mgd")
     weights.add_argument("file", type=Path, help="such as tiny_best.pth")
     weights.add_argument("--out", type=Path, required=True, help="folder to write, for kit.load")
     weights.add_argument("--dataset", default="cityscapes", help="whose classes it knows (default: cityscapes)")
+
+    handed = command(commands, "export", _export, "a student as ONNX and exported program, checked against PyTorch")
+    handed.add_argument("folder", metavar="run", type=Path, help="folder of a finished run or of imported weights")
+    handed.add_argument("--out", type=Path, required=True, help="folder to write")
+    handed.add_argument("--weights", default="last", help="last, average or best (default: last)")
+    handed.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="(default: what the student works at)")
+    handed.add_argument("--data-root", help="data set whose val images it is checked on (default: that of the run)")
+    handed.add_argument("--images", type=int, default=8, help="val images of the check (default: 8; 0 takes noise)")
 
 
 def _import_weights(options: argparse.Namespace) -> None:
@@ -27,4 +35,30 @@ def _import_weights(options: argparse.Namespace) -> None:
     left_out = sum(key["target"] is None for key in imported.keys)
     sys.stdout.write(
         f"{len(imported.keys)} keys, {left_out} left out; {', '.join(imported.nets)} written to {options.out}\n"
+    )
+
+
+def _export(options: argparse.Namespace) -> None:
+    from kit.errors import KitError
+    from kit.evaluate.export import export, pictures_for, require_packages
+
+    require_packages()
+    size = tuple(options.size) if options.size else None
+    images, shown = None, "noise"
+    if options.images:
+        try:
+            images = pictures_for(options.folder, options.data_root, options.images, size, options.weights)
+            shown = "val images"
+        except KitError as error:
+            if options.data_root:
+                raise
+            sys.stdout.write(f"checked on noise, for there are no val images: {error}\n")
+    record = export(options.folder, options.out, options.weights, size, images)
+    found = record["check"]
+    sys.stdout.write(
+        f"{options.out}/student.onnx, student.pt2 and example.py: {record['size'][0]} x {record['size'][1]}, "
+        f"free: {', '.join(record['free'])}\n"
+        f"against PyTorch on {found['images']} {shown}: {found['agreement']:.3%} of pixels agree, "
+        f"largest difference of logits {found['difference']:.1e} (exported program: "
+        f"{found['exported_program_difference']:.1e})\n"
     )

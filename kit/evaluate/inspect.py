@@ -15,7 +15,7 @@ from kit.data.catalog import find_spec
 from kit.data.files import SegFiles
 from kit.errors import KitError
 from kit.evaluate.load import Student
-from kit.evaluate.run import pad_to_multiple
+from kit.evaluate.predict import pad_to_multiple
 from kit.models.frequency import FrequencySelect
 from kit.models.segmenter import Segmenter
 from kit.paths import from_project
@@ -33,6 +33,16 @@ class Level(NamedTuple):
     radius: tuple[float, float]  # of the Gaussian, in bins of the spectrum: vertical, horizontal
     attention: np.ndarray  # (C,) weight of each channel, 0..1
     covers: tuple[float, float]  # (height, width) in pixels of the image that the map spans; more where it was padded
+
+
+class LevelInput(NamedTuple):
+    """What enters one such connection."""
+
+    level: int
+    lateral: FrequencySelect
+    x: Tensor  # (1, C, h, w)
+    stride: int
+    covers: tuple[float, float]
 
 
 class Example(NamedTuple):
@@ -89,7 +99,7 @@ def predictions(students: Sequence[Student], examples: Sequence[Example]) -> lis
 
 def has_bands(net: Segmenter) -> bool:
     """Whether the decoder selects channels by frequency, so that `frequency_levels` has something to say."""
-    return bool(_laterals(net))
+    return bool(laterals(net))
 
 
 @torch.no_grad()
@@ -100,9 +110,14 @@ def frequency_levels(student: Student, image: np.ndarray) -> list[Level]:
         image: uint8 (H, W, 3).
     Raises: KitError if the decoder has none.
     """
+    return [_level(*found) for found in level_inputs(student, image)]
+
+
+def level_inputs(student: Student, image: np.ndarray) -> list[LevelInput]:
+    """What enters those lateral connections. Arguments and errors are those of `frequency_levels`."""
     net = student.net
-    laterals = _laterals(net)
-    if not laterals:
+    found = laterals(net)
+    if not found:
         raise KitError(
             f"the decoder of this {student.config.student.name} has no frequency selection "
             f'(student.selection is "{student.config.student.selection}"), so there are no bands to show'
@@ -113,18 +128,18 @@ def frequency_levels(student: Student, image: np.ndarray) -> list[Level]:
     maps = net.encode(padded).maps
     covers = (image.shape[0] * padded.shape[-2] / h, image.shape[1] * padded.shape[-1] / w)
     return [
-        _level(index, padded.shape[-1] // maps[index].shape[-1], lateral, maps[index], covers)
-        for index, lateral in laterals
+        LevelInput(index, lateral, maps[index], padded.shape[-1] // maps[index].shape[-1], covers)
+        for index, lateral in found
     ]
 
 
-def _laterals(net: Segmenter) -> list[tuple[int, FrequencySelect]]:
-    laterals = getattr(net.decoder, "laterals", ())
-    return [(i, lateral) for i, lateral in enumerate(laterals) if isinstance(lateral, FrequencySelect)]
+def laterals(net: Segmenter) -> list[tuple[int, FrequencySelect]]:
+    """Level and lateral connection of every one that selects channels by frequency."""
+    connections = getattr(net.decoder, "laterals", ())
+    return [(i, lateral) for i, lateral in enumerate(connections) if isinstance(lateral, FrequencySelect)]
 
 
-def _level(index: int, stride: int, lateral: FrequencySelect, x: Tensor, covers: tuple[float, float]) -> Level:
-    """`x` is the map (1, C, h, w) that enters the lateral connection."""
+def _level(index: int, lateral: FrequencySelect, x: Tensor, stride: int, covers: tuple[float, float]) -> Level:
     low, high = lateral.split(x)
     amplitude = torch.fft.fft2(x.float()).abs().mean(1)[0]
     # A map of one constant has amplitudes of 0; the floor keeps their logarithm finite.

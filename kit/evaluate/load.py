@@ -13,7 +13,7 @@ from kit.checks import require_choice
 from kit.config import RunConfig
 from kit.data.transforms import normalise
 from kit.errors import KitError
-from kit.evaluate.run import predict_logits
+from kit.evaluate.predict import predict_logits
 from kit.models.build import build_model
 from kit.models.segmenter import Segmenter
 from kit.results import RunFolder
@@ -21,6 +21,10 @@ from kit.storage import read_json
 
 Picture = str | Path | Image.Image | np.ndarray | Tensor
 """What a student can be asked about: a file, a PIL image, uint8 array (H, W, 3), or uint8 tensor (3, H, W)."""
+
+
+WEIGHTS = ("last", "average", "best")
+"""What a run may keep of its student."""
 
 
 class Student(nn.Module):
@@ -62,10 +66,11 @@ def load(run_dir: str | Path, weights: str = "last") -> Student:
 
     Args:
         run_dir: the run's folder, or one that `import-weights` wrote.
-        weights: "last", or "average" (the running average of the weights).
+        weights: "last", "average" (the running average of the weights), or "best" (those of the best evaluation on the
+            way, which a run keeps if it has any).
     Raises: KitError if the run is not finished or the weights do not fit.
     """
-    require_choice(("last", "average"), weights=weights)
+    require_choice(WEIGHTS, weights=weights)
     folder = RunFolder(Path(run_dir))
     record = read_json(folder.import_file) if folder.import_file.is_file() else folder.result()
     if record is None:

@@ -1,12 +1,15 @@
 """Scores from one confusion matrix over a whole data set."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from kit.types import IGNORE
+
+ADDED = ("boundary_miou", "boundary_iou", "calibration_error", "intervals")
+"""What only a full evaluation has; left out of the record of others."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +24,18 @@ class Scores:
     """Share of labelled pixels that are right."""
     images: int
     """Number of images behind these scores."""
+    boundary_miou: float | None = None
+    """Mean of `boundary_iou` over the classes that have one."""
+    boundary_iou: dict[str, float | None] | None = None
+    """IoU of each class within a band along its border (`kit.evaluate.boundary`)."""
+    calibration_error: float | None = None
+    """Expected calibration error (`kit.evaluate.calibration`)."""
+    intervals: dict | None = None
+    """95 % intervals over images (`kit.evaluate.bootstrap`): {"miou": [low, high], "iou": {class: [low, high]}}."""
 
     def record(self) -> dict:
         """Plain values for JSON."""
-        return asdict(self)
+        return {name: value for name, value in vars(self).items() if name not in ADDED or value is not None}
 
 
 def confusion_matrix(prediction: Tensor, truth: Tensor, num_classes: int) -> Tensor:
@@ -39,15 +50,26 @@ def confusion_matrix(prediction: Tensor, truth: Tensor, num_classes: int) -> Ten
     )
 
 
-def scores_of(matrix: Tensor, classes: tuple[str, ...], images: int) -> Scores:
-    """Scores of a confusion matrix (C, C). The mean IoU of an empty matrix is nan."""
+def scores_of(matrix: Tensor, classes: tuple[str, ...], images: int, **added: object) -> Scores:
+    """Scores of a confusion matrix (C, C). The mean IoU of an empty matrix is nan.
+
+    Args:
+        added: what else a full evaluation knows, by the names in `ADDED`.
+    """
     matrix = matrix.double()
     hit, union = matrix.diag(), matrix.sum(0) + matrix.sum(1) - matrix.diag()
-    iou = (hit / union).tolist()  # 0 / 0 is nan: absent
-    present = union > 0
     return Scores(
-        miou=torch.nanmean(hit / union).item(),
-        iou={name: value if there else None for name, value, there in zip(classes, iou, present.tolist(), strict=True)},
+        miou=torch.nanmean(hit / union).item(),  # 0 / 0 is nan: absent
+        iou=by_class(hit / union, classes),
         pixel_accuracy=(hit.sum() / matrix.sum()).item(),
         images=images,
+        **added,
     )
+
+
+def by_class(shares: Tensor, classes: tuple[str, ...]) -> dict[str, float | None]:
+    """Class -> share, None for nan."""
+    return {
+        name: None if there else value
+        for name, value, there in zip(classes, shares.tolist(), shares.isnan().tolist(), strict=True)
+    }

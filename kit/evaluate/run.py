@@ -1,70 +1,116 @@
 """Judge a network on the val part of a data set."""
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
+import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+import torch.distributed as dist
+from torch import Tensor, nn
 
+from kit.config import EvalConfig
 from kit.data.catalog import DatasetSpec
-from kit.evaluate.metrics import Scores, confusion_matrix, scores_of
-from kit.models.segmenter import Segmenter
-from kit.models.upsampled import resize
+from kit.evaluate.boundary import boundary_counts
+from kit.evaluate.calibration import calibration_counts
+from kit.evaluate.counts import Counts
+from kit.evaluate.metrics import Scores, confusion_matrix
+from kit.evaluate.predict import Predictor
+from kit.evaluate.protocol import WHOLE, sentence
 
-PROTOCOL = "whole image, single scale, no flip, one confusion matrix"
-"""What stands beside every number this file makes."""
+PROTOCOL = sentence(WHOLE)
+"""What stands beside a number unless a run's configuration says otherwise."""
+
+Item = tuple[str, Tensor, Tensor]
+"""(id, image (3, H, W), mask (H', W'))."""
 
 
-@torch.no_grad()
-def predict_logits(net: Segmenter, images: Tensor, size: tuple[int, int] | None = None) -> Tensor:
-    """Logits of whole images, padded on the right and below to what the network takes and cut again.
+class Judged(NamedTuple):
+    """What was counted on a few images, still on the device."""
+
+    names: list[str]
+    matrices: Tensor  # int64 (B, C, C)
+    boundary: Tensor | None  # int64 (B, C, 3), on the CPU
+    calibration: Tensor | None  # float64 (bins, 3)
+
+
+def evaluate(net: nn.Module, items: Iterable[Item], spec: DatasetSpec, cfg: EvalConfig = WHOLE, rank: int = 0,
+             world: int = 1) -> Scores:  # fmt: skip
+    """Scores of `net`, from the confusion matrices of all images and nothing else. Arguments are those of `count`."""
+    return count(net, items, spec, cfg, rank, world).scores(spec.classes)
+
+
+def count(net: nn.Module, items: Iterable[Item], spec: DatasetSpec, cfg: EvalConfig = WHOLE, rank: int = 0,
+          world: int = 1, full: bool = False) -> Counts:  # fmt: skip
+    """What `net` has right and wrong on each item, compared at the mask's size.
 
     Args:
-        net: in eval mode.
-        images: normalised (B, 3, H, W), any size.
-        size: (height, width) of the result; None is (H, W).
-    Returns: float32 (B, C, *size).
+        net: put in eval mode, where it stays; used on the device it is on.
+        items: this process's share: of all images in their order, those at rank, rank + world, rank + 2 world ...
+        cfg: the protocol.
+        rank, world: this process and the number of processes, each of which calls this and gets the counts of all
+            images, every image once; more than one need an initialised process group.
+        full: count boundaries and calibration as well.
     """
-    h, w = images.shape[-2:]
-    logits = net(pad_to_multiple(images, net.multiple)).logits[..., :h, :w].float()
-    return logits if size in (None, (h, w)) else resize(logits, size)
+    predictor = Predictor(net, cfg)
+    judged = [_judge(predictor, batch, spec, cfg, full) for batch in _batches(items, cfg.batch)]
+    device, c = predictor.device, spec.num_classes
+    names = [name for part in judged for name in part.names]
+    matrices = torch.cat([torch.zeros(0, c, c, dtype=torch.long, device=device), *(part.matrices for part in judged)])
+    boundary = calibration = None
+    if full:
+        empty = torch.zeros(0, c, 3, dtype=torch.long)
+        boundary = torch.cat([empty, *(part.boundary for part in judged)]).to(device)
+        start = torch.zeros(cfg.bins, 3, dtype=torch.float64, device=device)
+        calibration = sum((part.calibration for part in judged), start)
+    if world > 1:
+        names = _gather_names(names, world)
+        matrices, boundary = (_gather(rows, len(names), rank, world) for rows in (matrices, boundary))
+        if full:
+            dist.all_reduce(calibration)
+    parts = {"matrices": matrices, "boundary": boundary, "calibration": calibration}
+    plain = {name: None if part is None else part.cpu().numpy() for name, part in parts.items()}
+    return Counts(tuple(names), protocol=sentence(cfg), **plain)
 
 
-def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
-    """Images (B, 3, H, W) with zeros (ImageNet's mean) on the right and below, up to the next multiple."""
-    h, w = images.shape[-2:]
-    return F.pad(images, (0, -w % multiple, 0, -h % multiple))
+def _judge(predictor: Predictor, batch: list[Item], spec: DatasetSpec, cfg: EvalConfig, full: bool) -> Judged:
+    names, images, masks = zip(*batch, strict=True)
+    images, masks = torch.stack(images).to(predictor.device), torch.stack(masks).to(predictor.device)
+    ask = predictor.probabilities if full else predictor.scores
+    answers = ask(images, tuple(masks.shape[-2:]))
+    predictions = answers.max(1).indices
+    matrices = torch.stack([confusion_matrix(*pair, spec.num_classes) for pair in zip(predictions, masks, strict=True)])
+    if not full:
+        return Judged(list(names), matrices, None, None)
+    pairs = zip(predictions.to(torch.uint8).cpu().numpy(), masks.to(torch.uint8).cpu().numpy(), strict=True)
+    bands = np.stack([boundary_counts(*pair, spec.num_classes, cfg.boundary) for pair in pairs])
+    return Judged(list(names), matrices, torch.from_numpy(bands), calibration_counts(answers, masks, cfg.bins))
 
 
-def evaluate(net: Segmenter, items: Iterable[tuple[str, Tensor, Tensor]], spec: DatasetSpec, batch: int = 4) -> Scores:
-    """Scores of `net` over (id, image (3, H, W), mask (H', W')) items, compared at the mask's size.
-
-    The network is put in eval mode and stays there; it is used on the device it is on.
-    """
-    net.eval()  # also drops what TinyViT remembers of its position biases, which an average has changed since
-    device = next(net.parameters()).device
-    matrix = torch.zeros(spec.num_classes, spec.num_classes, dtype=torch.long, device=device)
-    count = 0
-    for images, masks in _batches(items, batch):
-        images, masks = images.to(device), masks.to(device)
-        prediction = predict_logits(net, images, tuple(masks.shape[-2:])).max(1).indices
-        matrix += confusion_matrix(prediction, masks, spec.num_classes)
-        count += len(images)
-    return scores_of(matrix.cpu(), spec.classes, count)
+def _gather_names(names: list[str], world: int) -> list[str]:
+    """The ids of all processes in the order of the images."""
+    shares: list[list[str]] = [[] for _ in range(world)]
+    dist.all_gather_object(shares, names)
+    total = sum(map(len, shares))
+    return [shares[i % world][i // world] for i in range(total)]
 
 
-def _batches(items: Iterable[tuple[str, Tensor, Tensor]], batch: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Neighbouring items of equal size, stacked."""
-    held: list[tuple[Tensor, Tensor]] = []
-    for _, image, mask in items:
-        if held and (len(held) == batch or (image.shape, mask.shape) != (held[0][0].shape, held[0][1].shape)):
-            yield _stacked(held)
+def _gather(rows: Tensor | None, total: int, rank: int, world: int) -> Tensor | None:
+    """Rows of all processes in the order of the images."""
+    if rows is None:
+        return None
+    whole = rows.new_zeros(total, *rows.shape[1:])
+    whole[rank::world] = rows
+    dist.all_reduce(whole)
+    return whole
+
+
+def _batches(items: Iterable[Item], batch: int) -> Iterator[list[Item]]:
+    """Neighbouring items of equal size."""
+    held: list[Item] = []
+    for item in items:
+        if held and (len(held) == batch or [x.shape for x in item[1:]] != [x.shape for x in held[0][1:]]):
+            yield held
             held = []
-        held.append((image, mask))
+        held.append(item)
     if held:
-        yield _stacked(held)
-
-
-def _stacked(held: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    images, masks = zip(*held, strict=True)
-    return torch.stack(images), torch.stack(masks)
+        yield held

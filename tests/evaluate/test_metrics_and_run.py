@@ -5,9 +5,11 @@ import pytest
 import torch
 from torch import nn
 
+from kit.config import EvalConfig
 from kit.data.catalog import DATASETS
 from kit.evaluate.metrics import confusion_matrix, scores_of
-from kit.evaluate.run import evaluate, predict_logits
+from kit.evaluate.predict import predict_logits
+from kit.evaluate.run import evaluate
 from kit.types import IGNORE, SegOutput
 
 
@@ -66,7 +68,7 @@ def test_every_image_is_counted_once_whatever_the_batch():
         items.append((str(i), image, mask))
     for batch in (1, 2, 4):
         net = Painter(11).train()
-        scores = evaluate(net, items, spec, batch)
+        scores = evaluate(net, items, spec, EvalConfig(batch=batch))
         assert not net.training and scores.images == 5 and sum(s[0] for s in net.sizes) == 5
         truth = torch.cat([m.flatten() for _, _, m in items]).long()
         guess = torch.cat([i[0].flatten() for _, i, _ in items]).long()

@@ -1,0 +1,31 @@
+"""How far a network's confidence is from how often it is right (expected calibration error, Guo et al. 2017)."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kit.types import IGNORE
+
+
+def calibration_counts(probabilities: Tensor, truth: Tensor, bins: int) -> Tensor:
+    """Per bin of confidence: pixels, sum of their confidence, and how many are right. float64 (bins, 3).
+
+    Bins are of equal width and open to the left, (i / bins, (i + 1) / bins]. Ignored pixels are left out.
+
+    Args:
+        probabilities: (B, C, H, W).
+        truth: class ids or IGNORE (B, H, W).
+    """
+    confidence, prediction = probabilities.max(1)
+    counted = truth != IGNORE
+    confidence, right = confidence[counted].double(), (prediction == truth)[counted].double()
+    edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64, device=confidence.device)
+    place = (torch.bucketize(confidence, edges) - 1).clamp(0, bins - 1)
+    sums = [torch.bincount(place, weights, bins) for weights in (torch.ones_like(right), confidence, right)]
+    return torch.stack(sums, 1)
+
+
+def calibration_error(counts: np.ndarray) -> float:
+    """Mean over pixels of |confidence - share that is right| of their bin; 0..1, nan where nothing was counted."""
+    pixels, confidence, right = np.asarray(counts, np.float64).T
+    return float(np.abs(confidence - right).sum() / pixels.sum()) if pixels.sum() else float("nan")

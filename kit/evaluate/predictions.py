@@ -1,0 +1,84 @@
+"""Predictions as picture files: in the classes' colours, or in the numbers that a benchmark's server wants."""
+
+import io
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from kit.checks import require_choice
+from kit.config import EvalConfig
+from kit.data.decode import SUFFIXES
+from kit.data.spec import DatasetSpec
+from kit.errors import KitError
+from kit.evaluate.load import Student, read_pixels
+from kit.evaluate.predict import Predictor
+from kit.storage import write_bytes
+from kit.types import IGNORE
+
+FORMS = ("palette", "ids")
+"""Class numbers with the palette in the file; or the data set's own numbers, grey (Cityscapes: labelIds, as its server
+takes them)."""
+
+
+def save_predictions(student: Student, images: Iterable[tuple[str, Path]], out: Path, form: str = "palette",
+                     cfg: EvalConfig | None = None, spec: DatasetSpec | None = None) -> Iterator[Path]:  # fmt: skip
+    """Write a PNG per image, at the image's own size; yields each path once it is written.
+
+    Args:
+        student: from `kit.load`, on any device.
+        images: (name, file); the PNG is `out/NAME.png`.
+        form: one of FORMS.
+        cfg: how the student is asked; None is its run's protocol.
+        spec: of the data set whose numbers are wanted; for form "ids" only.
+    Raises: KitError for a form that does not exist, a spec that does not fit, or a picture that cannot be read.
+    """
+    require_choice(FORMS, form=form)
+    if form == "ids" and (spec is None or spec.classes != tuple(student.classes)):
+        raise KitError("form 'ids' needs the data set whose classes the student tells apart")
+    table = raw_values(spec) if form == "ids" else None
+    predictor = Predictor(student.net, cfg or student.config.evaluate)
+    Path(out).mkdir(parents=True, exist_ok=True)
+    for name, path in images:
+        pixels = read_pixels(path)
+        scores = predictor.scores(student.prepare(pixels), tuple(pixels.shape[1:]))
+        prediction = scores[0].argmax(0).to(torch.uint8).cpu().numpy()
+        picture = as_palette(prediction, student.palette) if table is None else Image.fromarray(table[prediction])
+        target = Path(out) / f"{name}.png"
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG")
+        write_bytes(target, buffer.getvalue())
+        yield target
+
+
+def as_palette(mask: np.ndarray, palette: list) -> Image.Image:
+    """A picture of mode "P": class ids (H, W) as its values, their colours as its palette, and IGNORE black."""
+    colours = np.zeros((256, 3), np.uint8)
+    colours[: len(palette)] = palette
+    picture = Image.fromarray(np.ascontiguousarray(mask, np.uint8)).convert("L")
+    picture.putpalette(colours.tobytes())  # makes it "P"
+    return picture
+
+
+def raw_values(spec: DatasetSpec) -> np.ndarray:
+    """uint8 (256,): class id -> the value that the data set's preferred kind of masks has for it; IGNORE stays."""
+    table = np.full(256, IGNORE, np.uint8)
+    for raw, cls in sorted(spec.layouts[0].masks[0].raw_ids.items(), reverse=True):  # of several, the smallest
+        if cls != IGNORE:
+            table[cls] = raw
+    return table
+
+
+def pictures_in(place: Path) -> list[tuple[str, Path]]:
+    """(name, file) of one picture, or of all below a folder, by name; two of one name keep their folder's."""
+    if place.is_file():
+        return [(place.stem, place)]
+    files = sorted(path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES and path.name[0] != ".")
+    if not files:
+        raise KitError(f"no pictures in {place}; name a picture or a folder of them")
+    stems = [path.stem for path in files]
+    if len(set(stems)) == len(stems):
+        return list(zip(stems, files, strict=True))
+    return [("_".join(path.relative_to(place).with_suffix("").parts), path) for path in files]

@@ -1,0 +1,90 @@
+"""Windows over images too large to be shown whole: where they lie, and how what is said in them is put together."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Place = tuple[int, int, int]
+"""(image of the batch, top, left) of a window."""
+
+
+def window_starts(length: int, window: int, stride: int) -> list[int]:
+    """Where windows begin along one axis: every `stride` pixels, and the last one flush with the edge."""
+    last = max(length - window, 0)
+    return [*range(0, last, stride), last]
+
+
+def sliding_probabilities(predict: Callable[[Tensor], Tensor], images: Tensor, window: tuple[int, int],
+                          stride: tuple[int, int], batch: int = 1) -> Tensor:  # fmt: skip
+    """Class probabilities of images, averaged over the windows that show a pixel.
+
+    On a CPU with several threads each thread takes windows of its own: a network's small operations share badly among
+    threads. Windows are added up in one order, so that numbers do not depend on which is ready first.
+
+    Args:
+        predict: images (N, 3, *window) -> probabilities (N, C, *window); called from several threads at once.
+        images: normalised (B, 3, H, W); where a side is shorter than the window's, it is padded with zeros (ImageNet's
+            mean) on the right and below, which is cut off again.
+        batch: windows predicted together.
+    Returns: float32 (B, C, H, W).
+    """
+    height, width = images.shape[-2:]
+    images = F.pad(images, (0, max(0, window[1] - width), 0, max(0, window[0] - height)))
+    rows, columns = (window_starts(*axis) for axis in zip(images.shape[-2:], window, stride, strict=True))
+    places = [(i, top, left) for i in range(len(images)) for top in rows for left in columns]
+    groups = [places[i : i + batch] for i in range(0, len(places), batch)]
+
+    @torch.no_grad()
+    def ask(group: list[Place]) -> Tensor:
+        return predict(torch.stack([_cut(images, place, window) for place in group]))
+
+    total = None
+    for group, probabilities in zip(groups, _in_turn(ask, groups, images.device), strict=True):
+        if total is None:
+            total = probabilities.new_zeros(len(images), probabilities.shape[1], *images.shape[-2:])
+        for place, values in zip(group, probabilities, strict=True):
+            _cut(total, place, window).add_(values)
+    seen = [_times_seen(side, starts, size) for side, starts, size in
+            zip(total.shape[-2:], (rows, columns), window, strict=True)]  # fmt: skip
+    total /= torch.outer(*seen).to(total)
+    return total[..., :height, :width]
+
+
+def _cut(images: Tensor, place: Place, window: tuple[int, int]) -> Tensor:
+    i, top, left = place
+    return images[i, :, top : top + window[0], left : left + window[1]]
+
+
+def _times_seen(length: int, starts: list[int], window: int) -> Tensor:
+    """How many windows show each place along one axis."""
+    times = torch.zeros(length)
+    for start in starts:
+        times[start : start + window] += 1
+    return times
+
+
+def _in_turn(ask: Callable, groups: Iterable, device: torch.device) -> Iterator[Tensor]:
+    """`map(ask, groups)`, on a CPU by as many threads as torch has, with few results waiting at a time."""
+    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    groups = list(groups)
+    if threads == 1 or len(groups) == 1:
+        yield from map(ask, groups)
+        return
+    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+    waiting: deque = deque()
+    try:
+        for group in groups:
+            waiting.append(pool.submit(ask, group))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+        pool.shutdown()
+        torch.set_num_threads(threads)  # the pool's threads have set MKL's number for all

@@ -1,0 +1,63 @@
+"""Other networks of a run than its student's last weights: those trained beside it, and the student before training."""
+
+import dataclasses
+from pathlib import Path
+
+import safetensors.torch
+import torch
+
+from kit.config import ModelConfig
+from kit.errors import KitError
+from kit.evaluate.load import Student, load
+from kit.models.build import build_model
+from kit.results import RunFolder
+
+STUDENT = "student"
+"""Name of the network that every run keeps."""
+
+
+def networks(run_dir: str | Path, weights: str = "last") -> dict[str, Student]:
+    """Every network that a finished run keeps, by name: its "student", then what was trained beside it, if the run had
+    `train.keep_views`. Arguments and errors are those of `kit.load`."""
+    views = {name: load_view(run_dir, name) for name in RunFolder(Path(run_dir)).views()}
+    return {STUDENT: load(run_dir, weights), **views}
+
+
+def load_view(run_dir: str | Path, name: str) -> Student:
+    """A network that was trained beside the student, such as TriKD's "vit" or "cnn"; its last weights.
+
+    Raises: KitError if the run is not finished, does not keep this network, or the weights do not fit.
+    """
+    folder = RunFolder(Path(run_dir))
+    result = folder.result()
+    if result is None:
+        raise KitError(f"{folder.path} holds no finished run (no result.json)")
+    if name not in folder.views():
+        kept = ", ".join(folder.views()) or "none"
+        raise KitError(
+            f"{folder.path} does not keep a network {name!r} beside its student (kept: {kept}); "
+            "train it with train.keep_views: true"
+        )
+    config, dataset = folder.config(), result["dataset"]
+    own = getattr(config.method, name, None)
+    settings = own if isinstance(own, ModelConfig) else config.student
+    net = build_model(settings, len(dataset["classes"]), pretrained=False)
+    try:
+        net.load_state_dict(safetensors.torch.load_file(folder.view(name)))
+    except (OSError, RuntimeError, safetensors.SafetensorError) as error:
+        raise KitError(f"{folder.view(name)} does not fit the network of this run: {error}") from error
+    return Student(net, dataset["classes"], dataset["palette"], dataclasses.replace(config, student=settings))
+
+
+def untrained(student: Student) -> Student:
+    """The student as its run had it before the first step: random weights of the run's seed, or pretrained ones.
+
+    Every method makes its student before its other networks, so the same seed gives the same weights.
+
+    Raises: KitError if pretrained weights cannot be had.
+    """
+    config = student.config
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        net = build_model(config.student, len(student.classes), config.pretrained)
+    return Student(net, student.classes, student.palette, config)

@@ -1,0 +1,117 @@
+"""Finished runs judged again, compared, asked for pictures, and measured, from the command line."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import kit
+from kit.__main__ import main
+from kit.data.catalog import DATASETS
+from kit.errors import KitError
+from kit.evaluate.again import compare_runs, evaluate_run
+from kit.evaluate.counts import load_counts
+from kit.evaluate.predictions import pictures_in, raw_values, save_predictions
+from kit.results import RunFolder
+from kit.types import IGNORE
+
+CPU = ["--device", "cpu"]
+
+
+def test_a_run_keeps_what_was_counted(finished, scenes):
+    folder = RunFolder(finished())
+    result = folder.result()
+    for which in ("last", "average"):
+        counts = load_counts(folder.scores(which))
+        assert len(counts.names) == 3 and counts.protocol == result["protocol"]
+        assert counts.scores(tuple(result["dataset"]["classes"]), 50).record() == result[which]
+    assert 0 <= result["last"]["calibration_error"] <= 1 and result["last"]["intervals"]["resamples"] == 50
+    assert result["protocol_fields"]["mode"] == "whole"
+    best = kit.load(folder.path, "best")
+    assert best.predict(next((scenes / "leftImg8bit/val").rglob("*.png"))).shape == (64, 128)
+
+
+def test_judged_again_it_scores_the_same(finished):
+    folder = RunFolder(finished())
+    again = evaluate_run(folder.path)
+    assert {**again, **folder.result()["last"]} == again and again["counts"] == "scores_last.npz"
+    best = evaluate_run(folder.path, "best")
+    assert best["weights"] == "best" and folder.scores("best").is_file()
+
+
+def test_another_protocol_gets_files_of_its_own(finished, capsys):
+    folder = RunFolder(finished())
+    before = folder.scores().read_bytes()
+    slide = ["--window", "64", "64", "--stride", "32", "40", "--flip", "--limit", "2"]
+    assert main(["evaluate", str(folder.path), *CPU, *slide]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("sliding windows of 64 x 64, stride 32 x 40, single scale, flip") and "2 images" in out
+    record = json.loads((folder.path / "scores_last_slide_64x64_32x40_flip_first2.json").read_text())
+    assert record["protocol_fields"]["stride"] == [32, 40] and record["images"] == 2
+    assert folder.scores().read_bytes() == before
+
+
+def test_two_runs_are_compared_on_the_same_images(finished, capsys):
+    runs = [str(finished()), str(finished("tinyvit_demo"))]
+    assert main(["compare", *runs, "--resamples", "100"]) == 0
+    assert "95 % over 3 images" in capsys.readouterr().out
+    evaluate_run(runs[0], cfg=kit.load(runs[0]).config.evaluate.__class__(flip=True))
+    with pytest.raises(KitError, match="no file"):
+        compare_runs(*runs, name="last_whole_flip")
+    counts = load_counts(RunFolder(finished()).scores("last_whole_flip"))
+    counts.save(RunFolder(finished("tinyvit_demo")).scores("mixed"))
+    load_counts(RunFolder(finished()).scores()).save(RunFolder(finished()).scores("mixed"))
+    with pytest.raises(KitError, match="different protocols"):
+        compare_runs(*runs, name="mixed")
+
+
+def test_damaged_counts_are_named(tmp_path):
+    path = RunFolder(tmp_path).scores()
+    with pytest.raises(KitError, match="python -m kit evaluate"):
+        load_counts(path)
+    for content in (b"", b"PK\x03\x04 not a zip", b"text"):
+        path.write_bytes(content)
+        with pytest.raises(KitError, match="scores_last.npz holds no counts"):
+            load_counts(path)
+
+
+def test_pictures_carry_their_palette(finished, scenes, tmp_path):
+    run = finished()
+    assert main(["predict", str(run), "--out", str(tmp_path / "out"), *CPU]) == 0
+    student = kit.load(run)
+    written = sorted((tmp_path / "out").glob("*.png"))
+    assert len(written) == 3
+    picture = Image.open(written[0])
+    source = next((scenes / "leftImg8bit/val").rglob(f"{written[0].stem}_leftImg8bit.png"))
+    expected = student.predict(source)
+    assert picture.mode == "P" and np.array_equal(np.array(picture), expected)
+    assert np.array_equal(np.array(picture.convert("RGB")), np.array(student.palette, np.uint8)[expected])
+
+
+def test_submissions_hold_the_raw_label_ids(finished, scenes, tmp_path):
+    run, place = finished(), scenes / "leftImg8bit/val"
+    ids = ["predict", str(run), "--form", "ids", "--images", str(place), "--out", str(tmp_path / "ids"), *CPU]
+    assert main(ids) == 0
+    written = sorted((tmp_path / "ids").glob("*.png"))
+    table = {cls: raw for raw, cls in DATASETS["cityscapes"].layouts[0].masks[0].raw_ids.items() if cls != IGNORE}
+    for path in written:
+        picture = np.array(Image.open(path))
+        (source,) = place.rglob(path.name)
+        expected = np.vectorize(table.get)(kit.load(run).predict(source))
+        assert picture.dtype == np.uint8 and np.array_equal(picture, expected)
+    assert raw_values(DATASETS["cityscapes"])[[0, 13, 18]].tolist() == [7, 26, 33]
+
+
+def test_what_cannot_be_predicted_is_said(finished, tmp_path):
+    student = kit.load(finished())
+    with pytest.raises(KitError, match="palette, ids"):
+        next(save_predictions(student, [], tmp_path, "jpeg"))
+    with pytest.raises(KitError, match="classes"):
+        next(save_predictions(student, [], tmp_path, "ids", spec=DATASETS["camvid"]))
+    with pytest.raises(KitError, match="no pictures"):
+        pictures_in(tmp_path)
+    for name in ("a/x.png", "b/x.png", "b/.x.png", "b/notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert [name for name, _ in pictures_in(tmp_path)] == ["a_x", "b_x"]

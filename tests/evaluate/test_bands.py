@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+
+from kit.data.catalog import DATASETS
+from kit.errors import KitError
+from kit.evaluate import bands
+from kit.evaluate.inspect import Example, frequency_levels
+from kit.evaluate.load import Student
+from kit.models.build import build_model
+from kit.recipes import configure
+
+SPEC = DATASETS["camvid"]
+
+
+def student(**overrides):
+    cfg = configure("supervised", dataset="camvid", overrides={"data.base_size": None, **overrides})
+    net = build_model(cfg.student, SPEC.num_classes, pretrained=False)
+    return Student(net, list(SPEC.classes), [list(c) for c in SPEC.palette], cfg)
+
+
+def example(seed=0, size=(64, 96)):
+    rng = np.random.default_rng(seed)
+    truth = np.zeros(size, np.uint8)
+    truth[: 16 * seed] = seed
+    return Example(str(seed), rng.integers(0, 256, (*size, 3), dtype=np.uint8), truth)
+
+
+def test_a_profile_of_noise_is_flat_and_of_a_wave_has_its_peak():
+    level = frequency_levels(student(), example().image)[0]
+    h, w = 32, 48
+    noise = np.log10(np.abs(np.fft.fftshift(np.fft.fft2(np.random.default_rng(0).normal(size=(h, w))))))
+    flat = bands._profile([level._replace(spectrum=noise)])
+    assert np.abs(np.log(flat.amplitude)).max() < 0.8 and flat.frequency[-1] == 0.5
+    wave = np.cos(2 * np.pi * 12 * np.arange(w) / w)[None].repeat(h, 0)
+    peak = bands._profile([level._replace(spectrum=np.log10(np.abs(np.fft.fftshift(np.fft.fft2(wave))) + 1e-6))])
+    assert peak.frequency[peak.amplitude.argmax()] == pytest.approx(0.25, abs=0.02)
+
+
+def test_profiles_state_the_cut_in_the_same_unit():
+    subject = student()
+    found = bands.profiles(subject, [example(i).image for i in range(2)])
+    levels = frequency_levels(subject, example().image)
+    assert [profile.level for profile in found] == [0, 1, 2]
+    for profile, level in zip(found, levels, strict=True):
+        assert profile.cut == pytest.approx(
+            (level.radius[0] / len(level.spectrum), level.radius[1] / level.spectrum.shape[1])
+        )
+    with pytest.raises(KitError, match="one size"):
+        bands.profiles(subject, [example().image, example(size=(96, 64)).image])
+
+
+def test_channels_by_class_are_weighted_means():
+    subject, examples = student(), [example(i) for i in range(3)]
+    for found in bands.channels(subject, examples):
+        assert found.images.shape[0] == 3 and found.classes == (0, 2, 1)
+        weights = np.array([1, 0.75, 0.5])  # of class 0
+        assert np.allclose(found.by_class[0], weights @ found.images / weights.sum(), atol=1e-6)
+        assert np.allclose(found.by_class[1], found.images[2], atol=1e-6)
+
+
+def test_other_cutoffs_leave_the_student_alone():
+    subject, examples = student(), [example(1)]
+    before = [lateral.d0 for _, lateral in bands.laterals(subject.net)]
+    low, same, high = bands.cutoffs(subject, examples, [0.5, 1, 4])
+    assert [lateral.d0 for _, lateral in bands.laterals(subject.net)] == before
+    assert same.changed_pixels == 0 and same.attention_change == (0, 0, 0) and max(low.attention_change) > 0
+    for less, usual, more in zip(low.low_energy, same.low_energy, high.low_energy, strict=True):
+        assert less < usual < more <= 1
+    assert high.radius == pytest.approx([4 * radius for radius in same.radius]) and 0 <= same.miou <= 1
+
+
+def test_what_cannot_be_measured_is_refused():
+    for factors in ([0], [-1.0], [float("inf")]):
+        with pytest.raises(KitError, match="factors above 0"):
+            bands.cutoffs(student(), [example()], factors)
+    with pytest.raises(KitError, match="infinite"):
+        bands.with_cutoff(student(**{"student.d0": "inf"}), 2.0)
+    with pytest.raises(KitError, match="plain"):
+        bands.channels(student(**{"student.selection": "plain"}), [example()])
