@@ -66,9 +66,9 @@ class DataConfig:
     jitter: float = 0.0
     """Strength of colour changes on labelled and weak images; 0 is none, as both papers have it."""
     labelled: int = 2
-    """Labelled images per step, over all processes."""
+    """Labelled images per step, over all processes and micro-steps."""
     unlabelled: int = 2
-    """Unlabelled images per step, over all processes."""
+    """Unlabelled images per step, over all processes and micro-steps."""
     workers: int = 0
     """Loader processes per training process; 0 reads in the training process."""
     cache: bool = False
@@ -101,7 +101,8 @@ class OptimConfig:
     name: str = "sgd"
     """ "sgd" (momentum 0.9, as published) or "adamw" (for training from scratch)."""
     lr: float = 0.005
-    """Base rate; at each step it is multiplied by (1 - step/steps) ** power."""
+    """Base rate; at each step it is multiplied by (1 - step/steps) ** power. It belongs to the images of a whole step,
+    so it stays what it is on any number of processes and micro-steps; who changes `data.labelled` scales it alike."""
     lag: int = 0
     """Steps by which the rate comes late; official for TriKD: 1, for there the rate is set after the step."""
     constant: tuple[str, ...] = ()
@@ -140,37 +141,75 @@ class TrainConfig:
     """Steps between checkpoints from which a killed run goes on."""
     ema_decay: float = 0.99
     """Of the running average of the student's weights (smaller in the first steps)."""
+    processes: int = 1
+    """Processes that share each step, one per GPU; a run refuses to start in any other number of them."""
+    accumulate: int = 1
+    """Micro-steps whose gradients add up to one step. Each sees its share of the step's images, so that a batch fits
+    into less memory. Batch norm sees a micro-step, and a loss is the mean of theirs."""
+    skip_nonfinite: int = 0
+    """Steps that may be passed over, without touching a weight, because their loss is nan or infinite."""
     precision: str = "auto"
-    """ "fp32", "bf16", or "auto": bf16 where the GPU has it."""
+    """ "fp32", "bf16", "fp16" (with a scaled loss, on GPUs), or "auto": bf16 where the GPU has it, fp16 on other GPUs,
+    fp32 on CPUs."""
     channels_last: bool = False
     """Keep filters and maps with the channels innermost, which convolutions of many machines prefer."""
     compile: bool = False
     """Compile every network with `torch.compile`: slow first steps, faster ones after."""
+    keep_views: bool = False
+    """Keep the networks that are trained beside the student too (TriKD's CNN and ViT, CPS's partner), so that they can
+    be looked into later; the published ones take 0.5 GB."""
 
     def __post_init__(self):
-        require_positive(steps=self.steps, log_every=self.log_every, checkpoint_every=self.checkpoint_every)
-        if self.checkpoint_every % self.log_every:
-            raise KitError(
-                f"train.checkpoint_every ({self.checkpoint_every}) must be a multiple of train.log_every "
-                f"({self.log_every}), so that a line of the log never straddles a checkpoint"
-            )
-        require_non_negative(eval_every=self.eval_every)
+        require_positive(steps=self.steps, log_every=self.log_every, checkpoint_every=self.checkpoint_every,
+                         processes=self.processes, accumulate=self.accumulate)  # fmt: skip
+        require_non_negative(eval_every=self.eval_every, skip_nonfinite=self.skip_nonfinite)
         require_share(ema_decay=self.ema_decay)
-        require_choice(("auto", "fp32", "bf16"), precision=self.precision)
+        require_choice(("auto", "fp32", "bf16", "fp16"), precision=self.precision)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvalConfig:
-    """How a network is judged on the val part. Only whole images so far, single scale, no flip."""
+    """How a network is judged on the val part: the protocol, what is computed at the end of a run, and how fast."""
 
+    mode: str = "whole"
+    """ "whole" images, or "slide": windows over each image, flush with its edges, whose probabilities are averaged."""
+    window: tuple[int, int] | None = None
+    """(height, width) of a window in pixels of the image as it is judged; needed by "slide"."""
+    stride: tuple[int, int] | None = None
+    """(height, width) from one window to the next, at most the window's; None is two thirds of it, rounded up."""
+    flip: bool = False
+    """Also ask about the mirrored image, and average."""
+    scales: tuple[float, ...] = (1.0,)
+    """Sizes at which each image is shown, as factors; probabilities are averaged."""
     batch: int = 4
     """Images of equal size predicted together."""
+    windows: int = 0
+    """Windows predicted together; 0 is 8 on an accelerator and 1 on a CPU, where more gain nothing."""
     limit: int = 0
     """Judge only the first `limit` val images; 0 is all. Recorded in the result."""
+    bins: int = 15
+    """Of equal width over the confidence, for the expected calibration error."""
+    boundary: float = 0.02
+    """Width of the band along borders that the boundary IoU looks at, as a share of the image's diagonal."""
+    resamples: int = 1000
+    """Draws of the bootstrap over images, for intervals of 95 %."""
 
     def __post_init__(self):
-        require_positive(batch=self.batch)
-        require_non_negative(limit=self.limit)
+        require_choice(("whole", "slide"), **{"evaluate.mode": self.mode})
+        if self.mode == "slide" and self.window is None:
+            raise KitError("evaluate.mode 'slide' needs evaluate.window, (height, width), most often that of data.crop")
+        if self.mode == "whole" and (self.window or self.stride):
+            raise KitError("evaluate.window and evaluate.stride belong to evaluate.mode 'slide'")
+        for side in (*(self.window or ()), *(self.stride or ())):
+            require_positive(**{"evaluate.window and evaluate.stride": side})
+        if self.stride and any(step > side for step, side in zip(self.stride, self.window, strict=True)):
+            raise KitError(f"evaluate.stride {self.stride} leaves gaps between windows of {self.window}")
+        if not self.scales or len(set(self.scales)) < len(self.scales):
+            raise KitError(f"evaluate.scales must be one or more different factors, got {self.scales}")
+        for scale in self.scales:
+            require_positive(**{"evaluate.scales": scale})
+        require_positive(batch=self.batch, bins=self.bins, boundary=self.boundary, resamples=self.resamples)
+        require_non_negative(limit=self.limit, windows=self.windows)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,16 +3,22 @@
 config.json                   the whole RunConfig, written first
 log.jsonl                     one line per `log_every` steps (loss, parts, rate), one per evaluation
 tensorboard/                  the same as TensorBoard events
-checkpoint.pt                 from which a killed run goes on; gone once it is finished
+checkpoint.pt                 from which a killed run goes on, and checkpoint_previous.pt; gone once it is finished
+nonfinite.pt                  what a run that stopped at a loss of nan or infinity saw and was
 student.safetensors           last weights of the student
 student_average.safetensors   their running average
+student_best.safetensors      those of the best evaluation on the way, if there were any
+view_*.safetensors            networks trained beside the student, with `train.keep_views`
+scores_*.npz                  what was counted on every val image, from which intervals and comparisons are made
 figures/                      whatever is drawn from the run
 result.json                   written last: a run without it is not finished
 import.json                   instead of all but config.json and weights: these come from elsewhere
 """
 
 import datetime
+import hashlib
 import json
+import os
 import platform
 import shutil
 import subprocess
@@ -24,13 +30,26 @@ from kit.config import RunConfig
 from kit.errors import KitError
 from kit.fields import differences, from_dict, to_dict
 from kit.paths import PROJECT
-from kit.storage import read_json, write_bytes, write_json
+from kit.storage import FULL, no_room, read_json, write_bytes, write_json
 
 SCHEMA = 1
 """Of result.json; raised when a reader of older files would go wrong."""
 
-INCIDENTAL = {"run_dir", "data.root", "data.workers", "data.cache", "data.cache_dir", "evaluate.batch"}
-"""Fields that may differ when a run is continued: they change where or how fast, not what."""
+INCIDENTAL = {"run_dir", "data.root", "data.workers", "data.cache", "data.cache_dir", "evaluate.batch",
+              "evaluate.windows", "train.checkpoint_every", "train.keep_views", "train.skip_nonfinite"}  # fmt: skip
+"""Fields that may differ when a run is continued: they change where, how fast or how safely, not what."""
+
+
+def identity(cfg: RunConfig) -> str:
+    """Digest of everything that defines a run: equal for configurations that differ in INCIDENTAL fields alone."""
+    plain = to_dict(cfg)
+    for name in INCIDENTAL:
+        *parents, last = name.split(".")
+        place = plain
+        for parent in parents:
+            place = place[parent]
+        del place[last]
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -52,6 +71,18 @@ class RunFolder:
         return self.path / "checkpoint.pt"
 
     @property
+    def previous_checkpoint_file(self) -> Path:
+        return self.path / "checkpoint_previous.pt"
+
+    @property
+    def nonfinite_file(self) -> Path:
+        return self.path / "nonfinite.pt"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.path / ".lock"
+
+    @property
     def result_file(self) -> Path:
         return self.path / "result.json"
 
@@ -64,8 +95,20 @@ class RunFolder:
         return self.path / "figures"
 
     def weights(self, which: str = "last") -> Path:
-        """File of the student's "last" weights or of their running "average"."""
+        """File of the student's "last" weights, of their running "average", or of the "best" evaluation's."""
         return self.path / ("student.safetensors" if which == "last" else f"student_{which}.safetensors")
+
+    def view(self, name: str) -> Path:
+        """File of the last weights of a network that was trained beside the student."""
+        return self.path / f"view_{name}.safetensors"
+
+    def views(self) -> list[str]:
+        """Names of the networks beside the student that the folder keeps."""
+        return sorted(path.stem.removeprefix("view_") for path in self.path.glob("view_*.safetensors"))
+
+    def scores(self, which: str = "last") -> Path:
+        """File of what was counted on every val image, of the "last", "average" or "best" weights."""
+        return self.path / f"scores_{which}.npz"
 
     def check_free(self, cfg: RunConfig) -> None:
         """Raise KitError if the folder holds another run than `cfg`, or is a file."""
@@ -81,18 +124,24 @@ class RunFolder:
             )
 
     def open(self, cfg: RunConfig) -> None:
-        """Make the folder and write down what it is for."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        """Write down what the folder is for, and clear away what killed processes left half written."""
         if not self.config_file.is_file():
             write_json(self.config_file, to_dict(cfg))
+        for half in self.path.glob(".*.tmp"):
+            half.unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Remove what a run has written before its first checkpoint, and the folder if nothing else is in it."""
-        for path in (self.config_file, self.log_file):
+        for path in (self.config_file, self.log_file, self.lock_file, self.weights("best")):
             path.unlink(missing_ok=True)
         shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
         if not any(self.path.iterdir()):
             self.path.rmdir()
+
+    def remove_checkpoints(self) -> None:
+        """Delete what a finished run no longer needs."""
+        for path in (self.checkpoint_file, self.previous_checkpoint_file):
+            path.unlink(missing_ok=True)
 
     def config(self) -> RunConfig:
         """The configuration the folder was made for."""
@@ -108,9 +157,20 @@ class RunFolder:
         return result
 
     def append_log(self, record: dict) -> None:
-        """Add a line to log.jsonl."""
-        with open(self.log_file, "a") as file:
-            file.write(json.dumps(record) + "\n")
+        """Add a line to log.jsonl. Raises KitError if there is no room for it."""
+        try:
+            with open(self.log_file, "a") as file:
+                file.write(json.dumps(record) + "\n")
+        except OSError as error:
+            if error.errno in FULL:
+                raise no_room(self.log_file, error) from error
+            raise
+
+    def flush_log(self) -> None:
+        """Bring log.jsonl to disk, so that it is never behind a checkpoint."""
+        if self.log_file.is_file():
+            with open(self.log_file, "rb") as file:
+                os.fsync(file.fileno())
 
     def log(self) -> list[dict]:
         """All whole lines of log.jsonl; a line that was cut off by a kill is left out."""
@@ -122,10 +182,14 @@ class RunFolder:
                 continue
         return records
 
-    def cut_log(self, step: int, total: int) -> None:
-        """Drop lines that a run which goes on from `step` will write again: later ones, and the final evaluation."""
-        final = [record for record in self.log() if "miou" in record and record["step"] == total]
-        kept = [record for record in self.log() if record["step"] <= step and record not in final]
+    def cut_log(self, step: int, evaluated: bool) -> None:
+        """Drop lines that a run which goes on from `step` will write again: later ones, and the evaluation at `step`
+        unless it is `evaluated` already."""
+        kept = [
+            record
+            for record in self.log()
+            if record["step"] < step or record["step"] == step and (evaluated or "miou" not in record)
+        ]
         write_bytes(self.log_file, "".join(json.dumps(record) + "\n" for record in kept).encode())
 
 

@@ -1,14 +1,25 @@
 """Files that are whole or absent: written under a temporary name, flushed, renamed."""
 
+import contextlib
+import errno
 import json
 import os
+import shutil
 from pathlib import Path
 
 from kit.errors import KitError
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a system says when a file may not grow: a full disk, a quota, a limit on the size of files."""
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that `path` never holds half of it, whenever the process is killed."""
+
+def write_bytes(path: Path, content: bytes | memoryview, previous: Path | None = None) -> None:
+    """Write a file so that `path` never holds half of it, whenever the process is killed or the power fails.
+
+    Args:
+        previous: the file that was there is kept under this name, from the moment the new one is safely on disk.
+    Raises: KitError if there is no room; what was there is left as it was.
+    """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -16,9 +27,51 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        if previous is not None and path.exists():
+            _keep(path, previous)
         os.replace(temporary, path)
+        flush_folder(path.parent)
+    except OSError as error:
+        if error.errno in FULL:
+            raise no_room(path, error, len(content)) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _keep(path: Path, previous: Path) -> None:
+    """A second name for a file, so that it is there under one of them at every moment."""
+    link = previous.with_name(f".{previous.name}.{os.getpid()}.tmp")
+    link.unlink(missing_ok=True)
+    try:
+        os.link(path, link)
+    except OSError:  # a file system without hard links
+        os.replace(path, previous)
+    else:
+        os.replace(link, previous)
+        link.unlink(missing_ok=True)  # renaming one name of a file to another of the same does nothing
+
+
+def flush_folder(folder: Path) -> None:
+    """Bring the names in a folder to disk, where the system can."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def no_room(path: Path, error: OSError, wanted: int = 0) -> KitError:
+    """What to say when the disk is full."""
+    with contextlib.suppress(OSError):
+        free = shutil.disk_usage(Path(path).parent).free
+        size = f" {wanted / 1e6:.1f} MB were wanted," if wanted else ""
+        return KitError(
+            f"{path} cannot be written: {os.strerror(error.errno)};{size} {free / 1e6:.1f} MB are free. Whatever was "
+            "saved before is whole: make room and start the same command again"
+        )
+    return KitError(f"{path} cannot be written: {os.strerror(error.errno)}")
 
 
 def write_json(path: Path, content: object) -> None:

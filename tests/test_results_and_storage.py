@@ -38,9 +38,9 @@ def test_a_log_is_cut_where_a_run_goes_on(tmp_path):
         folder.append_log(record)
     folder.log_file.write_text(folder.log_file.read_text() + '{"step": 8, "lo')  # cut off by a kill
     assert [r["step"] for r in folder.log()] == [2, 4, 4, 6]
-    folder.cut_log(4, total=10)
+    folder.cut_log(4, evaluated=True)
     assert folder.log() == [{"step": 2, "loss": 1.0}, {"step": 4, "loss": 1.0}, {"step": 4, "miou": 0.1}]
-    folder.cut_log(4, total=4)  # the final evaluation is made again
+    folder.cut_log(4, evaluated=False)  # it is made again
     assert folder.log()[-1] == {"step": 4, "loss": 1.0}
 
 
@@ -49,6 +49,7 @@ def test_a_folder_knows_its_run(tmp_path):
     with pytest.raises(KitError, match="holds no run"):
         load_run(folder.path)
     cfg = configure(method="cps", run_dir=str(folder.path))
+    folder.path.mkdir()
     folder.open(cfg)
     folder.check_free(cfg)
     assert folder.config() == cfg

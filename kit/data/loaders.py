@@ -46,28 +46,44 @@ def _order_apart(count: int, seed: int, stream: int, epoch: int, batch: int) -> 
 
 
 class TrainBatches(Dataset):
-    """Step number -> this process's part of the step's `Batch`.
+    """Number of a micro-step -> this process's part of its step's `Batch`. Without accumulation these are the steps.
 
     Args:
         rank, world: this process and the number of processes; the images of a step are dealt out in turn.
+        accumulate: micro-steps of a step.
     Raises: KitError if unlabelled images are wanted and the split has none.
     """
 
     def __init__(self, cfg: DataConfig, files: SegFiles, split: Split, views: Views, seed: int, steps: int,
-                 rank: int = 0, world: int = 1):  # fmt: skip
+                 rank: int = 0, world: int = 1, accumulate: int = 1):  # fmt: skip
         if views.unlabelled and not split.pool:
             raise KitError(f"split {split.name!r} leaves no unlabelled image, which this method needs")
         self.cfg, self.files, self.split, self.views = cfg, files, split, views
-        self.seed, self.steps, self.rank, self.world = seed, steps, rank, world
+        self.seed, self.steps, self.rank, self.world, self.accumulate = seed, steps, rank, world, accumulate
 
     def __len__(self) -> int:
-        return self.steps
+        return self.steps * self.accumulate
 
-    def __getitem__(self, step: int) -> Batch:
-        """Every image is written straight into its place of the batch, already normalised; the rest is padding."""
+    def __getitem__(self, index: int) -> Batch:
+        step, micro = divmod(index, self.accumulate)
+        return self.part(step, self.place(micro))
+
+    @property
+    def parts(self) -> int:
+        """Into how many parts a step is divided: one for every micro-step of every process."""
+        return self.world * self.accumulate
+
+    def place(self, micro: int) -> int:
+        """Which of the parts this process sees in its micro-step number `micro`."""
+        return micro * self.world + self.rank
+
+    def part(self, step: int, number: int) -> Batch:
+        """One of the parts of a step, whichever process it belongs to.
+
+        Every image is written straight into its place of the batch, already normalised; the rest is padding."""
         crop, strong = self.cfg.crop, self.views.strong
-        labelled = list(self._deal(step, LABELLED, self.split.labelled))
-        unlabelled = list(self._deal(step, UNLABELLED, self.split.pool)) if self.views.unlabelled else []
+        labelled = list(self._deal(step, number, LABELLED, self.split.labelled))
+        unlabelled = list(self._deal(step, number, UNLABELLED, self.split.pool)) if self.views.unlabelled else []
         batch = Batch(
             images=torch.zeros(len(labelled), 3, *crop),
             masks=torch.full((len(labelled), *crop), IGNORE),
@@ -83,10 +99,11 @@ class TrainBatches(Dataset):
             self._unlabelled(name, rng, *places)
         return batch
 
-    def _deal(self, step: int, stream: int, ids: tuple[str, ...]) -> Iterator[tuple[str, np.random.Generator]]:
-        """This process's images of a step, each with its own random numbers."""
+    def _deal(self, step: int, part: int, stream: int,
+              ids: tuple[str, ...]) -> Iterator[tuple[str, np.random.Generator]]:  # fmt: skip
+        """The images of a part of a step, each with its own random numbers."""
         batch = self.cfg.labelled if stream == LABELLED else self.cfg.unlabelled
-        for place in range(self.rank, batch, self.world):
+        for place in range(part, batch, self.parts):
             ticket = step * batch + place
             epoch, at = divmod(ticket, len(ids))
             apart = batch if stream == UNLABELLED else 0
@@ -122,7 +139,7 @@ class TrainBatches(Dataset):
 
 def train_loader(batches: TrainBatches, start: int) -> InOrder:
     """Batches of the steps from `start` to the end, in order."""
-    return InOrder(batches, range(start, batches.steps), batches.cfg.workers)
+    return InOrder(batches, range(start * batches.accumulate, len(batches)), batches.cfg.workers)
 
 
 class ValImages(Dataset):
@@ -137,9 +154,10 @@ class ValImages(Dataset):
 
     def __getitem__(self, index: int) -> tuple[str, Tensor, Tensor]:
         name = self.ids[index]
-        return name, normalise(self.files.image(name)), self.files.full_mask(name)
+        # a copy: a mask that is mapped from the cache cannot be handed over by a loader process
+        return name, normalise(self.files.image(name)), self.files.full_mask(name).clone()
 
 
-def val_loader(images: ValImages, workers: int) -> InOrder:
-    """The val images, in order."""
-    return InOrder(images, range(len(images)), workers)
+def val_loader(images: ValImages, workers: int, rank: int = 0, world: int = 1) -> InOrder:
+    """The val images in order; of several processes, each gets every world-th, and no image comes twice."""
+    return InOrder(images, range(rank, len(images), world), workers)

@@ -1,5 +1,6 @@
 """Items of a data set in a given order, made ahead of time by worker processes that say what went wrong in one line."""
 
+import signal
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -25,6 +26,7 @@ class InOrder:
             num_workers=workers,
             pin_memory=torch.cuda.is_available(),
             generator=torch.Generator(),  # else each iterator draws from the global one
+            worker_init_fn=_stay,
         )
 
     def __len__(self) -> int:
@@ -42,6 +44,14 @@ class InOrder:
             raise KitError(
                 "a loader process was killed, most often for want of memory; lower data.workers or the size of a batch"
             ) from error
+
+
+def _stay(worker: int) -> None:
+    """A signal to a whole job asks the training process to save and leave, which needs its workers until then. They go
+    when it does."""
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 class _Errors(Dataset):

@@ -1,6 +1,12 @@
-"""What every loss shares: one reduction over valid pixels, and checks at the door."""
+"""What every loss shares: one reduction over valid pixels, and checks at the door.
+
+Where several processes share a step, each divides by its part of the count of all of them, so that the mean of their
+losses, which is what distributed training takes the gradient of, is the loss of the whole step. With a count of its
+own, a process with few valid pixels would weigh as much as one with many.
+"""
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from kit.errors import KitError
@@ -12,9 +18,33 @@ def at_least_float32(x: Tensor) -> Tensor:
 
 
 def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
-    """Mean of `values` where `valid` (bool, same shape) is True; 0 with a zero gradient if it is nowhere."""
+    """Mean of `values` where `valid` (bool, same shape) is True; 0 with a zero gradient if it is nowhere.
+
+    In one of several processes: the sum of its values over a process's mean share of all valid ones."""
     require_same_shape(values, valid)
-    return values.masked_fill(~valid, 0.0).sum() / valid.sum().clamp(min=1)
+    return values.masked_fill(~valid, 0.0).sum() / _share(valid.sum())
+
+
+def of_all_processes(values: Tensor) -> Tensor:
+    """`values` (N,) of every process, of the same number in each, in one row (processes * N,); no gradient."""
+    if not _several():
+        return values
+    gathered = [torch.empty_like(values) for _ in range(dist.get_world_size())]
+    dist.all_gather(gathered, values.contiguous())
+    return torch.cat(gathered)
+
+
+def _share(count: Tensor) -> Tensor:
+    """A process's mean share of a count, that of all of them being 1 at least."""
+    if not _several():
+        return count.clamp(min=1)
+    count = count.clone()
+    dist.all_reduce(count)
+    return count.clamp(min=1) / dist.get_world_size()
+
+
+def _several() -> bool:
+    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
 def require_same_shape(a: Tensor, b: Tensor) -> None:

@@ -36,6 +36,11 @@ class Method(nn.Module, ABC):
     def predictor(self) -> Segmenter:
         """The network that is evaluated, saved and shown."""
 
+    def companions(self) -> dict[str, Segmenter]:
+        """Networks that are trained beside the student, by name."""
+        nets = {name: net for name, net in self.named_children() if isinstance(net, Segmenter)}
+        return {name: net for name, net in nets.items() if net is not self.predictor()}
+
     def after_step(self, progress: Progress) -> None:
         """Called after the optimiser's step: averaged weights and the like."""
 

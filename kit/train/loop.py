@@ -1,288 +1,296 @@
 """fit(cfg): the only training loop."""
 
+import contextlib
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import safetensors.torch
 import torch
 from accelerate import Accelerator
 from accelerate.utils import send_to_device
-from torch.utils.tensorboard import SummaryWriter
+from torch import nn
 
 from kit.config import RunConfig
 from kit.data.loaders import train_loader, val_loader
 from kit.errors import KitError
 from kit.evaluate.metrics import Scores
-from kit.evaluate.run import PROTOCOL, evaluate
-from kit.fields import to_dict
+from kit.lock import locked
 from kit.models.segmenter import Segmenter
 from kit.models.wrappers import Averaged
-from kit.results import SCHEMA, RunFolder, provenance
-from kit.storage import write_bytes, write_json
-from kit.train import watch
-from kit.train.checkpoint import load_checkpoint, save_checkpoint
-from kit.train.optim import make_optimizer, set_lr
+from kit.results import RunFolder, identity, provenance
+from kit.storage import FULL, no_room, write_json
+from kit.train import state
+from kit.train.checkpoint import Checkpoints
+from kit.train.finite import WATCHED, Guard, non_finite
+from kit.train.judge import judge
+from kit.train.logbook import Logbook
+from kit.train.memory import out_of_memory
+from kit.train.optim import make_optimizer, set_lr, share_of_a_step
+from kit.train.pictures import val_pictures
 from kit.train.prepare import Parts, prepare
 from kit.train.progress import Reporter
-from kit.types import Progress
-
-WATCHED = ("cpu",)
-"""Devices where every loss is looked at; on others the look would make each step wait for the one before."""
-
-
-@dataclass
-class Tally:
-    """What a run has spent and seen so far; kept in its checkpoints."""
-
-    seconds: float = 0.0
-    """Spent in training steps."""
-    best: dict | None = None
-    """{"miou", "step"} of the best evaluation on the way."""
-    losses: dict[str, list[torch.Tensor]] = field(default_factory=dict)
-    """Since the last line of the log, left on the device; empty whenever a checkpoint is written."""
-    counts: dict[str, torch.Tensor] = field(default_factory=dict)
-    """Likewise, sums of `StepOutput.stats`."""
+from kit.train.record import result_of
+from kit.train.stop import Interrupted, Stop, leave
+from kit.train.tally import Tally
+from kit.train.world import World, make_accelerator
+from kit.types import Batch, Progress
 
 
 def fit(cfg: RunConfig) -> dict:
     """Train, evaluate and write the run's folder; return the content of its result.json.
 
-    A folder that holds a finished run of the same configuration is not trained again, one that was killed goes on
-    from its last checkpoint and ends with the weights it would have had.
+    Called by each of `train.processes` processes, which torchrun starts (`kit.train.launch` does it for you). A folder
+    that holds a finished run of the same configuration is not trained again, one that was killed goes on from its last
+    checkpoint and ends with the weights, scores and log it would have had.
 
     Raises: KitError for data, split, networks or a folder that do not fit the configuration, before anything is
-    written; and if the loss stops being finite: on a CPU before the optimiser touches the weights, on an accelerator,
-    where looking at every loss would make every step wait, at the next line of the log. No checkpoint, score or
-    result is written in between, so that what is on disk is always from before.
+    written; for a folder in use, a full disk, too little memory; and for a loss that is not finite, which never
+    reaches the weights (`kit.train.finite`). KeyboardInterrupt or SystemExit after SIGINT, SIGTERM or SIGUSR1, once
+    the step is done and a checkpoint is written.
     """
     folder = RunFolder(Path(cfg.run_dir))
     folder.check_free(cfg)
-    accelerator = Accelerator(mixed_precision=_precision(cfg.train.precision))
     label = f"{cfg.method.name} ({folder.path.name})"
+    accelerator = make_accelerator(cfg)
     done = folder.result()
     if done is not None:
         Reporter(label, 0, 0, not accelerator.is_main_process).say(f"already finished in {folder.path}")
+        if accelerator.is_main_process:
+            folder.remove_checkpoints()  # of a process that was killed while it left
         return done
-    parts = prepare(cfg, accelerator.process_index, accelerator.num_processes)
-    if accelerator.is_main_process:
-        folder.open(cfg)
-    run = Run(cfg, folder, accelerator, parts)
-    reporter = Reporter(label, run.start, cfg.train.steps, not accelerator.is_main_process)
-    if parts.split.warning:
-        reporter.say(parts.split.warning)
-    try:
-        run.train(reporter)
-        return run.finish(reporter)
-    except KitError:
-        if accelerator.is_main_process and not folder.checkpoint_file.exists():
-            folder.discard()  # nothing to go on from: leave no half of a run behind
-        raise
-    finally:
-        reporter.close()
-        run.close()
+    world = World(accelerator, cfg)
+    parts = prepare(cfg, world.rank, world.size)
+    with contextlib.ExitStack() as held:
+        world.on_first(lambda: held.enter_context(locked(folder.lock_file, f"the run folder {folder.path}")))
+        done = folder.result()
+        if done is not None:  # by another process while this one prepared
+            return done
+        world.on_first(lambda: folder.open(cfg))
+        reporter = Reporter(label, 0, cfg.train.steps, not world.first)
+        held.callback(reporter.close)
+        try:
+            with Stop() as stop:
+                run = Run(cfg, folder, accelerator, world, parts, stop, reporter)
+                held.callback(run.log.close)
+                return run.go()
+        except KitError:
+            if world.first and not folder.checkpoint_file.exists():
+                folder.discard()  # nothing to go on from: leave no half of a run behind
+            raise
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            raise no_room(folder.path, error) from error
+        except RuntimeError as error:
+            problem = out_of_memory(cfg, error, accelerator.device)
+            if problem is None:
+                raise
+            raise problem from error
 
 
 class Run:
     """One run in progress: the method, its optimiser, the average of its student, and where it stands."""
 
-    def __init__(self, cfg: RunConfig, folder: RunFolder, accelerator: Accelerator, parts: Parts):
-        self.cfg, self.folder, self.accelerator, self.parts = cfg, folder, accelerator, parts
-        saved = load_checkpoint(folder.checkpoint_file)
+    def __init__(self, cfg: RunConfig, folder: RunFolder, accelerator: Accelerator, world: World, parts: Parts,
+                 stop: Stop, reporter: Reporter):  # fmt: skip
+        self.cfg, self.folder, self.accelerator, self.world, self.parts = cfg, folder, accelerator, world, parts
+        self.stop, self.reporter, self.clock = stop, reporter, time.monotonic()
+        self.checkpoints = Checkpoints(folder.checkpoint_file, folder.previous_checkpoint_file, identity(cfg))
+        saved, problems = self.checkpoints.load()
+        device, method = accelerator.device, parts.method
         if cfg.train.channels_last:
-            parts.method.to(memory_format=torch.channels_last)
-        optimizer = make_optimizer(cfg.optim, parts.method)
-        self.average = Averaged(parts.method.predictor(), cfg.train.ema_decay).to(accelerator.device)
-        self.start, self.tally = 0, Tally()
+            method.to(memory_format=torch.channels_last)
+        self.average = Averaged(method.predictor(), cfg.train.ema_decay).to(device)
+        if world.size > 1 and device.type == "cuda":
+            method = nn.SyncBatchNorm.convert_sync_batchnorm(method)
+        optimizer = make_optimizer(cfg.optim, method.to(device), fused=device.type not in WATCHED)
+        self.start, self.evaluated, self.tally, self.best_weights = 0, True, Tally(), None
         if saved:
-            if saved["teachers"] != parts.teachers:
-                raise KitError(f"the teachers of {folder.path} have changed since it broke off; delete the folder")
-            parts.method.load_state_dict(saved["method"])
-            self.average.load_state_dict(saved["average"])
-            self.start, self.tally = saved["step"], Tally(saved["seconds"], saved["best"])
-        self.method, self.optimizer = accelerator.prepare(parts.method, optimizer)
-        if saved:  # after `prepare`, so that its state lands on the device of the weights
-            self.optimizer.load_state_dict(saved["optimizer"])
+            state.restore_networks(self, saved)
+        self.method, self.optimizer = accelerator.prepare(method, optimizer)
+        if saved:
+            state.restore_rest(self, saved)
         if cfg.train.compile:
-            for net in parts.method.modules():
+            for net in method.modules():
                 if isinstance(net, Segmenter):  # a whole method would be compiled again as its progress changes
                     net.compile()
+        self.guard = Guard(cfg.train.skip_nonfinite, self.tally.skipped, method, device, world)
         self.provenance = provenance()  # now: the sources may change while it runs
-        self.events, self.alarmed = None, False
-        if accelerator.is_main_process:
-            folder.cut_log(self.start, cfg.train.steps)
-            self.events = SummaryWriter(folder.path / "tensorboard", purge_step=self.start or None)
-
-    def close(self) -> None:
-        """Let go of open files."""
-        if self.events is not None:
-            self.events.close()
+        self.log = Logbook(folder, self.start, self.evaluated, silent=not world.first)
+        for problem in problems:
+            reporter.say(f"{problem}; the one before it is used, from step {self.start}")
+            self.log.write({"step": self.start, "note": problem}, {})
 
     @property
     def student(self) -> Segmenter:
         """The network that is kept."""
         return self.accelerator.unwrap_model(self.method).predictor()
 
-    def train(self, reporter: Reporter) -> None:
+    def go(self) -> dict:
+        """All that is left to do; the result."""
+        for line in (self.parts.split.warning, share_of_a_step(self.cfg)):
+            if line:
+                self.reporter.say(line)
+        try:
+            self.train()
+            return self.finish()
+        except Interrupted:
+            raise leave(self.stop.signal) from None
+
+    def train(self) -> None:
         """All steps that are left."""
         cfg, steps = self.cfg, self.cfg.train.steps
         if self.start:
-            reporter.say(f"goes on at step {self.start} of {steps}")
-        self.method.train()
-        clock = time.monotonic()
+            self.reporter.say(f"goes on at step {self.start} of {steps}")
+            self.reporter.start_at(self.start)
         batches = iter(train_loader(self.parts.batches, self.start))
+        if not self.evaluated and self.start < steps:
+            self.evaluate(self.start)
+        self.method.train()
+        self.clock = time.monotonic()
         for step in range(self.start, steps):
-            self.one_step(step, next(batches))
-            reporter.step()
+            self.one_step(step, [next(batches) for _ in range(cfg.train.accumulate)])
+            self.reporter.step()
             done = step + 1
             if done % cfg.train.log_every == 0 or done == steps:
-                now = time.monotonic()
-                self.tally.seconds, clock = self.tally.seconds + now - clock, now
-                self.write_log(done, reporter)
+                self.write_log(done)
             if cfg.train.eval_every and done % cfg.train.eval_every == 0 and done < steps:
-                paused = time.monotonic()
-                self.evaluate(done, reporter)
-                self.method.train()
-                clock += time.monotonic() - paused
-            if done % cfg.train.checkpoint_every == 0 or done == steps:  # a line of the log was just written
-                self.save(done)
+                self.evaluate_between(done)
+            asked = self.world.most(self.stop.signal)
+            if done % cfg.train.checkpoint_every == 0 or done == steps or asked:
+                self.save(done, evaluated=done < steps)
+            if asked:
+                self.reporter.say(f"stopped by signal {asked} after step {done}; the same command goes on from there")
+                raise leave(asked)
 
-    def one_step(self, step: int, batch) -> None:
-        """Forward, backward, finite check, clip, optimiser, averages."""
-        cfg = self.cfg
-        state = np.random.SeedSequence([cfg.seed, step, self.accelerator.process_index]).generate_state(1)
-        torch.manual_seed(int(state[0]))  # dropout, the same in a resumed run
-        progress = Progress(step, cfg.train.steps, np.random.default_rng([cfg.seed, step, 3]))
+    def one_step(self, step: int, batches: list[Batch]) -> None:
+        """Forward and backward of every micro-step, finite check, clip, optimiser, averages."""
+        cfg, count, outs, stopped = self.cfg, len(batches), [], False
         set_lr(self.optimizer, cfg.optim, step, cfg.train.steps)
-        out = self.method(send_to_device(batch, self.accelerator.device), progress)
-        for name, value in {"loss": out.loss.detach(), **out.parts}.items():
-            self.tally.losses.setdefault(name, []).append(value)
-        for name, value in out.stats.items():
-            self.tally.counts[name] = self.tally.counts.get(name, 0) + value
-        if self.accelerator.device.type in WATCHED:
-            self.refuse_non_finite(step)
-        self.accelerator.backward(out.loss)
-        if cfg.optim.clip:
-            self.accelerator.clip_grad_norm_(self.method.parameters(), cfg.optim.clip)
-        self.optimizer.step()
+        self.guard.begin()
+        for micro, batch in enumerate(batches):
+            place = self.parts.batches.place(micro)
+            torch.manual_seed(int(np.random.SeedSequence([cfg.seed, step, place]).generate_state(1)[0]))  # dropout
+            progress = Progress(step, cfg.train.steps, np.random.default_rng([cfg.seed, step, 3, place]))
+            alone = self.accelerator.no_sync(self.method) if micro + 1 < count else contextlib.nullcontext()
+            with alone:
+                outs.append(self.method(send_to_device(batch, self.accelerator.device), progress))
+                stopped = self.guard.watch(outs[-1].loss)
+                if stopped:
+                    break
+                self.accelerator.backward(outs[-1].loss / count if count > 1 else outs[-1].loss)
+        self.tally.add(outs)
+        if not stopped:
+            stopped = self.update()
         self.optimizer.zero_grad(set_to_none=True)
+        self.guard.end(stopped)
+        if stopped:
+            self.look(step + 1)  # raises, unless a few may be passed over
+            return
         self.average.update(self.student, step)
         self.accelerator.unwrap_model(self.method).after_step(progress)
 
-    def refuse_non_finite(self, step: int) -> None:
-        """Raise KitError if a loss since the last line of the log is not finite; `step` is that of the latest."""
-        losses = torch.stack(self.tally.losses["loss"]).isfinite()
-        if not losses.all():
-            first = int(losses.int().argmin())
-            values = {name: of_steps[first].item() for name, of_steps in self.tally.losses.items()}
-            parts = ", ".join(f"{name} {value:.3g}" for name, value in values.items() if name != "loss")
-            at = step - len(losses) + 1 + first
-            raise KitError(f"loss is {values['loss']} at step {at} ({parts}); lower optim.lr or set optim.clip")
+    def update(self) -> bool:
+        """Clip and step, unless loss or gradient is not finite; True if that was seen and the step was not taken."""
+        guard, scaler, norm = self.guard, self.accelerator.scaler, None
+        if scaler is not None and not guard.watched:
+            guard.poison()
+        if self.cfg.optim.clip:
+            norm = self.accelerator.clip_grad_norm_(self.method.parameters(), self.cfg.optim.clip)
+        if guard.watched and norm is not None and not norm.isfinite():
+            return True
+        if scaler is None and not guard.watched:
+            self.optimizer.optimizer.found_inf = guard.gate(norm)
+        self.optimizer.step()
+        return False
 
-    def write_log(self, done: int, reporter: Reporter) -> None:
+    def look(self, done: int) -> None:
+        """Raise KitError, and save what there is to see, if more losses were not finite than may be. Waits for the
+        device; called before anything is written."""
+        flags, total = self.guard.look()
+        self.tally.bad += flags
+        self.tally.skipped = total
+        bad = [done - len(self.tally.bad) + i for i, flag in enumerate(self.tally.bad) if flag]
+        allowed = self.cfg.train.skip_nonfinite
+        if total > allowed:
+            at = bad[allowed - total]
+            raise non_finite(self, at, at - done)
+        if any(flags):
+            where = ", ".join(map(str, bad))
+            self.reporter.say(f"passed over, for want of a finite loss: step {where} ({total} of at most {allowed})")
+
+    def write_log(self, done: int) -> None:
         """One line with the means since the last one."""
-        self.refuse_non_finite(done - 1)
-        means = {name: torch.stack(values).mean().item() for name, values in self.tally.losses.items()}
-        self.tally.losses = {}
-        record = {
-            "step": done,
-            "loss": means.pop("loss"),
-            "parts": means,
-            "lr": self.optimizer.param_groups[0]["lr"],
-            "seconds": round(self.tally.seconds, 3),
-        }
-        scalars = {"loss": record["loss"], "lr": record["lr"], **means}
-        pseudo = self.look_at_pseudo_labels(done, record, reporter)
-        self.write(record, {f"train/{name}": value for name, value in scalars.items()} | pseudo)
-        reporter.record(record)
+        self.look(done)
+        self.tick()
+        rate = self.optimizer.param_groups[0]["lr"]
+        self.log.train_line(done, self.cfg.train.steps, self.tally, self.world, rate, self.parts.spec, self.reporter)
 
-    def look_at_pseudo_labels(self, done: int, record: dict, reporter: Reporter) -> dict[str, float]:
-        """Add what the counts say to a line of the log, raise the alarm once if it is called for; return numbers."""
-        if not self.tally.counts:
-            return {}
-        record["pseudo"] = watch.shares(self.tally.counts)
-        self.tally.counts = {}
-        line = watch.alarm(record["pseudo"], done, self.cfg.train.steps)
-        if line:
-            record["alarm"] = line
-            if not self.alarmed:
-                reporter.say(f"ALARM at step {done}: {line}")
-        self.alarmed = bool(line)
-        return watch.scalars(record["pseudo"], self.parts.spec.classes)
+    def tick(self) -> None:
+        """Bring the time spent in steps up to date."""
+        now = time.monotonic()
+        self.tally.seconds, self.clock = self.tally.seconds + now - self.clock, now
 
-    def evaluate(self, done: int, reporter: Reporter) -> tuple[Scores, Scores]:
+    def evaluate_between(self, done: int) -> None:
+        """An evaluation on the way; a signal breaks it off, and it is made again when the run goes on."""
+        self.tick()
+        try:
+            self.evaluate(done)
+        except Interrupted:
+            self.clock = time.monotonic()
+            self.save(done, evaluated=False)
+            raise
+        self.method.train()
+        self.clock = time.monotonic()
+
+    def evaluate(self, done: int) -> tuple[Scores, Scores]:
         """Scores of the student and of its average on the val part."""
-        if self.tally.losses:
-            self.refuse_non_finite(done - 1)
-        items = val_loader(self.parts.val, self.cfg.data.workers)
-        last, average = (
-            evaluate(net, items, self.parts.spec, self.cfg.evaluate.batch) for net in (self.student, self.average.net)
-        )
+        self.look(done)
+        self.world.same_buffers(self.method, self.average)
+        nets = {"last": self.student, "average": self.average.net}
+        last, average = (judge(self, which, net, done == self.cfg.train.steps) for which, net in nets.items())
         if self.tally.best is None or last.miou > self.tally.best["miou"]:
             self.tally.best = {"miou": last.miou, "step": done}
+            if self.cfg.train.eval_every:
+                self.best_weights = state.weights(self.student)
+                self.world.on_first(lambda: state.write_weights(self.folder.weights("best"), self.best_weights))
         record = {"step": done, "miou": last.miou, "average_miou": average.miou}
-        self.write(record, {"val/miou": last.miou, "val/average_miou": average.miou})
-        reporter.record(record)
+        pictures = val_pictures(self.student, self.parts.val, self.parts.spec) if self.world.first else []
+        self.log.write(record, {"val/miou": last.miou, "val/average_miou": average.miou}, pictures)
+        self.reporter.record(record)
         return last, average
 
-    def write(self, record: dict, scalars: dict[str, float]) -> None:
-        """A line to log.jsonl and its numbers to TensorBoard, from the first process."""
-        if self.events is not None:
-            self.folder.append_log(record)
-            for name, value in scalars.items():
-                self.events.add_scalar(name, value, record["step"])
+    def val_items(self):
+        """The val images, until a signal comes (of several processes, none breaks off while others go on)."""
+        for item in val_loader(self.parts.val, self.cfg.data.workers, self.world.rank, self.world.size):
+            if self.stop.signal and self.world.size == 1:
+                raise Interrupted
+            yield item
 
-    def save(self, done: int) -> None:
-        """A checkpoint from which the run can go on at step `done`."""
-        if self.accelerator.is_main_process:
-            state = {
-                "step": done,
-                "seconds": self.tally.seconds,
-                "best": self.tally.best,
-                "teachers": self.parts.teachers,
-                "method": self.accelerator.unwrap_model(self.method).state_dict(),
-                "average": self.average.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-            }
-            save_checkpoint(self.folder.checkpoint_file, state)
+    def save(self, done: int, evaluated: bool) -> None:
+        """A checkpoint from which the run can go on at step `done`, before or after the evaluation at that step."""
+        self.look(done)
+        self.tick()
+        saved = state.capture(self, done, evaluated)
+        self.folder.flush_log()
+        self.world.on_first(lambda: self.checkpoints.save(saved))
 
-    def finish(self, reporter: Reporter) -> dict:
+    def finish(self) -> dict:
         """Final scores, weights and result.json."""
         started = time.monotonic()
-        last, average = self.evaluate(self.cfg.train.steps, reporter)
-        result = {
-            "schema": SCHEMA,
-            "method": self.cfg.method.name,
-            "config": to_dict(self.cfg),
-            "seed": self.cfg.seed,
-            "dataset": self.parts.spec.record(),
-            "split": self.parts.split.record(),
-            "teachers": self.parts.teachers,
-            "protocol": PROTOCOL,
-            "steps": self.cfg.train.steps,
-            "last": last.record(),
-            "average": average.record(),
-            "best": self.tally.best,
-            "student_parameters": sum(p.numel() for p in self.student.parameters()),
-            "seconds": {"train": round(self.tally.seconds, 2), "evaluate": round(time.monotonic() - started, 2)},
-            "device": str(self.accelerator.device),
-            "processes": self.accelerator.num_processes,
-            "threads": torch.get_num_threads(),
-            "weights": self.folder.weights().name,
-            **self.provenance,
-        }
-        if self.accelerator.is_main_process:
-            for which, net in (("last", self.student), ("average", self.average.net)):
-                weights = {name: value.contiguous() for name, value in net.state_dict().items()}
-                write_bytes(self.folder.weights(which), safetensors.torch.save(weights))
-            write_json(self.folder.result_file, result)
-            self.folder.checkpoint_file.unlink(missing_ok=True)
+        last, average = self.evaluate(self.cfg.train.steps)
+        result = result_of(self, last, average, time.monotonic() - started)
+        self.world.on_first(lambda: self.write_result(result))
         return result
 
-
-def _precision(wanted: str) -> str:
-    """Accelerate's name of a precision."""
-    if wanted == "auto":
-        wanted = "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "fp32"
-    return {"fp32": "no", "bf16": "bf16"}[wanted]
+    def write_result(self, result: dict) -> None:
+        """Weights first, the result last."""
+        for which, net in (("last", self.student), ("average", self.average.net)):
+            state.write_weights(self.folder.weights(which), state.weights(net))
+        if self.cfg.train.keep_views:
+            for name, net in self.accelerator.unwrap_model(self.method).companions().items():
+                state.write_weights(self.folder.view(name), state.weights(net))
+        if self.best_weights is not None:  # what is there may be of a later step that a killed process had reached
+            state.write_weights(self.folder.weights("best"), self.best_weights)
+        write_json(self.folder.result_file, result)
+        self.folder.remove_checkpoints()

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from kit.config import OptimConfig
+from kit.config import OptimConfig, RunConfig
 from kit.errors import unknown
 
 
@@ -16,8 +16,12 @@ def poly_lr(step: int, total: int, power: float = 0.9, warmup: int = 0) -> float
     return rise * (1.0 - min(step, total) / total) ** power
 
 
-def make_optimizer(cfg: OptimConfig, method: nn.Module) -> torch.optim.Optimizer:
+def make_optimizer(cfg: OptimConfig, method: nn.Module, fused: bool = False) -> torch.optim.Optimizer:
     """SGD or AdamW over all parameters that want a gradient.
+
+    Args:
+        fused: one kernel for all parameters, which can be told on the device to leave them alone (`kit.train.finite`);
+            the networks must be where they are trained.
 
     Groups: encoders and the rest (whose rate is multiplied by `decoder_lr`), with and without weight decay, and those
     of the networks in `cfg.constant` apart. A group's "scale" is its factor on the base rate, and "constant" says
@@ -39,8 +43,13 @@ def make_optimizer(cfg: OptimConfig, method: nn.Module) -> torch.optim.Optimizer
         for (scale, decay, constant), params in groups.items()
     ]
     if cfg.name == "adamw":
-        return torch.optim.AdamW(listed, lr=cfg.lr)
-    return torch.optim.SGD(listed, lr=cfg.lr, momentum=0.9)
+        return torch.optim.AdamW(listed, lr=cfg.lr, fused=fused)
+    optimizer = torch.optim.SGD(listed, lr=cfg.lr, momentum=0.9, fused=fused)
+    if fused:  # a first step that leaves everything alone would otherwise leave momentum without any value
+        for group in listed:
+            for parameter in group["params"]:
+                optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimizer
 
 
 def set_lr(optimizer: torch.optim.Optimizer, cfg: OptimConfig, step: int, total: int) -> None:
@@ -48,3 +57,16 @@ def set_lr(optimizer: torch.optim.Optimizer, cfg: OptimConfig, step: int, total:
     curve = poly_lr(max(step - cfg.lag, 0), total, cfg.power, cfg.warmup)
     for group in optimizer.param_groups:
         group["lr"] = cfg.lr * group["scale"] * (1.0 if group["constant"] else curve)
+
+
+def share_of_a_step(cfg: RunConfig) -> str | None:
+    """One line about how a step is dealt out, and what that means for the rate; None if it is not."""
+    parts = cfg.train.processes * cfg.train.accumulate
+    if parts == 1:
+        return None
+    data, train = cfg.data, cfg.train
+    share = f"{data.labelled // parts} + {data.unlabelled // parts}"
+    return (
+        f"a step is {data.labelled} labelled and {data.unlabelled} unlabelled images = {train.processes} processes x "
+        f"{train.accumulate} micro-steps x ({share}); optim.lr {cfg.optim.lr:g} belongs to the whole step, not scaled"
+    )

@@ -1,6 +1,7 @@
 """Everything of a run that can be refused before its folder is made: data, split, networks, and how they fit."""
 
 import hashlib
+import math
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +13,7 @@ from kit.data.loaders import TrainBatches, ValImages
 from kit.data.splits import Split, look_for_classes, make_split
 from kit.errors import KitError
 from kit.evaluate.load import load
+from kit.fields import replace_fields
 from kit.methods.base import Method
 from kit.methods.build import METHODS, build_method
 from kit.models.segmenter import Segmenter
@@ -41,15 +43,19 @@ def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
     if not val.masked_ids:
         raise KitError(f"no masks for the val images in {root}; without them nothing can be judged")
     split = look_for_classes(make_split(cfg.data, train, val), train)
-    if world > 1 and (cfg.data.labelled % world or cfg.data.unlabelled % world):
-        raise KitError(f"data.labelled and data.unlabelled must be multiples of the {world} processes")
+    views, accumulate = METHODS[cfg.method.name].views, cfg.train.accumulate
+    if cfg.data.labelled % (world * accumulate) or (views.unlabelled and cfg.data.unlabelled % (world * accumulate)):
+        raise KitError(
+            f"data.labelled ({cfg.data.labelled}) and data.unlabelled ({cfg.data.unlabelled}) must be multiples of "
+            f"train.processes ({world}) times train.accumulate ({accumulate}), among which a step is dealt out"
+        )
     teachers, origins = load_teachers(cfg, spec)
     torch.manual_seed(cfg.seed)  # initial weights
-    method = build_method(cfg, spec.num_classes, teachers)
+    method = build_method(_of_a_micro_step(cfg), spec.num_classes, teachers)
     for net in method.modules():
         if isinstance(net, Segmenter):
             net.check_size(*cfg.data.crop)
-    batches = TrainBatches(cfg.data, train, split, method.views, cfg.seed, cfg.train.steps, rank, world)
+    batches = TrainBatches(cfg.data, train, split, method.views, cfg.seed, cfg.train.steps, rank, world, accumulate)
     judged = ValImages(val, cfg.evaluate.limit)
     unlabelled = split.pool if method.views.unlabelled else ()
     # Each process its share, so that a broken file is named at once. What another has not kept yet is made when needed.
@@ -57,6 +63,14 @@ def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
     train.keep(unlabelled[rank::world], pairs[rank::world], silent=rank > 0)
     val.keep((), judged.ids[rank::world], full=True, silent=rank > 0)
     return Parts(spec, split, judged, batches, method, origins)
+
+
+def _of_a_micro_step(cfg: RunConfig) -> RunConfig:
+    """`cfg` with its share of the pixels that OHEM keeps of a step."""
+    if cfg.train.accumulate == 1:
+        return cfg
+    kept = math.ceil(cfg.method.ohem_min_kept / cfg.train.accumulate)
+    return replace_fields(cfg, {"method.ohem_min_kept": kept})
 
 
 def load_teachers(cfg: RunConfig, spec: DatasetSpec) -> tuple[dict[str, Segmenter], dict[str, dict]]:

@@ -4,6 +4,7 @@ A bar that redraws itself freezes at 0 % in saved notebooks and fills log files,
 """
 
 import sys
+import time
 
 from tqdm import tqdm
 
@@ -23,10 +24,19 @@ class Reporter:
 
     def __init__(self, label: str, start: int, total: int, silent: bool = False):
         self.label, self.total, self.silent = label, total, silent
+        self.start, self.began = start, time.monotonic()
         self.every = max(1, total // LINES)
         self.shown = start
         terminal = not silent and sys.stderr.isatty()
         self.bar = bar(total, label, "step", start=start) if terminal else None
+
+    def start_at(self, step: int) -> None:
+        """The run goes on from a step of an earlier process."""
+        self.start, self.shown, self.began = step, step, time.monotonic()
+        if self.bar is not None:
+            self.bar.initial = self.bar.n = self.bar.last_print_n = step
+            self.bar.start_t = self.bar.last_print_t = time.time()
+            self.bar.refresh()
 
     def step(self) -> None:
         """One more step is done."""
@@ -37,16 +47,24 @@ class Reporter:
         """A line of log.jsonl was written."""
         if self.silent:
             return
-        if self.bar is not None and "loss" in record:
-            self.bar.set_postfix_str(f"loss {record['loss']:.3f}")
-        elif self.bar is None and "loss" in record and record["step"] - self.shown >= self.every:
+        loss = record.get("loss")
+        if loss is not None and self.bar is not None:
+            self.bar.set_postfix_str(f"loss {loss:.3f}  {_terms(record)}")
+        elif loss is not None and record["step"] - self.shown >= self.every:
             self.shown = record["step"]
-            parts = "  ".join(f"{name} {value:.3f}" for name, value in record["parts"].items())
             place = f"step {record['step']}/{self.total}  {record['seconds']:.0f} s"
-            self.say(f"{place}  loss {record['loss']:.3f}  {parts}")
+            self.say(f"{place}{self.speed(record['step'])}  loss {loss:.3f}  {_terms(record)}")
         elif "miou" in record:
             scores = f"val mIoU {record['miou']:.1%}, of average weights {record['average_miou']:.1%}"
             self.say(f"step {record['step']}/{self.total}  {scores}")
+
+    def speed(self, step: int) -> str:
+        """Steps per second since the start of this process, and about how long the rest will take."""
+        seconds = time.monotonic() - self.began
+        if step <= self.start or not seconds:
+            return ""
+        rate = (step - self.start) / seconds
+        return f"  {rate:.2f} steps/s, {tqdm.format_interval((self.total - step) / rate)} left"
 
     def say(self, line: str) -> None:
         """A line of text, above the bar if there is one."""
@@ -58,3 +76,8 @@ class Reporter:
         """Leave the bar as it is."""
         if self.bar is not None:
             self.bar.close()
+
+
+def _terms(record: dict) -> str:
+    """The parts of a loss, for a person."""
+    return "  ".join(f"{name} {value:.3f}" for name, value in record["parts"].items())

@@ -287,3 +287,11 @@ def test_val_images_come_in_order_with_the_mask_as_it_is_on_disk(scenes):
     assert [items[i][0] for i in range(len(items))] == list(files.ids) and len(ValImages(files, limit=2)) == 2
     _, image, mask = items[0]
     assert image.shape == (3, 32, 64) and mask.shape == (64, 128)
+
+
+def test_loader_processes_hand_over_masks_that_are_mapped_from_the_cache(scenes, tmp_path):
+    files = SegFiles(find_spec("synthetic", scenes), scenes, "val", None, tmp_path / "cache")
+    images = ValImages(files)
+    files.keep((), images.ids, full=True)
+    alone, handed = list(val_loader(images, 0)), list(val_loader(images, 2))
+    assert all(torch.equal(a[2], b[2]) for a, b in zip(alone, handed, strict=True)) and len(handed) == 3

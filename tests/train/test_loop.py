@@ -28,8 +28,11 @@ def test_a_run_leaves_everything_behind(tiny, method):
     result = kit.fit(cfg)
     folder = RunFolder(Path(cfg.run_dir))
     written = {p.name for p in folder.path.iterdir()}
-    assert written == {"config.json", "log.jsonl", "result.json", "student.safetensors",
-                       "student_average.safetensors", "tensorboard"}  # fmt: skip
+    assert written == {".lock", "config.json", "log.jsonl", "result.json", "student.safetensors",
+                       "student_average.safetensors", "student_best.safetensors", "tensorboard",
+                       "scores_last.npz", "scores_average.npz",
+                       *{"supervised": [], "cps": ["view_partner.safetensors"],
+                         "trikd": ["view_cnn.safetensors", "view_vit.safetensors"]}[method]}  # fmt: skip
     assert from_dict(json.loads(folder.config_file.read_text())) == cfg
     assert json.loads(folder.result_file.read_text()) == result
     log = folder.log()
@@ -55,7 +58,7 @@ def test_the_student_comes_back_ready_to_predict(tiny, scenes):
     assert p.shape == (19, 64, 128) and torch.allclose(p.sum(0), torch.ones(64, 128), atol=1e-5)
     assert not torch.equal(p, average.probabilities(path))
     with pytest.raises(KitError, match="last, average"):
-        kit.load(cfg.run_dir, "best")
+        kit.load(cfg.run_dir, "worst")
     with pytest.raises(KitError, match="no finished run"):
         kit.load(cfg.run_dir + "x")
 
@@ -171,9 +174,11 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_touched(tiny, tm
     parameters = dict(method.named_parameters())
     assert all(torch.equal(seen[name], value) for name, value in parameters.items())
     assert {p.name for p in (tmp_path / "run").iterdir()} == {
+        ".lock",
         "config.json",
         "log.jsonl",
         "checkpoint.pt",
+        "nonfinite.pt",
         "tensorboard",
     }
 
@@ -185,6 +190,7 @@ def test_where_losses_are_read_with_the_log_a_bad_one_is_found_before_anything_i
 
     monkeypatch.setattr("kit.methods.supervised.Supervised.forward", broken)
     monkeypatch.setattr(loop, "WATCHED", ())
+    monkeypatch.setattr("kit.train.finite.WATCHED", ())
     cfg = tiny(steps=8, overrides={"train.log_every": 4, "train.checkpoint_every": 4, "train.eval_every": 6})
     with pytest.raises(KitError, match=r"loss is -?inf at step 4 \(sup"):
         kit.fit(cfg)

@@ -1,0 +1,122 @@
+"""One run in as many processes as it asks for, on this machine.
+
+Several processes are started with torchrun, as one would by hand. Nothing is forked inside a notebook's kernel, what
+they print comes back line by line, and they end with the process that started them, however that ends.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from kit.config import RunConfig
+from kit.errors import KitError
+from kit.fields import to_dict
+from kit.paths import PROJECT
+from kit.results import RunFolder
+from kit.train.loop import fit
+from kit.train.stop import Stop, leave
+
+LAUNCHED = "KIT_LAUNCHED"
+"""Set in the environment of processes that were started here: their standard input ends when this one does."""
+
+PATIENCE = 60.0
+"""Seconds that processes have to save and leave once they were asked to."""
+
+
+def launch(cfg: RunConfig) -> dict:
+    """`fit(cfg)` here, or in `train.processes` processes that are started for it; the content of its result.json.
+
+    Under torchrun, and for a run that is finished, it is `fit` always.
+
+    Raises: KitError as `fit` does, with the line of the process that failed.
+    """
+    if cfg.train.processes == 1 or "WORLD_SIZE" in os.environ or RunFolder(Path(cfg.run_dir)).result() is not None:
+        return fit(cfg)
+    with tempfile.TemporaryDirectory(prefix="kit-") as scratch, Stop() as stop:
+        config = Path(scratch) / "config.json"
+        config.write_text(json.dumps(to_dict(cfg)))
+        problems = _run(_command(cfg, config), stop)
+    if stop.signal:
+        raise leave(stop.signal)
+    result = RunFolder(Path(cfg.run_dir)).result()
+    if result is None:
+        raise KitError("; ".join(dict.fromkeys(problems)) or "a process of the run died; what it said is above")
+    return result
+
+
+def _command(cfg: RunConfig, config: Path) -> list[str]:
+    torchrun = ["torch.distributed.run", "--standalone", "--nproc_per_node", str(cfg.train.processes)]
+    return [sys.executable, "-m", *torchrun, "-m", "kit", "train", str(config)]
+
+
+def _run(command: list[str], stop: Stop) -> list[str]:
+    """Run a command, print what it prints, pass signals on; return its lines that begin with "error: "."""
+    threads = max(1, (os.cpu_count() or 1) // int(command[command.index("--nproc_per_node") + 1]))
+    paths = os.pathsep.join(filter(None, (str(PROJECT), os.environ.get("PYTHONPATH"))))
+    environment = {"OMP_NUM_THREADS": str(threads), **os.environ, LAUNCHED: "1", "PYTHONPATH": paths}
+    problems: list[str] = []
+    process = subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, errors="replace", start_new_session=True,
+    )  # fmt: skip
+    reader = threading.Thread(target=_pass_on, args=(process.stdout, problems), daemon=True)
+    reader.start()
+    asked = 0.0
+    try:
+        while process.poll() is None:
+            if stop.signal and not asked:
+                process.send_signal(signal.SIGTERM)
+                asked = time.monotonic()
+            if asked and time.monotonic() - asked > PATIENCE:
+                break
+            time.sleep(0.05)
+    finally:
+        _end(process)
+        reader.join(timeout=5)
+    return problems
+
+
+def _end(process: subprocess.Popen) -> None:
+    """Whatever is left of a process and those it started."""
+    process.stdin.close()
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _pass_on(lines, problems: list[str]) -> None:
+    for line in lines:
+        sys.stdout.write(line)
+        sys.stdout.flush()
+        if line.startswith("error: "):
+            problems.append(line.removeprefix("error: ").strip())
+
+
+def end_with_parent() -> None:
+    """End this process at once when the one that started it is gone; it goes on from its checkpoint another time.
+
+    Called under torchrun, which passes a SIGTERM on, but leaves its processes running when it is killed itself.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.2)
+        os._exit(1)
+
+    def wait() -> None:
+        with contextlib.suppress(OSError):
+            while os.read(0, 4096):
+                pass
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    if LAUNCHED in os.environ:
+        threading.Thread(target=wait, daemon=True).start()

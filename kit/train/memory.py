@@ -1,0 +1,158 @@
+"""How much GPU memory a step wants, what to change where there is less, and what to say when it is used up.
+
+An estimate, not a measurement: the step is traced without computing anything, and what autograd would keep for the
+backward pass is added up. Workspaces of convolutions and the allocator's gaps are covered by an allowance only.
+"""
+
+import copy
+from dataclasses import dataclass
+from math import gcd
+
+import numpy as np
+import torch
+from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode
+
+from kit.config import ModelConfig, RunConfig
+from kit.errors import KitError
+from kit.fields import replace_fields, to_dict
+from kit.methods.build import METHODS, build_method
+from kit.models.build import build_model
+from kit.types import Batch, Progress
+
+SIZES = (8, 16, 24, 80)
+"""Gigabytes of common GPUs."""
+
+ALLOWANCE = 1.25
+"""On top of what autograd keeps: gradients on their way, workspaces, gaps."""
+
+CONTEXT = 0.8e9
+"""Bytes that CUDA and its libraries take before anything is computed."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes."""
+
+    fixed: int
+    """Weights of all networks, gradients, optimiser and running average."""
+    kept: int
+    """What autograd keeps of one micro-step."""
+
+    @property
+    def total(self) -> float:
+        """With allowance and context."""
+        return self.fixed + ALLOWANCE * self.kept + CONTEXT
+
+
+def estimate(cfg: RunConfig, classes: int) -> Need:
+    """What one process of a run needs, in bfloat16 or float16 unless the run is in float32.
+
+    Args:
+        classes: of the data set.
+    """
+    data, parts = cfg.data, cfg.train.processes * cfg.train.accumulate
+    cfg = replace_fields(cfg, {"pretrained": False, **{f"{name}.weights": None for name in _networks(cfg)}})
+    height, width = data.crop
+    b, u = data.labelled // parts, data.unlabelled // parts
+    seen: dict[int, int] = {}
+
+    teachers = {
+        name: build_model(getattr(cfg.method, f"{name}_net"), classes, pretrained=False)
+        for name in METHODS[cfg.method.name].teachers
+    }
+    real = build_method(cfg, classes, teachers).train()
+    views = real.views
+    u = u if views.unlabelled else 0
+    traced = FakeTensorMode(allow_non_fake_inputs=True)
+    with FakeCopyMode(traced):
+        method = copy.deepcopy(real)
+    with traced:
+        batch = Batch(
+            images=torch.zeros(b, 3, height, width),
+            masks=torch.zeros(b, height, width, dtype=torch.long),
+            weak=torch.zeros(u, 3, height, width),
+            strong=torch.zeros(u, views.strong if u else 0, 3, height, width),
+            valid=torch.ones(u, height, width, dtype=torch.bool),
+        )
+        own = {p.untyped_storage()._cdata for p in (*method.parameters(), *method.buffers())}
+
+        def keep(tensor: torch.Tensor) -> torch.Tensor:
+            storage = tensor.untyped_storage()
+            if storage._cdata not in own:
+                seen[storage._cdata] = storage.nbytes()
+                held.append(storage)  # else another could take its place under the same number
+            return tensor
+
+        held: list = []
+        half = cfg.train.precision != "fp32"
+        with (
+            torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+            torch.autocast("cpu", torch.bfloat16, enabled=half),
+        ):
+            out = method(batch, Progress(cfg.train.steps // 2, cfg.train.steps, np.random.default_rng(0)))
+        weights = sum(p.numel() for p in method.parameters())
+        learnt = sum(p.numel() for p in method.parameters() if p.requires_grad)
+        average = sum(p.numel() for p in method.predictor().parameters())
+        del out
+    moments = 2 if cfg.optim.name == "adamw" else 1
+    copies = 2 * weights if half else 0  # autocast keeps halves of the weights during a step
+    return Need(4 * (weights + learnt * (1 + moments) + average) + copies, sum(seen.values()))
+
+
+def preset(cfg: RunConfig, gigabytes: float, classes: int) -> tuple[RunConfig, Need]:
+    """`cfg` with as little as it takes to fit into a GPU's memory, and what it needs then. The images of a step, and
+    with them the rate, stay what they are.
+
+    First activations are recomputed, which costs time alone; then steps are divided into micro-steps, of which batch
+    norm sees one at a time.
+
+    Raises: KitError if one image of each kind is too much.
+    """
+    share = gcd(cfg.data.labelled, cfg.data.unlabelled if METHODS[cfg.method.name].views.unlabelled else 0)
+    share //= cfg.train.processes
+    units = {}  # what the smallest micro-step needs, as it is and recomputed; larger ones keep as many times more
+    for changes in ({}, {f"{name}.recompute": True for name in _networks(cfg)}):
+        units[bool(changes)] = changes, estimate(replace_fields(cfg, {"train.accumulate": share, **changes}), classes)
+    for accumulate in (n for n in range(1, share + 1) if share % n == 0):
+        for changes, unit in units.values():
+            need = Need(unit.fixed, unit.kept * share // accumulate)
+            if need.total <= gigabytes * 1e9:
+                return replace_fields(cfg, {"train.accumulate": accumulate, **changes}), need
+    raise KitError(
+        f"{cfg.method.name} with crops of {' x '.join(map(str, cfg.data.crop))} wants about {need.total / 1e9:.1f} GB "
+        f"at least, of {gigabytes:g}; share it among more GPUs (train.processes) or lower data.crop"
+    )
+
+
+def _networks(cfg: RunConfig) -> list[str]:
+    """Dotted names of all networks that are trained."""
+    of_method = [f"method.{name}" for name in to_dict(cfg)["method"] if _is_network(getattr(cfg.method, name, None))]
+    frozen = [f"method.{name}_net" for name in METHODS[cfg.method.name].teachers]
+    return ["student", *(name for name in of_method if name not in frozen)]
+
+
+def _is_network(value: object) -> bool:
+    return isinstance(value, ModelConfig)
+
+
+def out_of_memory(cfg: RunConfig, error: RuntimeError, device: torch.device) -> KitError | None:
+    """One line about what to change, if `error` says that memory is used up; else None."""
+    if not (isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)):
+        return None
+    size = ""
+    if device.type == "cuda":
+        peak, whole = torch.cuda.max_memory_allocated(device), torch.cuda.get_device_properties(device).total_memory
+        size = f" ({peak / 1e9:.1f} of {whole / 1e9:.1f} GB were taken by tensors)"
+    parts = cfg.train.processes * cfg.train.accumulate
+    ways = []
+    if not cfg.student.recompute:
+        ways.append("set student.recompute (and that of the method's other networks)")
+    if cfg.data.labelled > parts:
+        ways.append(f"raise train.accumulate (now {cfg.train.accumulate})")
+    if device.type == "cuda" and cfg.train.precision == "fp32":
+        ways.append('set train.precision to "auto"')
+    ways.append(f"lower data.crop (now {' x '.join(map(str, cfg.data.crop))})")
+    return KitError(
+        f"{device} is out of memory{size}: {', '.join(ways)}. "
+        "`python -m kit train RUN.json --memory GB` chooses for you"
+    )
