@@ -1,8 +1,9 @@
 """TriKD's step written plainly, to be measured against: the same networks, with the forward of fast parts spelt out.
 
-What is plain here: attention tables of every block, the split by complex Fourier transforms of shifted spectra, maps
-enlarged and concatenated before a convolution, labelled and unlabelled images in separate passes, a softmax for every
-term, all pixels sorted for OHEM, whole tables in the KL. Memory layout is PyTorch's default.
+What is plain here: attention tables of every block, the split by complex Fourier transforms of shifted spectra, of
+which both bands are taken, maps enlarged and concatenated before a convolution, labelled and unlabelled images in
+separate passes, a softmax for every term, a row of probabilities for every class and all pixels sorted for OHEM, whole
+tables in the KL. Memory layout is PyTorch's default.
 """
 
 from types import MethodType
@@ -34,14 +35,15 @@ def _conv_of_maps(self: ConvOfMaps, maps: list[Tensor], size: tuple[int, int]) -
 
 
 def fourier_descriptor(x: Tensor, band: str, radius: tuple[float, float], official: bool) -> Tensor:
-    """Mean magnitude of one band of every channel, (B, C, 1, 1)."""
+    """Mean magnitude of one band of every channel, (B, C, 1, 1): the filter made anew, all axes of the spectrum
+    shifted, both bands of it taken, one transformed back."""
     h, w = x.shape[-2:]
     centre = ((h - 1) // 2, (w - 1) // 2) if official else (h // 2, w // 2)
     v, u = (torch.arange(n) - at for n, at in zip((h, w), centre, strict=True))
-    low = torch.exp(-(v[:, None] / radius[0]).square() / 2 - (u / radius[1]).square() / 2)
-    spectrum = torch.fft.fftshift(torch.fft.fft2(x), dim=(-2, -1))
-    part = torch.fft.ifft2(torch.fft.ifftshift(spectrum * (low if band == "low" else 1 - low), dim=(-2, -1)))
-    return part.abs().mean((2, 3), keepdim=True)
+    gaussian = torch.exp(-(v[:, None] / radius[0]).square() / 2 - (u / radius[1]).square() / 2)
+    spectrum = torch.fft.fftshift(torch.fft.fft2(x))
+    bands = {"low": spectrum * gaussian, "high": spectrum * (1 - gaussian)}
+    return torch.fft.ifft2(torch.fft.ifftshift(bands[band])).abs().mean((2, 3), keepdim=True)
 
 
 def _frequency_select(self: FrequencySelect, x: Tensor) -> Tensor:
@@ -128,13 +130,17 @@ FORWARDS = {
 
 
 def sorted_ohem(logits: Tensor, labels: Tensor, threshold: float = 0.7, min_kept: int = 200_000) -> Tensor:
-    """OHEM with all probabilities of true classes sorted."""
-    valid = labels != IGNORE
+    """OHEM with a row of probabilities for every class, those of the true ones sorted."""
+    wanted = labels.flatten()
+    valid = wanted != IGNORE
+    table = logits.softmax(1).transpose(0, 1).reshape(logits.shape[1], -1)  # (C, B * H * W)
     if 0 < min_kept <= valid.sum():
-        p = logits.softmax(1).gather(1, labels.masked_fill(~valid, 0)[:, None])[:, 0].masked_fill(~valid, 1.0)
-        kth = p.flatten().sort().values[min_kept - 1]
-        valid = valid & (p <= max(kth.item(), threshold))
-    return F.cross_entropy(logits, labels.masked_fill(~valid, IGNORE), ignore_index=IGNORE)
+        table = table.masked_fill(~valid, 1.0)
+        of_true = table[wanted.masked_fill(~valid, 0), torch.arange(len(wanted))]
+        kth = of_true[of_true.argsort()[min_kept - 1]]
+        valid = valid & (of_true <= max(kth.item(), threshold))
+    kept = wanted.masked_fill(~valid, IGNORE).view_as(labels)
+    return F.cross_entropy(logits, kept, ignore_index=IGNORE)
 
 
 def plain_step(method: TriKD, batch: Batch) -> dict[str, Tensor]:

@@ -3,11 +3,46 @@
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-from kit.losses.reduce import at_least_float32, masked_mean, require_pixels
+from kit.losses.reduce import at_least_float32, masked_mean, of_all_processes, require_pixels
 from kit.types import IGNORE
+
+
+def pixel_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """`-log p(label)` of every pixel, 0 where it is ignored; can be differentiated once.
+
+    What `F.cross_entropy(..., reduction="none")` returns, in two thirds of its time: the gradient, softmax - 1 at the
+    label, is made in one table, and logits whose channels lie innermost in memory are not rearranged.
+
+    Args:
+        logits: (B, C, H, W).
+        labels: int64 (B, H, W), 0..C-1 or IGNORE.
+    Returns: (B, H, W), float32 (float64 for float64 logits), in nats.
+    """
+    return _PixelCrossEntropy.apply(at_least_float32(logits), labels)
+
+
+class _PixelCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, logits: Tensor, labels: Tensor) -> Tensor:
+        innermost = logits.movedim(1, -1)
+        if innermost.is_contiguous():
+            log_p = innermost.log_softmax(-1).movedim(-1, 1)
+        else:
+            log_p = logits.log_softmax(1)
+        ignored = labels == IGNORE
+        labels = labels.masked_fill(ignored, 0)[:, None]
+        ctx.save_for_backward(log_p, labels, ignored)
+        return log_p.gather(1, labels)[:, 0].neg_().masked_fill_(ignored, 0.0)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, outer: Tensor):
+        log_p, labels, ignored = ctx.saved_tensors
+        outer = outer.masked_fill(ignored, 0.0)[:, None]
+        return log_p.exp().mul_(outer).scatter_add_(1, labels, -outer), None
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -19,13 +54,12 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     Returns: scalar, float32 (float64 for float64 logits), in nats per pixel; 0 if every pixel is ignored.
     """
     require_pixels(logits, labels)
-    per_pixel = F.cross_entropy(at_least_float32(logits), labels, ignore_index=IGNORE, reduction="none")
-    return masked_mean(per_pixel, labels != IGNORE)
+    return masked_mean(pixel_cross_entropy(logits, labels), labels != IGNORE)
 
 
 def ohem_cross_entropy(logits: Tensor, labels: Tensor, threshold: float = 0.7, min_kept: int = 0) -> Tensor:
     """Cross entropy over hard pixels only: those whose true class has a probability of at most `threshold`, and at
-    least the `min_kept` hardest of the batch.
+    least the `min_kept` hardest of the batch, that is, of all processes that share it.
 
     `p <= threshold` is `-log p >= -log threshold`, so one pass of cross entropy tells everything, and the k-th
     largest value is selected without sorting; nothing waits for the device.
@@ -41,10 +75,10 @@ def ohem_cross_entropy(logits: Tensor, labels: Tensor, threshold: float = 0.7, m
     require_pixels(logits, labels)
     if min_kept == 0:
         return cross_entropy(logits, labels)
-    per_pixel = F.cross_entropy(at_least_float32(logits), labels, ignore_index=IGNORE, reduction="none")
+    per_pixel = pixel_cross_entropy(logits, labels)
     valid = labels != IGNORE
     with torch.no_grad():
-        ranked = per_pixel.masked_fill(~valid, -1.0).flatten()  # ignored pixels rank below all others
+        ranked = of_all_processes(per_pixel.masked_fill(~valid, -1.0).flatten())  # ignored pixels rank below all
         kth = ranked.kthvalue(ranked.numel() - min(min_kept, ranked.numel()) + 1).values
         least = kth.clamp(max=-math.log(threshold) if threshold > 0 else math.inf)
-    return masked_mean(per_pixel, valid & (per_pixel >= least))
+    return masked_mean(per_pixel, valid & ~(per_pixel < least))  # so worded that a loss of nan is kept, and seen

@@ -7,6 +7,8 @@ forms the table. Scores are (B, heads, h, w, h, w): the query's place on the tok
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kit.models.windowed import queries_keys_values
+
 
 def vit_scores(block: nn.Module, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
     """Scores of a timm ViT block.
@@ -32,7 +34,7 @@ def tinyvit_scores(block: nn.Module, x: Tensor) -> Tensor:
         block: a `timm.models.tiny_vit.TinyVitBlock`.
         x: its input (B, h, w, C).
     """
-    q, k, _ = _tinyvit_qkv(block, x)
+    q, k, _ = queries_keys_values(block.attn, x.flatten(1, 2))
     return _grid_scores(q, k, block.attn.scale, x.shape[1:3])
 
 
@@ -44,20 +46,12 @@ def tinyvit_global(block: nn.Module, x: Tensor) -> Tensor:
         x: (B, h, w, C).
     Returns: (B, h, w, C). The softmax is that of `tinyvit_scores`.
     """
-    q, k, v = _tinyvit_qkv(block, x)
+    q, k, v = queries_keys_values(block.attn, x.flatten(1, 2))
     mixed = F.scaled_dot_product_attention(q, k, v, scale=block.attn.scale)  # (B, heads, N, d)
     mixed = block.attn.proj(mixed.transpose(1, 2).flatten(2)).view_as(x)
     x = x + block.drop_path1(mixed)
     x = block.local_conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
     return x + block.drop_path2(block.mlp(x))
-
-
-def _tinyvit_qkv(block: nn.Module, x: Tensor) -> list[Tensor]:
-    """Queries, keys and values (B, heads, h*w, channels of a head) of a map (B, h, w, C)."""
-    attention = block.attn
-    qkv = attention.qkv(attention.norm(x.flatten(1, 2))).unflatten(-1, (attention.num_heads, -1))
-    sizes = [attention.key_dim, attention.key_dim, attention.val_dim]
-    return [part.transpose(1, 2) for part in qkv.split(sizes, dim=-1)]
 
 
 def _grid_scores(q: Tensor, k: Tensor, scale: float, grid: tuple[int, int]) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from kit.errors import KitError, unknown
 from kit.models.attention import tinyvit_global, tinyvit_scores, vit_scores
 from kit.models.upsampled import conv_bn_relu, resize
+from kit.models.windowed import attend_fused
 
 
 class Features(NamedTuple):
@@ -70,6 +71,7 @@ class TinyViTEncoder(nn.Module):
     def __init__(self, name: str, *, pretrained: bool, weights: str | None = None, last_block: str = "kept", **sizes):
         super().__init__()
         net = create(name, pretrained, weights, num_classes=0, **sizes)
+        attend_fused(net)
         self.patch_embed, self.stages = net.patch_embed, net.stages
         self.channels = [info["num_chs"] for info in net.feature_info]
         self.strides = [info["reduction"] for info in net.feature_info]

@@ -10,6 +10,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from kit.errors import KitError
 from kit.models.upsampled import constant
@@ -19,6 +20,9 @@ PATHS = ("auto", "matmul", "fft")
 
 LARGEST_PRODUCT = 256
 """Longest side for which matrix products are faster than the transform on a CPU."""
+
+CHUNK = {"cpu": 2**17, "cuda": 2**25}
+"""Pixels of channels that are worked on at a time: on a CPU what is made of them should fit its cache."""
 
 
 def gaussian_response(size: int, d0: float) -> Tensor:
@@ -110,14 +114,85 @@ def band_magnitude(x: Tensor, band: str, radius: tuple[float, float], official: 
     """
     with torch.autocast(x.device.type, enabled=False):
         x = _at_least_float32(x)
-        if official:
-            x = off_centre_turn(*x.shape[-2:], x.device, x.dtype) * x  # real and imaginary part
-        part = low_pass(x, radius, path)
-        if band == "high":
-            part = x - part
-        if not official:
-            return part.abs()
-        return (part.square().sum(0) + torch.finfo(x.dtype).tiny).sqrt()  # a root has no gradient at 0
+        turn = off_centre_turn(*x.shape[-2:], x.device, x.dtype) if official else None
+        return _magnitude(_band(_turned(x, turn), band, radius, path))
+
+
+def band_mean(x: Tensor, band: str, radius: tuple[float, float], official: bool, path: str = "auto") -> Tensor:
+    """Mean of `band_magnitude` over every map, (B, C, 1, 1).
+
+    A few channels are worked on at a time, while they are in the cache, and the gradient is taken on the spot: of all
+    that lies between, one map like `x` is kept for the backward pass, and nothing where no gradient is wanted. A
+    captured graph holds the plain form.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():
+            return band_magnitude(x, band, radius, official, path).mean((2, 3), keepdim=True)
+        x = _at_least_float32(x)
+        if x.requires_grad and torch.is_grad_enabled():
+            mean = _BandMean.apply(x, band, radius, official, path)
+        else:
+            mean, _ = _mean_and_slope(x, band, radius, official, path, learns=False)
+        return mean[..., None, None]
+
+
+class _BandMean(torch.autograd.Function):
+    """`band_mean` (B, C); can be differentiated once."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, *settings) -> Tensor:
+        mean, slope = _mean_and_slope(x, *settings, learns=True)
+        ctx.save_for_backward(slope)
+        return mean
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, outer: Tensor):
+        (slope,) = ctx.saved_tensors
+        return slope * (outer / slope[0, 0].numel())[..., None, None], None, None, None, None
+
+
+def _mean_and_slope(x: Tensor, band: str, radius: tuple[float, float], official: bool, path: str, learns: bool):
+    """`band_mean` (B, C) and, if `learns`, the gradient of each sum over a map, like `x`.
+
+    Filters are their own transposes. So the gradient of the sum of |F x| is F (F x / |F x|), and for the official
+    filter, F = G T with the turn T, it is T^T G (F x / |F x|).
+    """
+    h, w = x.shape[-2:]
+    turn = off_centre_turn(h, w, x.device, x.dtype)[:, 0] if official else None
+    together = max(1, CHUNK.get(x.device.type, 2**25) // (h * w))
+    mean = x.new_empty(x.shape[:2])
+    slope = torch.empty_like(x) if learns else x  # the latter is not looked at
+    for image in zip(x, mean, slope, strict=True):
+        for part, of_part, gradient in zip(*(maps.split(together) for maps in image), strict=True):
+            moved = _band(_turned(part, turn), band, radius, path)
+            magnitude = _magnitude(moved)
+            of_part.copy_(magnitude.mean((1, 2)))
+            if learns:
+                back = _band(moved.div_(magnitude) if official else moved.sign(), band, radius, path)
+                if official:
+                    torch.mul(turn[0], back[0], out=gradient).addcmul_(turn[1], back[1])
+                else:
+                    gradient.copy_(back[0])
+    return mean, slope
+
+
+def _turned(x: Tensor, turn: Tensor | None) -> Tensor:
+    """Real and imaginary part of maps moved up by one bin, (2, ...), or, without a turn, the maps alone, (1, ...)."""
+    return x[None] if turn is None else turn * x
+
+
+def _band(x: Tensor, band: str, radius: tuple[float, float], path: str) -> Tensor:
+    low = low_pass(x, radius, path)
+    return x - low if band == "high" else low
+
+
+def _magnitude(parts: Tensor) -> Tensor:
+    """Of maps in one or two parts, (1 or 2, ...) -> (...)."""
+    if len(parts) == 1:
+        return parts[0].abs()
+    square = torch.addcmul(parts[0].square(), parts[1], parts[1])
+    return (square + torch.finfo(parts.dtype).tiny).sqrt()  # a root has no gradient at 0
 
 
 def _at_least_float32(x: Tensor) -> Tensor:
@@ -167,7 +242,7 @@ class FrequencySelect(nn.Module):
     def descriptor(self, x: Tensor) -> Tensor:
         """Mean magnitude of the band in every channel, (B, C, 1, 1)."""
         radius = self.radius(*x.shape[-2:])
-        return band_magnitude(x, self.band, radius, self.official, self.path).mean((2, 3), keepdim=True)
+        return band_mean(x, self.band, radius, self.official, self.path)
 
     def channel_attention(self, x: Tensor) -> Tensor:
         """(B, C, 1, 1) in 0..1."""

@@ -97,12 +97,10 @@ def _add_mixed_first(total: Tensor | None, weight: Tensor, x: Tensor, size: tupl
     rows, columns = (
         shifted_resize(n, to, kernel, x.device, x.dtype) for n, to in zip((h, w), size, strict=True)
     )  # (H, h, k), (W, w, k)
-    x = x.permute(0, 2, 3, 1)
-    wide = []
-    for dy in range(kernel):
-        mixed = x @ weight[:, :, dy].permute(1, 2, 0).reshape(channels, kernel * out)  # (B, h, w, k * out)
-        wide.append((columns.flatten(1) @ mixed.reshape(b, h, w * kernel, out)).flatten(2))  # (B, h, W * out)
-    rows, wide = rows.transpose(1, 2).flatten(1).expand(b, -1, -1), torch.cat(wide, 1)
+    rows = rows.transpose(1, 2).flatten(1).expand(b, -1, -1)  # (B, H, k * h)
+    taps = weight.permute(2, 1, 3, 0).flatten(2)  # (k, C, k * out)
+    mixed = x.permute(0, 2, 3, 1).reshape(b, 1, h * w, channels) @ taps  # (B, k, h * w, k * out)
+    wide = (columns.flatten(1) @ mixed.reshape(b, kernel * h, w * kernel, out)).flatten(2)  # (B, k * h, W * out)
     if total is None:
         total = rows @ wide
     else:

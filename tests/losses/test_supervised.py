@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from kit.errors import KitError
-from kit.losses.supervised import cross_entropy, ohem_cross_entropy
+from kit.losses.supervised import cross_entropy, ohem_cross_entropy, pixel_cross_entropy
 from kit.types import IGNORE
 
 
@@ -92,3 +92,32 @@ def test_gradients():
     one_hot = F.one_hot(labels.clamp(max=2), 3).permute(0, 3, 1, 2)
     expected = (expected - one_hot) * (labels != IGNORE)[:, None] / 3
     torch.testing.assert_close(grad, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_pixels_and_their_gradients_are_pytorchs_in_either_layout(layout, dtype):
+    logits, labels = some()
+    logits = logits.detach().to(dtype).contiguous(memory_format=layout).requires_grad_()
+    wide = logits.detach().to(torch.float64).requires_grad_()
+    values = pixel_cross_entropy(logits, labels), F.cross_entropy(wide, labels, ignore_index=IGNORE, reduction="none")
+    toward = torch.randn_like(values[1])
+    got, wanted = (torch.autograd.grad(v, x, toward.to(v.dtype)) for v, x in zip(values, (logits, wide), strict=True))
+    tolerance = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 1e-2}[dtype]
+    assert values[0].dtype == (torch.float64 if dtype == torch.float64 else torch.float32) and got[0].dtype == dtype
+    torch.testing.assert_close(values[0].double(), values[1], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(got[0].double(), wanted[0], rtol=tolerance, atol=tolerance)
+    assert not values[0][0, :2].any() and not got[0][0, :, :2].any()
+
+
+def test_gradients_by_finite_differences():
+    logits, labels = some(b=1, h=3, w=2)
+    labels[0, 0] = IGNORE
+    assert torch.autograd.gradcheck(lambda x: pixel_cross_entropy(x, labels), logits)
+
+
+def test_labels_beyond_the_classes_are_refused():
+    logits, labels = some()
+    labels[0, 3, 0] = 4
+    with pytest.raises((IndexError, RuntimeError), match="out of bounds|out of range"):
+        pixel_cross_entropy(logits, labels)

@@ -5,7 +5,14 @@ import torch
 
 from kit.errors import KitError
 from kit.models import frequency
-from kit.models.frequency import FrequencySelect, band_magnitude, gaussian_circulant, gaussian_split, official_split
+from kit.models.frequency import (
+    FrequencySelect,
+    band_magnitude,
+    band_mean,
+    gaussian_circulant,
+    gaussian_split,
+    official_split,
+)
 
 
 def low_by_fft(x, radius_h, radius_w):
@@ -143,3 +150,52 @@ def test_magnitudes_are_those_of_the_split(split, size, path):
     for band, part in zip(("low", "high"), split(x, (3.0, 2.0), path), strict=True):
         magnitude = band_magnitude(x, band, (3.0, 2.0), split is official_split, path)
         torch.testing.assert_close(magnitude, part.abs(), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("pixels", [1, 100, 10_000])
+@pytest.mark.parametrize("radius", [(3.0, 2.0), (math.inf, math.inf)])
+@pytest.mark.parametrize("official", [False, True])
+@pytest.mark.parametrize("band", ["low", "high"])
+def test_means_and_their_gradients_however_many_are_worked_on_together(
+    band, official, radius, pixels, layout, monkeypatch
+):
+    monkeypatch.setitem(frequency.CHUNK, "cpu", pixels)
+    x = torch.randn(2, 5, 6, 8, dtype=torch.float64).contiguous(memory_format=layout).requires_grad_()
+    before, toward = x.detach().clone(), torch.randn(2, 5, 1, 1, dtype=torch.float64)
+    means = [
+        band_mean(x, band, radius, official),
+        band_magnitude(x, band, radius, official).mean((2, 3), keepdim=True),
+    ]
+    torch.testing.assert_close(*means, rtol=1e-12, atol=1e-12)
+    if band == "low" or radius[0] < math.inf:  # else it is a corner of the magnitude, or beside it
+        torch.testing.assert_close(*(torch.autograd.grad(mean, x, toward)[0] for mean in means), rtol=1e-11, atol=1e-13)
+    with torch.no_grad():
+        torch.testing.assert_close(band_mean(x, band, radius, official), means[0].detach(), rtol=0, atol=0)
+    assert torch.equal(x, before)
+
+
+@on_both_paths
+@pytest.mark.parametrize("official", [False, True])
+@pytest.mark.parametrize("band", ["low", "high"])
+def test_gradients_of_means_by_finite_differences(band, official, path):
+    x = torch.randn(2, 2, 4, 5, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: band_mean(x, band, (1.5, 1.0), official, path), x)
+
+
+@pytest.mark.parametrize("official", [False, True])
+def test_one_map_is_kept_for_the_backward_pass_and_none_without_one(official):
+    x, kept = torch.randn(2, 3, 8, 8, requires_grad=True), []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(tuple(t.shape)) or t, lambda t: t):
+        band_mean(x, "high", (2.0, 2.0), official)
+        assert kept == [(2, 3, 8, 8)]
+        with torch.no_grad():
+            band_mean(x, "high", (2.0, 2.0), official)
+    assert len(kept) == 1
+
+
+@pytest.mark.parametrize("centre", ["exact", "official"])
+def test_a_captured_graph_answers_the_same(centre):
+    select, x = FrequencySelect(3, 4, "high", d0=2.0, centre=centre).eval(), torch.randn(2, 3, 8, 8)
+    exported = torch.export.export(select, (x,)).module()
+    torch.testing.assert_close(exported(x), select(x), rtol=1e-5, atol=1e-6)
