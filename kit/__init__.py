@@ -12,7 +12,8 @@ from kit.evaluate.load import Student, load
 from kit.notebook import parameters
 from kit.recipes import configure
 from kit.results import load_run, load_runs
+from kit.train.launch import launch
 from kit.train.loop import fit
 
-__all__ = ["KitError", "Student", "configure", "fit", "load", "load_run", "load_runs", "parameters"]
+__all__ = ["KitError", "Student", "configure", "fit", "launch", "load", "load_run", "load_runs", "parameters"]
 __version__ = "0.1.0"

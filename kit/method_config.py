@@ -75,7 +75,8 @@ class SupervisedConfig:
     ohem_threshold: float = 0.7
     """Pixels whose true class already has this probability are left out of the cross entropy."""
     ohem_min_kept: int = 0
-    """At least this many pixels of a batch are kept, the hardest first; 0 switches OHEM off (plain cross entropy)."""
+    """At least this many pixels of a step are kept, the hardest first, over all its processes (each of its micro-steps
+    keeps a share); 0 switches OHEM off (plain cross entropy)."""
 
     def __post_init__(self):
         require_share(ohem_threshold=self.ohem_threshold)
@@ -161,7 +162,7 @@ class TriKDConfig:
     ohem_threshold: float = 0.7
     """As in `SupervisedConfig`; for the CNN and the student."""
     ohem_min_kept: int = 200_000
-    """As in `SupervisedConfig`; of the labelled images that one process sees."""
+    """As in `SupervisedConfig`."""
 
     def __post_init__(self):
         require_non_negative(ohem_min_kept=self.ohem_min_kept)

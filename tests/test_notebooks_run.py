@@ -4,14 +4,17 @@ import json
 
 import pytest
 
-from kit.batch import Cell, run_grid, run_notebook
+from kit.batch import Cell, complete, run_notebook
 from kit.demo import summarise
 from kit.errors import KitError
+from kit.evaluate.pick import ranked
 from kit.paths import PROJECT
 from kit.report import to_html
 from kit.results import load_run
 
 TRAIN, VISUALIZE = PROJECT / "notebooks/train.ipynb", PROJECT / "notebooks/visualize.ipynb"
+ABLATE, COMPARE = PROJECT / "notebooks/ablate.ipynb", PROJECT / "notebooks/compare.ipynb"
+FREQUENCY, EXPLORE = PROJECT / "notebooks/frequency.ipynb", PROJECT / "notebooks/explore.ipynb"
 DOCTOR = PROJECT / "notebooks/doctor.ipynb"
 SMALL = {"data.crop": [64, 64], "data.base_size": None, "data.labelled": 2, "data.unlabelled": 2}
 
@@ -26,7 +29,7 @@ def runs(scenes, tmp_path_factory):
               "overrides": {**SMALL, "train.log_every": 1, "train.checkpoint_every": 1}})
         for method in ("supervised", "trikd")
     ]  # fmt: skip
-    run_grid(cells, workers=2)
+    complete(cells, workers=2)
     return out
 
 
@@ -46,12 +49,43 @@ def test_train_leaves_a_result_figures_and_pictures(runs):
 
 def test_visualize_compares_them_and_the_report_reads_offline(runs):
     out = runs / "figures"
-    parameters = {"runs": [str(runs / "supervised"), str(runs / "trikd")], "out": str(out), "count": 2}
+    both = [str(runs / "supervised"), str(runs / "trikd")]
+    parameters = {"runs": both, "out": str(out), "count": 2, "pick_by": "worst"}
     executed = run_notebook(Cell(VISUALIZE, runs / "notebooks/visualize.ipynb", parameters))
-    names = {p.name for p in out.iterdir()}
-    assert names == {f"{n}.{e}" for n in ("classes", "curves", "masks", "bands") for e in ("png", "pdf")}
+    drawn = ("classes", "curves", "pseudo_labels", "strip", "masks", "errors", "boundaries", "bands")
+    assert {p.name for p in out.iterdir()} == {f"{n}.{e}" for n in drawn for e in ("png", "pdf")} | {"result.json"}
     page = to_html(executed, runs / "report.html").read_text()
-    assert page.count("data:image/png;base64") >= 4 and 'src="http' not in page
+    assert page.count("data:image/png;base64") == len(drawn) and 'src="http' not in page
+    worst = [name for name, _ in ranked(runs / "trikd")][::-1][:2]
+    assert [shown["image"] for shown in json.loads((out / "result.json").read_text())["shown"]] == worst
+
+
+def test_frequency_looks_into_a_run(runs, tmp_path):
+    parameters = {"run": str(runs / "trikd"), "out": str(tmp_path / "out"), "count": 2, "factors": [0.5, 1]}
+    executed = run_notebook(Cell(FREQUENCY, tmp_path / "f.ipynb", parameters))
+    drawn = ("bands", "bands_before", "profiles", "channels", "cutoffs", "cutoff_maps", "attention")
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        f"{n}.{e}" for n in drawn for e in ("png", "pdf")} | {"result.json"}  # fmt: skip
+    result = json.loads((tmp_path / "out/result.json").read_text())
+    assert [c["factor"] for c in result["cutoffs"]] == [0.5, 1] and len(result["images"]) == 2
+    assert "student, cnn, vit" in outputs(executed)
+
+
+def test_explore_shows_the_same_view_without_and_above_its_controls(runs, tmp_path):
+    both = [str(runs / "supervised"), str(runs / "trikd")]
+    pictures = []
+    for interactive in (False, True):
+        out = tmp_path / str(interactive)
+        parameters = {"runs": both, "view": "attention", "network": "vit", "pixel": [0.2, 0.8], "out": str(out),
+                      "interactive": interactive}  # fmt: skip
+        executed = run_notebook(Cell(EXPLORE, out / "e.ipynb", parameters))
+        text = outputs(executed)
+        assert ("jupyter.widget-view" in text) == interactive
+        assert json.loads((out / "result.json").read_text())["run"] == both[1]
+        pictures.append([(out / name).read_bytes() for name in ("view.png", "view.pdf")])
+        page = to_html(executed, out / "e.html").read_text()
+        assert page.count("data:image/png;base64") == 1 and 'src="http' not in page
+    assert pictures[0] == pictures[1]
 
 
 def test_doctor_shows_a_data_set_and_one_that_is_broken(scenes, tmp_path):
@@ -65,6 +99,38 @@ def test_doctor_shows_a_data_set_and_one_that_is_broken(scenes, tmp_path):
     broken = {"dataset": "camvid", "data_root": str(tmp_path / "absent"), "out": str(tmp_path / "broken")}
     executed = run_notebook(Cell(DOCTOR, tmp_path / "b.ipynb", broken))
     assert "ERROR  no folder" in outputs(executed) and (tmp_path / "broken/result.json").is_file()
+
+
+def test_ablate_runs_a_grid_and_reports_it(scenes, tmp_path):
+    out = tmp_path / "grid"
+    parameters = {
+        "grid": "", "overrides": {"full": {}, "decayed": {"optim.weight_decay": 0.5}, "wrong": {"optim.rl": 1}},
+        "common": {"method": "supervised", "steps": 2, "split": "1_2", "data_root": str(scenes),
+                   "overrides": {**SMALL, "train.log_every": 1, "train.checkpoint_every": 1}},
+        "out": str(out), "resamples": 50,
+    }  # fmt: skip
+    executed = run_notebook(Cell(ABLATE, tmp_path / "a.ipynb", parameters))
+    names = {f"{n}.{e}" for n in ("scores", "classes") for e in ("csv", "tex", "pdf", "png")} | {"result.json"}
+    assert {path.name for path in (out / "report").iterdir()} == names
+    result = json.loads((out / "report/result.json").read_text())
+    assert [row["row"] for row in result["rows"]] == ["full", "decayed"] and result["baseline"] == "full"
+    low, high = result["rows"][1]["difference"]["interval"]
+    assert low <= result["rows"][1]["difference"]["mean"] <= high
+    assert [run["status"] for run in result["runs"]] == ["finished", "finished", "failed"]
+    assert len(list((out / "notebooks").glob("*.html"))) == 2  # the third never started
+    page = to_html(executed, tmp_path / "a.html").read_text()
+    assert "unknown setting" in page and page.count("data:image/png;base64") == 2
+
+
+def test_compare_shows_all_runs_below_a_folder(runs, tmp_path):
+    (tmp_path / "out").mkdir()
+    executed = run_notebook(Cell(COMPARE, tmp_path / "c.ipynb", {"folder": str(runs), "out": str(tmp_path / "out")}))
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "runs.csv", "runs.tex", "cost.pdf", "cost.png", "result.json"}  # fmt: skip
+    head, *lines = (tmp_path / "out/runs.csv").read_text().splitlines()
+    assert head.startswith("method,folder,mIoU last") and len(lines) == 2
+    page = to_html(executed, tmp_path / "c.html").read_text()
+    assert 'class="sortable"' in page and "addEventListener" in page and 'src="http' not in page
 
 
 @pytest.mark.parametrize(
@@ -90,8 +156,8 @@ def test_one_failing_notebook_does_not_stop_the_others(runs, tmp_path):
                 {**finished, "data_root": config["data"]["root"],
                  "overrides": {**SMALL, "train.log_every": 1, "train.checkpoint_every": 1}})  # fmt: skip
     bad = Cell(TRAIN, tmp_path / "bad.ipynb", {"method": "foo"})
-    with pytest.raises(KitError, match="bad.ipynb failed: KitError: unknown method"):
-        run_grid([bad, good], workers=1)
+    with pytest.raises(KitError, match="bad.ipynb failed: unknown method"):
+        complete([bad, good], workers=1)
     assert "already finished" in outputs(tmp_path / "good.ipynb")
     with pytest.raises(KitError, match="no notebook"):
-        run_grid([good, Cell(tmp_path / "absent.ipynb", tmp_path / "o.ipynb")], workers=1)
+        complete([good, Cell(tmp_path / "absent.ipynb", tmp_path / "o.ipynb")], workers=1)

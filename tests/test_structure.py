@@ -22,21 +22,22 @@ ALLOWED = {  # part of the kit -> parts it may import
     "recipes": {"leaves", "config"},
     "evaluate": {"leaves", "config", "data", "models", "results"},
     "train": {"leaves", "config", "data", "models", "methods", "evaluate", "results"},
-    "bench": {"leaves", "config", "data", "models", "losses", "methods", "recipes"},
+    "bench": {"leaves", "config", "data", "models", "losses", "methods", "recipes", "evaluate"},
     "figures": {"leaves", "data", "results"},
     "widgets": {"leaves", "config", "data", "figures", "evaluate", "recipes", "results"},
     "tools": {"leaves"},
+    "batch": {"leaves", "config", "data", "methods", "recipes", "results", "evaluate", "train", "tools"},
     "top": {"leaves", "config", "data", "models", "methods", "results", "recipes", "evaluate", "train", "figures",
-            "tools", "bench"},
+            "tools", "batch", "bench"},
 }  # fmt: skip
 
 PART_OF = {
-    "types": "leaves", "errors": "leaves", "checks": "leaves", "paths": "leaves", "storage": "leaves",
+    "types": "leaves", "lock": "leaves", "errors": "leaves", "checks": "leaves", "paths": "leaves", "storage": "leaves",
     "console": "leaves", "_torchvision": "leaves", "config": "config",
     "method_config": "config", "baseline_config": "config", "fields": "config", "results": "results",
     "recipes": "recipes", "ablations": "recipes", "mgd_recipes": "recipes",
-    "notebook": "tools", "report": "tools", "batch": "tools",
-    "demo": "top", "study": "top", "teachers": "top", "commands": "top", "__main__": "top", "": "top",
+    "notebook": "tools", "report": "tools", "collect": "results", "teachers": "train",
+    "demo": "top", "study": "top", "commands": "top", "__main__": "top", "": "top",
 }  # fmt: skip
 
 

@@ -23,6 +23,9 @@ UNLABELLED = (0, 0, 0)
 OVERLAY = 0.55
 """Weight of the mask where it is laid over its image."""
 
+WIDEST = 1.75
+"""Inches of a picture in a grid of few."""
+
 GAP, LINE, HEAD_LINE = 0.03, 0.132, 0.12
 """Inches between pictures, and heights of a line of a legend and of a head."""
 
@@ -73,6 +76,33 @@ def mask_grid(images: list[np.ndarray], truths: list[np.ndarray], predictions: d
 
 
 @looks()
+def error_grid(images: list[np.ndarray], truths: list[np.ndarray], predictions: dict[str, list[np.ndarray]],
+               width: float = PAGE) -> Figure:  # fmt: skip
+    """One row per image: image, and where every run is wrong, with the share of counted pixels.
+
+    Arguments and errors are those of `mask_grid`; with few runs the figure is narrower than `width`.
+    """
+    if not predictions:
+        raise KitError("a grid of errors needs at least one run")
+    _check(images, {"truth": truths, **predictions})
+    rows, shares = [], []
+    for row, (image, truth) in enumerate(zip(images, truths, strict=True)):
+        masks = [masks[row] for masks in predictions.values()]
+        counted = truth != IGNORE
+        rows.append([image, *(error_map(image, truth, mask, mask) for mask in masks)])
+        shares.append([None, *(((mask != truth) & counted).sum() / max(counted.sum(), 1) for mask in masks)])
+    handles = [_patch("wrong", WRONG)]
+    if any((truth == IGNORE).any() for truth in truths):
+        handles.append(_patch("not counted", VOID))
+    fig = _grid(["Image", *predictions], rows, [(None, handles)], min(width, WIDEST * (len(predictions) + 1)))
+    for ax, share in zip(fig.axes, [share for row in shares for share in row], strict=True):
+        if share is not None:
+            ax.text(0.985, 0.965, f"{share:.1%}", transform=ax.transAxes, ha="right", va="top", fontsize=SMALL,
+                    bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1.2})  # fmt: skip
+    return fig
+
+
+@looks()
 def pair_grid(images: list[np.ndarray], truths: list[np.ndarray], classes: list[str], palette: list,
               width: float = PAGE) -> Figure:  # fmt: skip
     """One row per image: image, mask in the data set's colours, and the mask laid over the image in grey.
@@ -94,7 +124,7 @@ def _grid(heads: list[str], rows: list[list[np.ndarray]], legends: list[tuple[st
     cell = (width - GAP * (len(heads) - 1)) / len(heads)
     heads = [textwrap.fill(head, max(8, int(cell / 0.073))) for head in heads]
     heights = [cell * pictures[0].shape[0] / pictures[0].shape[1] for pictures in rows]
-    columns = [_columns(handles, width) for _, handles in legends]
+    columns = [legend_columns(handles, width) for _, handles in legends]
     head_height = HEAD_LINE * max(head.count("\n") + 1 for head in heads) + 0.07
     lines = [bool(title) + math.ceil(len(h) / n) for (title, h), n in zip(legends, columns, strict=True)]
     legend_heights = [LINE * count + 0.07 for count in lines]
@@ -112,7 +142,7 @@ def _grid(heads: list[str], rows: list[list[np.ndarray]], legends: list[tuple[st
                 ax.set_title(heads[column], fontsize=SMALL)
         top -= heights[row] + GAP
     for (title, handles), count, room in zip(legends, columns, legend_heights, strict=True):
-        _place(fig, title, handles, count, top / height)
+        place_legend(fig, title, handles, count, top / height)
         top -= room
     return fig
 
@@ -131,11 +161,8 @@ def _check(images: list, columns: dict[str, list]) -> None:
 def _legends(truths: list, predictions: dict, classes: list[str],
              palette: list) -> list[tuple[str | None, list[Patch]]]:  # fmt: skip
     """Title and swatches: of the classes that occur, and, where there are runs, of the error map."""
-    shown = [mask for masks in (truths, *predictions.values()) for mask in masks]
-    present = np.unique(np.concatenate([np.unique(mask) for mask in shown]))
-    named = [_patch(classes[i], np.asarray(palette[i]) / 255) for i in present if i != IGNORE]
-    if IGNORE in present:
-        named.append(_patch("not labelled", np.asarray(UNLABELLED) / 255))
+    named = class_patches([mask for masks in (truths, *predictions.values()) for mask in masks], classes, palette)
+    ignored = any((mask == IGNORE).any() for mask in truths)
     if not predictions:
         return [(None, named)]
     first, last = list(predictions)[0], list(predictions)[-1]
@@ -144,22 +171,32 @@ def _legends(truths: list, predictions: dict, classes: list[str],
     else:
         title = f"{last} against {first}:"
         errors = [_patch("wrong in both", WRONG), _patch("mended", FIXED), _patch("broken", BROKEN)]
-    if IGNORE in present:
+    if ignored:
         errors.append(_patch("not counted", VOID))
     return [(None, named), (title, errors)]
+
+
+def class_patches(masks: list[np.ndarray], classes: list[str], palette: list) -> list[Patch]:
+    """A swatch for each class that occurs in masks of class ids, and one for pixels without a label."""
+    present = np.unique(np.concatenate([np.unique(mask) for mask in masks]))
+    named = [_patch(classes[i], np.asarray(palette[i]) / 255) for i in present if i != IGNORE]
+    if IGNORE in present:
+        named.append(_patch("not labelled", np.asarray(UNLABELLED) / 255))
+    return named
 
 
 def _patch(label: str, shade) -> Patch:
     return Patch(facecolor=shade, edgecolor="0.4", linewidth=0.3, label=label)
 
 
-def _columns(handles: list[Patch], width: float) -> int:
+def legend_columns(handles: list[Patch], width: float) -> int:
     """As many columns as the longest name allows."""
     longest = max(len(handle.get_label()) for handle in handles)
     return max(1, min(len(handles), int(width / (longest * 0.062 + 0.3))))
 
 
-def _place(fig: Figure, title: str | None, handles: list[Patch], columns: int, top: float) -> None:
+def place_legend(fig: Figure, title: str | None, handles: list[Patch], columns: int, top: float) -> None:
+    """A legend in the middle, whose upper end is at `top`, a share of the figure's height."""
     fig.legend(handles=handles, title=title, title_fontsize=SMALL, loc="upper center", bbox_to_anchor=(0.5, top),
                ncol=columns, borderpad=0.2, borderaxespad=0, handlelength=1.1, handleheight=0.9, handletextpad=0.4,
                columnspacing=1.0, labelspacing=0.35)  # fmt: skip

@@ -1,7 +1,4 @@
-"""Panels of controls for notebooks. They call the kit's functions and show what comes back; nothing is decided here.
-
-Without a graphical front end (papermill) a panel draws nothing and never runs, so a static result stands above it.
-"""
+"""A panel around `kit.data.doctor`."""
 
 import html
 

@@ -1,0 +1,186 @@
+"""Controls around `kit.evaluate.explorer`: choose, click, flip between runs, save what is seen."""
+
+import html
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+from ipywidgets import HTML, Button, Dropdown, FileUpload, FloatSlider, HBox, IntSlider, Layout, ToggleButtons, VBox
+from PIL import Image, UnidentifiedImageError
+
+from kit.errors import KitError
+from kit.evaluate.explorer import Explorer
+from kit.evaluate.look import PHOTO, VIEWS, Layer, Look, Scene
+from kit.figures.style import run_labels, save
+from kit.figures.view import heat_stops, legend, paint, png, render, view_figure
+from kit.results import load_runs
+from kit.storage import write_bytes, write_json
+from kit.types import IGNORE
+from kit.widgets.picture import ClickPicture
+
+OF_CLASSES = ("truth", "prediction", "error", "confidence")
+OF_LEVELS = ("low frequencies", "high frequencies")
+"""Views that a class, and a level of the decoder, make a difference to."""
+
+COMMAND = "papermill notebooks/explore.ipynb explored.ipynb -y '{}'"
+
+
+def explorer_panel(explorer: Explorer, look: Look, out: str | Path) -> VBox:
+    """The picture of a look, and a control for each of its fields.
+
+    Args:
+        explorer: what answers.
+        look: shown first.
+        out: folder for what is saved.
+    """
+    return ExplorerPanel(explorer, look, Path(out)).box
+
+
+class ExplorerPanel:
+    """The controls, and the look they stand for."""
+
+    def __init__(self, explorer: Explorer, look: Look, out: Path):
+        self.explorer, self.out = explorer, out
+        runs = list(zip(run_labels(load_runs(explorer.runs)), explorer.runs, strict=True))
+        wide, described = Layout(width="auto"), {"style": {"description_width": "5.2em"}}
+        self.controls = {
+            "run": ToggleButtons(options=runs, value=look.run, style={"button_width": "auto"}),
+            "network": Dropdown(options=explorer.networks(look.run), value=look.network, description="Network",
+                                layout=wide, **described),
+            "image": Dropdown(options=self._images(), value=look.image, description="Image", layout=wide, **described),
+            "view": Dropdown(options=VIEWS, value=look.view, description="View", layout=wide, **described),
+            "cls": Dropdown(options=[("all classes", ""), *((name, name) for name in explorer.classes)],
+                            value=look.cls, description="Class", layout=wide, **described),
+            "threshold": FloatSlider(look.threshold, min=0, max=1, step=0.05, description="Threshold", layout=wide,
+                                     **described),
+            "strength": FloatSlider(look.strength, min=0, max=1, step=0.05, description="Overlay", layout=wide,
+                                    **described),
+            "level": IntSlider(look.level, min=0, max=2, description="Level", layout=wide, **described),
+        }  # fmt: skip
+        self.picture = ClickPicture(pixel=list(look.pixel))
+        self.colours, self.words, self.saved = HTML(), HTML(), HTML()
+        self.upload = FileUpload(accept="image/*", description="Own photograph", layout=wide)
+        self.keep = Button(description="Save view", icon="save", tooltip="PNG, PDF and parameters", layout=wide)
+        self._quiet = False
+        for control in self.controls.values():
+            control.observe(self._changed, "value")
+        self.picture.observe(self._changed, "pixel")
+        self.upload.observe(self._uploaded, "value")
+        self.keep.on_click(self._save)
+        rest = [control for name, control in self.controls.items() if name != "run"]
+        left = VBox([*rest, self.upload, self.keep], layout=Layout(width="19em", flex="0 0 auto"))
+        right = VBox([self.picture, self.colours, self.words],
+                     layout=Layout(flex="1 1 26em", max_width="52em", min_width="20em"))  # fmt: skip
+        across = HBox([left, right], layout=Layout(flex_flow="row wrap", grid_gap="1.5em"))
+        self.box = VBox([self.controls["run"], across, self.saved])
+        self.draw()
+
+    @property
+    def look(self) -> Look:
+        """What the controls say now."""
+        values = {name: control.value for name, control in self.controls.items()}
+        return Look(**values, pixel=tuple(self.picture.pixel))
+
+    def draw(self) -> None:
+        """Show the present look; where there is no such view, the image alone and why."""
+        look = self.look
+        self.controls["cls"].disabled = look.view not in OF_CLASSES
+        self.controls["level"].disabled = look.view not in OF_LEVELS
+        self.controls["threshold"].disabled = look.view == "truth"
+        try:
+            scene = self.explorer.scene(look)
+            self.picture.alt = scene.title
+            self.picture.png = render(scene, look.strength, look.pixel)
+            self.colours.value, self.words.value = _colours(scene), _line(scene.words)
+        except KitError as error:
+            self.colours.value, self.words.value = "", _line(str(error), "#a40e26")
+            self.picture.png = self._bare(look)
+
+    def _bare(self, look: Look) -> bytes:
+        try:
+            image = self.explorer.pair(look.image)[0]
+        except KitError:
+            return self.picture.png
+        nothing = Layer(np.full(image.shape[:2], IGNORE, np.uint8), ((0, 0, 0),), ("",))
+        return png(paint(image, nothing, 0.0, look.pixel))
+
+    def _changed(self, change) -> None:
+        if self._quiet:
+            return
+        if change["owner"] is self.controls["run"]:
+            self._offer("network", self.explorer.networks(change["new"]))
+        self.draw()
+
+    def _offer(self, name: str, options: list[str]) -> None:
+        """Other choices for a control, which keeps its value if it can, without a redraw of its own."""
+        control = self.controls[name]
+        value, self._quiet = control.value, True
+        control.options = options
+        control.value = value if value in options else options[0]
+        self._quiet = False
+
+    def _images(self) -> list[str]:
+        return [*self.explorer.images, *([PHOTO] if self.explorer.photo is not None else [])]
+
+    def _uploaded(self, change) -> None:
+        if not change["new"]:
+            return
+        try:
+            self.explorer.set_photo(Image.open(io.BytesIO(change["new"][0]["content"])))
+        except (UnidentifiedImageError, OSError) as error:
+            self.words.value = _line(f"{change['new'][0]['name']} cannot be read: {error}", "#a40e26")
+            return
+        self._offer("image", self._images())
+        if self.controls["image"].value == PHOTO:
+            self.draw()
+        else:
+            self.controls["image"].value = PHOTO  # draws
+
+    def _save(self, _) -> None:
+        look = self.look
+        try:
+            text = html.escape(save_look(self.explorer, look, self.out))
+        except KitError as error:
+            text = f"error: {html.escape(str(error))}"
+        self.saved.value = f"<pre style='white-space: pre-wrap; line-height: 1.4'>{text}</pre>"
+
+
+def save_look(explorer: Explorer, look: Look, out: Path) -> str:
+    """Write a look as PNG, PDF and JSON, and a photograph of one's own beside it; say which files, and the command that
+    makes the same picture without a hand. Raises KitError if there is no such view."""
+    scene = explorer.scene(look)
+    stem = out / re.sub(r"[^\w.-]+", "_", "-".join((look.view, look.cls, Path(look.run).name, look.image))).strip("_")
+    parameters = {"runs": explorer.runs, **look.parameters(), "weights": explorer.weights, "out": str(out),
+                  "data_root": str(explorer.files.root), "interactive": False}  # fmt: skip
+    files = save(view_figure(scene, look.strength, look.pixel), stem)
+    if look.image == PHOTO:
+        photo = stem.with_name(f"{stem.name}-photograph.png")
+        write_bytes(photo, png(scene.image))
+        parameters["photo"] = str(photo)
+        files.append(photo)
+    described = stem.with_name(f"{stem.name}.json")
+    write_json(described, parameters)
+    names = "\n".join(map(str, [*files, described]))
+    return f"{names}\n\n{COMMAND.format(json.dumps(parameters))}"
+
+
+def _colours(scene: Scene) -> str:
+    """What the colours mean, as HTML."""
+    if not scene.layer.palette:
+        low, high = scene.layer.scale
+        bar = f"background: linear-gradient(90deg, {', '.join(heat_stops())})"
+        return (
+            f"<div style='display: flex; gap: .6em; align-items: center'>{html.escape(scene.layer.label)}: {low:.3g}"
+            f"<span style='{bar}; flex: 0 1 14em; height: .8em'></span>{high:.3g}</div>"
+        )
+    swatch = (
+        "<span style='white-space: nowrap; margin-right: 1em'><span style='display: inline-block; width: .9em; "
+        "height: .9em; border: 1px solid #888; margin-right: .35em; background: rgb{}'></span>{}</span>"
+    )
+    return " ".join(swatch.format(rgb, html.escape(name)) for name, rgb in legend(scene.layer))
+
+
+def _line(text: str, colour: str = "inherit") -> str:
+    return f"<span style='color: {colour}'>{html.escape(text)}</span>"

@@ -1,0 +1,100 @@
+"""A run looked at while it goes on: curves, and predictions of a few val images that become better."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from IPython import get_ipython
+from IPython.display import display
+from ipywidgets import Image, Layout, VBox
+
+from kit.errors import KitError
+from kit.evaluate.history import History
+from kit.figures.curves import training_curves
+from kit.figures.strip import strip_figure
+from kit.figures.style import show
+from kit.results import RunFolder
+
+PAUSE = 2.0
+"""Seconds between two looks at the folder."""
+
+SHARE = 0.2
+"""Of the time, at most, that goes into drawing rather than training."""
+
+
+def attended() -> bool:
+    """Whether somebody runs the present cell in a notebook's window. JupyterLab and its like say which cell they ask
+    for, papermill and nbconvert do not."""
+    shell = get_ipython()
+    if shell is None or not hasattr(shell, "get_parent"):
+        return False
+    return bool(shell.get_parent().get("metadata", {}).get("cellId"))
+
+
+@contextlib.contextmanager
+def watching(run_dir: str | Path, interactive: bool = True) -> Iterator["RunPanel | None"]:
+    """While the `with` block runs, show how far the run in a folder is, if there is somebody to see it.
+
+    The folder is read, not the run: it may go on in this process or in others.
+
+    Args:
+        interactive: False shows nothing.
+    """
+    if not (interactive and attended()):
+        yield None
+        return
+    panel = RunPanel(run_dir)
+    display(panel.box)
+    stop = threading.Event()
+    thread = threading.Thread(target=panel.follow, args=(stop,), daemon=True)
+    thread.start()
+    try:
+        yield panel
+    finally:
+        stop.set()
+        thread.join()
+        panel.box.layout.display = "none"  # the figures of the finished run stand below
+
+
+class RunPanel:
+    """Two pictures made from a run's folder."""
+
+    def __init__(self, run_dir: str | Path):
+        self.folder, self.history = RunFolder(Path(run_dir)), History(run_dir)
+        self.curves, self.strip = (Image(format="png", layout=Layout(max_width="100%")) for _ in range(2))
+        self.box = VBox([self.curves, self.strip])
+        self._seen, self._pictures = 0, 0
+
+    def look(self) -> bool:
+        """Draw again what has changed; True if anything has."""
+        log = self.folder.log()
+        evaluated = sum("miou" in record for record in log)
+        changed = len(log) != self._seen and any("parts" in record for record in log)
+        if changed:
+            config = self.folder.config()
+            run = {"method": config.method.name, "seed": config.seed, "path": str(self.folder.path), "config": {},
+                   "steps": config.train.steps, "log": log}  # fmt: skip
+            self._put(self.curves, training_curves([run]))
+            self._seen = len(log)
+        if evaluated != self._pictures:  # they are written after the line of the log
+            pictures = self.history.pictures()
+            if len(pictures) > self._pictures:
+                self._put(self.strip, strip_figure(pictures))
+                self._pictures, changed = len(pictures), True
+        return changed
+
+    def follow(self, stop: threading.Event) -> None:
+        """Look until told to stop."""
+        pause = 0.0
+        while not stop.wait(pause):
+            started = time.monotonic()
+            # Half of a line, or a folder that is not there yet: the next look will find it.
+            with contextlib.suppress(KitError, OSError):
+                self.look()
+            pause = max(PAUSE, (time.monotonic() - started) / SHARE)
+
+    def _put(self, widget: Image, figure) -> None:
+        picture = show(figure)
+        widget.width, widget.value = picture.width, picture.data

@@ -1,0 +1,114 @@
+import io
+import json
+import shlex
+
+import ipywidgets
+import numpy as np
+import pytest
+from PIL import Image
+
+import kit
+from kit.batch import Cell
+from kit.evaluate.explorer import Explorer
+from kit.evaluate.look import PHOTO, Look
+from kit.notebook import check_values
+from kit.paths import PROJECT
+from kit.widgets.explorer import ExplorerPanel
+from kit.widgets.watch import RunPanel, attended, watching
+
+
+@pytest.fixture(scope="module")
+def run(scenes, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "trikd"
+    small = {"data.crop": (64, 64), "data.base_size": None, "data.labelled": 2, "data.unlabelled": 2,
+             "data.cache": False, "train.log_every": 1}  # fmt: skip
+    kit.fit(kit.configure(method="trikd", recipe="demo", steps=2, eval_every=1, split="1_2", overrides=small,
+                          data_root=str(scenes), run_dir=str(folder)))  # fmt: skip
+    return str(folder)
+
+
+@pytest.fixture
+def panel(run, tmp_path):
+    explorer = Explorer([run])
+    return ExplorerPanel(explorer, Look(run=run, image=explorer.images[0], view="truth"), tmp_path)
+
+
+def shown(panel):
+    return np.asarray(Image.open(io.BytesIO(panel.picture.png)))
+
+
+@pytest.mark.parametrize("control, value", [("view", "error"), ("strength", 0.9), ("cls", "road"), ("image", 1)])
+def test_every_control_changes_the_picture(panel, control, value):
+    before = shown(panel)
+    panel.controls[control].value = panel.explorer.images[value] if control == "image" else value
+    assert (shown(panel) != before).any() and getattr(panel.look, control) == panel.controls[control].value
+
+
+def test_a_click_moves_the_ring_and_is_read_out(panel):
+    before = shown(panel)
+    panel.picture.pixel = [0.1, 0.2]
+    assert panel.look.pixel == (0.1, 0.2) and (shown(panel) != before).any()
+    assert "row 6, column 25: truth " in panel.words.value
+
+
+def test_what_cannot_be_shown_is_said_and_the_image_stays(panel):
+    panel.controls["network"].value = "cnn"
+    panel.controls["view"].value = "attention"
+    assert "has no attention" in panel.words.value and shown(panel).shape[1] == 640 and not panel.colours.value
+    panel.controls["view"].value = "entropy"
+    assert "row 32" in panel.words.value and "linear-gradient" in panel.colours.value
+
+
+def test_controls_without_a_meaning_are_grey(panel):
+    assert panel.controls["level"].disabled and not panel.controls["cls"].disabled
+    panel.controls["view"].value = "low frequencies"
+    assert not panel.controls["level"].disabled and panel.controls["cls"].disabled
+
+
+def test_a_saved_view_can_be_made_again(panel, tmp_path):
+    panel.controls["view"].value = "prediction"
+    buffer = io.BytesIO()
+    Image.new("RGB", (90, 60), "green").save(buffer, "PNG")
+    panel.upload.value = ({"name": "p.png", "type": "image/png", "size": 1, "content": buffer.getvalue(),
+                           "last_modified": None},)  # fmt: skip
+    assert panel.look.image == PHOTO and shown(panel).shape[1] / shown(panel).shape[0] == 1.5
+    panel.keep.click()
+    (described,) = tmp_path.glob("*.json")
+    parameters = json.loads(described.read_text())
+    check_values(PROJECT / "notebooks/explore.ipynb", parameters)
+    assert Image.open(parameters["photo"]).size == (90, 60) and described.with_suffix(".pdf").is_file()
+    command = panel.saved.value.split("papermill ")[1].split("</pre>")[0].replace("&quot;", '"').replace("&#x27;", "'")
+    assert json.loads(shlex.split(command)[-1]) == parameters
+    assert Cell(PROJECT / "notebooks/explore.ipynb", tmp_path / "x.ipynb", parameters)
+
+
+def test_a_file_that_is_no_picture_is_refused(panel):
+    panel.upload.value = ({"name": "p.png", "type": "image/png", "size": 1, "content": b"no", "last_modified": None},)
+    assert "p.png cannot be read" in panel.words.value and panel.look.image != PHOTO
+
+
+def test_no_part_of_it_waits_for_a_front_end(panel):
+    found = [panel.box]
+    for widget in found:
+        found += getattr(widget, "children", ())
+    assert len(found) > 10 and not any(isinstance(widget, ipywidgets.Output) for widget in found)
+
+
+def test_nobody_watches_here(run):
+    assert not attended()
+    with watching(run) as nothing:
+        assert nothing is None
+
+
+def test_a_watched_run_is_drawn_again_when_it_has_grown(run, tmp_path):
+    panel = RunPanel(tmp_path / "absent")
+    assert not panel.look()
+    panel = RunPanel(run)
+    assert panel.look() and panel.curves.value.startswith(b"\x89PNG") and panel.strip.value.startswith(b"\x89PNG")
+    before, log = panel.curves.value, panel.folder.log_file.read_text()
+    assert not panel.look()
+    try:
+        panel.folder.append_log({**panel.folder.log()[0], "step": 3})
+        assert panel.look() and panel.curves.value != before
+    finally:
+        panel.folder.log_file.write_text(log)
