@@ -35,6 +35,7 @@ RECIPES = {"official": "trikd_official_cityscapes", "default": "trikd_cityscapes
 """Whose switches: those of the authors' code, or the kit's own."""
 RECOMPUTED = ("student", "method.cnn", "method.vit")
 """Networks whose blocks are recomputed, if any are."""
+OHEM_THRESHOLD = 0.7
 TOLERANCE = 1e-6
 """Largest difference of a term of the loss in float32, relative to the term, or to a hundredth of the whole loss where
 that is more: a divergence of nearly equal tables is a small difference of large numbers."""
@@ -60,25 +61,53 @@ def bench_trikd(arguments: list[str]) -> None:
     require_positive(**{"--crop": options.crop, "--repeats": options.repeats})
 
     say = sys.stdout.write
-    say(f"{options.size}, crop {options.crop}, one labelled and one unlabelled image, float32, {options.recipe} "
-        f"switches, blocks of encoders {'recomputed' if options.recompute else 'kept'} (ours)\n"
+    say(f"{options.size}, crop {options.crop}, one labelled and one unlabelled image, float32, blocks of encoders "
+        f"{'recomputed' if options.recompute else 'kept'} (ours, in a step)\n"
         f"median of {options.repeats} runs in turns, {torch.get_num_threads()} threads, "
         f"{environment()}\n\n")  # fmt: skip
-    say(f"{'':<18}{'plain':>10}{'ours':>10}{'ratio':>8}\n")
+    say(f"{'':<18}{'plain':>10}{'ours':>10}{'ratio':>8}  switches\n")
     ratios = {}
     for part in PARTS if options.part == "all" else (options.part,):
-        seconds = interleaved(MEASURES[part](options), options.repeats, warmup=0)  # they have run to be compared
-        ratios[part] = speedup(seconds["plain"], seconds["ours"])
-        say(_row(f"{part}, s", *(median(seconds[side]) for side in ("plain", "ours")), ratios[part]))
+        for chosen in _variants(part, options):
+            seconds = interleaved(MEASURES[part](chosen), options.repeats, warmup=0)  # they have run to be compared
+            ratio = speedup(seconds["plain"], seconds["ours"])
+            ratios.setdefault(part, ratio)
+            sides = [median(seconds[side]) for side in ("plain", "ours")]
+            say(_row(f"{part}, s", *sides, ratio, _switches(part, chosen)))
+            sys.stdout.flush()
         if part == "step" and not options.no_memory:
             peaks = [_peak_memory(side, options) for side in ("plain", "ours")]
-            say(_row("peak memory, GB", *peaks, peaks[0] / peaks[1]))
-        sys.stdout.flush()
+            say(_row("peak memory, GB", *peaks, peaks[0] / peaks[1], _switches(part, options)))
+            sys.stdout.flush()
     say(f"\nratio={next(iter(ratios.values())):.2f}\n")
 
 
-def _row(name: str, reference: float, ours: float, ratio: float) -> str:
-    return f"{name:<18}{reference:>10.3f}{ours:>10.3f}{ratio:>8.2f}\n"
+def _row(name: str, reference: float, ours: float, ratio: float, switches: str) -> str:
+    return f"{name:<18}{reference:>10.3f}{ours:>10.3f}{ratio:>8.2f}  {switches}\n"
+
+
+def _variants(part: str, options: argparse.Namespace) -> list[argparse.Namespace]:
+    """The options a part is measured with: those given, and for the split the other recipe's filter after them."""
+    others = [name for name in RECIPES if name != options.recipe] if part == "split" and options.size != "demo" else []
+    return [argparse.Namespace(**{**vars(options), "recipe": name}) for name in (options.recipe, *others)]
+
+
+def _switches(part: str, options: argparse.Namespace) -> str:
+    """What a part was run with, in words."""
+    if part == "ohem":
+        return f"threshold {OHEM_THRESHOLD}, {_kept(options.crop)} pixels kept at least"
+    recipe = "demo" if options.size == "demo" else RECIPES[options.recipe]
+    return f"{recipe}, filter {_filter_centre(options)}" if part == "split" else recipe
+
+
+def _filter_centre(options: argparse.Namespace) -> str:
+    recipe = "demo" if options.size == "demo" else f"{RECIPES[options.recipe]}_{options.size}_1_8"
+    return configure("trikd", recipe, {"pretrained": False}).student.filter_centre
+
+
+def _kept(crop: int) -> int:
+    """The published 200 000 pixels of a crop of 512, as large a share of another one."""
+    return crop**2 * 200_000 // 512**2
 
 
 def make_method(options: argparse.Namespace, side: str = "plain") -> nn.Module:
@@ -181,11 +210,10 @@ def _ohem(options: argparse.Namespace) -> dict[str, Callable]:
     batch, make = make_batch(options.crop), torch.Generator().manual_seed(2)
     logits = 3 * torch.randn(1, CLASSES, options.crop, options.crop, generator=make)
     logits.requires_grad_()
-    kept = options.crop**2 * 200_000 // 512**2
 
     def ohem(loss: Callable) -> Callable:
         def run() -> Tensor:
-            value = loss(logits, batch.masks, 0.7, kept)
+            value = loss(logits, batch.masks, OHEM_THRESHOLD, _kept(options.crop))
             torch.autograd.grad(value, logits)
             return value
 

@@ -82,8 +82,8 @@ class TrainBatches(Dataset):
 
         Every image is written straight into its place of the batch, already normalised; the rest is padding."""
         crop, strong = self.cfg.crop, self.views.strong
-        labelled = list(self._deal(step, number, LABELLED, self.split.labelled))
-        unlabelled = list(self._deal(step, number, UNLABELLED, self.split.pool)) if self.views.unlabelled else []
+        labelled = list(self._deal(step, LABELLED, self.split.labelled, number))
+        unlabelled = list(self._deal(step, UNLABELLED, self.split.pool, number)) if self.views.unlabelled else []
         batch = Batch(
             images=torch.zeros(len(labelled), 3, *crop),
             masks=torch.full((len(labelled), *crop), IGNORE),
@@ -99,8 +99,8 @@ class TrainBatches(Dataset):
             self._unlabelled(name, rng, *places)
         return batch
 
-    def _deal(self, step: int, part: int, stream: int,
-              ids: tuple[str, ...]) -> Iterator[tuple[str, np.random.Generator]]:  # fmt: skip
+    def _deal(self, step: int, stream: int, ids: tuple[str, ...],
+              part: int = 0) -> Iterator[tuple[str, np.random.Generator]]:  # fmt: skip
         """The images of a part of a step, each with its own random numbers."""
         batch = self.cfg.labelled if stream == LABELLED else self.cfg.unlabelled
         for place in range(part, batch, self.parts):

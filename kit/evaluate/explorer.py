@@ -20,7 +20,7 @@ from kit.evaluate.views import STUDENT, load_view
 from kit.results import RunFolder
 from kit.types import IGNORE
 
-LONGEST = 960
+LONGEST = 800
 """Pixels of the longer side at which larger images are shown; networks see them at the size they are used to."""
 
 ROOM = 512 * 2**20
@@ -130,29 +130,37 @@ class Explorer:
             label, seen = f"attention of {look.network} from the ring, times its mean", seen * seen.size
             return _map(seen, label, (float(seen.min()), float(seen.max())), look.threshold, found.covers)
         if look.view == "disagreement of runs":
-            members = [self.probabilities(run, STUDENT, look.image) for run in self.runs]
-            return _differing(members, "disagreement of the runs", look.threshold)
+            values = self._disagreement([(run, STUDENT) for run in self.runs], look.image)
+            return _differing(values, "disagreement of the runs", look.threshold)
         if look.view == "disagreement of views":
             names = self.networks(look.run)
             if len(names) < 2:
                 raise KitError(f"{look.run} keeps its student alone; train it with train.keep_views: true")
-            members = [self.probabilities(look.run, name, look.image) for name in names]
-            return _differing(members, f"disagreement of {', '.join(names)}", look.threshold)
+            values = self._disagreement([(look.run, name) for name in names], look.image)
+            return _differing(values, f"disagreement of {', '.join(names)}", look.threshold)
         if look.view in ("truth", "error") and truth is None:
             raise KitError(f"{look.image} has no truth to compare with")
         if look.view == "truth":
             return self._mask(truth, cls)
         p = self.probabilities(*where)
+        sure = self._kept.get(("confidence", *where), lambda: layers.confidence(p))
         if look.view == "confidence":
-            values = layers.confidence(p) if cls is None else p[cls].astype(np.float32)
+            values = sure if cls is None else p[cls].astype(np.float32)
             return _map(values, "confidence" if cls is None else f"probability of {look.cls}", (0, 1), look.threshold)
         if look.view == "entropy":
-            return _map(layers.entropy(p), "entropy / log C", (0, 1), look.threshold)
-        unsure = layers.confidence(p) < look.threshold
-        prediction = p.argmax(0).astype(np.uint8)
+            values = self._kept.get(("entropy", *where), lambda: layers.entropy(p))
+            return _map(values, "entropy / log C", (0, 1), look.threshold)
+        unsure = sure < look.threshold
+        prediction = self._kept.get(("prediction", *where), lambda: p.argmax(0).astype(np.uint8))
         if look.view == "error":
             return _errors(truth, prediction, cls, look.cls, unsure)
         return self._mask(prediction, cls)._replace(hidden=unsure if look.threshold else None)
+
+    def _disagreement(self, members: list[tuple[str, str]], name: str) -> np.ndarray:
+        return self._kept.get(
+            ("disagreement", *members, name),
+            lambda: layers.disagreement([self.probabilities(*member, name) for member in members]),
+        )
 
     def _band(self, look: Look, where: tuple[str, str, str]) -> Layer:
         found = {level.level: level for level in self.levels(*where)}
@@ -205,8 +213,7 @@ def _map(values: np.ndarray, label: str, scale: tuple[float, float], threshold: 
     return Layer(values.astype(np.float32), label=label, scale=(float(low), float(high)), covers=covers, hidden=hidden)
 
 
-def _differing(members: list[np.ndarray], label: str, threshold: float) -> Layer:
-    values = layers.disagreement(members)
+def _differing(values: np.ndarray, label: str, threshold: float) -> Layer:
     return _map(values, label, (0.0, max(0.05, float(np.percentile(values, 99)))), threshold)
 
 

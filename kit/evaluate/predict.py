@@ -13,9 +13,6 @@ from kit.models.fold import fold_batch_norm
 from kit.models.segmenter import Segmenter
 from kit.models.upsampled import resize
 
-WIDE = 256
-"""Channels of an encoder's last map from which on CPUs convolve faster with the channels innermost."""
-
 
 @torch.no_grad()
 def predict_logits(net: Segmenter, images: Tensor, size: tuple[int, int] | None = None) -> Tensor:
@@ -93,13 +90,11 @@ class Predictor:
         return predict_logits(self.net, windows).softmax(1)
 
 
-def fast_copy(net: Segmenter) -> Segmenter:
+def fast_copy(net: Segmenter) -> nn.Module:
     """A copy of a network that answers the same up to rounding, faster, and can only be asked in eval mode."""
     example = next(net.parameters()).new_zeros(1, 3, 2 * net.multiple, 2 * net.multiple)
     folded = fold_batch_norm(copy.deepcopy(net).eval(), example).requires_grad_(False)
-    if example.device.type == "cpu" and net.encoder.channels[-1] >= WIDE:
-        folded = _ChannelsInnermost(folded)
-    return folded
+    return _ChannelsInnermost(folded) if example.device.type == "cpu" else folded
 
 
 class _ChannelsInnermost(nn.Module):

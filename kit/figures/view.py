@@ -136,7 +136,7 @@ def _spread(values: np.ndarray, covers: tuple[float, float] | None, size: tuple[
 
 
 def _enlarged(picture: np.ndarray) -> np.ndarray:
-    factor = -(-SMALLEST // picture.shape[1])
+    factor = SMALLEST // picture.shape[1]
     if factor < 2:
         return picture
     return np.asarray(Image.fromarray(picture).resize(

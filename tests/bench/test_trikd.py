@@ -21,6 +21,22 @@ def test_every_part_compares_and_ends_with_its_ratio(part, capsys):
     assert any(line.startswith(f"{part}, s") for line in lines) and float(lines[-1].removeprefix("ratio=")) > 0
 
 
+def test_each_row_says_its_switches_and_the_split_is_run_with_both_filters(monkeypatch, capsys):
+    seen = []
+    instant = dict.fromkeys(("plain", "ours"), float)
+    for part in trikd.PARTS:
+        monkeypatch.setitem(
+            trikd.MEASURES, part, lambda options, part=part: seen.append((part, options.recipe)) or instant
+        )
+    main(["bench", "trikd", "--crop", "512", "--repeats", "1", "--recipe", "default", "--no-memory"])
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.split(",")[0] in trikd.PARTS]
+    assert seen == [("step", "default"), ("split", "default"), ("split", "official"), ("ohem", "default"),
+                    ("inference", "default")]  # fmt: skip
+    for row, words in zip(rows, ("trikd_cityscapes", "filter exact", "filter official", "200000", "trikd_cityscapes"),
+                          strict=True):  # fmt: skip
+        assert row.endswith(words) or words in row
+
+
 def test_peak_memory_is_that_of_another_process(monkeypatch, capsys):
     instant = dict.fromkeys(("plain", "ours"), float)
     monkeypatch.setitem(trikd.MEASURES, "step", lambda options: instant)

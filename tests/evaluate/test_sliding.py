@@ -70,7 +70,7 @@ def test_the_usual_loop_says_the_same(name):
 
 
 def test_the_copy_that_works_faster_answers_the_same_and_leaves_the_network_alone():
-    net = build_model(ModelConfig(name="deeplab_resnet18"), 4, pretrained=False).eval()  # wide: channels innermost
+    net = build_model(ModelConfig(name="deeplab_resnet18"), 4, pretrained=False).eval()
     before = {name: value.clone() for name, value in net.state_dict().items()}
     image = torch.randn(1, 3, 64, 96)
     with torch.no_grad():

@@ -37,6 +37,7 @@ def test_what_autograd_keeps_is_what_a_real_step_keeps(tiny):
     assert need.fixed == 4 * (4 * weights + student)  # weights, gradients, two moments; the average
 
 
+@pytest.mark.slow
 def test_less_memory_means_recomputing_first_and_micro_steps_then():
     whole, recomputed = estimate(demo(), 19), estimate(demo(**{"student.recompute": True}), 19)
     half = estimate(demo(**{"train.accumulate": 2}), 19)
