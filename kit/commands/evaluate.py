@@ -105,7 +105,6 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _predict(options: argparse.Namespace) -> None:
-    from kit.evaluate.again import items_spec
     from kit.evaluate.inspect import val_files
     from kit.evaluate.load import load
     from kit.evaluate.predictions import pictures_in, save_predictions
@@ -116,7 +115,7 @@ def _predict(options: argparse.Namespace) -> None:
     else:
         files = val_files(student, options.data_root)
         images = [(name, files.paths[name]) for name in files.ids]
-    spec = items_spec(student, options.data_root) if options.form == "ids" else None
+    spec = val_files(student, options.data_root).spec if options.form == "ids" else None
     cfg = _asked(options, student.config.evaluate)
     written = list(save_predictions(student, images, options.out, options.form, cfg, spec))
     sys.stdout.write(f"{len(written)} predictions written to {options.out}\n")

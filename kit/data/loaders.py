@@ -143,9 +143,14 @@ def train_loader(batches: TrainBatches, start: int) -> InOrder:
 
 
 class ValImages(Dataset):
-    """Val images in order: (id, image float32 (3, H, W), mask uint8 (H', W') at its size on disk)."""
+    """Val images in order: (id, image float32 (3, H, W), mask uint8 (H', W') at its size on disk).
+
+    Raises: KitError if none of them has a mask.
+    """
 
     def __init__(self, files: SegFiles, limit: int = 0):
+        if not files.masked_ids:
+            raise KitError(f"no masks for the val images in {files.root}; without them nothing can be judged")
         self.files = files
         self.ids = files.masked_ids[: limit or None]
 

@@ -3,16 +3,14 @@
 from pathlib import Path
 
 from kit.config import EvalConfig
-from kit.data.catalog import find_spec
-from kit.data.files import SegFiles
 from kit.data.loaders import ValImages, val_loader
 from kit.errors import KitError
 from kit.evaluate import protocol
 from kit.evaluate.bootstrap import compare
 from kit.evaluate.counts import load_counts
+from kit.evaluate.inspect import val_files
 from kit.evaluate.load import Student, load
 from kit.evaluate.run import count
-from kit.paths import from_project
 from kit.results import RunFolder, provenance
 from kit.storage import write_json
 
@@ -35,9 +33,9 @@ def evaluate_run(run_dir: str | Path, weights: str = "last", cfg: EvalConfig | N
     student, folder = load(run_dir, weights), RunFolder(Path(run_dir))
     own = student.config.evaluate
     cfg = cfg or own
-    items = val_loader(val_images(student, data_root, cfg.limit), student.config.data.workers)
-    spec = items_spec(student, data_root)
-    counts = count(student.net.to(device), items, spec, cfg, full=True)
+    images = val_images(student, data_root, cfg.limit)
+    spec = images.files.spec
+    counts = count(student.net.to(device), val_loader(images, student.config.data.workers), spec, cfg, full=True)
     name = weights if asked_alike(cfg, own) else f"{weights}_{slug(cfg)}"
     counts.save(folder.scores(name))
     record = {
@@ -70,19 +68,11 @@ def compare_runs(first: str | Path, second: str | Path, name: str = "last", resa
 
 def val_images(student: Student, data_root: str | None = None, limit: int = 0) -> ValImages:
     """The val images a student is judged on, at the size it works at. Raises KitError if there are none with a mask."""
-    data = student.config.data
-    root = from_project(data_root or data.root)
-    files = SegFiles(find_spec(data.dataset, root), root, "val", data.base_size)
-    if not files.masked_ids:
-        raise KitError(f"no masks for the val images in {root}; without them nothing can be judged")
+    images = ValImages(val_files(student, data_root, student.config.data.base_size), limit)
+    files = images.files
     if tuple(student.classes) != files.spec.classes:
-        raise KitError(f"the student tells other classes apart than {files.spec.name} in {root} has")
-    return ValImages(files, limit)
-
-
-def items_spec(student: Student, data_root: str | None = None):
-    """The entry of the data set a student is judged on."""
-    return find_spec(student.config.data.dataset, from_project(data_root or student.config.data.root))
+        raise KitError(f"the student tells other classes apart than {files.spec.name} in {files.root} has")
+    return images
 
 
 def asked_alike(cfg: EvalConfig, own: EvalConfig) -> bool:

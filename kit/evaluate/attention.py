@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from kit.errors import KitError
+from kit.evaluate.inspect import padded_input
 from kit.evaluate.load import Student
-from kit.evaluate.predict import pad_to_multiple
 
 
 class Attention(NamedTuple):
@@ -38,14 +38,10 @@ def attention(student: Student, image: np.ndarray) -> Attention:
     net = student.net
     if not has_attention(student):
         raise KitError(f"{student.config.student.name} has no attention to show; take a TinyViT or ViT")
-    x = student.prepare(image)
-    padded = pad_to_multiple(x, net.multiple)
+    padded, covers = padded_input(student, image)
     scores = net.encode(padded, scores=True).scores[0]  # (heads, h, w, h, w)
     # One head at a time: for a large image the whole table would not fit beside itself.
     weights = sum(head.float().flatten(2).softmax(-1) for head in scores).div(len(scores)).view_as(scores[0])
-    covers = tuple(
-        side * whole / part for side, whole, part in zip(image.shape[:2], padded.shape[-2:], x.shape[-2:], strict=True)
-    )
     return Attention(weights.cpu().numpy(), covers)
 
 

@@ -53,16 +53,17 @@ class Example(NamedTuple):
     truth: np.ndarray  # uint8 (H, W), class ids or IGNORE
 
 
-def val_files(student: Student, data_root: str | None = None) -> SegFiles:
-    """The val images a student was judged on, at the size they have on disk.
+def val_files(student: Student, data_root: str | None = None, size: tuple[int, int] | None = None) -> SegFiles:
+    """The val images a student was judged on.
 
     Args:
         data_root: the data set's folder, if it is not where it was in training.
+        size: (height, width) to which images are resized; None leaves the size they have on disk.
     Raises: KitError if it is not there.
     """
     data = student.config.data
     root = from_project(data_root or data.root)
-    return SegFiles(find_spec(data.dataset, root), root, "val")
+    return SegFiles(find_spec(data.dataset, root), root, "val", size)
 
 
 def choose(files: SegFiles, images: Sequence[str] = (), count: int = 4, seed: int = 0) -> list[Example]:
@@ -122,15 +123,23 @@ def level_inputs(student: Student, image: np.ndarray) -> list[LevelInput]:
             f"the decoder of this {student.config.student.name} has no frequency selection "
             f'(student.selection is "{student.config.student.selection}"), so there are no bands to show'
         )
-    x = student.prepare(image)
-    h, w = x.shape[-2:]
-    padded = pad_to_multiple(x, net.multiple)
+    padded, covers = padded_input(student, image)
     maps = net.encode(padded).maps
-    covers = (image.shape[0] * padded.shape[-2] / h, image.shape[1] * padded.shape[-1] / w)
     return [
         LevelInput(index, lateral, maps[index], padded.shape[-1] // maps[index].shape[-1], covers)
         for index, lateral in found
     ]
+
+
+def padded_input(student: Student, image: np.ndarray) -> tuple[Tensor, tuple[float, float]]:
+    """What a student's network sees of an image uint8 (H, W, 3), (1, 3, h, w), and the height and width in pixels of
+    the image that this spans: more than the image's own where it was padded."""
+    x = student.prepare(image)
+    padded = pad_to_multiple(x, student.net.multiple)
+    height, width = (
+        side * whole / part for side, whole, part in zip(image.shape[:2], padded.shape[-2:], x.shape[-2:], strict=True)
+    )
+    return padded, (height, width)
 
 
 def laterals(net: Segmenter) -> list[tuple[int, FrequencySelect]]:

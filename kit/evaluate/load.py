@@ -76,11 +76,20 @@ def load(run_dir: str | Path, weights: str = "last") -> Student:
     if record is None:
         raise KitError(f"{folder.path} holds no finished run (no result.json)")
     config, dataset = folder.config(), record["dataset"]
+    return load_weights(folder.weights(weights), config, dataset)
+
+
+def load_weights(path: Path, config: RunConfig, dataset: dict) -> Student:
+    """The network `config.student` with the weights in a file. Raises KitError naming the file if they do not fit.
+
+    Args:
+        dataset: names and colours of its classes: "classes" and "palette" of a run's record.
+    """
     net = build_model(config.student, len(dataset["classes"]), pretrained=False)
     try:
-        net.load_state_dict(safetensors.torch.load_file(folder.weights(weights)))
+        net.load_state_dict(safetensors.torch.load_file(path))
     except (OSError, RuntimeError, safetensors.SafetensorError) as error:
-        raise KitError(f"{folder.weights(weights)} does not fit the network of this run: {error}") from error
+        raise KitError(f"{path} does not fit the network of this run: {error}") from error
     return Student(net, dataset["classes"], dataset["palette"], config)
 
 

@@ -17,9 +17,6 @@ from kit.evaluate.metrics import Scores, confusion_matrix
 from kit.evaluate.predict import Predictor
 from kit.evaluate.protocol import WHOLE, sentence
 
-PROTOCOL = sentence(WHOLE)
-"""What stands beside a number unless a run's configuration says otherwise."""
-
 Item = tuple[str, Tensor, Tensor]
 """(id, image (3, H, W), mask (H', W'))."""
 

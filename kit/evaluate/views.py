@@ -3,12 +3,11 @@
 import dataclasses
 from pathlib import Path
 
-import safetensors.torch
 import torch
 
 from kit.config import ModelConfig
 from kit.errors import KitError
-from kit.evaluate.load import Student, load
+from kit.evaluate.load import Student, load, load_weights
 from kit.models.build import build_model
 from kit.results import RunFolder
 
@@ -38,15 +37,10 @@ def load_view(run_dir: str | Path, name: str) -> Student:
             f"{folder.path} does not keep a network {name!r} beside its student (kept: {kept}); "
             "train it with train.keep_views: true"
         )
-    config, dataset = folder.config(), result["dataset"]
+    config = folder.config()
     own = getattr(config.method, name, None)
     settings = own if isinstance(own, ModelConfig) else config.student
-    net = build_model(settings, len(dataset["classes"]), pretrained=False)
-    try:
-        net.load_state_dict(safetensors.torch.load_file(folder.view(name)))
-    except (OSError, RuntimeError, safetensors.SafetensorError) as error:
-        raise KitError(f"{folder.view(name)} does not fit the network of this run: {error}") from error
-    return Student(net, dataset["classes"], dataset["palette"], dataclasses.replace(config, student=settings))
+    return load_weights(folder.view(name), dataclasses.replace(config, student=settings), result["dataset"])
 
 
 def untrained(student: Student) -> Student:

@@ -40,8 +40,7 @@ def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
     spec = find_spec(cfg.data.dataset, root)
     cache = from_project(cfg.data.cache_dir) if cfg.data.cache else None
     train, val = (SegFiles(spec, root, part, cfg.data.base_size, cache) for part in ("train", "val"))
-    if not val.masked_ids:
-        raise KitError(f"no masks for the val images in {root}; without them nothing can be judged")
+    judged = ValImages(val, cfg.evaluate.limit)
     split = look_for_classes(make_split(cfg.data, train, val), train)
     views, accumulate = METHODS[cfg.method.name].views, cfg.train.accumulate
     if cfg.data.labelled % (world * accumulate) or (views.unlabelled and cfg.data.unlabelled % (world * accumulate)):
@@ -56,7 +55,6 @@ def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
         if isinstance(net, Segmenter):
             net.check_size(*cfg.data.crop)
     batches = TrainBatches(cfg.data, train, split, method.views, cfg.seed, cfg.train.steps, rank, world, accumulate)
-    judged = ValImages(val, cfg.evaluate.limit)
     unlabelled = split.pool if method.views.unlabelled else ()
     # Each process its share, so that a broken file is named at once. What another has not kept yet is made when needed.
     pairs = split.labelled + (tuple(i for i in unlabelled if i in train.masks) if cfg.data.observe else ())
