@@ -1,19 +1,47 @@
 """Lightweight semi-supervised semantic segmentation: train, ablate, look inside and compare."""
 
+import importlib
 import warnings
+from typing import TYPE_CHECKING
 
-from kit._torchvision import ensure_operators
+from kit._torchvision import heed_imports
 
-ensure_operators()  # before anything imports torchvision
+heed_imports()  # before anything imports torchvision
 warnings.filterwarnings("ignore", "Failed to load image Python extension", UserWarning)  # images are read by Pillow
 
-from kit.errors import KitError
-from kit.evaluate.load import Student, load
-from kit.notebook import parameters
-from kit.recipes import configure
-from kit.results import load_run, load_runs
-from kit.train.launch import launch
-from kit.train.loop import fit
+if TYPE_CHECKING:  # for editors; see __getattr__
+    from kit.errors import KitError
+    from kit.evaluate.load import Student, load
+    from kit.notebook import parameters
+    from kit.recipes import configure
+    from kit.results import load_run, load_runs
+    from kit.train.launch import launch
+    from kit.train.loop import fit
 
 __all__ = ["KitError", "Student", "configure", "fit", "launch", "load", "load_run", "load_runs", "parameters"]
 __version__ = "0.1.0"
+
+_HOME = {
+    "KitError": "errors",
+    "Student": "evaluate.load",
+    "configure": "recipes",
+    "fit": "train.loop",
+    "launch": "train.launch",
+    "load": "evaluate.load",
+    "load_run": "results",
+    "load_runs": "results",
+    "parameters": "notebook",
+}
+"""Name -> module below this one. Fetched when asked for: torch, timm and the rest take seconds to import, which
+`python -m kit --help`, or a process that only reads results, need not wait for."""
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

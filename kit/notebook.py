@@ -6,11 +6,13 @@ such a name stops the run.
 
 import ast
 from pathlib import Path
-
-import nbformat
+from typing import TYPE_CHECKING
 
 from kit.errors import KitError, unknown
 from kit.paths import enter_project
+
+if TYPE_CHECKING:
+    import nbformat
 
 TYPES = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict}
 """Types a parameter may have. papermill cannot read others (it stops at the bar of `str | None`), so a parameter that
@@ -43,8 +45,10 @@ def parameters(namespace: dict) -> dict[str, object]:
     return {name: namespace[name] for name in declared}
 
 
-def read_notebook(path: str | Path) -> nbformat.NotebookNode:
+def read_notebook(path: str | Path) -> "nbformat.NotebookNode":
     """A notebook file. Raises KitError naming it if it is missing or damaged."""
+    import nbformat  # two seconds, which no running notebook should wait for to read its parameters
+
     path = Path(path)
     try:
         return nbformat.read(path, as_version=4)

@@ -122,3 +122,21 @@ assert "torchvision" not in sys.modules
 """,
         fake_torchvision(tmp_path),
     )
+
+
+def test_importing_the_kit_imports_nothing_heavy_and_cures_all_the_same():
+    run("""
+import sys
+import kit
+
+assert not {"torch", "torchvision", "timm", "nbformat"} & set(sys.modules)
+assert set(kit.__all__) <= set(dir(kit)) and set(kit._HOME) == set(kit.__all__)
+import torchvision  # by anyone, before any part of the kit
+assert kit.load.__module__ == "kit.evaluate.load" and kit.fit is kit.fit
+try:
+    kit.nothing
+except AttributeError as error:
+    assert "nothing" in str(error)
+else:
+    raise AssertionError("an attribute that is not there was found")
+""")

@@ -2,6 +2,7 @@
 
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
 import psutil
@@ -40,25 +41,33 @@ def _processes(task: int) -> list[psutil.Process]:
 
 @pytest.mark.slow
 def test_jobs_that_are_killed_or_preempted_end_like_one_that_was_not(queue, scenes, tmp_path):
-    parameters = {"method": "supervised", "data_root": str(scenes), "split": "1_2", "steps": 12}
+    parameters = {"method": "supervised", "data_root": str(scenes), "split": "1_2", "steps": 80}
     rows = {"killed": parameters | {"overrides": SMALL},
             "preempted": parameters | {"overrides": SMALL | {"train.checkpoint_every": 2}},  # the same weights
             "mistaken": parameters | {"split": "1_x"}}  # fmt: skip
     grid = read_grid({"out": str(tmp_path / "grid"), "retries": 1, "cluster": LIMITS, "rows": rows})
     killed, preempted, _ = (run.cell.run_dir for run in grid.runs())
-    done = {}
+    done, over = {}, threading.Event()
 
     def disturb():
-        if (killed / "checkpoint.pt").is_file() and not done.get("killed"):
-            done["killed"] = _processes(0)
-            for process in done["killed"]:
-                process.kill()
-        if (preempted / "checkpoint.pt").is_file() and not done.get("preempted"):
-            done["preempted"] = [process.environ() for process in _processes(1)]
-            for job in {f"{e['SLURM_ARRAY_JOB_ID']}_1" for e in done["preempted"]}:
-                subprocess.run(["scancel", "--signal=USR2", job], check=True)
+        while not over.wait(0.02):
+            if (killed / "checkpoint.pt").is_file() and not done.get("killed"):
+                done["killed"] = _processes(0)
+                for process in done["killed"]:
+                    process.kill()
+            if (preempted / "checkpoint.pt").is_file() and not done.get("preempted"):
+                done["preempted"] = [process.environ() for process in _processes(1)]
+                for job in {f"{e['SLURM_ARRAY_JOB_ID']}_1" for e in done["preempted"]}:
+                    subprocess.run(["scancel", "--signal=USR2", job], check=True)
 
-    table = run_grid(grid, cluster=True, watch=disturb)
+    # Beside the driver, which looks at the queue every two seconds: a run of this size is over sooner.
+    disturber = threading.Thread(target=disturb)
+    disturber.start()
+    try:
+        table = run_grid(grid, cluster=True)
+    finally:
+        over.set()
+        disturber.join()
     found = {entry.row: (entry.status, entry.attempts) for entry in table.entries}
     assert found == {"killed": ("finished", 2), "preempted": ("finished", 1), "mistaken": ("failed", 0)}
     assert done["killed"] and done["preempted"]
