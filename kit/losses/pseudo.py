@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from kit.losses.reduce import at_least_float32, masked_mean, require_pixels, require_same_shape
+from kit.losses.reduce import masked_mean, require_pixels, require_same_shape
+from kit.losses.supervised import pixel_cross_entropy
 from kit.types import IGNORE
 
 
@@ -34,10 +35,6 @@ def cross_pseudo(views: list[Tensor], valid: Tensor) -> Tensor:
     """
     for view in views[1:]:
         require_same_shape(views[0], view)
-    everywhere = torch.ones_like(valid)
-    labels = [pseudo_labels(view, everywhere) for view in views]  # a class also where invalid, for `gather`
-    terms = []
-    for i, view in enumerate(views):
-        others = torch.stack(labels[:i] + labels[i + 1 :], 1)  # (U, n - 1, H, W)
-        terms.append(-at_least_float32(view).log_softmax(1).gather(1, others).sum(1))
+    labels = [pseudo_labels(view, valid) for view in views]
+    terms = [pixel_cross_entropy(view, *labels[:i], *labels[i + 1 :]) for i, view in enumerate(views)]
     return masked_mean(torch.stack(terms).sum(0), valid)

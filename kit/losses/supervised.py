@@ -10,18 +10,19 @@ from kit.losses.reduce import at_least_float32, masked_mean, of_all_processes, r
 from kit.types import IGNORE
 
 
-def pixel_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """`-log p(label)` of every pixel, 0 where it is ignored; can be differentiated once.
+def pixel_cross_entropy(logits: Tensor, *labels: Tensor) -> Tensor:
+    """`-log p(label)` of every pixel, 0 where it is ignored, summed over several labels of it if there are more than
+    one; can be differentiated once.
 
     What `F.cross_entropy(..., reduction="none")` returns, in two thirds of its time: the gradient, softmax - 1 at the
     label, is made in one table, and logits whose channels lie innermost in memory are not rearranged.
 
     Args:
         logits: (B, C, H, W).
-        labels: int64 (B, H, W), 0..C-1 or IGNORE.
+        labels: int64 (B, H, W), 0..C-1 or IGNORE, each.
     Returns: (B, H, W), float32 (float64 for float64 logits), in nats.
     """
-    return _PixelCrossEntropy.apply(at_least_float32(logits), labels)
+    return _PixelCrossEntropy.apply(at_least_float32(logits), torch.stack(labels, 1))
 
 
 class _PixelCrossEntropy(torch.autograd.Function):
@@ -33,16 +34,16 @@ class _PixelCrossEntropy(torch.autograd.Function):
         else:
             log_p = logits.log_softmax(1)
         ignored = labels == IGNORE
-        labels = labels.masked_fill(ignored, 0)[:, None]
+        labels = labels.masked_fill(ignored, 0)
         ctx.save_for_backward(log_p, labels, ignored)
-        return log_p.gather(1, labels)[:, 0].neg_().masked_fill_(ignored, 0.0)
+        return log_p.gather(1, labels).neg_().masked_fill_(ignored, 0.0).sum(1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, outer: Tensor):
         log_p, labels, ignored = ctx.saved_tensors
-        outer = outer.masked_fill(ignored, 0.0)[:, None]
-        return log_p.exp().mul_(outer).scatter_add_(1, labels, -outer), None
+        outer = outer[:, None].expand_as(labels).masked_fill(ignored, 0.0)
+        return log_p.exp().mul_(outer.sum(1, keepdim=True)).scatter_add_(1, labels, -outer), None
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
