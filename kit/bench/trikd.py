@@ -33,8 +33,10 @@ CLASSES = 19
 PARTS = ("step", "split", "ohem", "inference")
 RECIPES = {"official": "trikd_official_cityscapes", "default": "trikd_cityscapes"}
 """Whose switches: those of the authors' code, or the kit's own."""
-RECOMPUTED = ("student", "method.cnn", "method.vit")
-"""Networks whose blocks are recomputed, if any are."""
+SIDES = {"ours": "", "recomputed": ", encoders recomputed"}
+"""What is measured against the plain form, and what its row says of it; only a step has the second."""
+RECOMPUTED = {f"{net}.recompute": True for net in ("student", "method.cnn", "method.vit")}
+"""The settings of the second: less memory for a forward pass of the encoders more."""
 OHEM_THRESHOLD = 0.7
 TOLERANCE = 1e-6
 """Largest difference of a term of the loss in float32, relative to the term, or to a hundredth of the whole loss where
@@ -54,36 +56,36 @@ def bench_trikd(arguments: list[str]) -> None:
     parser.add_argument("--part", choices=(*PARTS, "all"), default="all", help="what is measured (default: all)")
     parser.add_argument("--recipe", choices=tuple(RECIPES), default="official",
                         help="whose switches (default: official)")  # fmt: skip
-    parser.add_argument("--recompute", action=argparse.BooleanOptionalAction, default=True,
-                        help="recompute the blocks of encoders in the backward pass (default: yes)")  # fmt: skip
     parser.add_argument("--no-memory", action="store_true", help="leave out peak memory, which takes two steps more")
     options = parser.parse_args(arguments)
     require_positive(**{"--crop": options.crop, "--repeats": options.repeats})
 
     say = sys.stdout.write
-    say(f"{options.size}, crop {options.crop}, one labelled and one unlabelled image, float32, blocks of encoders "
-        f"{'recomputed' if options.recompute else 'kept'} (ours, in a step)\n"
+    say(f"{options.size}, crop {options.crop}, one labelled and one unlabelled image, float32\n"
         f"median of {options.repeats} runs in turns, {torch.get_num_threads()} threads, "
         f"{environment()}\n\n")  # fmt: skip
-    say(f"{'':<18}{'plain':>10}{'ours':>10}{'ratio':>8}  switches\n")
+    say(f"{'':<42}{'plain':>10}{'ours':>10}{'ratio':>8}  switches\n")
     ratios = {}
     for part in PARTS if options.part == "all" else (options.part,):
         for chosen in _variants(part, options):
             seconds = interleaved(MEASURES[part](chosen), options.repeats, warmup=0)  # they have run to be compared
-            ratio = speedup(seconds["plain"], seconds["ours"])
-            ratios.setdefault(part, ratio)
-            sides = [median(seconds[side]) for side in ("plain", "ours")]
-            say(_row(f"{part}, s", *sides, ratio, _switches(part, chosen)))
+            ratios.setdefault(part, speedup(seconds["plain"], seconds["ours"]))
+            reference = seconds.pop("plain")
+            for side, ours in seconds.items():
+                row = median(reference), median(ours), speedup(reference, ours)
+                say(_row(f"{part}{SIDES[side]}, s", *row, _switches(part, chosen)))
             sys.stdout.flush()
         if part == "step" and not options.no_memory:
-            peaks = [_peak_memory(side, options) for side in ("plain", "ours")]
-            say(_row("peak memory, GB", *peaks, peaks[0] / peaks[1], _switches(part, options)))
+            peaks = {side: _peak_memory(side, options) for side in ("plain", *SIDES)}
+            for side, words in SIDES.items():
+                row = peaks["plain"], peaks[side], peaks["plain"] / peaks[side]
+                say(_row(f"peak memory{words}, GB", *row, _switches(part, options)))
             sys.stdout.flush()
     say(f"\nratio={next(iter(ratios.values())):.2f}\n")
 
 
 def _row(name: str, reference: float, ours: float, ratio: float, switches: str) -> str:
-    return f"{name:<18}{reference:>10.3f}{ours:>10.3f}{ratio:>8.2f}  {switches}\n"
+    return f"{name:<42}{reference:>10.3f}{ours:>10.3f}{ratio:>8.2f}  {switches}\n"
 
 
 def _variants(part: str, options: argparse.Namespace) -> list[argparse.Namespace]:
@@ -112,9 +114,7 @@ def _kept(crop: int) -> int:
 
 def make_method(options: argparse.Namespace, side: str = "plain") -> nn.Module:
     """The method with random weights, in train mode but for batch norm and everything that drops."""
-    overrides = {"pretrained": False, "method.passes": "joint"}
-    if options.recompute and side == "ours":
-        overrides |= {f"{net}.recompute": True for net in RECOMPUTED}
+    overrides = {"pretrained": False, "method.passes": "joint", **(RECOMPUTED if side == "recomputed" else {})}
     if options.size == "demo":
         recipe, overrides = "demo", overrides | {"method.ohem_min_kept": options.crop**2 // 2, "method.ramp": 0.0}
     else:
@@ -139,7 +139,7 @@ def make_batch(crop: int, images: int = 1) -> Batch:
 
 
 def make_step(side: str, method: nn.Module, batch: Batch) -> Callable[[], dict[str, float]]:
-    """A training step with SGD of one side: "plain" or "ours". It returns the terms of the loss."""
+    """A training step with SGD of one side: "plain" or one of SIDES. It returns the terms of the loss."""
     progress = Progress(0, 1, np.random.default_rng(0))
     if side == "plain":
         plain(method)
@@ -168,13 +168,16 @@ def make_step(side: str, method: nn.Module, batch: Batch) -> Callable[[], dict[s
 
 def _steps(options: argparse.Namespace) -> dict[str, Callable]:
     batch = make_batch(options.crop)
-    steps = {side: make_step(side, make_method(options, side), batch) for side in ("plain", "ours")}
-    expected, ours = (step() for step in steps.values())
+    steps = {side: make_step(side, make_method(options, side), batch) for side in ("plain", *SIDES)}
+    losses = {side: step() for side, step in steps.items()}
+    expected = losses.pop("plain")
     whole = sum(expected.values())
-    off = {name: abs(ours[name] - value) / max(value, whole / 100) for name, value in expected.items()}
-    if max(off.values()) > TOLERANCE:
-        raise KitError(f"losses differ from the plain form's: {ours} and {expected}")
-    sys.stdout.write(f"losses agree to {max(off.values()):.0e}: {', '.join(f'{k} {v:.5g}' for k, v in ours.items())}\n")
+    off = max(
+        abs(ours[k] - value) / max(value, whole / 100) for ours in losses.values() for k, value in expected.items()
+    )
+    if off > TOLERANCE:
+        raise KitError(f"losses differ from the plain form's: {losses} and {expected}")
+    sys.stdout.write(f"losses agree to {off:.0e}: {', '.join(f'{k} {v:.5g}' for k, v in expected.items())}\n")
     return steps
 
 
