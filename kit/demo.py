@@ -1,9 +1,9 @@
-"""`make demo`: three methods on drawn street scenes, from nothing to a table, figures and a report."""
+"""`make demo`: three methods on drawn street scenes, from nothing to a table, figures and a report, by the notebooks."""
 
 import sys
 from pathlib import Path
 
-from kit.batch import Cell, complete, run_notebook
+from kit.batch import Cell, complete
 from kit.config import RunConfig
 from kit.console import bar
 from kit.data.synthetic import draw_dataset
@@ -41,13 +41,15 @@ def demo(out: Path, steps: int | None = None, workers: int = 2) -> dict:
     with StepBar(folders, steps * len(folders)) as progress:
         complete(cells, workers, progress.look)
     runs = load_runs(folders)
-    pictures = {"runs": [str(folder) for folder in folders], "out": str(out / "figures")}
-    visualize = run_notebook(Cell(PROJECT / "notebooks/visualize.ipynb", out / "notebooks/visualize.ipynb", pictures))
-    report = to_html(visualize, out / "report.html", title="Supervised-only, CPS and TriKD on drawn street scenes")
+    sys.stdout.write("looking at what was trained, with the other notebooks\n")
+    looks = tour(out, folders, base.data.root)
+    complete(looks, workers)
+    title = "Supervised-only, CPS and TriKD on drawn street scenes"
+    report = to_html(out / "notebooks/visualize.ipynb", out / "report.html", title=title)
     summary = {run["method"]: summarise(run) for run in runs}
     write_json(out / "summary.json", summary)
     untrained = untrained_miou(RunFolder(folders[0]).config())
-    files = [out / "summary.json", report, *(cell.executed for cell in reversed(cells)), visualize,
+    files = [out / "summary.json", report, *(cell.page for cell in [*reversed(cells), *looks]),
              *sorted((out / "figures").glob("*.pdf"))]  # fmt: skip
     sys.stdout.write(
         f"\n{as_text(rows(runs))}\nThe same network before training: mIoU {untrained:.1%}. "
@@ -55,6 +57,24 @@ def demo(out: Path, steps: int | None = None, workers: int = 2) -> dict:
         + "".join(f"  {path}\n" for path in files)
     )
     return summary
+
+
+def tour(out: Path, folders: list[Path], data_root: str) -> list[Cell]:
+    """Every other notebook, on the runs in `folders`; `ablate` makes four short ones of its own beside `out`."""
+    runs = [str(folder) for folder in folders]
+    parameters = {
+        "ablate": {"grid": "", "methods": ["supervised", "cps"], "seeds": [0, 1], "workers": 1,
+                   "common": {"recipe": "demo", "steps": 20}, "out": str(out.with_name(f"{out.name}_ablation"))},
+        "frequency": {"run": runs[-1]},
+        "visualize": {"runs": runs, "out": str(out / "figures")},
+        "explore": {"runs": runs, "out": str(out / "explore")},
+        "doctor": {"data_root": data_root, "out": str(out / "doctor")},
+        "compare": {"folder": str(out), "out": str(out / "compare")},
+    }  # fmt: skip
+    return [
+        Cell(PROJECT / f"notebooks/{name}.ipynb", out / f"notebooks/{name}.ipynb", given)
+        for name, given in parameters.items()
+    ]
 
 
 def train_cell(folder: Path, **parameters: object) -> Cell:
