@@ -91,6 +91,10 @@ class RunFolder:
         return self.path / "import.json"
 
     @property
+    def card_file(self) -> Path:
+        return self.path / "card.json"
+
+    @property
     def figures(self) -> Path:
         return self.path / "figures"
 
@@ -194,13 +198,15 @@ class RunFolder:
 
 
 def load_run(path: str | Path) -> dict:
-    """result.json of a finished run, with "path" (its folder) and "log" (its lines) added. Raises KitError if not."""
+    """result.json of a finished run, with "path" (its folder), "log" (its lines) and "card" (its efficiency card, None
+    unless one was made) added. Raises KitError if not."""
     folder = RunFolder(Path(path))
     result = folder.result()
     if result is None:
         state = "is not finished" if folder.config_file.is_file() else "holds no run"
         raise KitError(f"{folder.path} {state}: there is no result.json in it")
-    return {**result, "path": str(folder.path), "log": folder.log()}
+    card = read_json(folder.card_file) if folder.card_file.is_file() else None
+    return {**result, "path": str(folder.path), "log": folder.log(), "card": card}
 
 
 def load_runs(paths) -> list[dict]:

@@ -133,4 +133,4 @@ def _card(options: argparse.Namespace) -> None:
         sys.stdout.write(as_text(card))
     stem = options.out or RunFolder(options.runs[0]).figures / "card"
     written = save(efficiency(cards), stem)
-    sys.stdout.write("".join(f"  {path}\n" for path in (*(run / "card.json" for run in options.runs), *written)))
+    sys.stdout.write("".join(f"  {path}\n" for path in (*(RunFolder(run).card_file for run in options.runs), *written)))

@@ -48,7 +48,7 @@ def make_card(run_dir: str | Path, size: tuple[int, int] | None = None, repeats:
         "device": device_record(device),
         **provenance(),
     }
-    write_json(folder.path / "card.json", card)
+    write_json(folder.card_file, card)
     return card
 
 

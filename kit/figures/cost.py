@@ -16,8 +16,13 @@ COSTS = {
     "parameters": ("parameters of the student", lambda run: run["student_parameters"]),
     "seconds": ("seconds of training", lambda run: run["seconds"]["train"]),
     "labels": ("labelled images", lambda run: run["split"]["labelled"]),
+    "flops": ("GFLOPs of an image", lambda run: _carded(run)["flops"] / 1e9),
+    "latency": ("milliseconds of an image", lambda run: 1e3 * _carded(run)["timing"]["1"]["median"]),
 }
-"""Name -> (as a reader knows it, run -> number)."""
+"""Name -> (as a reader knows it, run -> number). The last two are of the runs' efficiency cards."""
+
+OF_CARDS = {"flops": ("size",), "latency": ("size", "device")}
+"""What has to be the same in all cards for these costs to be comparable."""
 
 
 def run_rows(runs: list[dict]) -> list[dict]:
@@ -62,13 +67,15 @@ def cost_figure(runs: list[dict], cost: str = "parameters", weights: str = "last
         cost: a key of COSTS.
         weights: "last" or "average".
         panels: at most so many groups are drawn, the largest ones.
-    Raises: KitError for another cost.
+    Raises: KitError for another cost, or if cards that it takes are missing or were made under other conditions.
     """
     require_choice(COSTS, cost=cost)
+    conditions = _conditions(runs, cost)
     groups = comparable_groups(runs)[:panels]
     fig = new_figure(COLUMN if len(groups) == 1 else PAGE, 2.6)
     for ax, group in zip(fig.subplots(1, len(groups), squeeze=False)[0], groups, strict=True):
         draw_cost(ax, group, cost, weights)
+        ax.set_xlabel(COSTS[cost][0] + conditions)
         if len(comparable_groups(runs)) > 1:
             about = subject(group[0])
             ax.set_title(f"{about['data set'][0]}, {group[0]['split']['name']}")
@@ -104,6 +111,29 @@ def draw_cost(ax: Axes, runs: list[dict], cost: str, weights: str) -> Axes:
     ax.grid()
     ax.legend(loc="best", handlelength=1)
     return ax
+
+
+def _carded(run: dict) -> dict:
+    """What the card of a run says of its student."""
+    return next(net for net in run["card"]["networks"] if net["role"] == "student")
+
+
+def _conditions(runs: list[dict], cost: str) -> str:
+    """What stands behind the name of a cost, that all cards have in common; nothing where no card is needed."""
+    if cost not in OF_CARDS:
+        return ""
+    if without := [run["path"] for run in runs if run["card"] is None]:
+        raise KitError(f"cost {cost!r} takes the runs' cards; make them: python -m kit card {' '.join(without)}")
+    first = runs[0]["card"]
+    for run in runs[1:]:
+        for key in OF_CARDS[cost]:
+            if run["card"][key] != first[key]:
+                raise KitError(
+                    f"the cards of {runs[0]['path']} and {run['path']} were made with another {key} "
+                    f"({first[key]} and {run['card'][key]}); make them again in one call of python -m kit card"
+                )
+    device = f", {first['device']['name']}" if "device" in OF_CARDS[cost] else ""
+    return f" ({first['size'][0]} x {first['size'][1]}{device})"
 
 
 def pareto(points: list[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -12,7 +12,7 @@ def run(method="trikd", seed=0, miou=0.5, parameters=1000, split="a", steps=5):
         "dataset": {"name": "camvid", "classes": ["road"], "rare": []}, "protocol": "whole image",
         "split": {"name": split, "labelled": 8, "labelled_sha256": split, "unlabelled_sha256": split},
         "last": scores, "average": scores, "student_parameters": parameters, "seconds": {"train": 61.4},
-        "commit": "abc",
+        "commit": "abc", "card": None,
     }  # fmt: skip
 
 
@@ -42,3 +42,28 @@ def test_runs_that_cannot_be_compared_have_panels_of_their_own():
 
 def test_pareto_front():
     assert cost.pareto([(3, 5), (1, 2), (2, 2), (3, 4), (4, 6)]) == [(1, 2), (3, 5), (4, 6)]
+
+
+def carded(run, flops=2e9, seconds=0.02, size=(64, 128), device="cpu"):
+    networks = [{"role": "student", "flops": flops, "timing": {"1": {"median": seconds}}}, {"role": "vit"}]
+    return run | {"card": {"networks": networks, "size": list(size), "device": {"name": device}}}
+
+
+def test_flops_and_latency_are_those_of_cards():
+    runs = [carded(run()), carded(run("cps"), 4e9, 0.03)]
+    (flops,), (latency,) = (cost.cost_figure(runs, of).axes for of in ("flops", "latency"))
+    assert flops.get_xlabel() == "GFLOPs of an image (64 x 128)"
+    assert latency.get_xlabel() == "milliseconds of an image (64 x 128, cpu)"
+    places = [[float(line.get_xdata()[0]) for line in ax.lines[:2]] for ax in (flops, latency)]
+    assert places == [[2, 4], [20, 30]]
+
+
+def test_cards_that_are_missing_or_not_alike_are_named():
+    with pytest.raises(KitError, match=r"make them: python -m kit card runs/cps_0$"):
+        cost.cost_figure([carded(run()), run("cps")], "flops")
+    elsewhere = [carded(run()), carded(run("cps"), device="cuda")]
+    assert cost.cost_figure(elsewhere, "flops").axes
+    with pytest.raises(KitError, match="another device"):
+        cost.cost_figure(elsewhere, "latency")
+    with pytest.raises(KitError, match="another size"):
+        cost.cost_figure([carded(run()), carded(run("cps"), size=(32, 32))], "flops")
