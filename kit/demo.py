@@ -1,4 +1,4 @@
-"""`make demo`: three methods on drawn street scenes, from nothing to a table, figures and a report, by the notebooks."""
+"""`make demo`: three methods on drawn street scenes, from nothing to a table, figures and a report, by notebooks."""
 
 import sys
 from pathlib import Path
