@@ -69,7 +69,7 @@ def tour(out: Path, folders: list[Path], data_root: str) -> list[Cell]:
         "visualize": {"runs": runs, "out": str(out / "figures")},
         "explore": {"runs": runs, "out": str(out / "explore")},
         "doctor": {"data_root": data_root, "out": str(out / "doctor")},
-        "compare": {"folder": str(out), "out": str(out / "compare")},
+        "compare": {"folder": str(out), "cost_of": "seconds", "out": str(out / "compare")},
     }  # fmt: skip
     return [
         Cell(PROJECT / f"notebooks/{name}.ipynb", out / f"notebooks/{name}.ipynb", given)

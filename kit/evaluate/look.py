@@ -16,8 +16,9 @@ VIEWS = ("truth", "prediction", "error", "confidence", "entropy", "disagreement 
 PHOTO = "own photograph"
 """Stands for the image that was uploaded."""
 
-WRONG, MISSED, CLAIMED = "#D55E00", "#0072B2", "#E69F00"
-"""Errors; of one class: its pixels that are taken for others, and others' that are taken for it."""
+WRONG, MISSED, CLAIMED = "#EFC443", "#0072B2", "#C1272D"
+"""Errors, in the colours of `kit.figures.masks`; of one class: its pixels that are taken for others, and others' that
+are taken for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
