@@ -166,7 +166,8 @@ class MGDConfig(TaughtConfig):
     region_weight: float = 100.0
     """Multiplier on the difference of self-similarities of 7 x 7 regions; published: 100, and 50 for MobileNetV2."""
     image_reduction: str = "mean"
-    """The image term is a "mean" over images and classes, or (official) their "sum"."""
+    """The image term is a "mean" over images and classes, or (official) a "sum" over classes; their sum over the two
+    images of a process too is a factor in the weight of the official recipes, so that processes do not matter."""
     overlap: str = "union"
     """Where several boxes overlap the partner is seen, "union", or (official) only if their number is odd, "invert"."""
     partner: str = "roll"

@@ -34,6 +34,9 @@ SUM_WEIGHT = {("cityscapes", "resnet18"): 0.001, ("voc", "resnet18"): 0.002, ("v
               ("cityscapes", "mobilenetv2"): 0.00025}  # fmt: skip
 """Published multiplier on the image term as a sum; the last is not published, and keeps VOC's proportion."""
 
+OF_A_PROCESS = 2
+"""Images that this sum is over, besides the classes: 16 on eight GPUs, 8 on four."""
+
 RATE = {("cityscapes", "resnet18"): 0.02, ("voc", "resnet18"): 0.01, ("voc", "mobilenetv2"): 0.014,
         ("cityscapes", "mobilenetv2"): 0.02}  # fmt: skip
 """Of all processes together; the last is not published."""
@@ -103,7 +106,7 @@ def official(recipe: Callable[..., RunConfig], student: str = "resnet18", share:
     if "partner" in has:  # halves
         changes["data.unlabelled"] = 2 * cfg.data.unlabelled
     if method == "mgd":
-        changes["method.image_weight"] = SUM_WEIGHT[cfg.data.dataset, student]
+        changes["method.image_weight"] = SUM_WEIGHT[cfg.data.dataset, student] * OF_A_PROCESS
     return replace_fields(cfg, {**changes, "recipe": name, "run_dir": f"runs/{name}/{method}"})
 
 
@@ -111,10 +114,10 @@ def _published(dataset: str, images: int, student: str, share: str, method: str)
     require_choice(STUDENTS, student=student)
     require_choice(SHARES, share=share)
     city = dataset == "cityscapes"
-    batch, processes = (16, 8) if city else (8, 4)
+    batch = 16 if city else 8
     labelled = images // int(share.removeprefix("1_"))
     epochs = EPOCHS[dataset][SHARES.index(share)]
-    mean_weight = SUM_WEIGHT[dataset, student] * (batch // processes) * CLASSES[dataset]
+    mean_weight = SUM_WEIGHT[dataset, student] * OF_A_PROCESS * CLASSES[dataset]
     name = f"mgd_{dataset}_{student}_{share}"
     settings = published_methods(
         dataset, 50_000 * batch if city else 0,

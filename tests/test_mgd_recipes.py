@@ -31,7 +31,7 @@ def test_published_numbers_of_voc(student, rate, image, region):
     assert cfg.method.image_weight == pytest.approx(image * 2 * 21) and cfg.method.region_weight == region
     assert (cfg.method.ohem_min_kept, cfg.method.teacher_cps_weight) == (0, 1.0)
     theirs = RECIPES[f"mgd_official_voc_{student}_1_8"]("mgd")
-    assert theirs.method.image_weight == image and theirs.data.unlabelled == 16
+    assert theirs.method.image_weight == 2 * image and theirs.data.unlabelled == 16
 
 
 def test_official_and_fixed_differ_in_the_switches_alone():

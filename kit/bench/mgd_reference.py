@@ -57,7 +57,7 @@ def plain_loss(nets: Nets, images: Images, cfg: MGDConfig) -> Tensor:
     student, wide, deep = nets.see(images.mix(images.first, images.second))
     loss = _each_other([student, wide, deep], labels)
     means = [F.adaptive_avg_pool2d(out.logits, 1) for out in (student, deep)]
-    loss = loss + cfg.image_weight * (means[0] - means[1]).abs().sum()
+    loss = loss + cfg.image_weight * (means[0] - means[1]).abs().sum() / len(images.first)  # weight: kit.mgd_recipes
     tables = [_similarity(out.features) for out in (student, wide)]
     loss = loss + cfg.region_weight * F.mse_loss(*tables)
 

@@ -58,13 +58,15 @@ def image_l1(student: Tensor, teacher: Tensor, valid: Tensor, reduction: str = "
         student: logits (B, C, H, W).
         teacher: logits averaged over the valid pixels of each image (B, C), as `Frozen.mean_logits` has them.
         valid: bool (B, H, W).
-        reduction: "mean" over images and classes, or their "sum" (the authors' code), which is B * C times larger.
+        reduction: "mean" over images and classes, or "sum" over classes and mean over images, C times larger. (The
+            authors sum over the images of one process as well, of which how many there are then matters; the
+            recipes of their settings have that number in the weight.)
     Returns: scalar, in units of logits.
     """
     require_same_shape(student[:, :, 0, 0], teacher)
     require_choice(("mean", "sum"), reduction=reduction)
     difference = (_pool(student, valid, 1).flatten(1) - at_least_float32(teacher.detach())).abs()
-    return difference.mean() if reduction == "mean" else difference.sum()
+    return difference.mean() if reduction == "mean" else difference.sum(1).mean()
 
 
 def region_mse(student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
