@@ -23,6 +23,8 @@ def to_dict(cfg: RunConfig) -> dict:
 
 def from_dict(plain: dict) -> RunConfig:
     """The configuration that `to_dict` was given. Raises KitError on unknown names and wrong values."""
+    if not isinstance(plain, dict):
+        raise KitError(f"a configuration is an object of names and values, got {type(plain).__name__}")
     return _build(RunConfig, plain, "")
 
 

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from kit.errors import KitError
 
@@ -27,23 +28,38 @@ def locked(path: Path, what: str, patience: float = 3.0) -> Iterator[None]:
         patience: seconds to wait, so that what was just killed may be gone.
     Raises: KitError if another process holds it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a") as file:
-        until = time.monotonic() + patience
-        while fcntl is not None:
-            try:
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError as error:
-                if not isinstance(error, (BlockingIOError, PermissionError)):
-                    break  # a file system without locks
-                if time.monotonic() > until:
-                    raise KitError(f"{what} is in use by process {_holder(path)}; wait for it, or stop it") from error
-                time.sleep(0.1)
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
+    until = time.monotonic() + patience
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "a") as file:
+            _take(file, path, what, until)
+            if not _is_still(file, path):
+                continue  # its holder has deleted it, and others may hold its successor
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
+            return
+
+
+def _take(file: IO, path: Path, what: str, until: float) -> None:
+    while fcntl is not None:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError as error:
+            if not isinstance(error, (BlockingIOError, PermissionError)):
+                return  # a file system without locks
+            if time.monotonic() > until:
+                raise KitError(f"{what} is in use by process {_holder(path)}; wait for it, or stop it") from error
+            time.sleep(0.1)
+
+
+def _is_still(file: IO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _holder(path: Path) -> str:

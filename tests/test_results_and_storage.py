@@ -1,8 +1,14 @@
 import json
+import os
+import subprocess
+import sys
+import threading
+import time
 
 import pytest
 
 from kit.errors import KitError
+from kit.lock import locked
 from kit.recipes import configure
 from kit.results import RunFolder, load_run, provenance
 from kit.storage import read_json, write_bytes, write_json
@@ -65,3 +71,25 @@ def test_a_folder_knows_its_run(tmp_path):
 def test_provenance_names_versions():
     record = provenance()
     assert record["versions"]["torch"] and record["date"].startswith("20") and record["python"]
+
+
+def test_a_lock_that_its_holder_deletes_is_taken_anew(tmp_path):
+    """The next holder is to hold the file that is there, not the one that was."""
+    path, order = tmp_path / "folder/.lock", []
+    held = subprocess.Popen(
+        [sys.executable, "-c", "import shutil, sys, time; from pathlib import Path; from kit.lock import locked\n"
+         "with locked(Path(sys.argv[1]), 'it'):\n"
+         "    print('held', flush=True); sys.stdin.readline(); shutil.rmtree(Path(sys.argv[1]).parent)", str(path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # fmt: skip
+    assert held.stdout.readline() == "held\n"
+    waiting = threading.Thread(target=lambda: order.append(_lock_and_compare(path)))
+    waiting.start()
+    time.sleep(0.3)  # it waits for the lock of the file that is about to go
+    held.communicate("now\n")
+    waiting.join()
+    assert order == [True]
+
+
+def _lock_and_compare(path):
+    with locked(path, "it"):
+        return path.read_text() == str(os.getpid())

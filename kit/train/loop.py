@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import send_to_device
-from torch import nn
 
 from kit.config import RunConfig
 from kit.data.loaders import train_loader, val_loader
 from kit.errors import KitError
 from kit.evaluate.metrics import Scores
 from kit.lock import locked
+from kit.models.norm import synchronised
 from kit.models.segmenter import Segmenter
 from kit.models.wrappers import Averaged
 from kit.results import RunFolder, identity, provenance
@@ -62,8 +62,9 @@ def fit(cfg: RunConfig) -> dict:
     parts = prepare(cfg, world.rank, world.size)
     with contextlib.ExitStack() as held:
         world.on_first(lambda: held.enter_context(locked(folder.lock_file, f"the run folder {folder.path}")))
+        world.on_first(lambda: folder.check_free(cfg))  # again, for another process may have been here meanwhile
         done = folder.result()
-        if done is not None:  # by another process while this one prepared
+        if done is not None:
             return done
         world.on_first(lambda: folder.open(cfg))
         reporter = Reporter(label, 0, cfg.train.steps, not world.first)
@@ -73,19 +74,22 @@ def fit(cfg: RunConfig) -> dict:
                 run = Run(cfg, folder, accelerator, world, parts, stop, reporter)
                 held.callback(run.log.close)
                 return run.go()
-        except KitError:
-            if world.first and not folder.checkpoint_file.exists():
-                folder.discard()  # nothing to go on from: leave no half of a run behind
-            raise
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
-            raise no_room(folder.path, error) from error
-        except RuntimeError as error:
-            problem = out_of_memory(cfg, error, accelerator.device)
+        except (KitError, OSError, RuntimeError) as error:
+            problem = _told(error, cfg, folder, accelerator)
             if problem is None:
                 raise
-            raise problem from error
+            if world.first and not folder.checkpoint_file.exists():
+                folder.discard()  # nothing to go on from: leave no half of a run behind
+            raise problem from (error.__cause__ if problem is error else error)
+
+
+def _told(error: Exception, cfg: RunConfig, folder: RunFolder, accelerator: Accelerator) -> KitError | None:
+    """What ended a run, as a line that says what to do about it; None for what is nobody's mistake but ours."""
+    if isinstance(error, KitError):
+        return error
+    if isinstance(error, OSError):
+        return no_room(folder.path, error) if error.errno in FULL else None
+    return out_of_memory(cfg, error, accelerator.device)
 
 
 class Run:
@@ -102,7 +106,7 @@ class Run:
             method.to(memory_format=torch.channels_last)
         self.average = Averaged(method.predictor(), cfg.train.ema_decay).to(device)
         if world.size > 1 and device.type == "cuda":
-            method = nn.SyncBatchNorm.convert_sync_batchnorm(method)
+            method = synchronised(method)
         optimizer = make_optimizer(cfg.optim, method.to(device), fused=device.type not in WATCHED)
         self.start, self.evaluated, self.tally, self.best_weights = 0, True, Tally(), None
         if saved:

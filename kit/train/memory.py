@@ -109,6 +109,11 @@ def preset(cfg: RunConfig, gigabytes: float, classes: int) -> tuple[RunConfig, N
     Raises: KitError if one image of each kind is too much.
     """
     share = gcd(cfg.data.labelled, cfg.data.unlabelled if METHODS[cfg.method.name].views.unlabelled else 0)
+    if share % cfg.train.processes:
+        raise KitError(
+            f"a step of {cfg.data.labelled} labelled and {cfg.data.unlabelled} unlabelled images cannot be shared "
+            f"evenly by train.processes = {cfg.train.processes}"
+        )
     share //= cfg.train.processes
     units = {}  # what the smallest micro-step needs, as it is and recomputed; larger ones keep as many times more
     for changes in ({}, {f"{name}.recompute": True for name in _networks(cfg)}):
@@ -154,5 +159,5 @@ def out_of_memory(cfg: RunConfig, error: RuntimeError, device: torch.device) -> 
     ways.append(f"lower data.crop (now {' x '.join(map(str, cfg.data.crop))})")
     return KitError(
         f"{device} is out of memory{size}: {', '.join(ways)}. "
-        "`python -m kit train RUN.json --memory GB` chooses for you"
+        "`python -m kit train RUN.json --memory GB` chooses for you (with --run-dir, for it is another run then)"
     )

@@ -7,6 +7,7 @@ from kit.errors import KitError
 from kit.models.attention import tinyvit_scores, vit_scores
 from kit.models.build import MODELS, build_model
 from kit.models.encoders import TimmEncoder, _regrid, create, encoder_class
+from kit.models.norm import synchronised
 from kit.models.wrappers import Averaged
 
 SMALL = [name for name in MODELS if name.endswith("_demo")]
@@ -171,3 +172,12 @@ def test_buffers_are_averaged_or_copied():
     net.num_batches_tracked.fill_(7)
     average.update(net, updates=100)
     assert average.net.running_mean.item() == 2.0 and average.net.num_batches_tracked.item() == 7
+
+
+def test_synchronised_batch_norm_keeps_activations():
+    net = build_model(ModelConfig(name="deeplab_mobilenetv2"), 3, pretrained=False).eval()
+    images = torch.randn(1, 3, 64, 64)
+    before = net(images).logits
+    converted = synchronised(net).eval()
+    assert any(isinstance(module, torch.nn.SyncBatchNorm) for module in converted.modules())
+    torch.testing.assert_close(converted(images).logits, before)
