@@ -18,7 +18,7 @@ from kit.batch.cell import Cell
 from kit.batch.grid import Grid
 from kit.batch.outcome import Outcome, run_cell
 from kit.errors import KitError
-from kit.storage import write_json
+from kit.storage import write_bytes, write_json
 
 POLL = 2.0
 """Seconds between two looks at the queue."""
@@ -55,7 +55,8 @@ def run_on_cluster(
 ) -> list[Outcome]:
     """Run cells as jobs of Slurm and wait for them; as `kit.batch.pool.run_cells`.
 
-    Jobs that are waiting or running when this process ends go on; the same call later takes up their results.
+    Jobs that are waiting or running when this process ends go on; the same call later waits for them and takes up their
+    results.
 
     Args:
         folder: for submitit's files and the outcomes; all nodes must see it, and the data, and the kit.
@@ -70,7 +71,8 @@ def run_on_cluster(
     outcomes: list[Outcome | None] = [None] * len(cells)
     attempts = [0] * len(cells)
     executor = _executor(folder, grid)
-    jobs = _submit(executor, cells, range(len(cells)), folder)
+    jobs = _going(cells, folder)
+    jobs |= _submit(executor, cells, [place for place in range(len(cells)) if place not in jobs], folder)
     absent: dict[int, int] = {}
     while None in outcomes:
         time.sleep(POLL)
@@ -121,15 +123,36 @@ def _executor(folder: Path, grid: Grid):
 
 def _submit(executor, cells: Sequence[Cell], places: Sequence[int], folder: Path) -> dict[int, tuple[str, Path]]:
     """Submit some of the cells as one array; place -> (id of its job, file of its outcome)."""
+    if not places:
+        return {}
     (folder / "outcomes").mkdir(parents=True, exist_ok=True)
-    files = {place: folder / "outcomes" / f"{cells[place].executed.stem}.json" for place in places}
+    files = {place: _outcome_file(cells[place], folder) for place in places}
     for file in files.values():
         file.unlink(missing_ok=True)
     try:
         jobs = executor.map_array(CellJob(), [cells[p] for p in places], [str(files[p]) for p in places])
     except Exception as error:  # submitit raises several kinds, with what sbatch has said
         raise KitError(f"Slurm did not take the jobs: {' '.join(str(error).split())[:300]}") from error
+    for place, job in zip(places, jobs, strict=True):
+        write_bytes(_job_file(files[place]), job.job_id.encode())
     return {place: (job.job_id, files[place]) for place, job in zip(places, jobs, strict=True)}
+
+
+def _going(cells: Sequence[Cell], folder: Path) -> dict[int, tuple[str, Path]]:
+    """Jobs of an earlier call that wait or run: the like of `_submit`."""
+    files = {place: _outcome_file(cell, folder) for place, cell in enumerate(cells)}
+    known = {p: _job_file(file).read_text() for p, file in files.items() if _job_file(file).is_file()}
+    queued = _queued(set(known.values())) if known else set()
+    return {place: (job_id, files[place]) for place, job_id in known.items() if job_id in queued}
+
+
+def _outcome_file(cell: Cell, folder: Path) -> Path:
+    return folder / "outcomes" / f"{cell.executed.stem}.json"
+
+
+def _job_file(outcome_file: Path) -> Path:
+    """Which job will write it."""
+    return outcome_file.with_suffix(".job")
 
 
 def _queued(job_ids: set[str]) -> set[str]:

@@ -176,4 +176,6 @@ def share(place: int, of: int) -> tuple[int, str | None]:
     threads = int(given) if given.isdigit() else max(1, (os.cpu_count() or 1) // of)
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     devices = visible.split(",") if visible else [str(i) for i in range(torch.cuda.device_count())]
-    return threads, ",".join(devices[place::of]) if len(devices) >= of > 1 else None
+    if of == 1 or not devices:
+        return threads, None
+    return threads, ",".join(devices[place::of] or [devices[place % len(devices)]])

@@ -39,8 +39,8 @@ def summarise(rows: dict[str, list[dict]], baseline: str = "", weights: str = "l
         weights: "last" or "average", for differences and classes.
         resamples: draws of the bootstrap.
     Returns: {"baseline", "weights", "classes", "rows": [...]}; scores in 0..1. A row has "row", "n", "seeds", "method",
-        "labelled", "last", "average" and "best" (mean, sd and n; "best" is that of evaluations on the way, chosen on
-        val, and None if there were none), "seconds", "parameters", "iou" per class, and all but the baseline have
+        "labelled", "last", "average" and "best" (mean, sd and n; "best" is the highest of all evaluations, the last
+        one among them, chosen on val), "seconds", "parameters", "iou" per class, and all but the baseline have
         "difference" (see `difference`) and "change" per class.
     Raises: KitError for a baseline that is no row, or runs of one row that do not have the same classes.
     """

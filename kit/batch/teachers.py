@@ -1,6 +1,7 @@
 """Teachers that several runs of a grid learn from are runs of the grid too, and come first.
 
-`kit.teachers.with_teachers` would train them inside the first run that wants them, while the others stand at the lock.
+`kit.teachers.with_teachers` would train them inside the first run that wants them, and the others would be turned away
+from a folder in use.
 """
 
 from kit.batch.cell import Cell
