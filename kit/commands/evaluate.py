@@ -30,7 +30,9 @@ def add(commands) -> None:
 
     card = command(commands, "card", _card, "what students cost beside what they score; the teachers beside them")
     card.add_argument("runs", type=Path, nargs="+", help="folders of finished runs or of imported weights")
-    card.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="of an image (default: the training crop)")
+    card.add_argument(
+        "--size", type=int, nargs=2, metavar=("H", "W"), help="of an image (default: what the run works at)"
+    )
     card.add_argument("--repeats", type=int, default=10, help="timed runs of each (default: 10)")
     card.add_argument("--no-teachers", action="store_true", help="the students alone")
     card.add_argument("--out", type=Path, help="stem of the figure (default: figures/card in the first run)")

@@ -10,7 +10,7 @@ from kit.paths import PROJECT
 
 
 def add(commands) -> None:
-    """Declare train, demo and study."""
+    """Declare train, presets, demo and study."""
     train = command(commands, "train", _train, "train one run, or go on with it, from a config.json")
     train.add_argument("config", type=Path, help="a RunConfig as JSON, such as the config.json of a run's folder")
     train.add_argument("--run-dir", help="folder of the run, if not the one in the file")

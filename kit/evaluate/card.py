@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from kit.checks import require_positive
 from kit.config import ModelConfig, RunConfig
 from kit.errors import KitError
 from kit.evaluate.cost import cost, device_record
@@ -30,7 +29,8 @@ def make_card(run_dir: str | Path, size: tuple[int, int] | None = None, repeats:
         is none), "protocol" and what `kit.evaluate.cost.cost` says.
     Raises: KitError if there is no such run, or a network does not take this size.
     """
-    require_positive(repeats=repeats - 1)
+    if repeats < 2:
+        raise KitError(f"repeats must be at least 2, for a spread, got {repeats}")
     folder, student = RunFolder(Path(run_dir)), load(run_dir)
     size = tuple(size or working_size(student))
     student.net.check_size(*size)
@@ -43,6 +43,7 @@ def make_card(run_dir: str | Path, size: tuple[int, int] | None = None, repeats:
         "method": student.config.method.name,
         "size": list(size),
         "classes": len(student.classes),
+        "judged": _judged(folder),
         "networks": networks,
         "export": export_record(folder.path),
         "device": device_record(device),
@@ -74,6 +75,14 @@ def as_text(card: dict) -> str:
             f"largest difference of logits {check['difference']:.1e}"
         )
     return "\n".join(lines) + "\n"
+
+
+def _judged(folder: RunFolder) -> list | None:
+    """What the scores of a run are about: data set, digests of its lists and protocol; None for imported weights."""
+    result = folder.result()
+    if result is None:
+        return None
+    return [result["dataset"]["name"], result["split"]["labelled_sha256"], result["protocol"], result["last"]["images"]]
 
 
 def _networks(folder: RunFolder, student: Student,

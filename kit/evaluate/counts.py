@@ -35,7 +35,7 @@ class Counts:
         """Scores over all images, with everything that was counted.
 
         Args:
-            resamples: draws of the bootstrap, if boundaries were counted too; 0 gives no intervals.
+            resamples: draws of the bootstrap; 0 gives no intervals.
         """
         added = {}
         if self.boundary is not None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torchvision.transforms.v2.functional as tv
-from PIL import Image, ImageOps
+from torch import Tensor
 from torchvision.transforms import InterpolationMode
 
 from kit.errors import KitError, unknown
@@ -21,7 +21,10 @@ from kit.results import RunFolder
 from kit.types import IGNORE
 
 LONGEST = 800
-"""Pixels of the longer side at which larger images are shown; networks see them at the size they are used to."""
+"""Pixels of the longer side at which larger images are shown; networks see them whole."""
+
+LARGEST_PHOTO = 2048
+"""Pixels of the longer side of a photograph that is taken in, as many as a Cityscapes frame has; cameras make more."""
 
 ROOM = 512 * 2**20
 """Bytes of probabilities and maps that are kept."""
@@ -63,20 +66,12 @@ class Explorer:
         return self._network(run, network)[0]
 
     def set_photo(self, picture: Picture) -> None:
-        """Take a photograph of one's own in, upright and at most LONGEST pixels long; it becomes the image PHOTO."""
-        pixels = read_pixels(picture).permute(1, 2, 0).contiguous().numpy()
-        self.photo = np.array(ImageOps.contain(Image.fromarray(pixels), (LONGEST, LONGEST)) if max(pixels.shape)
-                              > LONGEST else pixels)  # fmt: skip
+        """Take a photograph of one's own in, upright, at most LARGEST_PHOTO pixels long; it becomes the image PHOTO."""
+        self.photo = _contained(read_pixels(picture), LARGEST_PHOTO)
         self._kept = Bounded(self._kept.limit)  # what is kept under its name was another photograph's
 
     def pair(self, name: str) -> tuple[np.ndarray, np.ndarray | None]:
         """An image uint8 (H, W, 3) as it is shown, and its truth uint8 (H, W) if it has one."""
-        if name == PHOTO:
-            if self.photo is None:
-                raise KitError("no photograph has been uploaded yet")
-            return self.photo, None
-        if name not in self.files.paths:
-            raise KitError(f"no val image {name!r} in {self.files.root}; ids look like {self.images[0]!r}")
         return self._kept.get(("pair", name), lambda: self._shrunk(name))
 
     def probabilities(self, run: str, network: str, name: str) -> np.ndarray:
@@ -85,13 +80,11 @@ class Explorer:
 
     def levels(self, run: str, network: str, name: str) -> list[Level]:
         """Frequency bands of the decoder. Raises KitError if it has none."""
-        ask = self.student(run, network)
-        return self._kept.get(("levels", run, network, name), lambda: frequency_levels(ask, self.pair(name)[0]))
+        return self._kept.get(("levels", run, network, name), lambda: self._levels(run, network, name))
 
     def attention(self, run: str, network: str, name: str) -> Attention:
         """Attention of the last block. Raises KitError if there is none."""
-        ask = self.student(run, network)
-        return self._kept.get(("attention", run, network, name), lambda: attention(ask, self.pair(name)[0]))
+        return self._kept.get(("attention", run, network, name), lambda: self._attention(run, network, name))
 
     def scene(self, look: Look) -> Scene:
         """An image and what is to be laid over it.
@@ -190,20 +183,53 @@ class Explorer:
             self._networks[run, network] = student, Predictor(student.net, student.config.evaluate)
         return self._networks[run, network]
 
+    def _pixels(self, name: str) -> Tensor:
+        """An image uint8 (3, H, W) as networks see it."""
+        if name == PHOTO:
+            if self.photo is None:
+                raise KitError("no photograph has been uploaded yet")
+            return self.photo
+        if name not in self.files.paths:
+            raise KitError(f"no val image {name!r} in {self.files.root}; ids look like {self.images[0]!r}")
+        return self.files.image(name)
+
     def _shrunk(self, name: str) -> tuple[np.ndarray, np.ndarray | None]:
-        pixels = self.files.image(name)
-        mask = self.files.full_mask(name) if name in self.files.masks else None
-        if max(pixels.shape) > LONGEST:
-            size = [max(1, round(side * LONGEST / max(pixels.shape))) for side in pixels.shape[1:]]
-            pixels = tv.resize(pixels, size, antialias=True)
-            if mask is not None:
-                mask = tv.resize(mask[None], size, interpolation=InterpolationMode.NEAREST)[0]
-        return pixels.permute(1, 2, 0).contiguous().numpy(), None if mask is None else mask.numpy()
+        shown = _contained(self._pixels(name), LONGEST)
+        mask = None
+        if name != PHOTO and name in self.files.masks:
+            mask = self.files.full_mask(name)
+            mask = tv.resize(mask[None], list(shown.shape[1:]), interpolation=InterpolationMode.NEAREST)[0].numpy()
+        return shown.permute(1, 2, 0).contiguous().numpy(), mask
 
     def _ask(self, run: str, network: str, name: str) -> np.ndarray:
-        image = self.pair(name)[0]
         student, predictor = self._network(run, network)
-        return predictor.probabilities(student.prepare(image), image.shape[:2])[0].cpu().numpy().astype(np.float16)
+        shown = self.pair(name)[0].shape[:2]
+        probabilities = predictor.probabilities(student.prepare(self._pixels(name)), shown)
+        return probabilities[0].cpu().numpy().astype(np.float16)
+
+    def _levels(self, run: str, network: str, name: str) -> list[Level]:
+        whole = self._pixels(name).permute(1, 2, 0).numpy()
+        levels = frequency_levels(self.student(run, network), whole)
+        return [level._replace(covers=self._as_shown(level.covers, whole, name)) for level in levels]
+
+    def _attention(self, run: str, network: str, name: str) -> Attention:
+        whole = self._pixels(name).permute(1, 2, 0).numpy()
+        found = attention(self.student(run, network), whole)
+        return found._replace(covers=self._as_shown(found.covers, whole, name))
+
+    def _as_shown(self, covers: tuple[float, float], whole: np.ndarray, name: str) -> tuple[float, float]:
+        """What a map spans, from pixels of the image to pixels of what is shown."""
+        shown = self.pair(name)[0]
+        height, width = (span * shown.shape[i] / whole.shape[i] for i, span in enumerate(covers))
+        return height, width
+
+
+def _contained(pixels: Tensor, longest: int) -> Tensor:
+    """An image (3, H, W), shrunk if a side is longer."""
+    side = max(pixels.shape)
+    if side <= longest:
+        return pixels
+    return tv.resize(pixels, [max(1, round(n * longest / side)) for n in pixels.shape[1:]], antialias=True)
 
 
 def _map(values: np.ndarray, label: str, scale: tuple[float, float], threshold: float,

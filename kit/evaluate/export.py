@@ -199,7 +199,8 @@ import numpy as np
 import onnxruntime
 from PIL import Image
 
-pixels = np.asarray(Image.open(sys.argv[1]).convert("RGB").resize(({width}, {height})), np.float32) / 255
+picture = Image.open(sys.argv[1]).convert("RGB").resize(({width}, {height}), Image.BILINEAR)
+pixels = np.asarray(picture, np.float32) / 255
 images = ((pixels - {list(MEAN)}) / {list(STD)}).transpose(2, 0, 1)[None].astype(np.float32)
 
 session = onnxruntime.InferenceSession("student.onnx")

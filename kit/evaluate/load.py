@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from kit.checks import require_choice
 from kit.config import RunConfig
+from kit.data.decode import read_image
 from kit.data.transforms import normalise
 from kit.errors import KitError
-from kit.evaluate.predict import predict_logits
+from kit.evaluate.predict import Predictor
 from kit.models.build import build_model
 from kit.models.segmenter import Segmenter
 from kit.results import RunFolder
@@ -52,12 +53,12 @@ class Student(nn.Module):
         return normalise(pixels)[None].to(next(self.net.parameters()).device)
 
     def probabilities(self, image: Picture) -> Tensor:
-        """Class probabilities, float32 (C, H, W), at the image's own size."""
+        """Class probabilities, float32 (C, H, W), at the image's own size; asked by the protocol of its run."""
         pixels = read_pixels(image)
-        return predict_logits(self.net, self.prepare(pixels), tuple(pixels.shape[1:]))[0].softmax(0)
+        return Predictor(self.net, self.config.evaluate).probabilities(self.prepare(pixels), tuple(pixels.shape[1:]))[0]
 
     def predict(self, image: Picture) -> np.ndarray:
-        """Class ids, uint8 (H, W), at the image's own size."""
+        """Class ids, uint8 (H, W), at the image's own size; asked by the protocol of its run."""
         return self.probabilities(image).argmax(0).to(torch.uint8).cpu().numpy()
 
 
@@ -85,6 +86,8 @@ def load_weights(path: Path, config: RunConfig, dataset: dict) -> Student:
     Args:
         dataset: names and colours of its classes: "classes" and "palette" of a run's record.
     """
+    if not path.is_file():
+        raise KitError(f"there is no {path}; a run keeps best weights if it is judged on its way (train.eval_every)")
     net = build_model(config.student, len(dataset["classes"]), pretrained=False)
     try:
         net.load_state_dict(safetensors.torch.load_file(path))
@@ -98,10 +101,7 @@ def read_pixels(image: Picture) -> Tensor:
     if isinstance(image, Tensor):
         return image
     if isinstance(image, (str, Path)):
-        try:
-            image = Image.open(image)
-        except OSError as error:
-            raise KitError(f"{image} cannot be read: {error}") from error
+        return torch.from_numpy(read_image(Path(image)).copy()).permute(2, 0, 1)
     if isinstance(image, Image.Image):
         image = np.array(ImageOps.exif_transpose(image).convert("RGB"))
     return torch.from_numpy(image).permute(2, 0, 1)

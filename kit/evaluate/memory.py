@@ -45,10 +45,13 @@ def peak_memory(net: nn.Module, cfg: ModelConfig, shapes: list[tuple[int, ...]])
 
 @torch.no_grad()
 def _peak_on_gpu(net: nn.Module, images: torch.Tensor) -> int:
+    """Of the network and its images alone: what else lies on the device is not counted."""
+    own = sum(x.numel() * x.element_size() for x in (*net.parameters(), *net.buffers(), images))
+    others = torch.cuda.memory_allocated(images.device) - own
     torch.cuda.reset_peak_memory_stats(images.device)
     net(images)
     torch.cuda.synchronize(images.device)
-    return torch.cuda.max_memory_allocated(images.device)
+    return torch.cuda.max_memory_allocated(images.device) - others
 
 
 def _resident(peak: bool) -> int:

@@ -33,12 +33,15 @@ def save_predictions(student: Student, images: Iterable[tuple[str, Path]], out: 
         form: one of FORMS.
         cfg: how the student is asked; None is its run's protocol.
         spec: of the data set whose numbers are wanted; for form "ids" only.
-    Raises: KitError for a form that does not exist, a spec that does not fit, or a picture that cannot be read.
+    Raises: KitError for a form that does not exist, a spec that does not fit, or a picture that cannot be read; before
+        anything is written if two pictures would have one file, or one would be overwritten by its prediction.
     """
     require_choice(FORMS, form=form)
     if form == "ids" and (spec is None or spec.classes != tuple(student.classes)):
         raise KitError("form 'ids' needs the data set whose classes the student tells apart")
     table = raw_values(spec) if form == "ids" else None
+    images = list(images)
+    _check_targets(images, Path(out))
     predictor = Predictor(student.net, cfg or student.config.evaluate)
     Path(out).mkdir(parents=True, exist_ok=True)
     for name, path in images:
@@ -51,6 +54,17 @@ def save_predictions(student: Student, images: Iterable[tuple[str, Path]], out: 
         picture.save(buffer, "PNG")
         write_bytes(target, buffer.getvalue())
         yield target
+
+
+def _check_targets(images: list[tuple[str, Path]], out: Path) -> None:
+    sources, targets = {Path(path).resolve() for _, path in images}, {}
+    for name, path in images:
+        target = (out / f"{name}.png").resolve()
+        if target in sources:
+            raise KitError(f"{target} is a picture to be predicted; write the predictions into another folder")
+        if target in targets:
+            raise KitError(f"{targets[target]} and {path} would both become {target.name}; rename one of them")
+        targets[target] = path
 
 
 def as_palette(mask: np.ndarray, palette: list) -> Image.Image:

@@ -1,9 +1,11 @@
 """Finished runs judged again, compared, asked for pictures, and measured, from the command line."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import kit
@@ -12,6 +14,8 @@ from kit.data.catalog import DATASETS
 from kit.errors import KitError
 from kit.evaluate.again import compare_runs, evaluate_run
 from kit.evaluate.counts import load_counts
+from kit.evaluate.load import read_pixels
+from kit.evaluate.predict import Predictor
 from kit.evaluate.predictions import pictures_in, raw_values, save_predictions
 from kit.results import RunFolder
 from kit.types import IGNORE
@@ -115,3 +119,33 @@ def test_what_cannot_be_predicted_is_said(finished, tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert [name for name, _ in pictures_in(tmp_path)] == ["a_x", "b_x"]
+
+
+def test_no_prediction_takes_the_place_of_a_picture_or_of_another(finished, scenes, tmp_path):
+    run = finished()
+    for name in ("a.png", "b.jpg", "b.png"):
+        Image.new("RGB", (64, 64), "red").save(tmp_path / name)
+    before = (tmp_path / "a.png").read_bytes()
+    for folder, message in ((tmp_path, "is a picture to be predicted"), (tmp_path / "out", "would both become b.png")):
+        with pytest.raises(KitError, match=message):
+            list(save_predictions(kit.load(run), pictures_in(tmp_path), folder))
+    assert (tmp_path / "a.png").read_bytes() == before and not (tmp_path / "out").exists()
+
+
+def test_a_student_answers_by_the_protocol_of_its_run(finished):
+    student = kit.load(finished())
+    picture = np.random.default_rng(0).integers(0, 256, (64, 128, 3), np.uint8)
+    whole = student.probabilities(picture)
+    cfg = replace(student.config.evaluate, mode="slide", window=(32, 32))
+    student.config = replace(student.config, evaluate=cfg)
+    windows = student.probabilities(picture)
+    expected = Predictor(student.net, cfg).probabilities(student.prepare(picture), (64, 128))[0]
+    assert torch.equal(windows, expected) and not torch.allclose(windows, whole, atol=1e-3)
+
+
+def test_files_are_read_as_in_training(tmp_path):
+    Image.fromarray(np.arange(64, dtype=np.uint16).reshape(8, 8) << 10).save(tmp_path / "grey.png")
+    assert read_pixels(tmp_path / "grey.png")[0].flatten().tolist() == [4 * i for i in range(64)]
+    (tmp_path / "cut.png").write_bytes((tmp_path / "grey.png").read_bytes()[:40])
+    with pytest.raises(KitError, match="cut.png"):
+        read_pixels(tmp_path / "cut.png")
