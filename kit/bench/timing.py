@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from statistics import median
 
-import torch
-
 
 def interleaved(variants: dict[str, Callable[[], object]], repeats: int, warmup: int = 1) -> dict[str, list[float]]:
     """Seconds of every run of every variant, taken in turns, so that a busy spell of the machine hits all of them.
@@ -35,8 +33,7 @@ def speedup(reference: Sequence[float], ours: Sequence[float]) -> float:
 
 
 def environment() -> str:
-    """Device, versions and date in one line, which stands beside every number."""
-    gpu = f"{torch.cuda.get_device_name()}, " if torch.cuda.is_available() else ""
+    """Processor, versions and date in one line, which stands beside every number; no benchmark uses a GPU."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision", "pillow", "numpy"))
     date = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    return f"{gpu}{os.cpu_count()} cores {platform.machine()}, Python {platform.python_version()}, {packages}, {date}"
+    return f"{os.cpu_count()} cores {platform.machine()}, Python {platform.python_version()}, {packages}, {date}"

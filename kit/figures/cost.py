@@ -10,7 +10,7 @@ from kit.checks import require_choice
 from kit.errors import KitError
 from kit.figures.export import Cell
 from kit.figures.style import COLUMN, PAGE, group_key, looks, method_colour, method_name, new_figure, run_labels
-from kit.figures.tables import comparable_groups, subject
+from kit.figures.tables import SUBJECT, comparable_groups, subject
 
 COSTS = {
     "parameters": ("parameters of the student", lambda run: run["student_parameters"]),
@@ -57,7 +57,7 @@ def run_rows(runs: list[dict]) -> list[dict]:
 
 @looks()
 def cost_figure(runs: list[dict], cost: str = "parameters", weights: str = "last", panels: int = 3) -> Figure:
-    """Mean IoU over a cost, a panel for each group of runs that can be compared.
+    """Mean IoU over a cost, a panel for each group of runs that can be compared, whatever their split if labels are it.
 
     Runs that differ in their seed alone are one mark at their mean, with a line of one standard deviation. The grey
     steps join the settings that no other one beats at no greater cost.
@@ -70,15 +70,18 @@ def cost_figure(runs: list[dict], cost: str = "parameters", weights: str = "last
     Raises: KitError for another cost, or if cards that it takes are missing or were made under other conditions.
     """
     require_choice(COSTS, cost=cost)
-    conditions = _conditions(runs, cost)
-    groups = comparable_groups(runs)[:panels]
+    require_choice(("last", "average"), weights=weights)
+    # Runs with few and with many labels have other splits, and belong into one panel where labels are the cost.
+    found = comparable_groups(runs, ("data set", "protocol") if cost == "labels" else SUBJECT)
+    groups = found[:panels]
     fig = new_figure(COLUMN if len(groups) == 1 else PAGE, 2.6)
     for ax, group in zip(fig.subplots(1, len(groups), squeeze=False)[0], groups, strict=True):
+        conditions = _conditions(group, cost)
         draw_cost(ax, group, cost, weights)
         ax.set_xlabel(COSTS[cost][0] + conditions)
-        if len(comparable_groups(runs)) > 1:
-            about = subject(group[0])
-            ax.set_title(f"{about['data set'][0]}, {group[0]['split']['name']}")
+        if len(found) > 1:
+            name = subject(group[0])["data set"][0]
+            ax.set_title(name if cost == "labels" else f"{name}, {group[0]['split']['name']}")
     return fig
 
 
@@ -130,7 +133,7 @@ def _conditions(runs: list[dict], cost: str) -> str:
             if run["card"][key] != first[key]:
                 raise KitError(
                     f"the cards of {runs[0]['path']} and {run['path']} were made with another {key} "
-                    f"({first[key]} and {run['card'][key]}); make them again in one call of python -m kit card"
+                    f"({first[key]} and {run['card'][key]}); make them again: python -m kit card RUN ... --size H W"
                 )
     device = f", {first['device']['name']}" if "device" in OF_CARDS[cost] else ""
     return f" ({first['size'][0]} x {first['size'][1]}{device})"

@@ -24,7 +24,8 @@ def efficiency(cards: list[dict], batch: int = 1) -> Figure:
     Args:
         cards: from `kit.evaluate.card.make_card`.
         batch: images predicted together, one of those in the cards.
-    Raises: KitError if there is no card, or if they were measured at different sizes or on different devices.
+    Raises: KitError if there is no card, or if they were measured at different sizes, on different devices, or
+        judged on different data, splits or protocols.
     """
     _check(cards)
     fig = new_figure(PAGE, 2.4)
@@ -48,11 +49,16 @@ def efficiency(cards: list[dict], batch: int = 1) -> Figure:
 def _check(cards: list[dict]) -> None:
     if not cards:
         raise KitError("no cards to draw")
-    for what, of in (("size", lambda card: card["size"]), ("device", lambda card: card["device"])):
+    for what in ("size", "device"):
         for card in cards[1:]:
-            if of(card) != of(cards[0]):
+            if card[what] != cards[0][what]:
                 raise KitError(f"{cards[0]['run']} and {card['run']} were measured on different {what}s; "
                                f"make both cards again, of one {what}")  # fmt: skip
+    scored = [card for card in cards if card["judged"]]
+    for card in scored[1:]:
+        if card["judged"] != scored[0]["judged"]:
+            raise KitError(f"{scored[0]['run']} and {card['run']} were judged on other data, split or protocol and "
+                           "cannot stand on one axis; draw them apart")  # fmt: skip
 
 
 def _scatter(ax: Axes, cards: list[dict], cost_of) -> None:

@@ -96,7 +96,10 @@ def method_colour(method: str) -> str:
 def group_key(run: dict) -> str:
     """The same for runs that differ in nothing but their seed."""
     config = {**run["config"], "seed": None, "run_dir": None}
-    return json.dumps([run["method"], config], sort_keys=True)
+    # Teachers that were trained for a run have its seed in the names of their folders.
+    taught = {name: [teacher["network"], teacher["trained_by"]] for name, teacher in run.get("teachers", {}).items()}
+    config["method"] = {k: v for k, v in config.get("method", {}).items() if k not in taught}
+    return json.dumps([run["method"], config, taught], sort_keys=True)
 
 
 def run_labels(runs: list[dict]) -> list[str]:

@@ -1,10 +1,12 @@
 """Numbers of finished runs: a table in text and Markdown, and bars of the IoU of every class."""
 
 import json
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from kit.checks import require_choice
 from kit.errors import KitError
 from kit.figures.style import PAGE, group_key, looks, method_colour, method_name, new_figure, run_labels
 
@@ -13,6 +15,9 @@ ABSENT, UNKNOWN = "absent", "–"
 
 SHARES = ("mIoU", "IoU", "share")
 """Columns that start so hold shares in 0..1, written in percent."""
+
+SUBJECT = ("data set", "split", "protocol")
+"""What a run's numbers are about: the parts of its `subject`."""
 
 HATCHES = ("", "////", "....", "\\\\\\\\")
 """Bars of settings of one method, which share its colour."""
@@ -59,11 +64,12 @@ def check_comparable(runs: list[dict], mixed: bool = False) -> None:
                 )
 
 
-def comparable_groups(runs: list[dict]) -> list[list[dict]]:
-    """Runs parted into groups that share data set, split and protocol, the largest group first."""
+def comparable_groups(runs: list[dict], parts: Sequence[str] = SUBJECT) -> list[list[dict]]:
+    """Runs parted into groups that share these parts of their `subject`, the largest group first."""
     groups: dict[str, list[dict]] = {}
     for run in runs:
-        groups.setdefault(json.dumps([identity for _, identity in subject(run).values()]), []).append(run)
+        about = subject(run)
+        groups.setdefault(json.dumps([about[part][1] for part in parts]), []).append(run)
     return sorted(groups.values(), key=len, reverse=True)
 
 
@@ -150,6 +156,7 @@ def subject(run: dict) -> dict[str, tuple[str, object]]:
 
 def _scores(run: dict, weights: str) -> list[float]:
     """Mean and single IoU in percent, nan where absent."""
+    require_choice(("last", "average"), weights=weights)  # of the best on the way the mean alone is kept
     scores = run[weights]
     single = [scores["iou"][name] for name in run["dataset"]["classes"]]
     return [100 * scores["miou"], *(np.nan if value is None else 100 * value for value in single)]

@@ -67,3 +67,22 @@ def test_cards_that_are_missing_or_not_alike_are_named():
         cost.cost_figure(elsewhere, "latency")
     with pytest.raises(KitError, match="another size"):
         cost.cost_figure([carded(run()), carded(run("cps"), size=(32, 32))], "flops")
+
+
+def test_labels_as_a_cost_join_the_splits_of_one_data_set():
+    few, many = run(split="few"), run(split="many", miou=0.6)
+    many["split"]["labelled"], many["config"]["split"] = 16, "many"
+    (ax,) = cost.cost_figure([few, many], "labels").axes
+    assert [float(line.get_xdata()[0]) for line in ax.lines[:2]] == [8, 16]
+    assert len(cost.cost_figure([few, many], "seconds").axes) == 2
+
+
+def test_seeds_of_a_method_with_trained_teachers_are_one_mark():
+    runs = [run("mgd", seed=seed) for seed in range(2)]
+    for seed, each in enumerate(runs):
+        each["config"]["method"] = {"name": "mgd", "deep": f"teacher_deep_{seed}", "image_weight": 0.1}
+        each["teachers"] = {"deep": {"run": f"teacher_deep_{seed}", "network": "x", "trained_by": "cps"}}
+    (ax,) = cost.cost_figure(runs).axes
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["MGD, 2 seeds"]
+    runs[1]["config"]["method"]["image_weight"] = 0.2
+    assert len(cost.cost_figure(runs).axes[0].get_legend().get_texts()) == 2

@@ -12,7 +12,8 @@ def network(role="student", name="tinyvit_demo", miou=0.5, flops=2e9, seconds=0.
 def card(method="mgd", networks=None, **changes):
     networks = networks or [network(), network("deep", "big", 0.6, 9e9, 0.1), network("wide", "x", None, 8e9)]
     return {"run": f"runs/{method}", "method": method, "size": [64, 96], "networks": networks,
-            "device": {"type": "cpu", "name": "a CPU", "threads": 2}, **changes}  # fmt: skip
+            "device": {"type": "cpu", "name": "a CPU", "threads": 2}, "judged": ["camvid", "a", "whole", 3],
+            **changes}  # fmt: skip
 
 
 def test_every_network_is_there_and_axes_say_what_they_show():
@@ -29,7 +30,14 @@ def test_every_network_is_there_and_axes_say_what_they_show():
     assert [text.get_text() for text in fig.legends[0].texts] == ["MGD", "TriKD", "deep", UNSCORED]
 
 
-@pytest.mark.parametrize("other, word", [({"size": [32, 32]}, "size"), ({"device": {"name": "a GPU"}}, "device")])
+@pytest.mark.parametrize(
+    "other, word",
+    [
+        ({"size": [32, 32]}, "size"),
+        ({"device": {"name": "a GPU"}}, "device"),
+        ({"judged": ["camvid", "b", "whole", 3]}, "other data, split or protocol"),
+    ],
+)
 def test_what_was_measured_otherwise_is_not_drawn_beside(other, word):
     with pytest.raises(KitError, match=word):
         efficiency([card(), card("cps", **other)])
