@@ -6,7 +6,9 @@ it is made anew. The folder may be deleted at any time.
 """
 
 import hashlib
+import math
 import os
+import re
 import secrets
 import shutil
 import time
@@ -29,6 +31,13 @@ VERSION = f"1, Pillow {PIL.__version__}, torchvision {torchvision.__version__}"
 
 SEAL = 1_000_000_000
 """Time stamp (seconds) that a whole file is given: one that was written to since has another."""
+
+MAGIC, HEADER = (
+    b"\x93NUMPY\x01\x00",
+    re.compile(rb"\{'descr': '\|u1', 'fortran_order': False, 'shape': \(([\d, ]*)\), \} *\n"),
+)
+"""What numpy writes before the pixels. Its own reader parses it as Python, which threads may not do at once in some
+releases of Python 3.11 ("AST constructor recursion depth mismatch")."""
 
 SPARE = 64 << 20
 """Bytes that filling the cache leaves free on the disk."""
@@ -116,14 +125,17 @@ class Cache:
         try:
             with open(self._path(key), "rb") as file:
                 state = os.fstat(file.fileno())
-                if int(state.st_mtime) != SEAL or np.lib.format.read_magic(file) != (1, 0):
+                if int(state.st_mtime) != SEAL or file.read(8) != MAGIC:
                     return None
-                shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-                start, count = file.tell(), int(np.prod(shape))
-                file.seek(start + count)
-                if dtype != np.uint8 or file.read() != stamp:
+                header = HEADER.fullmatch(file.read(int.from_bytes(file.read(2), "little")))
+                if header is None:
                     return None
-        except (OSError, ValueError):  # absent, unreadable, or not what numpy writes
+                shape = tuple(int(side) for side in header[1].split(b",") if side.strip())
+                start = file.tell()
+                file.seek(start + math.prod(shape))
+                if file.read() != stamp:
+                    return None
+        except OSError:  # absent or unreadable
             return None
         return start, shape
 
@@ -132,7 +144,7 @@ class Cache:
         if whole is None:
             return None
         start, shape = whole
-        end = start + int(np.prod(shape))
+        end = start + math.prod(shape)
         try:  # unlike numpy's, this map keeps no file open; there may be thousands
             mapped = torch.from_file(str(self._path(key)), shared=False, size=end, dtype=torch.uint8)
         except RuntimeError:  # gone or replaced in the meantime
@@ -180,7 +192,8 @@ class Cache:
         """Remove what processes left that were killed while writing, a day ago or longer."""
         for path in self.folder.glob(".*.tmp"):
             try:
-                if time.time() - path.stat().st_mtime > 86_400:
+                state = path.stat()  # one that is sealed already, and about to be renamed, only looks old
+                if time.time() - (state.st_ctime if int(state.st_mtime) == SEAL else state.st_mtime) > 86_400:
                     path.unlink()
             except OSError:  # its owner was faster
                 continue
