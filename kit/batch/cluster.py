@@ -30,6 +30,9 @@ GRACE = 3
 class CellJob:
     """What a job does. Its outcome is a file, for what Slurm says of a job is not evidence, and may not be kept."""
 
+    leaving = False
+    """Slurm is about to start the job again: what the signal does to its notebook is not an outcome."""
+
     def __call__(self, cell: Cell, outcome_file: str) -> None:
         mark, inherited = processes.new_mark(), os.environ.get(processes.MARK, "")
         processes.put_on(mark, inherited)
@@ -37,13 +40,15 @@ class CellJob:
             outcome = run_cell(cell)
         finally:
             processes.end_all(mark)
-        write_json(Path(outcome_file), dataclasses.asdict(outcome))
+        if not self.leaving:
+            write_json(Path(outcome_file), dataclasses.asdict(outcome))
 
     def checkpoint(self, cell: Cell, outcome_file: str):
         """Called before a preemption: the same job again, for the run has its own checkpoints."""
         import submitit
 
-        return submitit.helpers.DelayedSubmission(self, cell, outcome_file)
+        self.leaving = True
+        return submitit.helpers.DelayedSubmission(CellJob(), cell, outcome_file)
 
 
 def run_on_cluster(

@@ -68,8 +68,11 @@ def test_jobs_that_are_killed_or_preempted_end_like_one_that_was_not(queue, scen
     finally:
         over.set()
         disturber.join()
-    found = {entry.row: (entry.status, entry.attempts) for entry in table.entries}
-    assert found == {"killed": ("finished", 2), "preempted": ("finished", 1), "mistaken": ("failed", 0)}
+    found = {entry.row: entry for entry in table.entries}
+    status = {row: entry.status for row, entry in found.items()}
+    assert status == {"killed": "finished", "preempted": "finished", "mistaken": "failed"}
+    # How often the preempted one is counted depends on whether the driver has looked while Slurm put it back.
+    assert found["killed"].attempts == 2 and found["mistaken"].attempts == 0
     assert done["killed"] and done["preempted"]
     whole = configure(run_dir=str(tmp_path / "whole"), overrides=SMALL, **parameters)
     kit.fit(whole)
