@@ -8,7 +8,6 @@ same, and one image is enough for the pooled branches. Peak memory is that of a 
 import argparse
 import copy
 import multiprocessing
-import resource
 import sys
 from collections.abc import Callable
 from statistics import median
@@ -22,6 +21,7 @@ from kit.bench.timing import environment, interleaved, speedup
 from kit.bench.trikd_reference import fourier_descriptor, plain, plain_step, sorted_ohem
 from kit.checks import require_positive
 from kit.errors import KitError
+from kit.evaluate.memory import resident
 from kit.losses.supervised import ohem_cross_entropy
 from kit.methods.build import build_method
 from kit.models.fold import fold_batch_norm
@@ -267,5 +267,4 @@ def _peak_memory(side: str, options: argparse.Namespace) -> float:
 def _two_steps(side: str, options: argparse.Namespace) -> float:
     step = make_step(side, make_method(options, side), make_batch(options.crop))
     step(), step()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak * (1 if sys.platform == "darwin" else 1024) / 1e9
+    return resident(peak=True) / 1e9

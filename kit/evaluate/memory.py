@@ -54,7 +54,7 @@ def _peak_on_gpu(net: nn.Module, images: torch.Tensor) -> int:
     return torch.cuda.max_memory_allocated(images.device) - others
 
 
-def _resident(peak: bool) -> int:
+def resident(peak: bool) -> int:
     """Resident size of this process in bytes, at its largest or now; where Linux does not say, the largest so far."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
@@ -74,13 +74,13 @@ def _forget_peak() -> None:
 @torch.no_grad()
 def _measure(order: dict) -> list[int]:
     torch.set_num_threads(order["threads"])
-    before = _resident(peak=False)
+    before = resident(peak=False)
     net = build_model(from_dict(order["config"]).student, order["classes"], pretrained=False).eval()
     peaks = []
     for shape in order["shapes"]:
         _forget_peak()
         net(torch.zeros(shape))
-        peaks.append(_resident(peak=True) - before)
+        peaks.append(resident(peak=True) - before)
     return peaks
 
 
