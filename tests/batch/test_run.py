@@ -53,10 +53,10 @@ def test_failures_are_named_and_a_second_call_repeats_only_them(idle, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_over_its_time_limit_is_ended_with_all_its_processes(idle):
+def test_a_run_over_its_time_limit_is_ended_with_all_its_processes(idle, own_processes):
     (entry,) = run_grid(idle(rows={"limit": FAULTS["limit"][0]}, time_limit=4)).failed()
     assert re.search(FAULTS["limit"][1], entry.error) and entry.attempts == 1
-    assert not [p for p in psutil.process_iter() if _mark(p)]
+    assert not own_processes()
 
 
 @pytest.mark.slow
@@ -74,7 +74,7 @@ def test_what_was_lost_by_chance_is_tried_again_and_mistakes_are_not(idle):
 
 
 @pytest.mark.slow
-def test_nothing_is_left_five_seconds_after_the_parent_was_killed(idle, tmp_path):
+def test_nothing_is_left_five_seconds_after_the_parent_was_killed(idle, tmp_path, own_processes):
     rows = {name: {"fault": "slow", "child": True, "overrides": {"optim.warmup": n}} for n, name in enumerate("ab")}
     (tmp_path / "grid.yaml").write_text(yaml.safe_dump(idle(rows=rows)))
     parent = subprocess.Popen([sys.executable, "-m", "kit", "batch", str(tmp_path / "grid.yaml")], cwd=PROJECT)
@@ -82,7 +82,7 @@ def test_nothing_is_left_five_seconds_after_the_parent_was_killed(idle, tmp_path
     while len(list(tmp_path.glob("grid/*/pid"))) < 2 and time.monotonic() < end:
         time.sleep(0.1)
     family = psutil.Process(parent.pid).children(recursive=True)
-    family += [process for process in psutil.process_iter() if _mark(process)]
+    family += own_processes()
     assert len(set(family)) >= 6  # two workers, two kernels, two children in sessions of their own
     parent.kill()
     parent.wait()
@@ -118,9 +118,21 @@ def test_a_grid_is_run_by_one_process(idle, tmp_path):
         other.stdin.close()
 
 
-def _mark(process: psutil.Process) -> str:
-    """What the process carries, but for zombies."""
+@pytest.fixture
+def own_processes(tmp_path, monkeypatch):
+    """Function () -> processes that carry a worker's mark and come from this test; others may run beside it."""
+    monkeypatch.setenv("KIT_TEST", str(tmp_path))
+
+    def found() -> list[psutil.Process]:
+        return [process for process in psutil.process_iter() if _carries(process, str(tmp_path))]
+
+    return found
+
+
+def _carries(process: psutil.Process, test: str) -> bool:
+    """Whether it has a mark and belongs to the test, and is no zombie."""
     try:
-        return "" if process.status() == psutil.STATUS_ZOMBIE else process.environ().get(MARK, "")
+        carried = process.environ()
+        return process.status() != psutil.STATUS_ZOMBIE and MARK in carried and carried.get("KIT_TEST") == test
     except psutil.Error:
-        return ""
+        return False
