@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from kit.batch import Cell, complete
+from kit.batch.summary import mean_sd
 from kit.data.synthetic import draw_dataset
 from kit.demo import StepBar, summarise, train_cell
 from kit.recipes import RECIPES
@@ -68,9 +69,9 @@ def spread(runs: list[dict]) -> dict:
         "n": len(runs),
         "steps": runs[0]["steps"],
         "labelled": runs[0]["split"]["labelled"],
-        "miou": mean_sd([100 * run["last"]["miou"] for run in runs]),
-        "miou_average_weights": mean_sd([100 * run["average"]["miou"] for run in runs]),
-        "seconds": mean_sd([run["seconds"]["train"] for run in runs]),
+        "miou": rounded([100 * run["last"]["miou"] for run in runs]),
+        "miou_average_weights": rounded([100 * run["average"]["miou"] for run in runs]),
+        "seconds": rounded([run["seconds"]["train"] for run in runs]),
     }
 
 
@@ -78,17 +79,15 @@ def paired(mine: list[dict], theirs: list[dict]) -> dict:
     """Difference in mIoU, in points, between runs of the same seeds: mean and sample standard deviation."""
     pairs = list(zip(mine, theirs, strict=True))
     return {
-        "miou": mean_sd([100 * (a["last"]["miou"] - b["last"]["miou"]) for a, b in pairs]),
-        "miou_average_weights": mean_sd([100 * (a["average"]["miou"] - b["average"]["miou"]) for a, b in pairs]),
+        "miou": rounded([100 * (a["last"]["miou"] - b["last"]["miou"]) for a, b in pairs]),
+        "miou_average_weights": rounded([100 * (a["average"]["miou"] - b["average"]["miou"]) for a, b in pairs]),
     }
 
 
-def mean_sd(values: list[float]) -> dict:
-    """Mean and sample standard deviation; one value has no deviation."""
-    return {
-        "mean": round(statistics.mean(values), 2),
-        "sd": round(statistics.stdev(values), 2) if len(values) > 1 else None,
-    }
+def rounded(values: list[float]) -> dict:
+    """Mean and sample standard deviation, to two places; one value has no deviation."""
+    found = mean_sd(values)
+    return {name: None if found[name] is None else round(found[name], 2) for name in ("mean", "sd")}
 
 
 def as_markdown(summary: dict) -> str:

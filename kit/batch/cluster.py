@@ -55,7 +55,6 @@ def run_on_cluster(
     cells: Sequence[Cell],
     folder: Path,
     grid: Grid,
-    watch: Callable[[], None] | None = None,
     ended: Callable[[int, Outcome], None] | None = None,
 ) -> list[Outcome]:
     """Run cells as jobs of Slurm and wait for them; as `kit.batch.pool.run_cells`.
@@ -81,8 +80,6 @@ def run_on_cluster(
     absent: dict[int, int] = {}
     while None in outcomes:
         time.sleep(POLL)
-        if watch is not None:
-            watch()
         queued = _queued({job_id for job_id, _ in jobs.values()})
         again = []
         for place, (job_id, file) in list(jobs.items()):

@@ -69,7 +69,6 @@ def run_grid(
     grid: Grid | dict | str | Path,
     workers: int = 2,
     say: Callable[[str], None] | None = None,
-    watch: Callable[[], None] | None = None,
     cluster: bool = False,
 ) -> Table:
     """Run what is not finished of a grid, and return what became of each run; `OUT/grid.json` holds the same.
@@ -81,7 +80,6 @@ def run_grid(
         grid: a Grid, a dict, or a file; see `kit.batch.grid`.
         workers: runs at a time on this machine.
         say: called with a line whenever a run has ended.
-        watch: called about twice a second (progress).
         cluster: run them as jobs of a Slurm cluster, by submitit.
     Raises: KitError for a grid that is not understood, or that another process is running.
     """
@@ -95,7 +93,7 @@ def run_grid(
         board = _Board(folder, [*first, *runs], say)
         for stage in (range(len(first)), range(len(first), len(board.runs))):
             places = [place for place in stage if not board.settled(place)]
-            board.run(places, workers, watch, grid, cluster)
+            board.run(places, workers, grid, cluster)
     return Table(folder, board.entries)
 
 
@@ -123,7 +121,7 @@ class _Board:
     def write(self) -> None:
         write_json(self.folder / TABLE, [asdict(entry) for entry in self.entries])
 
-    def run(self, places: list[int], workers: int, watch: Callable[[], None] | None, grid: Grid, cluster: bool) -> None:
+    def run(self, places: list[int], workers: int, grid: Grid, cluster: bool) -> None:
         """Run some of the runs, here or on the cluster."""
         cells = [self.runs[place].cell for place in places]
 
@@ -133,9 +131,9 @@ class _Board:
         if cluster:
             from kit.batch.cluster import run_on_cluster  # submitit is an optional extra
 
-            run_on_cluster(cells, self.folder / "jobs", grid, watch, ended)
+            run_on_cluster(cells, self.folder / "jobs", grid, ended)
         else:
-            run_cells(cells, workers, watch, grid.time_limit, grid.retries, ended)
+            run_cells(cells, workers, time_limit=grid.time_limit, retries=grid.retries, ended=ended)
 
     def settled(self, place: int) -> bool:
         """Whether there is nothing to do: the run is finished, or its parameters are refused."""

@@ -116,7 +116,7 @@ def cutoffs(student: Student, examples: Sequence[Example], factors: Sequence[flo
     usual = _asked(student, examples, 1.0)
     found = []
     for factor in factors:
-        masks, attention, energy, radius = _asked(student, examples, factor)
+        masks, attention, energy, radius = usual if factor == 1 else _asked(student, examples, factor)
         pairs = list(zip(attention, usual[1], strict=True))
         changed = [mask != before for mask, before in zip(masks, usual[0], strict=True)]
         matrix = sum(
