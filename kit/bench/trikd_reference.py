@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from timm.layers.attention import Attention as ViTAttention
 from timm.models.tiny_vit import Attention as TinyViTAttention
+from timm.models.tiny_vit import TinyVitBlock
 from torch import Tensor, nn
 
 from kit.methods.trikd import TriKD
@@ -30,8 +31,7 @@ def plain(net: nn.Module) -> nn.Module:
 
 
 def _conv_of_maps(self: ConvOfMaps, maps: list[Tensor], size: tuple[int, int]) -> Tensor:
-    conv, norm, activation = self
-    return activation(norm(conv(torch.cat([resize(x, size) for x in maps], 1))))
+    return F.conv2d(torch.cat([resize(x, size) for x in maps], 1), self.weight, padding=self.padding)
 
 
 def fourier_descriptor(x: Tensor, band: str, radius: tuple[float, float], official: bool) -> Tensor:
@@ -123,6 +123,7 @@ FORWARDS = {
     ConvOfMaps: _conv_of_maps,
     FrequencySelect: _frequency_select,
     ViTAttention: _vit_attention,
+    TinyVitBlock: TinyVitBlock.forward,  # pads maps that windows overhang
     TinyViTAttention: _tinyvit_attention,
     ViTEncoder: _vit_encoder,
     TinyViTEncoder: _tinyvit_encoder,

@@ -45,21 +45,13 @@ def sliding_probabilities(predict: Callable[[Tensor], Tensor], images: Tensor, w
     total = None
     for group, probabilities in zip(groups, _in_turn(ask, groups, images.device), strict=True):
         if total is None:
-            total = _canvas(probabilities, len(images), images.shape[-2:])
+            total = probabilities.new_zeros(len(images), probabilities.shape[1], *images.shape[-2:])
         for place, values in zip(group, probabilities, strict=True):
             _cut(total, place, window).add_(values)
     seen = [_times_seen(side, starts, size) for side, starts, size in
             zip(total.shape[-2:], (rows, columns), window, strict=True)]  # fmt: skip
     total /= torch.outer(*seen).to(total)
     return total[..., :height, :width]
-
-
-def _canvas(like: Tensor, count: int, size: tuple[int, int]) -> Tensor:
-    """Zeros for as many classes as `like` has, in its order in memory: adding across orders takes six times as long."""
-    innermost = like.is_contiguous(memory_format=torch.channels_last)
-    layout = torch.channels_last if innermost else torch.contiguous_format
-    shape = (count, like.shape[1], *size)
-    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=layout).zero_()
 
 
 def _cut(images: Tensor, place: Place, window: tuple[int, int]) -> Tensor:

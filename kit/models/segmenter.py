@@ -50,8 +50,12 @@ class Segmenter(nn.Module):
         return self.predict(self.decoder(maps), size)
 
     def predict(self, features: Tensor, size: tuple[int, int]) -> Tensor:
-        """The decoder's map (B, F, h, w) -> logits (B, C, *size)."""
-        return resize(self.classify(self.dropout(features)), size)
+        """The decoder's map (B, F, h, w) -> logits (B, C, *size).
+
+        They lie class by class in memory, whatever order the network works in: resizing, softmax and losses over a few
+        classes are fastest so.
+        """
+        return resize(self.classify(self.dropout(features)).contiguous(), size)
 
     def predict_mean(self, features: Tensor, size: tuple[int, int], valid: Tensor | None = None) -> Tensor:
         """`predict(features, size)` averaged over each image, (B, C), at the cost of a sum over the decoder's map.

@@ -57,13 +57,14 @@ def shifted_resize(source: int, target: int, kernel: int, device: torch.device, 
     return torch.stack([padded[t : t + target] for t in range(kernel)], -1).to(device, dtype)
 
 
-def conv_resized(weight: Tensor, maps: list[Tensor], size: tuple[int, int]) -> Tensor:
-    """`conv2d(cat([resize(x, size) for x in maps], 1), weight)`, padded to keep the size, without bias.
+def conv_resized(weight: Tensor, maps: list[Tensor], size: tuple[int, int], bias: Tensor | None = None) -> Tensor:
+    """`conv2d(cat([resize(x, size) for x in maps], 1), weight, bias)`, padded to keep the size.
 
     Args:
         weight: (channels of the result, sum of the maps' channels, k, k), k odd.
         maps: (B, Ci, Hi, Wi) each.
         size: (H, W) of the result.
+        bias: (channels of the result,), or none.
     Returns: (B, channels of the result, H, W), equal up to rounding; channels last in memory, which is the layout
         of the matrix products, if any map was mixed at its own size.
     """
@@ -74,18 +75,20 @@ def conv_resized(weight: Tensor, maps: list[Tensor], size: tuple[int, int]) -> T
     if whole:
         at_size = [x if x.shape[-2:] == size else resize(x, size) for _, x in whole]
         weight_of_whole = torch.cat([w for w, _ in whole], 1) if mixed else weight
-        result = F.conv2d(torch.cat(at_size, 1), weight_of_whole, padding=weight.shape[-1] // 2)
+        result = F.conv2d(torch.cat(at_size, 1), weight_of_whole, bias, padding=weight.shape[-1] // 2)
     for part in mixed:
         result = _add_mixed_first(result, *part, size)
-    return result
+    return result if whole or bias is None else result + bias[:, None, None]
 
 
 def _mixing_first_is_cheaper(weight: Tensor, x: Tensor, size: tuple[int, int]) -> bool:
     """Compare multiplications. Those of a plain convolution count half, for it runs closer to the peak; bringing the
-    weights into another order costs as much as another 128 pixels."""
+    weights into another order costs as much as another 128 pixels, once for all images. A captured graph, which is for
+    any number of images, goes by one."""
     _, channels, kernel, _ = weight.shape
     (h, w), (height, width) = x.shape[-2:], size
-    mixing = (h * w + 128) * channels * kernel**2
+    images = 1 if torch.compiler.is_compiling() else len(x)
+    mixing = (h * w + 128 / images) * channels * kernel**2
     resizing = h * w * width * kernel**2 + h * width * height * kernel
     return (h, w) != size and mixing + resizing < height * width * channels * kernel**2 / 2
 
@@ -104,23 +107,34 @@ def _add_mixed_first(total: Tensor | None, weight: Tensor, x: Tensor, size: tupl
     if total is None:
         total = rows @ wide
     else:
-        total = torch.baddbmm(total.permute(0, 2, 3, 1).flatten(2), rows, wide)  # (B, H, W * out)
+        flat = total.permute(0, 2, 3, 1).flatten(2)  # (B, H, W * out)
+        add = flat.baddbmm if flat.requires_grad else flat.baddbmm_  # through a view, autograd would copy it twice
+        total = add(rows, wide)
     return total.unflatten(2, (size[1], out)).permute(0, 3, 1, 2)
 
 
-class ConvOfMaps(nn.Sequential):
-    """Convolution without bias over maps brought to one size, batch norm, ReLU: `conv_bn_relu` of their concatenation.
+class ConvOfMaps(nn.Conv2d):
+    """A convolution that keeps the size, over maps brought to one size: of their concatenation, by `conv_resized`."""
 
-    Its parts are those of `conv_bn_relu`, 0 and 1, so that weights fit either.
-    """
+    def forward(self, maps: list[Tensor], size: tuple[int, int]) -> Tensor:
+        """Maps (B, Ci, Hi, Wi) -> (B, out_channels, *size)."""
+        return conv_resized(self.weight, maps, size, self.bias)
+
+
+class BlockOfMaps(nn.Sequential):
+    """`ConvOfMaps` and what follows it."""
 
     def forward(self, maps: list[Tensor], size: tuple[int, int]) -> Tensor:
         """Maps (B, Ci, Hi, Wi) -> (B, width, *size)."""
-        conv, norm, activation = self
-        return activation(norm(conv_resized(conv.weight, maps, size)))
+        conv, *rest = self
+        x = conv(maps, size)
+        for part in rest:
+            x = part(x)
+        return x
 
 
 def conv_bn_relu(channels: int, width: int, kernel: int, of_maps: bool = False) -> nn.Sequential:
-    """Convolution without bias that keeps the size, batch norm, ReLU; `of_maps` makes it a `ConvOfMaps`."""
-    conv = nn.Conv2d(channels, width, kernel, padding=kernel // 2, bias=False)
-    return (ConvOfMaps if of_maps else nn.Sequential)(conv, nn.BatchNorm2d(width), nn.ReLU(inplace=True))
+    """Convolution without bias that keeps the size, batch norm, ReLU; `of_maps` makes it a `BlockOfMaps`, whose weights
+    have the same names."""
+    conv = (ConvOfMaps if of_maps else nn.Conv2d)(channels, width, kernel, padding=kernel // 2, bias=False)
+    return (BlockOfMaps if of_maps else nn.Sequential)(conv, nn.BatchNorm2d(width), nn.ReLU(inplace=True))
