@@ -7,7 +7,7 @@ forms the table. Scores are (B, heads, h, w, h, w): the query's place on the tok
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kit.models.windowed import queries_keys_values
+from kit.models.windowed import after_attention, queries_keys_values
 
 
 def vit_scores(block: nn.Module, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
@@ -48,10 +48,7 @@ def tinyvit_global(block: nn.Module, x: Tensor) -> Tensor:
     """
     q, k, v = queries_keys_values(block.attn, x.flatten(1, 2))
     mixed = F.scaled_dot_product_attention(q, k, v, scale=block.attn.scale)  # (B, heads, N, d)
-    mixed = block.attn.proj(mixed.transpose(1, 2).flatten(2)).view_as(x)
-    x = x + block.drop_path1(mixed)
-    x = block.local_conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-    return x + block.drop_path2(block.mlp(x))
+    return after_attention(block, x, block.attn.proj(mixed.transpose(1, 2).flatten(2)).view_as(x))
 
 
 def _grid_scores(q: Tensor, k: Tensor, scale: float, grid: tuple[int, int]) -> Tensor:

@@ -1,0 +1,36 @@
+"""Maps cut into windows, and put together again. Where windows overhang the map, only what lies on it is cut out."""
+
+import torch
+from torch import Tensor
+
+
+def cut(x: Tensor, window: tuple[int, int]) -> list[Tensor]:
+    """Windows of a map (B, H, W, C) from its top left on: a tensor (M, a, b, C) for each size that there is.
+
+    There are up to four: whole windows, what is left at the right, what is left below, and the corner.
+    """
+    parts = []
+    for rows, n, a in _spans(x.shape[1], window[0]):
+        for columns, m, b in _spans(x.shape[2], window[1]):
+            blocks = x[:, rows, columns].unflatten(2, (m, b)).unflatten(1, (n, a))  # (B, n, a, m, b, C)
+            parts.append(blocks.transpose(2, 3).flatten(0, 2))
+    return parts
+
+
+def joined(windows: list[Tensor], size: tuple[int, int], window: tuple[int, int]) -> Tensor:
+    """The map (B, *size, C) whose windows, as `cut` orders them, these are."""
+    parts, rows = iter(windows), []
+    for _, n, a in _spans(size[0], window[0]):
+        row = []
+        for _, m, b in _spans(size[1], window[1]):
+            blocks = next(parts).unflatten(0, (-1, n, m)).transpose(2, 3)  # (B, n, a, m, b, C)
+            row.append(blocks.reshape(-1, n * a, m * b, blocks.shape[-1]))
+        rows.append(row[0] if len(row) == 1 else torch.cat(row, 2))
+    return rows[0] if len(rows) == 1 else torch.cat(rows, 1)
+
+
+def _spans(length: int, window: int) -> list[tuple[slice, int, int]]:
+    """Along one axis: the part that whole windows cover, and the rest; how many windows it holds, and their side."""
+    whole = length // window
+    spans = [(slice(0, whole * window), whole, window), (slice(whole * window, length), 1, length % window)]
+    return [span for span in spans if span[1] * span[2]]
