@@ -33,7 +33,7 @@ ALLOWED = {  # part of the kit -> parts it may import
 
 PART_OF = {
     "types": "leaves", "lock": "leaves", "errors": "leaves", "checks": "leaves", "paths": "leaves", "storage": "leaves",
-    "console": "leaves", "_torchvision": "leaves", "config": "config",
+    "console": "leaves", "pages": "leaves", "_torchvision": "leaves", "config": "config",
     "method_config": "config", "baseline_config": "config", "fields": "config", "results": "results",
     "recipes": "recipes", "ablations": "recipes", "mgd_recipes": "recipes",
     "notebook": "tools", "report": "tools", "collect": "results", "teachers": "train",

@@ -17,6 +17,7 @@ from kit.lock import locked
 from kit.models.norm import synchronised
 from kit.models.segmenter import Segmenter
 from kit.models.wrappers import Averaged
+from kit.pages import kept_pages
 from kit.results import RunFolder, identity, provenance
 from kit.storage import FULL, no_room, write_json
 from kit.train import state
@@ -63,14 +64,13 @@ def fit(cfg: RunConfig) -> dict:
     with contextlib.ExitStack() as held:
         world.on_first(lambda: held.enter_context(locked(folder.lock_file, f"the run folder {folder.path}")))
         world.on_first(lambda: folder.check_free(cfg))  # again, for another process may have been here meanwhile
-        done = folder.result()
-        if done is not None:
+        if (done := folder.result()) is not None:
             return done
         world.on_first(lambda: folder.open(cfg))
         reporter = Reporter(label, 0, cfg.train.steps, not world.first)
         held.callback(reporter.close)
         try:
-            with Stop() as stop:
+            with kept_pages(accelerator.device), Stop() as stop:
                 run = Run(cfg, folder, accelerator, world, parts, stop, reporter)
                 held.callback(run.log.close)
                 return run.go()
