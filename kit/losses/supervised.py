@@ -15,7 +15,7 @@ def pixel_cross_entropy(logits: Tensor, *labels: Tensor) -> Tensor:
     one; can be differentiated once.
 
     What `F.cross_entropy(..., reduction="none")` returns, in two thirds of its time: the gradient, softmax - 1 at the
-    label, is made in one table, and logits whose channels lie innermost in memory are not rearranged.
+    label, is made in one table.
 
     Args:
         logits: (B, C, H, W).
@@ -28,11 +28,7 @@ def pixel_cross_entropy(logits: Tensor, *labels: Tensor) -> Tensor:
 class _PixelCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx, logits: Tensor, labels: Tensor) -> Tensor:
-        innermost = logits.movedim(1, -1)
-        if innermost.is_contiguous():
-            log_p = innermost.log_softmax(-1).movedim(-1, 1)
-        else:
-            log_p = logits.log_softmax(1)
+        log_p = logits.log_softmax(1)
         ignored = labels == IGNORE
         labels = labels.masked_fill(ignored, 0)
         ctx.save_for_backward(log_p, labels, ignored)
