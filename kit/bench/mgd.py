@@ -24,7 +24,6 @@ from kit.methods.build import build_method
 from kit.methods.mgd import MGD
 from kit.methods.mixing import french_cutmix
 from kit.models.build import build_model
-from kit.pages import kept_pages
 from kit.recipes import configure
 from kit.types import IGNORE, Batch, Progress
 
@@ -44,7 +43,6 @@ SIZES = {
 }  # fmt: skip
 
 
-@kept_pages(torch.device("cpu"))  # as training has it, for both sides
 def bench_mgd(arguments: list[str]) -> None:
     """Read the options, compare gradients, time in turns, write the table; the last ratio is that of equal gradients.
 

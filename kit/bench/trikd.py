@@ -26,7 +26,6 @@ from kit.losses.supervised import ohem_cross_entropy
 from kit.methods.build import build_method
 from kit.models.fold import fold_batch_norm
 from kit.models.frequency import FrequencySelect
-from kit.pages import kept_pages
 from kit.recipes import configure
 from kit.types import IGNORE, Batch, Progress
 
@@ -44,7 +43,6 @@ TOLERANCE = 1e-6
 that is more: a divergence of nearly equal tables is a small difference of large numbers."""
 
 
-@kept_pages(torch.device("cpu"))  # as training has it, for both sides
 def bench_trikd(arguments: list[str]) -> None:
     """Read the options, compare, time in turns, write the table; the last ratio is the first part's that was asked for.
 
@@ -266,7 +264,6 @@ def _peak_memory(side: str, options: argparse.Namespace) -> float:
         return pool.apply(_two_steps, (side, options))
 
 
-@kept_pages(torch.device("cpu"))
 def _two_steps(side: str, options: argparse.Namespace) -> float:
     step = make_step(side, make_method(options, side), make_batch(options.crop))
     step(), step()
