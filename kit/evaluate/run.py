@@ -16,6 +16,7 @@ from kit.evaluate.counts import Counts
 from kit.evaluate.metrics import Scores, confusion_matrix
 from kit.evaluate.predict import Predictor
 from kit.evaluate.protocol import WHOLE, sentence
+from kit.pages import kept_pages
 
 Item = tuple[str, Tensor, Tensor]
 """(id, image (3, H, W), mask (H', W'))."""
@@ -49,7 +50,8 @@ def count(net: nn.Module, items: Iterable[Item], spec: DatasetSpec, cfg: EvalCon
         full: count boundaries and calibration as well.
     """
     predictor = Predictor(net, cfg)
-    judged = [_judge(predictor, batch, spec, cfg, full) for batch in _batches(items, cfg.batch)]
+    with kept_pages(predictor.device):
+        judged = [_judge(predictor, batch, spec, cfg, full) for batch in _batches(items, cfg.batch)]
     device, c = predictor.device, spec.num_classes
     names = [name for part in judged for name in part.names]
     matrices = torch.cat([torch.zeros(0, c, c, dtype=torch.long, device=device), *(part.matrices for part in judged)])
