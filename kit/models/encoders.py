@@ -61,7 +61,7 @@ class TimmEncoder(nn.Module):
 
 
 class TinyViTEncoder(nn.Module):
-    """TinyViT (Wu et al. 2022) at any size; windows that overhang the map are padded by timm.
+    """TinyViT (Wu et al. 2022) at any size; windows may overhang a map, at no cost (`kit.models.windowed`).
 
     Args:
         last_block: "kept", or "global": the last block attends over the whole map, without windows and without its
