@@ -122,15 +122,12 @@ class ConvOfMaps(nn.Conv2d):
 
 
 class BlockOfMaps(nn.Sequential):
-    """`ConvOfMaps` and what follows it."""
+    """`ConvOfMaps`, batch norm, activation."""
 
     def forward(self, maps: list[Tensor], size: tuple[int, int]) -> Tensor:
         """Maps (B, Ci, Hi, Wi) -> (B, width, *size)."""
-        conv, *rest = self
-        x = conv(maps, size)
-        for part in rest:
-            x = part(x)
-        return x
+        conv, norm, activation = self
+        return activation(norm(conv(maps, size)))
 
 
 def conv_bn_relu(channels: int, width: int, kernel: int, of_maps: bool = False) -> nn.Sequential:

@@ -26,7 +26,7 @@ from timm.models.tiny_vit import Attention, TinyVitBlock
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from kit.models.windows import cut, joined
+from kit.models.windows import concatenated, cut, joined
 
 CHUNK = 2**20
 """Entries of tables that are worked on at a time: they should fit a CPU's cache."""
@@ -61,8 +61,7 @@ def window_attention(attention: Attention, x: Tensor) -> Tensor:
 
 def _together(windows: list[Tensor]) -> Tensor:
     """The places of windows (M, a, b, C) of several sizes, (sum of M a b, C)."""
-    places = [part.flatten(0, 2) for part in windows]
-    return places[0] if len(places) == 1 else torch.cat(places)
+    return concatenated([part.flatten(0, 2) for part in windows], 0)
 
 
 def _apart(places: Tensor, windows: list[Tensor]) -> list[Tensor]:
@@ -85,7 +84,7 @@ def _within_windows(attention: Attention, qkv: Tensor) -> Tensor:
     learns = torch.is_grad_enabled() and biases.requires_grad and not torch.compiler.is_compiling()
     if learns and q.device.type == "cpu" and q.dtype == biases.dtype:
         offsets = _offsets(biases, attention.resolution)
-        beyond = _to_padding(_table(offsets, size), size) if padded else None
+        beyond = _to_padding(_table(offsets, size), size) if padded else offsets.new_empty(*q.shape[1:3], 0)
         mixed = _BiasedAttention.apply(q, k, v, _around(offsets, size), beyond, attention.scale)
     else:
         table = attention.get_attention_biases(q.device)
@@ -124,10 +123,10 @@ def _table(offsets: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _to_padding(table: Tensor, size: tuple[int, int]) -> Tensor:
-    """The bias to all places together that do not lie among the first a x b: (heads, a, b, h, w) -> (heads, a * b)."""
+    """The bias to all places together that do not lie among the first a x b: (heads, a, b, h, w) -> (heads, a b, 1)."""
     a, b = size
     right, below = table[..., b:], table[..., a:, :b]
-    return torch.cat([right.flatten(3), below.flatten(3)], 3).logsumexp(3).flatten(1)
+    return torch.cat([right.flatten(3), below.flatten(3)], 3).logsumexp(3, keepdim=True).flatten(1, 2)
 
 
 def _with_padding(table: Tensor, window: tuple[int, int], size: tuple[int, int]) -> Tensor:
@@ -135,20 +134,19 @@ def _with_padding(table: Tensor, window: tuple[int, int], size: tuple[int, int])
     a, b = size
     table = table.unflatten(2, window).unflatten(1, window)[:, :a, :b]
     among = table[..., :a, :b].flatten(3).flatten(1, 2)
-    return torch.cat([among, _to_padding(table, size)[..., None]], 2)
+    return torch.cat([among, _to_padding(table, size)], 2)
 
 
 class _BiasedAttention(torch.autograd.Function):
-    """softmax(scale q k^T + table) v for q (M, heads, N, d), k and v (M, heads, N or N + 1, d); can be differentiated
-    once. `beyond` (heads, N) holds the biases to the last of N + 1 places, which is not on the grid.
+    """softmax(scale q k^T + table) v for q (M, heads, N, d), k and v (M, heads, N + E, d); can be differentiated once.
+    `beyond` (heads, N, E) holds the biases to the last E places, which are not on the grid.
 
     With the queries taken last to first a table is `offsets[y + y', x + x']`, a view.
     """
 
     @staticmethod
-    def forward(ctx, q: Tensor, k: Tensor, v: Tensor, offsets: Tensor, beyond: Tensor | None, scale: float) -> Tensor:
-        q, mixed = q.flip(2), torch.empty_like(q)
-        beyond = beyond if beyond is None else beyond.flip(1)
+    def forward(ctx, q: Tensor, k: Tensor, v: Tensor, offsets: Tensor, beyond: Tensor, scale: float) -> Tensor:
+        q, beyond, mixed = q.flip(2), beyond.flip(1), torch.empty_like(q)
         for at, scores, shares in _parts(q, offsets, beyond):
             torch.softmax(scores.baddbmm_(q[at], k[at].mT, alpha=scale), -1, out=shares)
             mixed[at] = shares @ v[at]
@@ -162,7 +160,7 @@ class _BiasedAttention(torch.autograd.Function):
         q, k, v, offsets, beyond, mixed = ctx.saved_tensors
         of_q, of_k, of_v, of_offsets = (torch.empty_like(x) for x in (q, k, v, offsets))
         of_offsets.zero_()
-        of_beyond = beyond if beyond is None else torch.zeros_like(beyond)
+        of_beyond = torch.zeros_like(beyond)
         outer, places = outer.flip(2), q.shape[2]
         inner = (outer * mixed).sum(-1, keepdim=True)
         for at, scores, shares in _parts(q, offsets, beyond):
@@ -173,30 +171,27 @@ class _BiasedAttention(torch.autograd.Function):
             of_k[at] = scores.mT @ q[at]
             head = at[1]
             of_offsets[head] += F.fold(scores[..., :places], offsets.shape[1:], _window(offsets)).sum((0, 1))
-            if beyond is not None:
-                of_beyond[head] += scores[..., places].sum(0)
-        of_beyond = beyond if beyond is None else of_beyond.flip(1)
-        return of_q.flip(2).mul_(ctx.scale), of_k.mul_(ctx.scale), of_v, of_offsets, of_beyond, None
+            of_beyond[head] += scores[..., places:].sum(0)
+        return of_q.flip(2).mul_(ctx.scale), of_k.mul_(ctx.scale), of_v, of_offsets, of_beyond.flip(1), None
 
 
 def _window(offsets: Tensor) -> tuple[int, int]:
     return (offsets.shape[1] + 1) // 2, (offsets.shape[2] + 1) // 2
 
 
-def _parts(q: Tensor, offsets: Tensor, beyond: Tensor | None):
-    """Which windows and head are worked on at a time; their tables, queries last to first, (m, N, N or N + 1); room for
-    as much.
+def _parts(q: Tensor, offsets: Tensor, beyond: Tensor):
+    """Which windows and head are worked on at a time; their tables, queries last to first, (m, N, N + E); room for as
+    much.
 
     The room is the same every time: memory that is asked for anew costs more than what is done with it.
     """
     (windows, _, n, _), (h, w) = q.shape, _window(offsets)
     together = min(windows, max(1, CHUNK // n**2))
-    room = q.new_empty(2, together, n, n if beyond is None else n + 1)
+    room = q.new_empty(2, together, n, n + beyond.shape[2])
     for head, of_head in enumerate(offsets):
         for first in range(0, windows, together):
             tables, free = room[:, : windows - first]
             on_grid = tables[..., :n].unflatten(2, (h, w)).unflatten(1, (h, w))
             on_grid.copy_(of_head.unfold(0, h, 1).unfold(1, w, 1))
-            if beyond is not None:
-                tables[..., n] = beyond[head]
+            tables[..., n:] = beyond[head]
             yield (slice(first, first + together), head), tables, free

@@ -25,8 +25,13 @@ def joined(windows: list[Tensor], size: tuple[int, int], window: tuple[int, int]
         for _, m, b in _spans(size[1], window[1]):
             blocks = next(parts).unflatten(0, (-1, n, m)).transpose(2, 3)  # (B, n, a, m, b, C)
             row.append(blocks.reshape(-1, n * a, m * b, blocks.shape[-1]))
-        rows.append(row[0] if len(row) == 1 else torch.cat(row, 2))
-    return rows[0] if len(rows) == 1 else torch.cat(rows, 1)
+        rows.append(concatenated(row, 2))
+    return concatenated(rows, 1)
+
+
+def concatenated(parts: list[Tensor], dim: int) -> Tensor:
+    """`torch.cat`, which would copy a single tensor as well."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim)
 
 
 def _spans(length: int, window: int) -> list[tuple[slice, int, int]]:
