@@ -145,6 +145,7 @@ def test_fused_teachers_teach_the_same(make, batch, at):
 
 
 def test_the_student_may_be_shown_unmixed_images_for_its_averages(make, batch, at):
+    torch.manual_seed(0)
     plain, shown = (
         make("mgd", **DEEPLAB, **{"method.unmixed_passes": on, "method.fused": False}) for on in (False, True)
     )
