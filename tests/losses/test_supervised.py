@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from kit.errors import KitError
-from kit.losses.supervised import cross_entropy, ohem_cross_entropy, pixel_cross_entropy
+from kit.losses.supervised import cross_entropy, kth_smallest, ohem_cross_entropy, pixel_cross_entropy
 from kit.types import IGNORE
 
 
@@ -121,3 +121,14 @@ def test_labels_beyond_the_classes_are_refused():
     labels[0, 3, 0] = 4
     with pytest.raises((IndexError, RuntimeError), match="out of bounds|out of range"):
         pixel_cross_entropy(logits, labels)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_kth_smallest_is_torchs(dtype):
+    values = torch.randn(50, dtype=dtype, requires_grad=True)
+    with torch.no_grad():
+        values[3] = values[7] = -1.0
+        values[5] = torch.nan
+        for k in (1, 2, 20, 49, 50):
+            found, wanted = kth_smallest(values, k), values.kthvalue(k).values
+            assert found.dtype == dtype and torch.equal(found, wanted) or (found.isnan() and wanted.isnan())
