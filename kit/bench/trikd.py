@@ -114,7 +114,7 @@ def _kept(crop: int) -> int:
 
 def make_method(options: argparse.Namespace, side: str = "plain") -> nn.Module:
     """The method with random weights, in train mode but for batch norm and everything that drops."""
-    overrides = {"pretrained": False, "method.passes": "joint", **(RECOMPUTED if side == "recomputed" else {})}
+    overrides = {"pretrained": False, **(RECOMPUTED if side == "recomputed" else {})}
     if options.size == "demo":
         recipe, overrides = "demo", overrides | {"method.ohem_min_kept": options.crop**2 // 2, "method.ramp": 0.0}
     else:

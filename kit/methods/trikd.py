@@ -11,9 +11,10 @@ from kit.losses.distill import attention_kl, map_mse
 from kit.losses.observe import pseudo_counts
 from kit.losses.pseudo import cross_pseudo, pseudo_labels
 from kit.losses.supervised import cross_entropy, ohem_cross_entropy
-from kit.methods.base import Build, Method, total
+from kit.methods.base import Build, Method
+from kit.methods.terms import Terms
 from kit.models.segmenter import Segmenter
-from kit.types import Batch, Progress, SegOutput, StepOutput
+from kit.types import Batch, Progress, StepOutput
 
 RAMPED = ("cps", "low", "high")
 """Terms that rise over `TriKDConfig.ramp`."""
@@ -42,8 +43,12 @@ class TriKD(Method):
     Of the paper: it names OHEM for all views, while the code, and this, take plain cross entropy for the ViT.
 
     Not switches: their mixed precision is float16 (here bfloat16, and scores as its softmax sees them), their padding
-    is black (here the mean colour), their batch norm is synchronised over four GPUs, and their labelled list is
-    repeated to the length of the unlabelled one (here each list is shuffled and repeated by itself).
+    is black (here the mean colour), their batch norm is synchronised over four GPUs, their labelled list is repeated to
+    the length of the unlabelled one (here each list is shuffled and repeated by itself), and of two passes theirs makes
+    the labelled one first (here last; only the running averages of batch norm can tell).
+
+    In two passes the gradient of the first is taken before the second is made, and that of a network which no other
+    waits for at once: a third less memory than a joint pass wants, in the same time, with the same gradient.
     """
 
     def __init__(self, cfg: TriKDConfig, student: ModelConfig, build: Build):
@@ -63,44 +68,55 @@ class TriKD(Method):
             self.high = nn.Conv2d(heads, vit_heads, 1)
 
     def forward(self, batch: Batch, progress: Progress) -> StepOutput:
-        cfg, weights, n = self.cfg, self.weights, len(batch.images)
-        student = self.see(self.student, batch, "high" in weights)
-        cnn = self.see(self.cnn, batch) if self.cnn else None
-        vit = self.see(self.vit, batch, "high" in weights and "detached") if self.vit else None
-
-        ohem = partial(ohem_cross_entropy, threshold=cfg.ohem_threshold, min_kept=cfg.ohem_min_kept)
-        parts = {}
-        if "sup" in weights:
-            parts["sup"] = ohem(student.logits[:n], batch.masks)
-        if "sup_cnn" in weights:
-            parts["sup_cnn"] = ohem(cnn.logits[:n], batch.masks)
-        if "sup_vit" in weights:
-            parts["sup_vit"] = (ohem if cfg.sup_vit_loss == "ohem" else cross_entropy)(vit.logits[:n], batch.masks)
-        if "cps" in weights:
-            valid = batch.valid if cfg.padding == "masked" else torch.ones_like(batch.valid)
-            parts["cps"] = cross_pseudo([view.logits[n:] for view in (student, cnn, vit) if view], valid)
-        if "low" in weights:
-            parts["low"] = map_mse(self.low(student.maps[0]), cnn.maps[0])
-        if "high" in weights:
-            mapped = self.map_heads(student.scores)
-            parts["high"] = attention_kl(mapped, vit.scores, cfg.high_resize, cfg.high_reduction)
-        teaching = [pseudo_labels(view.logits[n:], batch.valid) for view in (cnn, vit, student) if view]
-        stats = pseudo_counts(teaching[0], batch.masks, self.student.num_classes,
-                              second=teaching[1], hidden=batch.hidden)  # fmt: skip
-        ramp = progress.ramp(cfg.ramp)
-        ramped = {term: weight * (ramp if term in RAMPED else 1.0) for term, weight in weights.items()}
-        return total(parts, ramped, stats)
-
-    def see(self, net: Segmenter, batch: Batch, scores: bool | str = False) -> SegOutput:
-        """What one network makes of the labelled images, followed by the unlabelled ones."""
+        ramp = progress.ramp(self.cfg.ramp)
+        weights = {term: weight * (ramp if term in RAMPED else 1.0) for term, weight in self.weights.items()}
+        terms = Terms(weights, self)
         if self.cfg.passes == "joint":
-            return net(torch.cat([batch.images, batch.weak]), scores)
-        labelled, unlabelled = net(batch.images, scores), net(batch.weak, scores)
-        return labelled._replace(  # of the rest nothing is looked at
-            logits=torch.cat([labelled.logits, unlabelled.logits]),
-            maps=[torch.cat([labelled.maps[0], unlabelled.maps[0]])],
-            scores=torch.cat([labelled.scores, unlabelled.scores]) if scores else None,
-        )
+            self.one_pass(batch, terms)
+        else:  # first the images for which all networks must be kept in memory together, while no gradient is
+            images = len(batch.images) + len(batch.weak)
+            unlabelled = batch._replace(images=batch.images[:0], masks=batch.masks[:0])
+            labelled = batch._replace(weak=batch.weak[:0], valid=batch.valid[:0], hidden=None)
+            self.one_pass(unlabelled, terms, len(batch.weak) / images)
+            terms.settle()
+            self.one_pass(labelled, terms, len(batch.images) / images)
+        return terms.output()
+
+    def one_pass(self, batch: Batch, terms: Terms, share: float = 1.0) -> None:
+        """Add what can be had of labelled images, followed by unlabelled ones; of either there may be none.
+
+        Args:
+            share: of the step's images that are in `batch`, by which terms of all images are multiplied.
+        """
+        cfg, n, images = self.cfg, len(batch.images), torch.cat([batch.images, batch.weak])
+        ohem = partial(ohem_cross_entropy, threshold=cfg.ohem_threshold, min_kept=cfg.ohem_min_kept)
+        of_vit = ohem if cfg.sup_vit_loss == "ohem" else cross_entropy
+        coupled = "cps" in terms and len(batch.weak) > 0  # else nothing reaches the CNN and the ViT but their own
+
+        vit = self.vit(images, "high" in terms and "detached") if self.vit else None
+        if "sup_vit" in terms and n:
+            terms.add("sup_vit", of_vit(vit.logits[:n], batch.masks))
+        if not coupled:
+            terms.settle()
+        cnn = self.cnn(images) if self.cnn else None
+        if "sup_cnn" in terms and n:
+            terms.add("sup_cnn", ohem(cnn.logits[:n], batch.masks))
+        if not coupled:
+            terms.settle()
+        student = self.student(images, "high" in terms)
+        if "sup" in terms and n:
+            terms.add("sup", ohem(student.logits[:n], batch.masks))
+        if coupled:
+            valid = batch.valid if cfg.padding == "masked" else torch.ones_like(batch.valid)
+            terms.add("cps", cross_pseudo([view.logits[n:] for view in (student, cnn, vit) if view], valid))
+        if "low" in terms:
+            terms.add("low", share * map_mse(self.low(student.maps[0]), cnn.maps[0]))
+        if "high" in terms:
+            mapped = self.map_heads(student.scores)
+            terms.add("high", share * attention_kl(mapped, vit.scores, cfg.high_resize, cfg.high_reduction))
+        teaching = [pseudo_labels(view.logits[n:], batch.valid) for view in (cnn, vit, student) if view]
+        terms.count(pseudo_counts(teaching[0], batch.masks, self.student.num_classes,
+                                  second=teaching[1], hidden=batch.hidden))  # fmt: skip
 
     def map_heads(self, scores: Tensor) -> Tensor:
         """The student's scores (B, heads, h, w, h, w) -> (B, heads of the ViT, h, w, h, w)."""

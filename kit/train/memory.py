@@ -5,6 +5,8 @@ backward pass is added up. Workspaces of convolutions and the allocator's gaps a
 """
 
 import copy
+import weakref
+from collections import Counter
 from dataclasses import dataclass
 from math import gcd
 
@@ -44,6 +46,44 @@ class Need:
         return self.fixed + ALLOWANCE * self.kept + CONTEXT
 
 
+class Kept:
+    """What autograd keeps between forward and backward, as hooks for saved tensors.
+
+    Args:
+        own: tensors that are there anyway.
+    """
+
+    def __init__(self, own: list[torch.Tensor]):
+        self.own = {tensor.untyped_storage()._cdata for tensor in own}
+        self.uses: Counter[int] = Counter()
+        self.now = 0
+        self.most = 0
+        """Bytes, at any one time."""
+
+    def pack(self, tensor: torch.Tensor) -> "_Saved":
+        """What autograd holds instead of a tensor until it needs it no more."""
+        saved, storage = _Saved(tensor), tensor.untyped_storage()
+        if storage._cdata not in self.own:
+            self._count(storage._cdata, storage.nbytes(), 1)
+            weakref.finalize(saved, self._count, storage._cdata, storage.nbytes(), -1)
+        return saved
+
+    def unpack(self, saved: "_Saved") -> torch.Tensor:
+        return saved.tensor
+
+    def _count(self, storage: int, size: int, change: int) -> None:
+        """A storage counts once, however many tensors of it are saved; its number is its own as long as one is."""
+        before = self.uses[storage] > 0
+        self.uses[storage] += change
+        self.now += size * ((self.uses[storage] > 0) - before)
+        self.most = max(self.most, self.now)
+
+
+@dataclass(frozen=True, eq=False)
+class _Saved:
+    tensor: torch.Tensor
+
+
 def estimate(cfg: RunConfig, classes: int) -> Need:
     """What one process of a run needs, in bfloat16 or float16 unless the run is in float32.
 
@@ -54,7 +94,6 @@ def estimate(cfg: RunConfig, classes: int) -> Need:
     cfg = replace_fields(cfg, {"pretrained": False, **{f"{name}.weights": None for name in _networks(cfg)}})
     height, width = data.crop
     b, u = data.labelled // parts, data.unlabelled // parts
-    seen: dict[int, int] = {}
 
     teachers = {
         name: build_model(getattr(cfg.method, f"{name}_net"), classes, pretrained=False)
@@ -74,19 +113,10 @@ def estimate(cfg: RunConfig, classes: int) -> Need:
             strong=torch.zeros(u, views.strong if u else 0, 3, height, width),
             valid=torch.ones(u, height, width, dtype=torch.bool),
         )
-        own = {p.untyped_storage()._cdata for p in (*method.parameters(), *method.buffers())}
-
-        def keep(tensor: torch.Tensor) -> torch.Tensor:
-            storage = tensor.untyped_storage()
-            if storage._cdata not in own:
-                seen[storage._cdata] = storage.nbytes()
-                held.append(storage)  # else another could take its place under the same number
-            return tensor
-
-        held: list = []
+        kept = Kept([*method.parameters(), *method.buffers()])
         half = cfg.train.precision != "fp32"
         with (
-            torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+            torch.autograd.graph.saved_tensors_hooks(kept.pack, kept.unpack),
             torch.autocast("cpu", torch.bfloat16, enabled=half),
         ):
             out = method(batch, Progress(cfg.train.steps // 2, cfg.train.steps, np.random.default_rng(0)))
@@ -96,7 +126,7 @@ def estimate(cfg: RunConfig, classes: int) -> Need:
         del out
     moments = 2 if cfg.optim.name == "adamw" else 1
     copies = 2 * weights if half else 0  # autocast keeps halves of the weights during a step
-    return Need(4 * (weights + learnt * (1 + moments) + average) + copies, sum(seen.values()))
+    return Need(4 * (weights + learnt * (1 + moments) + average) + copies, kept.most)
 
 
 def preset(cfg: RunConfig, gigabytes: float, classes: int) -> tuple[RunConfig, Need]:
