@@ -24,8 +24,7 @@ class Terms:
         return name in self.weights
 
     def add(self, name: str, value: Tensor) -> None:
-        """A term, or one more share of it. A term of weight 0 stays in the graph, so that every parameter has a
-        gradient at every step, which distributed training relies on."""
+        """A term, or one more share of it; one of weight 0 stays in the graph (as in `kit.methods.base.total`)."""
         self.parts[name] = self.parts.get(name, 0) + value.detach()
         self._rest = self._rest + self.weights[name] * value
 
