@@ -56,9 +56,9 @@ demo: install ## the guided tour, on a CPU, without downloads
 study: install ## the comparison of methods behind the report
 	@$(PY) -m kit study $(ARGS)
 
-test: lint ## ruff and pytest (seven minutes on two cores)
+test: lint ## ruff and pytest (eight minutes on two cores)
 	@echo 'test: pytest'
-	@$(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
+	@$(PY) -m pytest -n 3 --dist worksteal $(ARGS)
 
 lint: install ## ruff only
 	@echo 'lint: ruff'

@@ -156,7 +156,7 @@ class TriKDConfig:
     """Pixels added around small unlabelled crops are "masked" out of the cross pseudo loss, or (official) "taught"."""
     passes: str = "joint"
     """Labelled and unlabelled images go through a network in one "joint" pass, so that batch norm sees both together,
-    or (official) in two "separate" ones."""
+    or (official) in two "separate" ones, which want a third less memory."""
     ramp: float = 0.0
     """Share of the run over which the weights of cps, low and high rise linearly from 0."""
     ohem_threshold: float = 0.7
