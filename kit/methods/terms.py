@@ -54,7 +54,7 @@ class Terms:
         loss = self._rest
         if self._settled is not None:
             loss = loss + _Settled.apply(self._settled, self._gradients, *_learning(self._module))
-        return StepOutput(loss, self.parts, self.stats)
+        return StepOutput(loss, {name: self.parts[name] for name in self.weights if name in self.parts}, self.stats)
 
 
 class _Settled(torch.autograd.Function):
