@@ -13,6 +13,7 @@ from kit.losses.pseudo import cross_pseudo, pseudo_labels
 from kit.losses.supervised import cross_entropy, ohem_cross_entropy
 from kit.methods.base import Build, Method
 from kit.methods.terms import Terms
+from kit.models.norm import exchanged_pass
 from kit.models.segmenter import Segmenter
 from kit.types import Batch, Progress, StepOutput
 
@@ -43,12 +44,13 @@ class TriKD(Method):
     Of the paper: it names OHEM for all views, while the code, and this, take plain cross entropy for the ViT.
 
     Not switches: their mixed precision is float16 (here bfloat16, and scores as its softmax sees them), their padding
-    is black (here the mean colour), their batch norm is synchronised over four GPUs, their labelled list is repeated to
-    the length of the unlabelled one (here each list is shuffled and repeated by itself), and of two passes theirs makes
-    the labelled one first (here last; only the running averages of batch norm can tell).
+    is black (here the mean colour), their batch norm is synchronised over four GPUs, and their labelled list is
+    repeated to the length of the unlabelled one (here each list is shuffled and repeated by itself).
 
     In two passes the gradient of the first is taken before the second is made, and that of a network which no other
-    waits for at once: a third less memory than a joint pass wants, in the same time, with the same gradient.
+    waits for at once: a third less memory than a joint pass wants, in the same time, with the same gradient. For that
+    the unlabelled images go first; running averages of batch norm come out as with the authors, who begin with the
+    labelled ones.
     """
 
     def __init__(self, cfg: TriKDConfig, student: ModelConfig, build: Build):
@@ -77,9 +79,11 @@ class TriKD(Method):
             images = len(batch.images) + len(batch.weak)
             unlabelled = batch._replace(images=batch.images[:0], masks=batch.masks[:0])
             labelled = batch._replace(weak=batch.weak[:0], valid=batch.valid[:0], hidden=None)
-            self.one_pass(unlabelled, terms, len(batch.weak) / images)
+            with exchanged_pass(self, first=True):
+                self.one_pass(unlabelled, terms, len(batch.weak) / images)
             terms.settle()
-            self.one_pass(labelled, terms, len(batch.images) / images)
+            with exchanged_pass(self, first=False):
+                self.one_pass(labelled, terms, len(batch.images) / images)
         return terms.output()
 
     def one_pass(self, batch: Batch, terms: Terms, share: float = 1.0) -> None:

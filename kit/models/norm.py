@@ -1,8 +1,11 @@
 """Batch norm where a batch may hold a single value per channel, and over several devices."""
 
+from contextlib import contextmanager
+
 import torch.nn.functional as F
 from timm.layers import convert_sync_batchnorm
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class PooledBatchNorm2d(nn.BatchNorm2d):
@@ -27,3 +30,21 @@ def synchronised(net: nn.Module) -> nn.Module:
     torch's own conversion would leave out the activations that timm's networks keep inside their batch norm.
     """
     return convert_sync_batchnorm(net)
+
+
+@contextmanager
+def exchanged_pass(net: nn.Module, first: bool):
+    """Batch norm's momenta for one of two passes, so that running averages come out as if the other order were taken.
+
+    With a momentum p, `r <- (1 - p) r + p x`, the later of two batches weighs p and the earlier p (1 - p). To end up
+    with these weights exchanged, the "first" pass takes p / (1 - p (1 - p)) and the other one p (1 - p).
+    """
+    norms = [module for module in net.modules() if isinstance(module, _BatchNorm) and module.momentum]
+    momenta = [norm.momentum for norm in norms]
+    for norm, p in zip(norms, momenta, strict=True):
+        norm.momentum = p / (1 - p * (1 - p)) if first else p * (1 - p)
+    try:
+        yield
+    finally:
+        for norm, p in zip(norms, momenta, strict=True):
+            norm.momentum = p

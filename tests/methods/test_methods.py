@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -86,6 +88,22 @@ def test_trikd_passes_differ_in_batch_norm_alone(make, batch, at):
         assert (a.grad - b.grad).norm() <= 1e-5 * a.grad.norm() + 1e-9, name
     one = step._replace(images=step.images[:1], masks=step.masks[:1], weak=step.weak[:1], valid=step.valid[:1])
     assert separate.train()(one, at(0)).loss.isfinite()
+
+
+def test_trikd_shows_batch_norm_the_labelled_images_first_in_effect(make, batch, at):
+    method = make("trikd", **{"method.passes": "separate"}).double()
+    step = batch(method, side=64)
+    step = step._replace(images=step.images.double(), weak=step.weak.double())
+    plain = copy.deepcopy(method).train()
+    for images in (step.images, step.weak):
+        for net in (plain.student, plain.cnn, plain.vit):
+            net(images)
+    method.train()(step, at(0))
+    expected = dict(plain.named_buffers())
+    for name, found in method.named_buffers():
+        torch.testing.assert_close(found, expected[name], rtol=1e-9, atol=1e-12, msg=name)
+    momenta = [[m.momentum for m in each.modules() if hasattr(m, "momentum")] for each in (method, plain)]
+    assert momenta[0] == momenta[1]
 
 
 def test_trikd_keeps_the_activations_of_one_of_two_passes(make, batch, at):
