@@ -1,4 +1,4 @@
-"""Batch norm where a batch may hold a single value per channel, and over several devices."""
+"""Batch norm where a batch may hold a single value per channel, over several devices, and in two passes."""
 
 from contextlib import contextmanager
 
