@@ -34,13 +34,15 @@ def wait_for(condition, patience=60.0):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["supervised", "cps", "trikd", "distill"])
-def test_two_processes_have_the_losses_of_one(tiny, tmp_path, method):
-    """With OHEM, pixels without a label and padding in unequal parts; batch norm still; of TriKD in separate passes,
-    part of whose gradient is taken early."""
+@pytest.mark.parametrize(
+    ("method", "passes"),
+    [("supervised", {}), ("cps", {}), ("trikd", {}), ("trikd", {"method.passes": "separate"}), ("distill", {})],
+)
+def test_two_processes_have_the_losses_of_one(tiny, tmp_path, method, passes):
+    """With OHEM, pixels without a label and padding in unequal parts; batch norm still."""
     taught = with_teachers(tiny(method, run_dir=str(tmp_path / "taught"))).method
     teachers = {f"method.{name}": getattr(taught, name) for name in METHODS[method].teachers}
-    runs, passes = {}, {"method.passes": "separate"} if method == "trikd" else {}
+    runs = {}
     for processes in (1, 2):
         cfg = tiny(method, run_dir=str(tmp_path / f"{processes}"),
                    overrides={**FOUR, **teachers, **passes, "train.processes": processes, "method.ohem_min_kept": 3000,
