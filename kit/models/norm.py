@@ -1,6 +1,7 @@
 """Batch norm where a batch may hold a single value per channel, over several devices, and in two passes."""
 
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import torch.nn.functional as F
 from timm.layers import convert_sync_batchnorm
@@ -33,18 +34,33 @@ def synchronised(net: nn.Module) -> nn.Module:
 
 
 @contextmanager
-def exchanged_pass(net: nn.Module, first: bool):
+def norms_with(net: nn.Module, change: Callable[[_BatchNorm], dict[str, object]]) -> Iterator[None]:
+    """Within, every batch norm of `net` has the attributes that `change` names; afterwards its own again."""
+    norms = [module for module in net.modules() if isinstance(module, _BatchNorm)]
+    changes = [change(norm) for norm in norms]
+    own = [{name: getattr(norm, name) for name in new} for norm, new in zip(norms, changes, strict=True)]
+    _set(norms, changes)
+    try:
+        yield
+    finally:
+        _set(norms, own)
+
+
+def _set(norms: list[_BatchNorm], attributes: list[dict[str, object]]) -> None:
+    for norm, values in zip(norms, attributes, strict=True):
+        for name, value in values.items():
+            setattr(norm, name, value)
+
+
+def exchanged_pass(net: nn.Module, first: bool) -> AbstractContextManager[None]:
     """Batch norm's momenta for one of two passes, so that running averages come out as if the other order were taken.
 
     With a momentum p, `r <- (1 - p) r + p x`, the later of two batches weighs p and the earlier p (1 - p). To end up
     with these weights exchanged, the "first" pass takes p / (1 - p (1 - p)) and the other one p (1 - p).
     """
-    norms = [module for module in net.modules() if isinstance(module, _BatchNorm) and module.momentum]
-    momenta = [norm.momentum for norm in norms]
-    for norm, p in zip(norms, momenta, strict=True):
-        norm.momentum = p / (1 - p * (1 - p)) if first else p * (1 - p)
-    try:
-        yield
-    finally:
-        for norm, p in zip(norms, momenta, strict=True):
-            norm.momentum = p
+
+    def momentum(norm: _BatchNorm) -> dict[str, object]:
+        p = norm.momentum
+        return {"momentum": p / (1 - p * (1 - p)) if first else p * (1 - p)} if p else {}
+
+    return norms_with(net, momentum)

@@ -4,7 +4,7 @@ Of a training step's memory most is what lies between the layers of residual blo
 its input only; it costs one more forward of the block. Losses, gradients and batch-norm statistics stay what they are.
 """
 
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 import torch
@@ -12,8 +12,9 @@ from timm.models.resnet import BasicBlock, Bottleneck
 from timm.models.tiny_vit import MBConv, TinyVitBlock
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
+
+from kit.models.norm import norms_with
 
 BLOCKS = (BasicBlock, Bottleneck, MBConv, TinyVitBlock, Block)
 """What is recomputed as a whole: the blocks of ResNets, TinyViTs and ViTs."""
@@ -33,15 +34,6 @@ def _recomputed(block: nn.Module, forward, x: Tensor) -> Tensor:
     return checkpoint(forward, x, use_reentrant=False, context_fn=lambda: (nullcontext(), _still_statistics(block)))
 
 
-@contextmanager
-def _still_statistics(block: nn.Module):
+def _still_statistics(block: nn.Module) -> AbstractContextManager[None]:
     """Running statistics have seen the batch once already."""
-    norms = [module for module in block.modules() if isinstance(module, _BatchNorm)]
-    settings = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
-    for norm in norms:
-        norm.momentum, norm.num_batches_tracked = 0.0, None
-    try:
-        yield
-    finally:
-        for norm, (momentum, count) in zip(norms, settings, strict=True):
-            norm.momentum, norm.num_batches_tracked = momentum, count
+    return norms_with(block, lambda norm: {"momentum": 0.0, "num_batches_tracked": None})
