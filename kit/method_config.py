@@ -17,7 +17,8 @@ class ModelConfig:
     """A key of `kit.models.build.MODELS`; or any network of timm, "timm/NAME" under the dual-frequency UPer decoder and
     "deeplab/NAME" under DeepLabv3+'s."""
     weights: str | None = None
-    """A local file with the encoder's weights, read instead of asking the hub."""
+    """Where pretrained weights come from (`kit.models.weights`): a local file, "hub" (timm's cache or the hub) or
+    "package" (an installed one); None takes timm's cache, a package or the hub, the first that is there."""
     widths: tuple[int, int, int, int] | None = None
     """Channels of the decoder's four levels, fine to coarse; None takes what `name` has."""
     selection: str = "frequency"

@@ -12,9 +12,12 @@ from torch import Tensor
 IGNORE = 255
 """Mask value of pixels that no loss and no metric counts."""
 
+PADDING = (0.485, 0.456, 0.406)
+"""Colour of pixels added around an image, red, green, blue in 0..1: the mean of ImageNet."""
+
 
 class Batch(NamedTuple):
-    """What one training step sees. Images are float32, normalised with ImageNet's mean and standard deviation."""
+    """What one training step sees. Images are float32 RGB in 0..1; every network normalises them itself."""
 
     images: Tensor  # (B, 3, H, W) labelled images
     masks: Tensor  # (B, H, W) int64, class ids or IGNORE

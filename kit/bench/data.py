@@ -24,7 +24,7 @@ from kit.data.catalog import DATASETS
 from kit.data.files import SegFiles
 from kit.data.loaders import TrainBatches, train_loader
 from kit.data.splits import Split
-from kit.data.transforms import Geometry, draw_geometry, normalise_, strong_colour
+from kit.data.transforms import Geometry, draw_geometry, padding, strong_colour
 from kit.types import IGNORE, Views
 
 SCALE = (0.5, 2.0)
@@ -114,8 +114,8 @@ class Crops:
             return self.geometries[k].fit(image, nearest=False), self.geometries[k].fit(mask[None], nearest=True)[0]
 
         def to_tensor(k, pair):
-            image, mask = torch.zeros(3, self.crop, self.crop), torch.full((self.crop, self.crop), IGNORE)
-            normalise_(self.geometries[k].place(pair[0], image))
+            image, mask = padding(3, self.crop, self.crop), torch.full((self.crop, self.crop), IGNORE)
+            self.geometries[k].place(pair[0], image).div_(255)
             self.geometries[k].place(pair[1], mask)
             return image, mask
 

@@ -13,7 +13,6 @@ from PIL import Image, ImageFilter, ImageOps
 from torch import Tensor
 
 IGNORE = 255
-MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 
 class Draw(NamedTuple):
@@ -69,6 +68,6 @@ def colour(image: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def to_tensor(image: Image.Image, mask: Image.Image) -> tuple[Tensor, Tensor]:
-    """Normalised float32 (3, crop, crop) and int64 (crop, crop)."""
+    """Float32 (3, crop, crop) in 0..1 and int64 (crop, crop)."""
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous().float().div(255)
-    return tv.normalize(pixels, MEAN, STD), torch.from_numpy(np.array(mask)).long()
+    return pixels, torch.from_numpy(np.array(mask)).long()

@@ -11,7 +11,7 @@ IGNORE = 255
 
 @torch.no_grad()
 def slide(net: nn.Module, image: Tensor, window: int, rate: float = 2 / 3) -> np.ndarray:
-    """Class ids (H, W) of one normalised image (1, 3, H, W): softmax of each window's enlarged logits, added up on a
+    """Class ids (H, W) of one image (1, 3, H, W) in 0..1: softmax of each window's enlarged logits, added up on a
     canvas and divided by how often each pixel was seen."""
     _, _, height, width = image.shape
     step = math.ceil(window * rate)

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from kit.config import DataConfig
 from kit.data.files import SegFiles
 from kit.data.splits import Split
-from kit.data.transforms import draw_geometry, jitter, normalise, normalise_, strong_colour
+from kit.data.transforms import draw_geometry, jitter, padding, strong_colour, unit_range
 from kit.data.workers import InOrder
 from kit.errors import KitError
 from kit.types import IGNORE, Batch, Views
@@ -80,15 +80,15 @@ class TrainBatches(Dataset):
     def part(self, step: int, number: int) -> Batch:
         """One of the parts of a step, whichever process it belongs to.
 
-        Every image is written straight into its place of the batch, already normalised; the rest is padding."""
+        Every image is written straight into its place of the batch; the rest is padding."""
         crop, strong = self.cfg.crop, self.views.strong
         labelled = list(self._deal(step, LABELLED, self.split.labelled, number))
         unlabelled = list(self._deal(step, UNLABELLED, self.split.pool, number)) if self.views.unlabelled else []
         batch = Batch(
-            images=torch.zeros(len(labelled), 3, *crop),
+            images=padding(len(labelled), 3, *crop),
             masks=torch.full((len(labelled), *crop), IGNORE),
-            weak=torch.zeros(len(unlabelled), 3, *crop),
-            strong=torch.zeros(len(unlabelled), strong if unlabelled else 0, 3, *crop),
+            weak=padding(len(unlabelled), 3, *crop),
+            strong=padding(len(unlabelled), strong if unlabelled else 0, 3, *crop),
             valid=torch.zeros(len(unlabelled), *crop, dtype=torch.bool),
             hidden=torch.full((len(unlabelled) if self.cfg.observe else 0, *crop), IGNORE),
         )
@@ -118,7 +118,7 @@ class TrainBatches(Dataset):
         geometry = draw_geometry(self.files.size(name), self.cfg.crop, self.cfg.scale, rng)
         pixels, ids = self.files.pair(name, geometry.box)
         pixels = jitter(geometry.fit(pixels, nearest=False), self.cfg.jitter, rng)
-        normalise_(geometry.place(pixels, image))
+        geometry.place(pixels, image).div_(255)
         geometry.place(geometry.fit(ids[None], nearest=True)[0], mask)
 
     def _unlabelled(self, name: str, rng: np.random.Generator, weak: Tensor, strong: Tensor, valid: Tensor,
@@ -132,8 +132,8 @@ class TrainBatches(Dataset):
             pixels = self.files.image(name, geometry.box)
         pixels = jitter(geometry.fit(pixels, nearest=False), self.cfg.jitter, rng)
         for view in strong:
-            normalise_(geometry.place(strong_colour(pixels, rng), view))
-        normalise_(geometry.place(pixels, weak))
+            geometry.place(strong_colour(pixels, rng), view).div_(255)
+        geometry.place(pixels, weak).div_(255)
         geometry.window(valid).fill_(True)
 
 
@@ -160,7 +160,7 @@ class ValImages(Dataset):
     def __getitem__(self, index: int) -> tuple[str, Tensor, Tensor]:
         name = self.ids[index]
         # a copy: a mask that is mapped from the cache cannot be handed over by a loader process
-        return name, normalise(self.files.image(name)), self.files.full_mask(name).clone()
+        return name, unit_range(self.files.image(name)), self.files.full_mask(name).clone()
 
 
 def val_loader(images: ValImages, workers: int, rank: int = 0, world: int = 1) -> InOrder:

@@ -13,9 +13,7 @@ import torchvision.transforms.v2.functional as tv
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet, red, green, blue, for images in 0..1."""
-_MEAN, _STD = torch.tensor(MEAN)[:, None, None], torch.tensor(STD)[:, None, None]
+from kit.types import PADDING
 
 
 @dataclass(frozen=True)
@@ -108,11 +106,11 @@ def blur(image: Tensor, sigma: float) -> Tensor:
     return blurred.round_().to(torch.uint8)
 
 
-def normalise(image: Tensor) -> Tensor:
-    """uint8 (3, H, W) -> float32, ImageNet's mean 0 and standard deviation 1."""
-    return normalise_(image.to(torch.float32, memory_format=torch.contiguous_format))
+def unit_range(image: Tensor) -> Tensor:
+    """uint8 (3, H, W) in 0..255 -> float32 in 0..1."""
+    return image.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
 
 
-def normalise_(values: Tensor) -> Tensor:
-    """`normalise` in place, of values that are float32 already but still 0..255."""
-    return values.div_(255).sub_(_MEAN).div_(_STD)
+def padding(*shape: int) -> Tensor:
+    """Images of nothing but padding, float32 (..., 3, H, W): `kit.types.PADDING` everywhere."""
+    return torch.tensor(PADDING)[:, None, None].expand(shape).clone(memory_format=torch.contiguous_format)

@@ -1,6 +1,6 @@
 """A student as a file that runs without the kit: ONNX, and PyTorch's own exported programs.
 
-Both take normalised images (B, 3, H, W) under the name "images" and give logits (B, C, H, W) under "logits". The batch
+Both take images (B, 3, H, W) in 0..1 under the name "images" and give logits (B, C, H, W) under "logits". The batch
 is free; so is the size of a DeepLabv3+'s images. Attention in windows and the matrices that filter maps belong to one
 size, so a UPer decoder's images have the size that was exported. Filtering is done by matrix products, for ONNX has no
 Fourier transform of this kind.
@@ -19,7 +19,6 @@ import torch
 from timm.layers.pool2d_same import AvgPool2dSame
 from torch import Tensor, nn
 
-from kit.data.transforms import MEAN, STD
 from kit.errors import KitError
 from kit.evaluate.inspect import choose, val_files
 from kit.evaluate.load import Student, load
@@ -59,7 +58,7 @@ def export(run_dir: str | Path, out: str | Path, weights: str = "last", size: tu
         run_dir: of a finished run, or of imported weights.
         weights: "last", "average" or "best".
         size: (height, width); None is `working_size`.
-        images: normalised (1, 3, H, W) of that size for the check; None are four of noise.
+        images: (1, 3, H, W) in 0..1 of that size for the check; None are four of noise.
     Returns: the record, with "check": {"images", "difference", "agreement", "exported_program_difference"}.
     Raises: KitError if packages are missing, or the run, or the network does not take this size; and, after nothing
         but the files were written, if the results differ by more than rounding explains.
@@ -70,7 +69,7 @@ def export(run_dir: str | Path, out: str | Path, weights: str = "last", size: tu
     student.net.check_size(*size)
     if images is None:
         noise = torch.Generator().manual_seed(0)
-        images = [torch.randn(1, 3, *size, generator=noise) for _ in range(4)]
+        images = [torch.rand(1, 3, *size, generator=noise) for _ in range(4)]
     net = exportable(student.net)
     free = size_is_free(student.net)
     program = trace(net, size, free)
@@ -112,7 +111,7 @@ def working_size(student: Student) -> tuple[int, int]:
 
 def pictures_for(run_dir: str | Path, data_root: str | None = None, count: int = 8,
                  size: tuple[int, int] | None = None, weights: str = "last") -> list[Tensor]:  # fmt: skip
-    """Val images of a run's data set for `export`'s check, drawn by seed: normalised (1, 3, *size) each.
+    """Val images of a run's data set for `export`'s check, drawn by seed: (1, 3, *size) in 0..1 each.
 
     Raises: KitError if there are none.
     """
@@ -176,9 +175,7 @@ def metadata(student: Student, size: tuple[int, int], free: bool) -> dict[str, s
     return {
         "classes": json.dumps(student.classes),
         "palette": json.dumps(student.palette),
-        "mean": json.dumps(MEAN),
-        "std": json.dumps(STD),
-        "input": "RGB, (value / 255 - mean) / std, float32 (B, 3, H, W)",
+        "input": "RGB, value / 255, float32 (B, 3, H, W)",
         "output": "logits, float32 (B, C, H, W); the largest is the class",
         "size": json.dumps(size),
         "size_is_free": json.dumps(free),
@@ -200,8 +197,7 @@ import onnxruntime
 from PIL import Image
 
 picture = Image.open(sys.argv[1]).convert("RGB").resize(({width}, {height}), Image.BILINEAR)
-pixels = np.asarray(picture, np.float32) / 255
-images = ((pixels - {list(MEAN)}) / {list(STD)}).transpose(2, 0, 1)[None].astype(np.float32)
+images = (np.asarray(picture, np.float32) / 255).transpose(2, 0, 1)[None]  # (1, 3, {height}, {width}), 0..1
 
 session = onnxruntime.InferenceSession("student.onnx")
 mask = session.run(["logits"], {{"images": images}})[0].argmax(1)[0]  # class ids ({height}, {width})
@@ -212,7 +208,7 @@ print(mask.shape, *np.unique(mask), "of", session.get_modelmeta().custom_metadat
 
 @torch.no_grad()
 def check(net: Segmenter, out: Path, images: list[Tensor], free: bool) -> dict:
-    """How far the files in `out` are from `net` on normalised images (1, 3, H, W), one by one and two at a time.
+    """How far the files in `out` are from `net` on images (1, 3, H, W) in 0..1, one by one and two at a time.
 
     Raises: KitError if a difference is not explained by rounding (1e-3 of the largest logit).
     """

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from kit.checks import require_choice
 from kit.config import RunConfig
 from kit.data.decode import read_image
-from kit.data.transforms import normalise
+from kit.data.transforms import unit_range
 from kit.errors import KitError
 from kit.evaluate.predict import Predictor
 from kit.models.build import build_model
@@ -42,7 +42,7 @@ class Student(nn.Module):
         self.net, self.classes, self.palette, self.config = net.eval(), classes, palette, config
 
     def prepare(self, image: Picture) -> Tensor:
-        """A normalised batch of one (1, 3, h, w), resized to the size the run worked at.
+        """A batch of one, float32 (1, 3, h, w) in 0..1, resized to the size the run worked at.
 
         Args:
             image: file, PIL image, uint8 array (H, W, 3), or uint8 tensor (3, H, W).
@@ -50,7 +50,7 @@ class Student(nn.Module):
         pixels = read_pixels(image)
         if self.config.data.base_size:
             pixels = tv.resize(pixels, list(self.config.data.base_size), antialias=True)
-        return normalise(pixels)[None].to(next(self.net.parameters()).device)
+        return unit_range(pixels)[None].to(next(self.net.parameters()).device)
 
     def probabilities(self, image: Picture) -> Tensor:
         """Class probabilities, float32 (C, H, W), at the image's own size; asked by the protocol of its run."""

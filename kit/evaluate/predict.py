@@ -3,12 +3,11 @@
 import copy
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kit.config import EvalConfig
 from kit.evaluate.protocol import WHOLE, is_plain, stride_of
-from kit.evaluate.sliding import sliding_probabilities
+from kit.evaluate.sliding import pad_images, sliding_probabilities
 from kit.models.fold import fold_batch_norm
 from kit.models.segmenter import Segmenter
 from kit.models.upsampled import resize
@@ -20,7 +19,7 @@ def predict_logits(net: Segmenter, images: Tensor, size: tuple[int, int] | None 
 
     Args:
         net: in eval mode.
-        images: normalised (B, 3, H, W), any size.
+        images: float32 (B, 3, H, W) in 0..1, any size.
         size: (height, width) of the result; None is (H, W).
     Returns: float32 (B, C, *size).
     """
@@ -30,9 +29,9 @@ def predict_logits(net: Segmenter, images: Tensor, size: tuple[int, int] | None 
 
 
 def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
-    """Images (B, 3, H, W) with zeros (ImageNet's mean) on the right and below, up to the next multiple."""
+    """Images (B, 3, H, W) in 0..1 with padding on the right and below, up to the next multiple."""
     h, w = images.shape[-2:]
-    return F.pad(images, (0, -w % multiple, 0, -h % multiple))
+    return pad_images(images, h + -h % multiple, w + -w % multiple)
 
 
 class Predictor:
@@ -58,7 +57,7 @@ class Predictor:
         """Float32 (B, C, *size), whose largest is the prediction: logits where nothing is averaged, else probabilities.
 
         Args:
-            images: normalised (B, 3, H, W).
+            images: float32 (B, 3, H, W) in 0..1.
             size: (height, width) at which the result is wanted.
         """
         if self.plain:

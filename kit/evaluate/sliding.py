@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+from kit.types import PADDING
 
 Place = tuple[int, int, int]
 """(image of the batch, top, left) of a window."""
@@ -18,6 +19,17 @@ def window_starts(length: int, window: int, stride: int) -> list[int]:
     return [*range(0, last, stride), last]
 
 
+def pad_images(images: Tensor, height: int, width: int) -> Tensor:
+    """Images (B, 3, h, w) in 0..1 with `kit.types.PADDING` on the right and below, (B, 3, height, width)."""
+    h, w = images.shape[-2:]
+    if (h, w) == (height, width):
+        return images
+    colour = images.new_tensor(PADDING)[:, None, None]
+    padded = colour.expand(len(images), 3, height, width).contiguous()
+    padded[..., :h, :w] = images
+    return padded
+
+
 def sliding_probabilities(predict: Callable[[Tensor], Tensor], images: Tensor, window: tuple[int, int],
                           stride: tuple[int, int], batch: int = 1) -> Tensor:  # fmt: skip
     """Class probabilities of images, averaged over the windows that show a pixel.
@@ -27,13 +39,13 @@ def sliding_probabilities(predict: Callable[[Tensor], Tensor], images: Tensor, w
 
     Args:
         predict: images (N, 3, *window) -> probabilities (N, C, *window); called from several threads at once.
-        images: normalised (B, 3, H, W); where a side is shorter than the window's, it is padded with zeros (ImageNet's
-            mean) on the right and below, which is cut off again.
+        images: float32 (B, 3, H, W) in 0..1; where a side is shorter than the window's, it is padded on the right and
+            below, which is cut off again.
         batch: windows predicted together.
     Returns: float32 (B, C, H, W).
     """
     height, width = images.shape[-2:]
-    images = F.pad(images, (0, max(0, window[1] - width), 0, max(0, window[0] - height)))
+    images = pad_images(images, max(height, window[0]), max(width, window[1]))
     rows, columns = (window_starts(*axis) for axis in zip(images.shape[-2:], window, stride, strict=True))
     places = [(i, top, left) for i in range(len(images)) for top in rows for left in columns]
     groups = [places[i : i + batch] for i in range(0, len(places), batch)]

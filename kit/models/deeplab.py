@@ -6,8 +6,9 @@ from torch import Tensor, nn
 
 from kit.errors import KitError
 from kit.models.aspp import ATROUS, OfficialASPP, smp_aspp
-from kit.models.encoders import TimmEncoder, create
+from kit.models.encoders import TimmEncoder
 from kit.models.upsampled import conv_bn_relu
+from kit.models.weights import create
 
 HEADS = {"smp": smp_aspp, "official": OfficialASPP}
 """What a coarse map goes through, by `ModelConfig.head`."""
@@ -84,8 +85,8 @@ def _plain_resnet18(pretrained: bool, weights: str | None, sizes: dict[str, obje
     encoder = TimmEncoder("resnet18", pretrained=False, output_stride=16,
                           **{"stem_type": "deep", "stem_width": 32} | sizes)  # fmt: skip
     if pretrained:
-        theirs = create("resnet18.tv_in1k", True, weights).state_dict()
-        body = {key: value for key, value in theirs.items() if not key.startswith(("conv1.", "fc."))}
+        theirs, encoder.origin = create("resnet18.tv_in1k", True, weights)
+        body = {key: value for key, value in theirs.state_dict().items() if not key.startswith(("conv1.", "fc."))}
         encoder.net.load_state_dict(encoder.net.state_dict() | body)
     return encoder
 

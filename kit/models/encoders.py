@@ -1,12 +1,11 @@
 """timm backbones behind one contract: images in, four maps (fine to coarse) and, if asked, attention scores out.
 
-Every encoder states `.channels` and `.strides` of its maps and `.multiple`, of which both sides of an image must be
-multiples. Scores asked for as "detached" carry no gradient. Networks go by timm's names; `sizes` overrides timm's own
-arguments (widths, depths) for small ones.
+Every encoder states `.channels` and `.strides` of its maps, `.multiple`, of which both sides of an image must be
+multiples, `.normalisation`, the mean and standard deviation that its images are to have, and `.origin`, where its
+weights come from. Scores wanted as "detached" carry no gradient. Networks go by timm's names; `sizes` overrides timm's
+own arguments (widths, depths) for small ones.
 """
 
-import os
-from pathlib import Path
 from typing import NamedTuple
 
 import timm
@@ -14,9 +13,10 @@ import torch
 from timm.models.tiny_vit import TinyVit
 from torch import Tensor, nn
 
-from kit.errors import KitError, unknown
+from kit.errors import KitError
 from kit.models.attention import tinyvit_global, tinyvit_scores, vit_scores
 from kit.models.upsampled import conv_bn_relu, resize
+from kit.models.weights import create
 from kit.models.windowed import attend_fused
 
 
@@ -41,7 +41,8 @@ class TimmEncoder(nn.Module):
         dilated = {} if output_stride == 32 else {"output_stride": output_stride}
         if name.startswith("swin"):
             sizes = {"strict_img_size": False, **sizes}  # else it takes images of its pretrained size alone
-        self.net = create(name, pretrained, weights, features_only=True, **dilated, **sizes)
+        self.net, self.origin = create(name, pretrained, weights, features_only=True, **dilated, **sizes)
+        self.normalisation = normalisation_of(self.net)
         offered, wanted = self.net.feature_info.reduction(), [4, 8, 16, output_stride]
         keep = [i for i, stride in enumerate(offered) if stride in wanted]
         if [offered[i] for i in keep] != wanted:
@@ -70,7 +71,8 @@ class TinyViTEncoder(nn.Module):
 
     def __init__(self, name: str, *, pretrained: bool, weights: str | None = None, last_block: str = "kept", **sizes):
         super().__init__()
-        net = create(name, pretrained, weights, num_classes=0, **sizes)
+        net, self.origin = create(name, pretrained, weights, num_classes=0, **sizes)
+        self.normalisation = normalisation_of(net)
         attend_fused(net)
         self.patch_embed, self.stages = net.patch_embed, net.stages
         self.channels = [info["num_chs"] for info in net.feature_info]
@@ -116,7 +118,8 @@ class ViTEncoder(nn.Module):
                  blocks: tuple[int, ...] | None = None, pyramid: str = "deepest_coarse",
                  grid: tuple[int, int] | None = None, **sizes):  # fmt: skip
         super().__init__()
-        net = create(name, pretrained, weights, num_classes=0, dynamic_img_size=True, **sizes)
+        net, self.origin = create(name, pretrained, weights, num_classes=0, dynamic_img_size=True, **sizes)
+        self.normalisation = normalisation_of(net)
         prefix = 0 if net.no_embed_class else net.num_prefix_tokens
         self.patch_embed, self.norm_pre = net.patch_embed, net.norm_pre
         self.grid = grid or net.patch_embed.grid_size
@@ -163,33 +166,10 @@ def _regrid(positions: Tensor, source: tuple[int, int], target: tuple[int, int])
     return resize(as_map, tuple(target)).flatten(2).transpose(1, 2)
 
 
-def create(name: str, pretrained: bool, weights: str | None, **options) -> nn.Module:
-    """`timm.create_model`, with errors that help.
-
-    Args:
-        pretrained: load timm's published weights, from its cache or the hub.
-        weights: a local file with these weights; only read if `pretrained`.
-    Raises:
-        KitError: unknown name, a size the network does not have, or weights that cannot be had. Random weights are
-            never used in place of pretrained ones.
-    """
-    if not timm.is_model(name):
-        raise unknown("timm network", name, timm.list_models(f"*{name.split('_')[0]}*")[:20] or timm.list_models()[:20])
-    if weights and not Path(weights).is_file():
-        raise KitError(f"weights of {name}: no file {weights}")
-    if weights and pretrained:
-        options["pretrained_cfg_overlay"] = {"file": weights}
-    try:
-        return timm.create_model(name, pretrained=pretrained, **options)
-    except Exception as error:
-        if not pretrained:
-            raise
-        cache = os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME", "~/.cache/huggingface")) / "hub"
-        raise KitError(
-            f"pretrained weights of {name} could not be loaded ({type(error).__name__}: {str(error).splitlines()[0]}); "
-            f"looked in {weights or Path(cache).expanduser()}. Either name a local file with the weights "
-            f"(`weights` of the network), or start from random ones (`pretrained=False`)"
-        ) from error
+def normalisation_of(net: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation, red, green, blue, that a timm network's pretrained configuration states."""
+    cfg = net.pretrained_cfg
+    return tuple(cfg["mean"]), tuple(cfg["std"])
 
 
 def encoder_class(name: str) -> type[nn.Module]:

@@ -10,12 +10,19 @@ from kit.models.encoders import Features
 from kit.models.upsampled import resize, shifted_resize
 from kit.types import SegOutput
 
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Mean and standard deviation of ImageNet, red, green, blue, for images in 0..1."""
+
 
 class Segmenter(nn.Module):
     """Images to logits at their own size, the same record in train and eval mode.
 
+    Images are RGB in 0..1. The network normalises them as its encoder was pretrained, so that networks with different
+    normalisations can see one batch, and an exported graph needs no constants from outside. Mean and deviation are
+    saved with the weights unless they are ImageNet's, which weights saved without them expect.
+
     Args:
-        encoder: returns `Features`, states `.channels` and `.multiple`.
+        encoder: returns `Features`, states `.channels`, `.multiple` and `.normalisation`, (mean, standard deviation).
         decoder: four maps to one, states `.out_channels`.
         num_classes: C.
         dropout: share of channels of the decoder's map dropped before the classifier.
@@ -27,6 +34,11 @@ class Segmenter(nn.Module):
         self.dropout = nn.Dropout2d(dropout)
         self.classify = nn.Conv2d(decoder.out_channels, num_classes, 1)
         self.num_classes = num_classes
+        saved = encoder.normalisation != IMAGENET
+        for name, values in zip(("mean", "std"), encoder.normalisation, strict=True):
+            self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=saved)
+        if saved:
+            self.register_load_state_dict_pre_hook(_imagenet_if_missing)
 
     @property
     def multiple(self) -> int:
@@ -41,9 +53,10 @@ class Segmenter(nn.Module):
             raise KitError(f"{height} x {width} does not fit the encoder: sides must be multiples of {m}; try {near}")
 
     def encode(self, images: Tensor, scores: bool | str = False) -> Features:
-        """(B, 3, H, W) -> maps and, if asked, attention scores; without their gradient for scores="detached"."""
+        """(B, 3, H, W) in 0..1 -> maps and, if wanted, attention scores; without their gradient for
+        scores="detached"."""
         self.check_size(*images.shape[-2:])
-        return self.encoder(images, scores)
+        return self.encoder((images - self.mean) / self.std, scores)
 
     def decode(self, maps: list[Tensor], size: tuple[int, int]) -> Tensor:
         """Maps -> logits (B, C, *size)."""
@@ -83,7 +96,13 @@ class Segmenter(nn.Module):
             return self.classify(mean[..., None, None]).flatten(1)
 
     def forward(self, images: Tensor, scores: bool | str = False) -> SegOutput:
-        """(B, 3, H, W), normalised -> `SegOutput`. Raises KitError if H or W is not a multiple of `multiple`."""
+        """(B, 3, H, W) in 0..1 -> `SegOutput`. Raises KitError if H or W is not a multiple of `multiple`."""
         maps, table = self.encode(images, scores)
         features = self.decoder(maps)
         return SegOutput(self.predict(features, images.shape[-2:]), maps, table, features)
+
+
+def _imagenet_if_missing(net: Segmenter, state: dict[str, Tensor], prefix: str, *_) -> None:
+    """Before weights are loaded: those saved without a normalisation, as all once were, expect ImageNet's."""
+    for name, values in zip(("mean", "std"), IMAGENET, strict=True):
+        state.setdefault(prefix + name, torch.tensor(values)[:, None, None])

@@ -98,7 +98,7 @@ class Run:
     def __init__(self, cfg: RunConfig, folder: RunFolder, accelerator: Accelerator, world: World, parts: Parts,
                  stop: Stop, reporter: Reporter):  # fmt: skip
         self.cfg, self.folder, self.accelerator, self.world, self.parts = cfg, folder, accelerator, world, parts
-        self.stop, self.reporter, self.clock = stop, reporter, time.monotonic()
+        self.stop, self.reporter, self.clock, self.origins = stop, reporter, time.monotonic(), parts.origins
         self.checkpoints = Checkpoints(folder.checkpoint_file, folder.previous_checkpoint_file, identity(cfg))
         saved, problems = self.checkpoints.load()
         device, method = accelerator.device, parts.method

@@ -6,7 +6,6 @@ from torch import Tensor
 
 from kit.data.catalog import DatasetSpec
 from kit.data.loaders import ValImages
-from kit.data.transforms import MEAN, STD
 from kit.evaluate.predict import predict_logits
 from kit.models.segmenter import Segmenter
 from kit.types import IGNORE
@@ -32,7 +31,6 @@ def val_pictures(net: Segmenter, val: ValImages, spec: DatasetSpec) -> list[Tens
         prediction = predict_logits(net, image[None].to(device), size).argmax(1)[0].cpu()
         truth = F.interpolate(mask[None, None].float(), size=size, mode="nearest")[0, 0].long()
         pixels = F.interpolate(image[None].float(), size=size, mode="bilinear", antialias=True)[0]
-        pixels = pixels * torch.tensor(STD)[:, None, None] + torch.tensor(MEAN)[:, None, None]
         shown = [(pixels.clamp(0, 1) * 255).byte(), *(palette[ids].permute(2, 0, 1) for ids in (truth, prediction))]
         shown[2] = shown[2].masked_fill(truth == IGNORE, 0)
         pictures.append(torch.cat(shown, 2))

@@ -32,6 +32,8 @@ class Parts:
     method: Method
     teachers: dict[str, dict]
     """Where the method's teachers come from; empty for most methods."""
+    origins: dict[str, dict]
+    """Network that is trained -> where its encoder's first weights come from."""
 
 
 def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
@@ -48,7 +50,7 @@ def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
             f"data.labelled ({cfg.data.labelled}) and data.unlabelled ({cfg.data.unlabelled}) must be multiples of "
             f"train.processes ({world}) times train.accumulate ({accumulate}), among which a step is dealt out"
         )
-    teachers, origins = load_teachers(cfg, spec)
+    teachers, taught_by = load_teachers(cfg, spec)
     torch.manual_seed(cfg.seed)  # initial weights
     method = build_method(_of_a_micro_step(cfg), spec.num_classes, teachers)
     for net in method.modules():
@@ -60,7 +62,13 @@ def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
     pairs = split.labelled + (tuple(i for i in unlabelled if i in train.masks) if cfg.data.observe else ())
     train.keep(unlabelled[rank::world], pairs[rank::world], silent=rank > 0)
     val.keep((), judged.ids[rank::world], full=True, silent=rank > 0)
-    return Parts(spec, split, judged, batches, method, origins)
+    return Parts(spec, split, judged, batches, method, taught_by, origins_of(method))
+
+
+def origins_of(method: Method) -> dict[str, dict]:
+    """Network that is trained -> the record of where its encoder's first weights come from."""
+    nets = {name: net for name, net in method.named_children() if isinstance(net, Segmenter)}
+    return {name: net.encoder.origin.record() for name, net in nets.items()}
 
 
 def _of_a_micro_step(cfg: RunConfig) -> RunConfig:

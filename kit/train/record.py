@@ -24,6 +24,7 @@ def result_of(run, last: Scores, average: Scores, seconds: float) -> dict:
         "dataset": run.parts.spec.record(),
         "split": run.parts.split.record(),
         "teachers": run.parts.teachers,
+        "pretrained": run.origins,
         "protocol": protocol.sentence(run.cfg.evaluate),
         "protocol_fields": protocol.record(run.cfg.evaluate),
         "steps": run.cfg.train.steps,

@@ -29,6 +29,7 @@ def capture(run, done: int, evaluated: bool) -> dict:
         "evaluated": evaluated,
         "tally": run.tally.shared(),
         "teachers": run.parts.teachers,
+        "origins": run.origins,
         "method": run.accelerator.unwrap_model(run.method).state_dict(),
         "average": run.average.state_dict(),
         "best_weights": run.best_weights,
@@ -45,6 +46,7 @@ def restore_networks(run, saved: dict) -> None:
     """
     if saved["teachers"] != run.parts.teachers:
         raise KitError(f"the teachers of {run.folder.path} have changed since it broke off; delete the folder")
+    run.origins = saved.get("origins", run.origins)
     run.parts.method.load_state_dict(saved["method"])
     run.average.load_state_dict(saved["average"])
     run.start, run.evaluated, run.best_weights = saved["step"], saved["evaluated"], saved["best_weights"]

@@ -24,8 +24,8 @@ def batch():
         masks[:, :4] = IGNORE
         valid = torch.ones(u, side, side, dtype=torch.bool)
         valid[:, side - pad :] = False
-        strong = torch.randn(u, method.views.strong, 3, side, side)
-        return Batch(torch.randn(2, 3, side, side), masks, torch.randn(u, 3, side, side), strong, valid)
+        strong = torch.rand(u, method.views.strong, 3, side, side)
+        return Batch(torch.rand(2, 3, side, side), masks, torch.rand(u, 3, side, side), strong, valid)
 
     return make
 

@@ -18,10 +18,11 @@ def test_every_method_has_settings_and_a_class():
 
 @pytest.mark.parametrize("name", METHODS)
 def test_finite_loss_that_falls_on_one_batch(make, batch, at, name):
-    method = make(name)
+    untrained = {"method.pixel_weight": 0.0, "method.pixel_labelled_weight": 0.0}  # its teachers contradict the masks
+    method = make(name, **(untrained if name == "mgd" else {}))
     step = batch(method)
     optimizer = torch.optim.AdamW([p for p in method.parameters() if p.requires_grad], 3e-3)
-    masks = (step.images[:, 0] > 0).long()  # something that can be learnt in a dozen steps
+    masks = (step.images[:, 0] > 0.5).long()  # something that can be learnt in a dozen steps
     step = step._replace(masks=torch.where(step.masks == IGNORE, IGNORE, masks))
     losses = []
     for i in range(12):

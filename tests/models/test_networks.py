@@ -6,7 +6,7 @@ from kit.config import ModelConfig
 from kit.errors import KitError
 from kit.models.attention import tinyvit_scores, vit_scores
 from kit.models.build import MODELS, build_model
-from kit.models.encoders import TimmEncoder, _regrid, create, encoder_class
+from kit.models.encoders import TimmEncoder, _regrid, encoder_class
 from kit.models.norm import synchronised
 from kit.models.wrappers import Averaged
 
@@ -122,28 +122,8 @@ def test_any_timm_network_with_a_pyramid_will_do_and_others_say_why_not():
         encoder(torch.zeros(1, 3, 64, 64), scores=True)
     assert encoder_class("deit_base_distilled_patch16_384").__name__ == "ViTEncoder"
     assert encoder_class("tiny_vit_21m_512").__name__ == "TinyViTEncoder"
-    with pytest.raises(KitError, match="unknown timm network 'resnet18x'"):
-        create("resnet18x", False, None)
     with pytest.raises(KitError, match="unknown model 'tinyvit'; choose one of: deeplab/NAME"):
         build_model(ModelConfig(name="tinyvit"), 3, False)
-
-
-def test_pretrained_weights_that_cannot_be_had_are_an_error_with_two_ways_out(monkeypatch, tmp_path):
-    def no_hub(*args, **kwargs):
-        raise OSError("offline")
-
-    monkeypatch.setattr(timm, "create_model", no_hub)
-    with pytest.raises(KitError, match=r"resnet18d .*offline.*looked in .*local file.*pretrained=False"):
-        create("resnet18d", True, None)
-    with pytest.raises(KitError, match="no file"):
-        create("resnet18d", True, str(tmp_path / "absent.pth"))
-
-
-def test_weights_from_a_local_file(tmp_path):
-    source = timm.create_model("resnet18d", num_classes=1000)
-    torch.save(source.state_dict(), tmp_path / "resnet18d.pth")
-    net = create("resnet18d", True, str(tmp_path / "resnet18d.pth"), features_only=True)
-    torch.testing.assert_close(net.layer4[1].conv2.weight, source.layer4[1].conv2.weight)
 
 
 def test_the_average_follows_by_its_formula_and_forgets_stale_biases():

@@ -103,6 +103,10 @@ def neck(blocks, encoder):
     return maps
 
 
+def normal(net, images):
+    return (images - net.mean) / net.std
+
+
 def same(a, b):
     torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9 * b.abs().max().item())
 
@@ -112,7 +116,7 @@ def test_student():
     images = torch.randn(2, 3, *SIZE, dtype=torch.float64)
     out = net(images, True)
     encoder = net.encoder
-    x, maps = encoder.patch_embed(images), []
+    x, maps = encoder.patch_embed(normal(net, images)), []
     for stage in encoder.stages[:-1]:
         x = stage(x)
         maps.append(x)
@@ -125,7 +129,7 @@ def test_student():
 def test_cnn():
     net = shaken("resnet_demo", filter_centre="official")
     images = torch.randn(2, 3, *SIZE, dtype=torch.float64)
-    same(net(images).logits, logits(net.encoder(images).maps, net))
+    same(net(images).logits, logits(net.encoder(normal(net, images)).maps, net))
 
 
 def test_vit():
@@ -134,7 +138,10 @@ def test_vit():
     images = torch.randn(2, 3, *SIZE, dtype=torch.float64)
     encoder, blocks = net.encoder, []
     patch = encoder.patch_embed.proj
-    x = F.conv2d(images, patch.weight, patch.bias, stride=16).flatten(2).transpose(1, 2) + encoder.pos_embed
+    x = (
+        F.conv2d(normal(net, images), patch.weight, patch.bias, stride=16).flatten(2).transpose(1, 2)
+        + encoder.pos_embed
+    )
     for block in encoder.blocks:
         b, n, c = x.shape
         heads, d = block.attn.num_heads, c // block.attn.num_heads
