@@ -39,7 +39,7 @@ def fourier_descriptor(x: Tensor, band: str, radius: tuple[float, float], offici
     shifted, both bands of it taken, one transformed back."""
     h, w = x.shape[-2:]
     centre = ((h - 1) // 2, (w - 1) // 2) if official else (h // 2, w // 2)
-    v, u = (torch.arange(n) - at for n, at in zip((h, w), centre, strict=True))
+    v, u = (torch.arange(n, dtype=x.dtype) - at for n, at in zip((h, w), centre, strict=True))
     gaussian = torch.exp(-(v[:, None] / radius[0]).square() / 2 - (u / radius[1]).square() / 2)
     spectrum = torch.fft.fftshift(torch.fft.fft2(x))
     bands = {"low": spectrum * gaussian, "high": spectrum * (1 - gaussian)}
