@@ -111,8 +111,15 @@ class OptimConfig:
     """Pull of every weight towards zero."""
     decay_all: bool = False
     """Let `weight_decay` pull at biases and normalisation layers too; official for TriKD: True."""
+    encoder_lr: float = 1.0
+    """Multiplier on the rate of pretrained layers; 0 freezes them, batch norm included, at no cost of a backward
+    pass."""
+    layer_decay: float = 1.0
+    """Multiplier from one pretrained layer (a stage, a block of a ViT) to the one before it; the last has
+    `encoder_lr`. 1 lets all learn at one rate."""
     decoder_lr: float = 1.0
-    """Multiplier on the rate of everything that is not an encoder."""
+    """Multiplier on the rate of everything else: decoders, classifiers, and layers of an encoder that are new (the neck
+    of a ViT, the blocks of a hybrid)."""
     power: float = 0.9
     """Of the polynomial schedule."""
     warmup: int = 0
@@ -122,9 +129,10 @@ class OptimConfig:
 
     def __post_init__(self):
         require_choice(("sgd", "adamw"), **{"optim.name": self.name})
-        require_positive(lr=self.lr)
-        require_non_negative(lag=self.lag, weight_decay=self.weight_decay, decoder_lr=self.decoder_lr,
-                             power=self.power, warmup=self.warmup, clip=self.clip)  # fmt: skip
+        require_positive(lr=self.lr, layer_decay=self.layer_decay)
+        require_non_negative(lag=self.lag, weight_decay=self.weight_decay, encoder_lr=self.encoder_lr,
+                             decoder_lr=self.decoder_lr, power=self.power, warmup=self.warmup,
+                             clip=self.clip)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

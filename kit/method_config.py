@@ -14,11 +14,14 @@ class ModelConfig:
     for a DeepLabv3+ what MGD's have."""
 
     name: str = "tinyvit_21m"
-    """A key of `kit.models.build.MODELS`; or any network of timm, "timm/NAME" under the dual-frequency UPer decoder and
-    "deeplab/NAME" under DeepLabv3+'s."""
+    """A key of `kit.models.build.MODELS`; or any network of timm: "timm/NAME" under the dual-frequency UPer decoder,
+    "hybrid/NAME" with transformer blocks between NAME and that decoder, "deeplab/NAME" under DeepLabv3+'s."""
     weights: str | None = None
     """Where pretrained weights come from (`kit.models.weights`): a local file, "hub" (timm's cache or the hub) or
     "package" (an installed one); None takes timm's cache, a package or the hub, the first that is there."""
+    input_scale: float | None = None
+    """Resize images by this factor before the encoder, to the nearest size it takes, so that a ViT has a finer token
+    grid; logits keep the images' size. None leaves images as they are, whose sides must then fit the encoder."""
     widths: tuple[int, int, int, int] | None = None
     """Channels of the decoder's four levels, fine to coarse; None takes what `name` has."""
     selection: str = "frequency"
@@ -38,6 +41,15 @@ class ModelConfig:
     grid: tuple[int, int] | None = None
     """Token grid (height, width) at which a ViT keeps its position embedding; None is that of the pretrained one,
     official is the crop's. It is resized to images of other sizes either way."""
+    prefix_tokens: str | None = None
+    """Class, distillation and register tokens of a ViT: "dropped" before the first block (official) or "kept" through
+    all blocks, as DINOv2 and DINOv3 were trained; None keeps them where there are register tokens."""
+    stem_stride: int | None = None
+    """Of a hybrid: stride at which its transformer blocks work, 16 or 32; None takes what `name` has."""
+    blocks: int | None = None
+    """Of a hybrid: number of transformer blocks; None takes what `name` has."""
+    block_width: int | None = None
+    """Of a hybrid: channels of a token, a multiple of 32; None takes what `name` has."""
     last_block: str = "kept"
     """Last block of a TinyViT: "kept" as pretrained, or "global" (official): attention over the whole map, without
     windows and without position bias."""
@@ -63,8 +75,13 @@ class ModelConfig:
         require_choice(("kept", "global"), last_block=self.last_block)
         if self.d0 != math.inf:
             require_positive(d0=self.d0)
+        require_choice((None, "dropped", "kept"), prefix_tokens=self.prefix_tokens)
+        require_choice((None, 16, 32), stem_stride=self.stem_stride)
         for size in (*(self.widths or ()), *(self.grid or ())):
             require_positive(**{"widths and grid": size})
+        for name in ("input_scale", "blocks", "block_width"):
+            if getattr(self, name) is not None:
+                require_positive(**{name: getattr(self, name)})
         require_share(dropout=self.dropout)
 
 

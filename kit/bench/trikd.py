@@ -188,7 +188,7 @@ def _splits(options: argparse.Namespace) -> dict[str, Callable]:
     for net in (method.student, method.cnn, method.vit):
         for lateral, stride in zip(net.decoder.laterals, net.encoder.strides, strict=True):
             if isinstance(lateral, FrequencySelect):
-                side = options.crop // stride
+                side = round(options.crop / stride)
                 laterals.append(lateral)
                 maps.append(torch.rand(2, lateral.attend.in_channels, side, side, requires_grad=True))
 

@@ -16,9 +16,10 @@ from timm.models.tiny_vit import TinyVitBlock
 from torch import Tensor, nn
 
 from kit.methods.trikd import TriKD
-from kit.models.encoders import Features, TinyViTEncoder, ViTEncoder
+from kit.models.encoders import Features, TinyViTEncoder
 from kit.models.frequency import FrequencySelect
 from kit.models.upsampled import ConvOfMaps, resize
+from kit.models.vit import ViTEncoder
 from kit.types import IGNORE, Batch
 
 
@@ -93,7 +94,7 @@ def _vit_encoder(self: ViTEncoder, images: Tensor, scores: bool = False) -> Feat
     table = _pop_table(self)
     maps = []
     for x, stride, reduce, smooth in zip(taken, self.strides, self.reduce, self.smooth, strict=True):
-        maps.append(smooth([reduce(x)], tuple(side // stride for side in images.shape[-2:])))
+        maps.append(smooth([reduce(x)], tuple(round(side / stride) for side in images.shape[-2:])))
     return Features(maps, table.unflatten(3, grid).unflatten(2, grid) if scores else None)
 
 

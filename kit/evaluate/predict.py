@@ -91,7 +91,7 @@ class Predictor:
 
 def fast_copy(net: Segmenter) -> nn.Module:
     """A copy of a network that answers the same up to rounding, faster, and can only be asked in eval mode."""
-    example = next(net.parameters()).new_zeros(1, 3, 2 * net.multiple, 2 * net.multiple)
+    example = net.example()
     folded = fold_batch_norm(copy.deepcopy(net).eval(), example).requires_grad_(False)
     return _ChannelsInnermost(folded) if example.device.type == "cpu" else folded
 

@@ -45,6 +45,12 @@ class Method(nn.Module, ABC):
         """Called after the optimiser's step: averaged weights and the like."""
 
 
+def trained(method: nn.Module) -> list[Segmenter]:
+    """Networks of a method of which something is trained."""
+    nets = [net for net in method.modules() if isinstance(net, Segmenter)]
+    return [net for net in nets if any(p.requires_grad for p in net.parameters())]
+
+
 def total(parts: dict[str, Tensor], weights: dict[str, float], stats: dict[str, Tensor] | None = None) -> StepOutput:
     """Weighted sum of the parts, which are logged as they are.
 

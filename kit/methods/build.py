@@ -4,7 +4,7 @@ from functools import partial
 
 from kit.config import RunConfig
 from kit.errors import KitError
-from kit.methods.base import Method
+from kit.methods.base import Method, trained
 from kit.methods.cps import CPS
 from kit.methods.distill import Distill
 from kit.methods.fixmatch import FixMatch
@@ -40,4 +40,8 @@ def build_method(cfg: RunConfig, num_classes: int, teachers: dict[str, Segmenter
         wanted = ", ".join(method.teachers) or "none"
         raise KitError(f"{cfg.method.name} wants these teachers: {wanted}; got {', '.join(given) or 'none'}")
     build = partial(build_model, num_classes=num_classes, pretrained=cfg.pretrained)
-    return method(cfg.method, cfg.student, build, **given)
+    made = method(cfg.method, cfg.student, build, **given)
+    if cfg.optim.encoder_lr == 0:
+        for net in trained(made):
+            net.encoder.freeze()
+    return made

@@ -15,6 +15,7 @@ from kit.methods.base import Build, Method
 from kit.methods.terms import Terms
 from kit.models.norm import exchanged_pass
 from kit.models.segmenter import Segmenter
+from kit.models.upsampled import resize
 from kit.types import Batch, Progress, StepOutput
 
 RAMPED = ("cps", "low", "high")
@@ -114,7 +115,10 @@ class TriKD(Method):
             valid = batch.valid if cfg.padding == "masked" else torch.ones_like(batch.valid)
             terms.add("cps", cross_pseudo([view.logits[n:] for view in (student, cnn, vit) if view], valid))
         if "low" in terms:
-            terms.add("low", share * map_mse(self.low(student.maps[0]), cnn.maps[0]))
+            mapped = self.low(student.maps[0])
+            if mapped.shape != cnn.maps[0].shape:  # views of other strides, or that resize their images
+                mapped = resize(mapped, cnn.maps[0].shape[-2:])
+            terms.add("low", share * map_mse(mapped, cnn.maps[0]))
         if "high" in terms:
             mapped = self.map_heads(student.scores)
             terms.add("high", share * attention_kl(mapped, vit.scores, cfg.high_resize, cfg.high_reduction))

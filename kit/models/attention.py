@@ -4,24 +4,42 @@ Only `q k^T` of the block that is asked for is computed again; the block itself 
 forms the table. Scores are (B, heads, h, w, h, w): the query's place on the token grid, then the key's.
 """
 
+import torch
 import torch.nn.functional as F
+from timm.layers import apply_rot_embed_cat
 from torch import Tensor, nn
 
 from kit.models.windowed import after_attention, queries_keys_values
 
 
-def vit_scores(block: nn.Module, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Scores of a timm ViT block.
+def vit_scores(block: nn.Module, tokens: Tensor, grid: tuple[int, int], turn: Tensor | None = None) -> Tensor:
+    """Scores of a timm ViT block between patches.
 
     Args:
-        block: a `timm.models.vision_transformer.Block`.
-        tokens: its input (B, h*w, C), without class tokens.
+        block: a block of `timm.models.vision_transformer` or `timm.models.eva`.
+        tokens: its input (B, P + h*w, C); scores of the first P tokens, which are no patches, are left out.
         grid: (h, w).
+        turn: rotary positions of the patches, for a block that has them.
     """
     attention = block.attn
-    qkv = attention.qkv(block.norm1(tokens)).unflatten(-1, (3, attention.num_heads, -1))
-    q, k, _ = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each (B, heads, N, head channels)
-    return _grid_scores(attention.q_norm(q), attention.k_norm(k), attention.scale, grid)
+    q, k = _queries_keys(attention, block.norm1(tokens)[:, -grid[0] * grid[1] :])  # (B, h*w, C) each
+    q, k = (x.unflatten(-1, (attention.num_heads, -1)).transpose(1, 2) for x in (q, k))
+    q, k = attention.q_norm(q), attention.k_norm(k)  # (B, heads, h*w, head channels) each
+    if turn is not None:
+        half = {"half": True} if getattr(attention, "rotate_half", False) else {}
+        q, k = (apply_rot_embed_cat(x, turn, **half) for x in (q, k))
+    return _grid_scores(q, k, attention.scale, grid)
+
+
+def _queries_keys(attention: nn.Module, x: Tensor) -> tuple[Tensor, ...]:
+    """Queries and keys, heads side by side, without the values that a block computes with them."""
+    if getattr(attention, "qkv", None) is None:
+        return attention.q_proj(x), attention.k_proj(x)
+    weight, bias = attention.qkv.weight, attention.qkv.bias
+    if getattr(attention, "q_bias", None) is not None:  # EVA keeps biases of queries and values apart; keys have none
+        bias = torch.cat([attention.q_bias, attention.k_bias, attention.v_bias])
+    both = len(weight) * 2 // 3
+    return F.linear(x, weight[:both], None if bias is None else bias[:both]).chunk(2, -1)
 
 
 def tinyvit_scores(block: nn.Module, x: Tensor) -> Tensor:

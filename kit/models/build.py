@@ -1,12 +1,17 @@
 """MODELS: name -> function returning a `Segmenter`. One function per published size; `*_demo` train on a laptop CPU."""
 
+import timm
+from timm.models.tiny_vit import TinyVit
+
 from kit.config import ModelConfig
 from kit.errors import KitError, unknown
 from kit.models.deeplab import DeepLabV3Plus, dilated_encoder
-from kit.models.encoders import TimmEncoder, TinyViTEncoder, ViTEncoder, encoder_class
+from kit.models.encoders import Encoder, TimmEncoder, TinyViTEncoder
+from kit.models.hybrid import HybridEncoder
 from kit.models.recompute import recompute_blocks
 from kit.models.segmenter import Segmenter
 from kit.models.uper import DualFrequencyUPer
+from kit.models.vit import ViTEncoder, is_vit
 
 
 def build_model(cfg: ModelConfig, num_classes: int, pretrained: bool) -> Segmenter:
@@ -16,29 +21,34 @@ def build_model(cfg: ModelConfig, num_classes: int, pretrained: bool) -> Segment
     pretrained weights that cannot be had.
     """
     family, _, timm_name = cfg.name.rpartition("/")
-    if family == "timm":
-        net = _uper(cfg, num_classes, pretrained, timm_name, (48, 96, 192, 320))
-    elif family == "deeplab":
-        net = _deeplab(cfg, num_classes, pretrained, timm_name)
+    if family in FAMILIES:
+        net = FAMILIES[family](cfg, num_classes, pretrained, timm_name)
     elif cfg.name in MODELS:
         net = MODELS[cfg.name](cfg, num_classes, pretrained)
     else:
-        raise unknown("model", cfg.name, [*MODELS, "timm/NAME", "deeplab/NAME"])
+        raise unknown("model", cfg.name, [*MODELS, *(f"{family}/NAME" for family in FAMILIES)])
     if cfg.recompute and not recompute_blocks(net.encoder):
         raise KitError(f"{cfg.name} has no blocks that could be recomputed; leave its setting 'recompute' at False")
     return net
 
 
 def _uper(cfg: ModelConfig, num_classes: int, pretrained: bool, timm_name: str,
-          widths: tuple[int, int, int, int], fused: int = 256, **sizes) -> Segmenter:  # fmt: skip
+          widths: tuple[int, int, int, int] = (48, 96, 192, 320), fused: int = 256,
+          kind: type[Encoder] | None = None, **sizes) -> Segmenter:  # fmt: skip
     """timm encoder + dual-frequency UPer decoder."""
     _refuse(cfg, ("head", "encoder"), "a DeepLabv3+")
-    kind = encoder_class(timm_name)
-    encoder = kind(timm_name, pretrained=pretrained, weights=cfg.weights, **_special(cfg, kind), **sizes)
+    kind = kind or encoder_class(timm_name)
+    encoder = kind(timm_name, pretrained=pretrained, weights=cfg.weights, **sizes | _special(cfg, kind))
+    strides = [stride / (cfg.input_scale or 1) for stride in encoder.strides]
     decoder = DualFrequencyUPer(encoder.channels, cfg.widths or widths, fused=fused, selection=cfg.selection,
-                                strides=encoder.strides, d0=cfg.d0, d0_relative=cfg.d0_relative,
+                                strides=strides, d0=cfg.d0, d0_relative=cfg.d0_relative,
                                 centre=cfg.filter_centre, path=cfg.frequency_path)  # fmt: skip
-    return Segmenter(encoder, decoder, num_classes, cfg.dropout)
+    return Segmenter(encoder, decoder, num_classes, cfg.dropout, cfg.input_scale)
+
+
+def _hybrid(cfg: ModelConfig, num_classes: int, pretrained: bool, timm_name: str, *decoder, **sizes) -> Segmenter:
+    """timm encoder with transformer blocks on its coarsest map + dual-frequency UPer decoder."""
+    return _uper(cfg, num_classes, pretrained, timm_name, *decoder, kind=HybridEncoder, **sizes)
 
 
 def _deeplab(cfg: ModelConfig, num_classes: int, pretrained: bool, timm_name: str, decoder: dict | None = None,
@@ -47,7 +57,20 @@ def _deeplab(cfg: ModelConfig, num_classes: int, pretrained: bool, timm_name: st
     _refuse(cfg, ("widths", "selection", "filter_centre", "frequency_path"), "a network with the UPer decoder")
     _special(cfg, TimmEncoder)
     encoder = dilated_encoder(timm_name, cfg.encoder, pretrained=pretrained, weights=cfg.weights, **sizes)
-    return Segmenter(encoder, DeepLabV3Plus(encoder.channels, head=cfg.head, **decoder or {}), num_classes, cfg.dropout)
+    decoder = DeepLabV3Plus(encoder.channels, head=cfg.head, **decoder or {})
+    return Segmenter(encoder, decoder, num_classes, cfg.dropout, cfg.input_scale)
+
+
+FAMILIES = {"timm": _uper, "hybrid": _hybrid, "deeplab": _deeplab}
+"""What stands before the slash of "FAMILY/NAME" -> the network around timm's NAME."""
+
+
+def encoder_class(name: str) -> type[Encoder]:
+    """Which class carries the timm network `name`."""
+    if is_vit(name):
+        return ViTEncoder
+    tiny = timm.is_model(name) and timm.model_entrypoint(name).__module__ == TinyVit.__module__
+    return TinyViTEncoder if tiny else TimmEncoder
 
 
 def _refuse(cfg: ModelConfig, names: tuple[str, ...], of: str) -> None:
@@ -58,16 +81,26 @@ def _refuse(cfg: ModelConfig, names: tuple[str, ...], of: str) -> None:
             raise KitError(f"{cfg.name} has no setting {name!r} (got {getattr(cfg, name)!r}); only {of} has")
 
 
-def _special(cfg: ModelConfig, kind: type) -> dict[str, object]:
-    """Settings that only one kind of encoder has; on any other they may not be changed."""
-    default, chosen = ModelConfig(), {}
-    for name, of in (("last_block", TinyViTEncoder), ("pyramid", ViTEncoder), ("grid", ViTEncoder)):
-        value = getattr(cfg, name)
-        if kind is of:
-            chosen[name] = value
-        elif value != getattr(default, name):
-            raise KitError(f"{cfg.name} has no setting {name!r} (got {value!r}); only a {of.__name__} has")
-    return chosen
+LIGHT = (16, 32, 64, 96), 128
+"""Widths of a UPer decoder, and of its result, for encoders of 24 to 320 channels."""
+
+_LIGHT_DEEPLAB = {"width": 128, "low": 24}
+"""Of a DeepLabv3+ decoder, likewise."""
+
+OWN = {
+    TinyViTEncoder: ("last_block",),
+    ViTEncoder: ("pyramid", "grid", "prefix_tokens"),
+    HybridEncoder: ("stem_stride", "blocks", "block_width"),
+}
+"""Settings that only one kind of encoder has."""
+
+
+def _special(cfg: ModelConfig, kind: type[Encoder]) -> dict[str, object]:
+    """The settings of a kind of encoder that are set; on any other they may not be changed."""
+    for other, names in OWN.items():
+        if other is not kind:
+            _refuse(cfg, names, f"a {other.__name__}")
+    return {name: value for name in OWN.get(kind, ()) if (value := getattr(cfg, name)) is not None}
 
 
 def tinyvit_5m(cfg, num_classes, pretrained):
@@ -93,6 +126,32 @@ def resnet101(cfg, num_classes, pretrained):
 def deit_b(cfg, num_classes, pretrained):
     """TriKD's transformer view: DeiT-B, distilled, 384."""
     return _uper(cfg, num_classes, pretrained, "deit_base_distilled_patch16_384", (48, 96, 192, 256))
+
+
+def efficientnet_lite0(cfg, num_classes, pretrained):
+    """A light student with ImageNet weights from an installed package: EfficientNet-Lite0 (Tan and Le 2019)."""
+    return _uper(cfg, num_classes, pretrained, "tf_efficientnet_lite0", *LIGHT)
+
+
+def efficientnet_lite1(cfg, num_classes, pretrained):
+    """Likewise, of EfficientNet-Lite1."""
+    return _uper(cfg, num_classes, pretrained, "tf_efficientnet_lite1", *LIGHT)
+
+
+def efficientnet_lite2(cfg, num_classes, pretrained):
+    """Likewise, of EfficientNet-Lite2."""
+    return _uper(cfg, num_classes, pretrained, "tf_efficientnet_lite2", *LIGHT)
+
+
+def hybrid_lite0(cfg, num_classes, pretrained):
+    """A light student with attention: two narrow transformer blocks on EfficientNet-Lite0."""
+    return _hybrid(cfg, num_classes, pretrained, "tf_efficientnet_lite0", *LIGHT, blocks=2, block_width=192)
+
+
+def hybrid_lite1(cfg, num_classes, pretrained):
+    """A transformer view for a light student: six blocks at 1/16 on EfficientNet-Lite1."""
+    sizes = {"stem_stride": 16, "blocks": 6, "block_width": 256}
+    return _hybrid(cfg, num_classes, pretrained, "tf_efficientnet_lite1", *LIGHT, **sizes)
 
 
 def tinyvit_demo(cfg, num_classes, pretrained):
@@ -135,6 +194,21 @@ def deeplab_wide_resnet50(cfg, num_classes, pretrained):
     return _deeplab(cfg, num_classes, pretrained, "wide_resnet50_2")
 
 
+def deeplab_efficientnet_lite0(cfg, num_classes, pretrained):
+    """A light student with ImageNet weights from an installed package under DeepLabv3+."""
+    return _deeplab(cfg, num_classes, pretrained, "tf_efficientnet_lite0", _LIGHT_DEEPLAB)
+
+
+def deeplab_efficientnet_lite1(cfg, num_classes, pretrained):
+    """Likewise, of EfficientNet-Lite1."""
+    return _deeplab(cfg, num_classes, pretrained, "tf_efficientnet_lite1", _LIGHT_DEEPLAB)
+
+
+def deeplab_efficientnet_lite2(cfg, num_classes, pretrained):
+    """Likewise, of EfficientNet-Lite2."""
+    return _deeplab(cfg, num_classes, pretrained, "tf_efficientnet_lite2", _LIGHT_DEEPLAB)
+
+
 _SMALL = {"width": 48, "low": 16, "atrous": (1, 2, 3)}
 """Of a DeepLabv3+ decoder, for crops whose coarsest map is six pixels wide."""
 
@@ -161,7 +235,9 @@ MODELS = {
     f.__name__: f
     for f in (
         *(tinyvit_5m, tinyvit_11m, tinyvit_21m, resnet101, deit_b),
+        *(efficientnet_lite0, efficientnet_lite1, efficientnet_lite2, hybrid_lite0, hybrid_lite1),
         *(deeplab_resnet18, deeplab_mobilenetv2, deeplab_resnet101, deeplab_wide_resnet50),
+        *(deeplab_efficientnet_lite0, deeplab_efficientnet_lite1, deeplab_efficientnet_lite2),
         *(tinyvit_demo, resnet_demo, deit_demo, deeplab_demo, deeplab_deep_demo, deeplab_wide_demo),
     )
 }

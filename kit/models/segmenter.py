@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from kit.errors import KitError
-from kit.models.encoders import Features
+from kit.models.encoders import Encoder, Features
 from kit.models.upsampled import resize, shifted_resize
 from kit.types import SegOutput
 
@@ -22,15 +22,18 @@ class Segmenter(nn.Module):
     saved with the weights unless they are ImageNet's, which weights saved without them expect.
 
     Args:
-        encoder: returns `Features`, states `.channels`, `.multiple` and `.normalisation`, (mean, standard deviation).
+        encoder: see `kit.models.encoders.Encoder`.
         decoder: four maps to one, states `.out_channels`.
         num_classes: C.
         dropout: share of channels of the decoder's map dropped before the classifier.
+        input_scale: factor by which images are resized before the encoder, to the nearest size that it takes; None
+            leaves them as they are.
     """
 
-    def __init__(self, encoder: nn.Module, decoder: nn.Module, num_classes: int, dropout: float = 0.1):
+    def __init__(self, encoder: Encoder, decoder: nn.Module, num_classes: int, dropout: float = 0.1,
+                 input_scale: float | None = None):  # fmt: skip
         super().__init__()
-        self.encoder, self.decoder = encoder, decoder
+        self.encoder, self.decoder, self.input_scale = encoder, decoder, input_scale
         self.dropout = nn.Dropout2d(dropout)
         self.classify = nn.Conv2d(decoder.out_channels, num_classes, 1)
         self.num_classes = num_classes
@@ -42,21 +45,33 @@ class Segmenter(nn.Module):
 
     @property
     def multiple(self) -> int:
-        """Both sides of an image must be multiples of this."""
-        return self.encoder.multiple
+        """Both sides of an image must be multiples of this; 1 for a network that resizes its images itself."""
+        return 1 if self.input_scale else self.encoder.multiple
+
+    def example(self) -> Tensor:
+        """An image of zeros that it takes, (1, 3, h, w), on its device."""
+        side = 2 * self.encoder.multiple
+        return next(self.parameters()).new_zeros(1, 3, side, side)
 
     def check_size(self, height: int, width: int) -> None:
         """Raise KitError unless the network takes images of this size."""
         m = self.multiple
         if height % m or width % m:
             near = " x ".join(str(max(m, math.ceil(side / m) * m)) for side in (height, width))
-            raise KitError(f"{height} x {width} does not fit the encoder: sides must be multiples of {m}; try {near}")
+            raise KitError(
+                f"{height} x {width} does not fit the encoder: sides must be multiples of {m}; try {near}, or let the "
+                "network resize its images (its setting input_scale)"
+            )
 
     def encode(self, images: Tensor, scores: bool | str = False) -> Features:
         """(B, 3, H, W) in 0..1 -> maps and, if wanted, attention scores; without their gradient for
         scores="detached"."""
         self.check_size(*images.shape[-2:])
-        return self.encoder((images - self.mean) / self.std, scores)
+        images = (images - self.mean) / self.std
+        if self.input_scale:
+            m = self.encoder.multiple
+            images = resize(images, tuple(max(1, round(n * self.input_scale / m)) * m for n in images.shape[-2:]))
+        return self.encoder(images, scores)
 
     def decode(self, maps: list[Tensor], size: tuple[int, int]) -> Tensor:
         """Maps -> logits (B, C, *size)."""

@@ -66,7 +66,7 @@ class Frozen(nn.Module):
         self.net = net.requires_grad_(False)
         self.train(official)
         if fused:
-            fold_batch_norm(net, next(net.parameters()).new_zeros(1, 3, 2 * net.multiple, 2 * net.multiple))
+            fold_batch_norm(net, net.example())
             net.requires_grad_(False).to(memory_format=torch.channels_last)
         self.register_load_state_dict_pre_hook(_keep_weights)
 

@@ -26,7 +26,7 @@ from kit.train.finite import WATCHED, Guard, non_finite
 from kit.train.judge import judge
 from kit.train.logbook import Logbook
 from kit.train.memory import out_of_memory
-from kit.train.optim import make_optimizer, set_lr, share_of_a_step
+from kit.train.optim import base_lr, make_optimizer, set_lr, share_of_a_step
 from kit.train.pictures import val_pictures
 from kit.train.prepare import Parts, prepare
 from kit.train.progress import Reporter
@@ -227,7 +227,7 @@ class Run:
         """One line with the means since the last one."""
         self.look(done)
         self.tick()
-        rate = self.optimizer.param_groups[0]["lr"]
+        rate = base_lr(self.cfg.optim, done - 1, self.cfg.train.steps)
         self.log.train_line(done, self.cfg.train.steps, self.tally, self.world, rate, self.parts.spec, self.reporter)
 
     def tick(self) -> None:

@@ -5,6 +5,7 @@ from torch import nn
 
 from kit.config import OptimConfig, RunConfig
 from kit.errors import unknown
+from kit.methods.base import trained
 
 
 def poly_lr(step: int, total: int, power: float = 0.9, warmup: int = 0) -> float:
@@ -23,9 +24,8 @@ def make_optimizer(cfg: OptimConfig, method: nn.Module, fused: bool = False) -> 
         fused: one kernel for all parameters, which can be told on the device to leave them alone (`kit.train.finite`);
             the networks must be where they are trained.
 
-    Groups: encoders and the rest (whose rate is multiplied by `decoder_lr`), with and without weight decay, and those
-    of the networks in `cfg.constant` apart. A group's "scale" is its factor on the base rate, and "constant" says
-    that it stays there.
+    Groups: parameters of one rate (`rates`), with and without weight decay, and those of the networks in `cfg.constant`
+    apart. A group's "scale" is its factor on the base rate, and "constant" says that it stays there.
 
     Raises: KitError if `cfg.constant` names what the method does not have.
     """
@@ -33,9 +33,10 @@ def make_optimizer(cfg: OptimConfig, method: nn.Module, fused: bool = False) -> 
         if not isinstance(getattr(method, net, None), nn.Module):
             raise unknown("network in optim.constant", net, [name for name, _ in method.named_children()])
     groups: dict[tuple[float, float, bool], list[nn.Parameter]] = {}
+    scales = rates(cfg, method)
     for name, parameter in method.named_parameters():
         if parameter.requires_grad:
-            scale = 1.0 if ".encoder." in name else cfg.decoder_lr
+            scale = scales.get(parameter, cfg.decoder_lr)
             decay = cfg.weight_decay if parameter.ndim > 1 or cfg.decay_all else 0.0
             groups.setdefault((scale, decay, name.split(".")[0] in cfg.constant), []).append(parameter)
     listed = [
@@ -52,11 +53,25 @@ def make_optimizer(cfg: OptimConfig, method: nn.Module, fused: bool = False) -> 
     return optimizer
 
 
+def rates(cfg: OptimConfig, method: nn.Module) -> dict[nn.Parameter, float]:
+    """Pretrained parameters -> factor on the base rate: `encoder_lr`, less `layer_decay` once for every layer above."""
+    factors = {}
+    for net in trained(method):
+        for above, layer in enumerate(reversed(net.encoder.layers())):
+            factors |= dict.fromkeys(layer, cfg.encoder_lr * cfg.layer_decay**above)
+    return factors
+
+
+def base_lr(cfg: OptimConfig, step: int, total: int) -> float:
+    """The rate at `step` of what has factor 1 and is not constant."""
+    return cfg.lr * poly_lr(max(step - cfg.lag, 0), total, cfg.power, cfg.warmup)
+
+
 def set_lr(optimizer: torch.optim.Optimizer, cfg: OptimConfig, step: int, total: int) -> None:
-    """Give every group its rate for `step`: base rate, times `poly_lr` unless it is constant, times its scale."""
-    curve = poly_lr(max(step - cfg.lag, 0), total, cfg.power, cfg.warmup)
+    """Give every group its rate for `step`: `base_lr`, or `cfg.lr` if it is constant, times its scale."""
+    rate = base_lr(cfg, step, total)
     for group in optimizer.param_groups:
-        group["lr"] = cfg.lr * group["scale"] * (1.0 if group["constant"] else curve)
+        group["lr"] = group["scale"] * (cfg.lr if group["constant"] else rate)
 
 
 def share_of_a_step(cfg: RunConfig) -> str | None:

@@ -5,9 +5,10 @@ import torch
 from kit.config import ModelConfig
 from kit.errors import KitError
 from kit.models.attention import tinyvit_scores, vit_scores
-from kit.models.build import MODELS, build_model
-from kit.models.encoders import TimmEncoder, _regrid, encoder_class
+from kit.models.build import MODELS, build_model, encoder_class
+from kit.models.encoders import TimmEncoder
 from kit.models.norm import synchronised
+from kit.models.vit import regrid
 from kit.models.wrappers import Averaged
 
 SMALL = [name for name in MODELS if name.endswith("_demo")]
@@ -111,7 +112,7 @@ def test_positions_are_kept_at_the_grid_that_is_asked_for():
     flat = build_model(ModelConfig(name="deit_demo"), 3, False).eval()
     with torch.no_grad():
         flat.encoder.pos_embed.copy_(torch.arange(14.0).repeat_interleave(14)[None, :, None])  # a slope down the grid
-    resized = _regrid(flat.encoder.pos_embed, (14, 14), (3, 5))[0, :, 0].reshape(3, 5)
+    resized = regrid(flat.encoder.pos_embed, (14, 14), (3, 5))[0, :, 0].reshape(3, 5)
     torch.testing.assert_close(resized, torch.tensor([0.0, 6.5, 13.0])[:, None].expand(3, 5))
 
 
