@@ -42,7 +42,7 @@ class ModelConfig:
     """Token grid (height, width) at which a ViT keeps its position embedding; None is that of the pretrained one,
     official is the crop's. It is resized to images of other sizes either way."""
     prefix_tokens: str | None = None
-    """Class, distillation and register tokens of a ViT: "dropped" before the first block (official) or "kept" through
+    """Class, distillation and register tokens of a ViT: "dropped" before the first block (as in TriKD) or "kept" through
     all blocks, as DINOv2 and DINOv3 were trained; None keeps them where there are register tokens."""
     stem_stride: int | None = None
     """Of a hybrid: stride at which its transformer blocks work, 16 or 32; None takes what `name` has."""

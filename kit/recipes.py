@@ -23,13 +23,14 @@ from kit.config import (
 )
 from kit.errors import KitError, unknown
 from kit.fields import replace_fields
+from kit.light_recipes import camvid, demo, folder
 from kit.mgd_recipes import MGD_RECIPES, published_methods, published_protocol, small_methods
 
 
-def demo(method: str) -> RunConfig:
-    """Drawn street scenes, three small networks from random weights, a few minutes on two CPU cores."""
+def tiny(method: str) -> RunConfig:
+    """Drawn street scenes and the smallest networks, from random weights: for trying the machinery, and for tests."""
     return RunConfig(
-        recipe="demo",
+        recipe="tiny",
         method=_small_method(method),
         student=_small("tinyvit_demo"),
         pretrained=False,
@@ -40,45 +41,26 @@ def demo(method: str) -> RunConfig:
         train=TrainConfig(steps=300, log_every=10, eval_every=100, checkpoint_every=50, ema_decay=0.98,
                           keep_views=True),
         evaluate=EvalConfig(batch=4),
-        run_dir=f"runs/demo/{method}",
+        run_dir=f"runs/tiny/{method}",
     )  # fmt: skip
 
 
 def study(method: str) -> RunConfig:
-    """The demo's setting with a budget that lets networks from random weights converge further."""
+    """`tiny` with a budget that lets networks from random weights converge further."""
     return replace_fields(
-        demo(method),
+        tiny(method),
         {"recipe": "study", "train.steps": 900, "train.eval_every": 0, "train.checkpoint_every": 100,
          "train.ema_decay": 0.99,
          "run_dir": f"runs/study/{method}"},
     )  # fmt: skip
 
 
-def camvid(method: str) -> RunConfig:
-    """CamVid at a third of its size with the demo's networks, for a CPU; judged at full size."""
+def tiny_official(method: str) -> RunConfig:
+    """`tiny` with every switch as TriKD's authors have it."""
     return replace_fields(
-        demo(method),
-        {"recipe": "camvid", "data.dataset": "camvid", "data.root": "data/camvid", "data.split": "1_8",
-         "data.base_size": (120, 160), "train.steps": 600, "train.eval_every": 200,
-         "run_dir": f"runs/camvid/{method}"},
-    )  # fmt: skip
-
-
-def folder(method: str) -> RunConfig:
-    """One's own images in the layout of `kit.data.catalog.folder_spec`; whatever has a mask is labelled."""
-    return replace_fields(
-        camvid(method),
-        {"recipe": "folder", "data.dataset": "folder", "data.root": "data/mine", "data.split": "masks",
-         "run_dir": f"runs/folder/{method}"},
-    )  # fmt: skip
-
-
-def demo_official(method: str) -> RunConfig:
-    """The demo with every switch as TriKD's authors have it."""
-    return replace_fields(
-        demo(method),
-        {**official(method), **({"method.vit.grid": [6, 6]} if method == "trikd" else {}), "recipe": "demo_official",
-         "run_dir": f"runs/demo_official/{method}"},
+        tiny(method),
+        {**official(method), **({"method.vit.grid": [6, 6]} if method == "trikd" else {}), "recipe": "tiny_official",
+         "run_dir": f"runs/tiny_official/{method}"},
     )  # fmt: skip
 
 
@@ -144,8 +126,8 @@ def _small(name: str) -> ModelConfig:
 
 
 def _small_method(name: str) -> MethodConfig:
-    """Settings of a method at demo size; see `small_methods` for all but these two. TriKD's weights are the published
-    ones, and it rises like the others."""
+    """Settings of a method for the smallest networks; see `small_methods` for all but these two. TriKD's weights are
+    the published ones, with the others' ramp."""
     settings = {
         "supervised": SupervisedConfig(ohem_min_kept=28_000),
         **small_methods(ohem_min_kept=28_000),
@@ -160,7 +142,7 @@ def _small_method(name: str) -> MethodConfig:
 SIZES, SHARES = ("11m", "21m"), ("1_16", "1_8", "1_4", "1_2")
 
 RECIPES = (
-    {f.__name__: f for f in (demo, demo_official, study, camvid, folder)}
+    {f.__name__: f for f in (demo, camvid, folder, tiny, tiny_official, study)}
     | {
         f"{f.__name__}_{size}_{share}": partial(f, size, share)
         for f in (trikd_cityscapes, trikd_official_cityscapes, trikd_voc)

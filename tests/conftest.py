@@ -33,6 +33,6 @@ def tiny(scenes, tmp_path):
         parameters = {"steps": 4, "split": "1_2"} | here | parameters
         small = {"data.crop": (64, 64), "data.labelled": 2, "data.unlabelled": 2, "train.log_every": 2,
                  "train.checkpoint_every": 2, "data.cache_dir": str(tmp_path / "cache")}  # fmt: skip
-        return configure(method=method, recipe="demo", overrides=small | (overrides or {}), **parameters)
+        return configure(method=method, recipe="tiny", overrides=small | (overrides or {}), **parameters)
 
     return config

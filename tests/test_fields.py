@@ -67,7 +67,7 @@ def test_short_names_are_fields():
 )
 def test_wrong_settings_are_refused_with_the_way_out(changes, message):
     with pytest.raises(KitError, match=message.replace("(", r"\(")):
-        replace_fields(RECIPES["demo"]("trikd"), changes)
+        replace_fields(RECIPES["tiny"]("trikd"), changes)
 
 
 def test_unknown_names_are_refused_with_choices():
@@ -101,5 +101,5 @@ def test_the_recipe_follows_the_data_set():
 
 
 def test_differences_are_named():
-    a = RECIPES["demo"]("cps")
+    a = RECIPES["tiny"]("cps")
     assert differences(a, replace_fields(a, {"seed": 3, "method.ramp": 0.1})) == ["method.ramp", "seed"]

@@ -8,7 +8,7 @@ from kit.config import ModelConfig, OptimConfig, RunConfig, TriKDConfig
 from kit.errors import KitError
 from kit.fields import differences, replace_fields
 from kit.methods.build import build_method
-from kit.recipes import RECIPES, configure, demo, trikd_cityscapes, trikd_official_cityscapes, trikd_voc
+from kit.recipes import RECIPES, configure, tiny, trikd_cityscapes, trikd_official_cityscapes, trikd_voc
 
 
 def test_steps_are_the_published_epochs_over_the_unlabelled_list():
@@ -43,7 +43,7 @@ def test_a_published_setting_by_name_with_one_change():
 
 
 def test_recipes_of_other_methods_keep_what_concerns_the_student():
-    cfg = RECIPES["demo_official"]("cps")
+    cfg = RECIPES["tiny_official"]("cps")
     assert cfg.student.last_block == "global" and cfg.optim.constant == ()
 
 
@@ -64,7 +64,7 @@ def test_every_switch_that_speaks_of_the_official_code_is_in_the_table():
 def test_every_row_of_an_ablation_can_be_built_and_is_another_run(row):
     overrides = ABLATIONS[row]
     small = {**overrides, **({"method.vit.grid": [6, 6]} if "method.vit.grid" in overrides else {})}
-    base = demo("trikd")
+    base = tiny("trikd")
     cfg = replace_fields(base, small)
     same = row in ("full", "official_vit_cross_entropy")
     assert (cfg == base) == same

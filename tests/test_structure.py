@@ -35,7 +35,7 @@ PART_OF = {
     "types": "leaves", "lock": "leaves", "errors": "leaves", "checks": "leaves", "paths": "leaves", "storage": "leaves",
     "console": "leaves", "pages": "leaves", "_torchvision": "leaves", "config": "config",
     "method_config": "config", "baseline_config": "config", "fields": "config", "results": "results",
-    "recipes": "recipes", "ablations": "recipes", "mgd_recipes": "recipes",
+    "recipes": "recipes", "ablations": "recipes", "light_recipes": "recipes", "mgd_recipes": "recipes",
     "notebook": "tools", "report": "tools", "collect": "results", "teachers": "train",
     "demo": "top", "study": "top", "commands": "top", "__main__": "top", "": "top",
 }  # fmt: skip

@@ -98,12 +98,12 @@ def _switches(part: str, options: argparse.Namespace) -> str:
     """What a part was run with, in words."""
     if part == "ohem":
         return f"threshold {OHEM_THRESHOLD}, {_kept(options.crop)} pixels kept at least"
-    recipe = "demo" if options.size == "demo" else RECIPES[options.recipe]
+    recipe = "tiny" if options.size == "demo" else RECIPES[options.recipe]
     return f"{recipe}, filter {_filter_centre(options)}" if part == "split" else recipe
 
 
 def _filter_centre(options: argparse.Namespace) -> str:
-    recipe = "demo" if options.size == "demo" else f"{RECIPES[options.recipe]}_{options.size}_1_8"
+    recipe = "tiny" if options.size == "demo" else f"{RECIPES[options.recipe]}_{options.size}_1_8"
     return configure("trikd", recipe, {"pretrained": False}).student.filter_centre
 
 
@@ -116,7 +116,7 @@ def make_method(options: argparse.Namespace, side: str = "plain") -> nn.Module:
     """The method with random weights, in train mode but for batch norm and everything that drops."""
     overrides = {"pretrained": False, **(RECOMPUTED if side == "recomputed" else {})}
     if options.size == "demo":
-        recipe, overrides = "demo", overrides | {"method.ohem_min_kept": options.crop**2 // 2, "method.ramp": 0.0}
+        recipe, overrides = "tiny", overrides | {"method.ohem_min_kept": options.crop**2 // 2, "method.ramp": 0.0}
     else:
         recipe = f"{RECIPES[options.recipe]}_{options.size}_1_8"
     torch.manual_seed(0)

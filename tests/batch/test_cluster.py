@@ -41,7 +41,7 @@ def _processes(task: int) -> list[psutil.Process]:
 
 @pytest.mark.slow
 def test_jobs_that_are_killed_or_preempted_end_like_one_that_was_not(queue, scenes, tmp_path):
-    parameters = {"method": "supervised", "data_root": str(scenes), "split": "1_2", "steps": 80}
+    parameters = {"method": "supervised", "recipe": "tiny", "data_root": str(scenes), "split": "1_2", "steps": 80}
     rows = {"killed": parameters | {"overrides": SMALL},
             "preempted": parameters | {"overrides": SMALL | {"train.checkpoint_every": 2}},  # the same weights
             "mistaken": parameters | {"split": "1_x"}}  # fmt: skip

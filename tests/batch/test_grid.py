@@ -90,7 +90,7 @@ def test_ready_made_grids_hold_what_they_are_for():
 
 
 def test_teachers_come_first_and_are_asked_for_as_the_runs_want_them():
-    grid = read_grid({"out": "runs/x", "methods": ["mgd", "distill", "cps"], "parameters": {"recipe": "demo"}})
+    grid = read_grid({"out": "runs/x", "methods": ["mgd", "distill", "cps"], "parameters": {"recipe": "tiny"}})
     teachers = teacher_runs(grid, grid.runs())
     assert len(teachers) == 2  # shared by mgd and distill
     cfg = asked(grid.runs()[0].cell)

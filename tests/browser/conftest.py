@@ -15,7 +15,7 @@ def finished(scenes, tmp_path_factory):
     for folder in folders:
         overrides = {"data.crop": (64, 64), "data.base_size": None, "data.labelled": 2, "data.unlabelled": 2,
                      "data.cache": False, "train.log_every": 1}  # fmt: skip
-        kit.fit(kit.configure(method=folder.name, recipe="demo", steps=6, eval_every=3, split="1_2",
+        kit.fit(kit.configure(method=folder.name, recipe="tiny", steps=6, eval_every=3, split="1_2",
                               overrides=overrides, data_root=str(scenes), run_dir=str(folder)))  # fmt: skip
     return folders
 

@@ -13,7 +13,7 @@ SPEC = DATASETS["camvid"]
 
 
 def student(**overrides):
-    cfg = configure("supervised", dataset="camvid", overrides={"data.base_size": None, **overrides})
+    cfg = configure("supervised", "tiny", dataset="camvid", overrides={"data.base_size": None, **overrides})
     net = build_model(cfg.student, SPEC.num_classes, pretrained=False)
     return Student(net, list(SPEC.classes), [list(c) for c in SPEC.palette], cfg)
 

@@ -24,7 +24,7 @@ def runs(scenes, tmp_path_factory):
     small = {"data.crop": (64, 64), "data.base_size": None, "data.labelled": 2, "data.unlabelled": 2,
              "data.cache": False, "train.log_every": 1}  # fmt: skip
     for method in ("supervised", "trikd"):
-        kit.fit(kit.configure(method=method, recipe="demo", steps=2, eval_every=1, split="1_2", overrides=small,
+        kit.fit(kit.configure(method=method, recipe="tiny", steps=2, eval_every=1, split="1_2", overrides=small,
                               data_root=str(scenes), run_dir=str(out / method)))  # fmt: skip
     return [str(out / "supervised"), str(out / "trikd")]
 

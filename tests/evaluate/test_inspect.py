@@ -16,7 +16,7 @@ SPEC = DATASETS["camvid"]
 
 def student(selection="frequency", relative=True, base_size=None):
     overrides = {"student.selection": selection, "student.d0_relative": relative, "data.base_size": base_size}
-    cfg = configure("supervised", dataset="camvid", overrides=overrides)
+    cfg = configure("supervised", "tiny", dataset="camvid", overrides=overrides)
     torch.manual_seed(0)
     net = build_model(cfg.student, SPEC.num_classes, pretrained=False)
     return Student(net, list(SPEC.classes), [list(colour) for colour in SPEC.palette], cfg)

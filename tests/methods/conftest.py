@@ -35,7 +35,7 @@ def make():
     """Function (name, **changed fields) -> Method of the demo's size, without ramp, with untrained teachers."""
 
     def build(name, **changes):
-        cfg = configure(method=name, recipe="demo", overrides={"method.ramp": 0.0} if name != "supervised" else None)
+        cfg = configure(method=name, recipe="tiny", overrides={"method.ramp": 0.0} if name != "supervised" else None)
         cfg = replace_fields(cfg, changes)
         teachers = {
             which: build_model(ModelConfig(name=f"deeplab_{which}_demo", dropout=0.0), CLASSES, pretrained=False)

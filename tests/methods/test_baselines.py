@@ -181,7 +181,7 @@ def test_cps_passes_differ_in_batch_norm_alone(make, batch, at):
 
 @pytest.mark.parametrize("name", SEMI)
 def test_settings_are_refused_where_they_make_no_sense(name):
-    cfg = configure(method=name)
+    cfg = configure(method=name, recipe="tiny")
     wrong = {
         "mean_teacher": ("view", "blue"),
         "cps": ("overlap", "xor"),

@@ -160,6 +160,6 @@ def test_the_student_may_be_shown_unmixed_images_for_its_averages(make, batch, a
 
 def test_other_teachers_than_wanted_are_refused():
     with pytest.raises(KitError, match="mgd wants these teachers: deep, wide; got none"):
-        build_method(configure(method="mgd"), 3)
+        build_method(configure(method="mgd", recipe="tiny"), 3)
     with pytest.raises(KitError, match="cps wants these teachers: none; got deep"):
-        build_method(configure(method="cps"), 3, {"deep": torch.nn.Identity()})
+        build_method(configure(method="cps", recipe="tiny"), 3, {"deep": torch.nn.Identity()})

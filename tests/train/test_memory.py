@@ -11,7 +11,7 @@ from kit.train.prepare import prepare
 
 def demo(method="cps", **overrides):
     small = {"data.crop": (64, 64), "data.labelled": 4, "data.unlabelled": 4, "train.precision": "fp32"}
-    return configure(method=method, overrides={**small, **overrides})
+    return configure(method=method, recipe="tiny", overrides={**small, **overrides})
 
 
 def test_what_autograd_keeps_is_what_a_real_step_keeps(tiny):

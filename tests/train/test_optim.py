@@ -20,7 +20,7 @@ def test_the_schedule_by_hand():
 
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
 def test_every_parameter_is_in_one_group_and_norms_do_not_decay(name):
-    method = build_method(configure(method="trikd"), 3)
+    method = build_method(configure(method="trikd", recipe="tiny"), 3)
     cfg = OptimConfig(name=name, lr=0.1, decoder_lr=10.0, weight_decay=0.3)
     optimizer = make_optimizer(cfg, method)
     listed = [p for group in optimizer.param_groups for p in group["params"]]
@@ -35,7 +35,7 @@ def test_every_parameter_is_in_one_group_and_norms_do_not_decay(name):
 
 
 def test_pretrained_layers_learn_the_slower_the_nearer_to_the_image():
-    method = build_method(configure(method="trikd"), 3)
+    method = build_method(configure(method="trikd", recipe="tiny"), 3)
     cfg = OptimConfig(lr=1.0, encoder_lr=0.5, layer_decay=0.1, decoder_lr=2.0)
     where = {id(p): group["lr"] for group in make_optimizer(cfg, method).param_groups for p in group["params"]}
 
@@ -62,7 +62,7 @@ def rates(cfg, method, step):
 
 
 def test_a_rate_may_come_late_or_stay_constant():
-    method = build_method(configure(method="trikd"), 3)
+    method = build_method(configure(method="trikd", recipe="tiny"), 3)
     cfg = OptimConfig(lr=0.1, lag=1)
     assert rates(cfg, method, 0) == rates(cfg, method, 1) == [0.1] * 3
     assert rates(cfg, method, 50) == pytest.approx([0.1 * 0.51**0.9] * 3)
@@ -72,7 +72,7 @@ def test_a_rate_may_come_late_or_stay_constant():
 
 
 def test_everything_decays_if_asked():
-    method = build_method(configure(method="supervised"), 3)
+    method = build_method(configure(method="supervised", recipe="tiny"), 3)
     decays = {group["weight_decay"] for group in make_optimizer(OptimConfig(decay_all=True), method).param_groups}
     assert decays == {1e-4}
 

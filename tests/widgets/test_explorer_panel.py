@@ -22,7 +22,7 @@ def run(scenes, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "trikd"
     small = {"data.crop": (64, 64), "data.base_size": None, "data.labelled": 2, "data.unlabelled": 2,
              "data.cache": False, "train.log_every": 1}  # fmt: skip
-    kit.fit(kit.configure(method="trikd", recipe="demo", steps=2, eval_every=1, split="1_2", overrides=small,
+    kit.fit(kit.configure(method="trikd", recipe="tiny", steps=2, eval_every=1, split="1_2", overrides=small,
                           data_root=str(scenes), run_dir=str(folder)))  # fmt: skip
     return str(folder)
 
