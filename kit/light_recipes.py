@@ -72,8 +72,8 @@ def light_method(name: str, ohem_min_kept: int) -> MethodConfig:
     """Settings of a method for a light student from pretrained weights.
 
     Losses on unlabelled images rise over the first fifth of a run, in which the decoder, which is new, learns enough to
-    teach. Weights and thresholds are the published ones; TriKD's attention term's is in the unit of
-    `TriKDConfig.high_weight`.
+    teach. Weights and thresholds are the published ones; those of TriKD's low- and high-level terms are in the units of
+    `low_unit` "variance" and `high_reduction` "queries".
 
     Args:
         ohem_min_kept: as in `SupervisedConfig`, for all of them.
@@ -89,9 +89,10 @@ def light_method(name: str, ohem_min_kept: int) -> MethodConfig:
         "fixmatch": FixMatchConfig(**semi),
         "unimatch": UniMatchConfig(**semi),
         "distill": DistillConfig(**taught),
-        "trikd": TriKDConfig(cnn=_light("efficientnet_lite2"), vit=_light("hybrid_lite1"), **semi),
+        "trikd": TriKDConfig(cnn=_light("efficientnet_lite2"), vit=_light("hybrid_lite1"),
+                             low_unit="variance", **semi),
         "mgd": MGDConfig(**taught),
-    }
+    }  # fmt: skip
     if name not in settings:
         raise unknown("method", name, settings)
     return settings[name]

@@ -42,8 +42,8 @@ class ModelConfig:
     """Token grid (height, width) at which a ViT keeps its position embedding; None is that of the pretrained one,
     official is the crop's. It is resized to images of other sizes either way."""
     prefix_tokens: str | None = None
-    """Class, distillation and register tokens of a ViT: "dropped" before the first block (as in TriKD) or "kept" through
-    all blocks, as DINOv2 and DINOv3 were trained; None keeps them where there are register tokens."""
+    """Class, distillation and register tokens of a ViT: "dropped" before the first block (as in TriKD) or "kept"
+    through all blocks, as DINOv2 and DINOv3 were trained; None keeps them where there are register tokens."""
     stem_stride: int | None = None
     """Of a hybrid: stride at which its transformer blocks work, 16 or 32; None takes what `name` has."""
     blocks: int | None = None
@@ -160,6 +160,9 @@ class TriKDConfig:
     """Multiplier on the cross pseudo loss, a sum over ordered pairs of views (six of them)."""
     low_weight: float = 0.5
     """Multiplier on the low-level MSE (student's finest map against the CNN's); published: 0.5 (21M), 0.9 (11M)."""
+    low_unit: str = "map"
+    """The low-level MSE is in the unit of the "map" (published, for ResNet-101's), or in the "variance" of the CNN's
+    map, for encoders of another scale: EfficientNet-Lite's maps, which no ReLU follows, are ten times larger."""
     high_weight: float = 0.1
     """Multiplier on the attention KL, in the unit that `high_reduction` says. Published: 0.5 on a mean over every
     element of the table, which is 0.5 / (tokens of the ViT) on a mean over queries and practically nothing."""
@@ -189,6 +192,7 @@ class TriKDConfig:
             raise KitError(f'method.views must be "student" and other views, each once, got {list(self.views)}')
         for view in self.views:
             require_choice(("student", "cnn", "vit"), **{"method.views": view})
+        require_choice(("map", "variance"), low_unit=self.low_unit)
         require_choice(("queries", "elements"), high_reduction=self.high_reduction)
         require_choice(("grids", "table"), high_resize=self.high_resize)
         require_choice(("ce", "ohem"), sup_vit_loss=self.sup_vit_loss)

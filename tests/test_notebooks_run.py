@@ -25,7 +25,8 @@ def runs(scenes, tmp_path_factory):
     out = tmp_path_factory.mktemp("a folder")  # with a space
     cells = [
         Cell(TRAIN, out / f"notebooks/{method}.ipynb",
-             {"method": method, "steps": 2, "split": "1_2", "data_root": str(scenes), "run_dir": str(out / method),
+             {"method": method, "recipe": "tiny", "steps": 2, "split": "1_2", "data_root": str(scenes),
+              "run_dir": str(out / method),
               "overrides": {**SMALL, "train.log_every": 1, "train.checkpoint_every": 1}})
         for method in ("supervised", "trikd")
     ]  # fmt: skip
@@ -105,7 +106,7 @@ def test_ablate_runs_a_grid_and_reports_it(scenes, tmp_path):
     out = tmp_path / "grid"
     parameters = {
         "grid": "", "overrides": {"full": {}, "decayed": {"optim.weight_decay": 0.5}, "wrong": {"optim.rl": 1}},
-        "common": {"method": "supervised", "steps": 2, "split": "1_2", "data_root": str(scenes),
+        "common": {"method": "supervised", "recipe": "tiny", "steps": 2, "split": "1_2", "data_root": str(scenes),
                    "overrides": {**SMALL, "train.log_every": 1, "train.checkpoint_every": 1}},
         "out": str(out), "resamples": 50,
     }  # fmt: skip

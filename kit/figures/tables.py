@@ -13,6 +13,9 @@ from kit.figures.style import PAGE, group_key, looks, method_colour, method_name
 ABSENT, UNKNOWN = "absent", "–"
 """In a cell: a class that neither truth nor predictions hold, and one that this run's data set does not have."""
 
+START = {True: "pretrained", False: "random"}
+"""In a cell: the weights with which encoders began."""
+
 SHARES = ("mIoU", "IoU", "share")
 """Columns that start so hold shares in 0..1, written in percent."""
 
@@ -36,6 +39,7 @@ def rows(runs: list[dict], mixed: bool = False) -> list[dict]:
     return [
         {
             "method": method_name(run["method"]),
+            "start": START.get(run["config"].get("pretrained"), UNKNOWN),
             "mIoU last": run["last"]["miou"],
             "mIoU average": run["average"]["miou"],
             **{f"IoU {name}": run["last"]["iou"].get(name, UNKNOWN) for name in rare},

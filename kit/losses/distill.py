@@ -10,13 +10,20 @@ from kit.losses.reduce import at_least_float32, require_same_shape
 from kit.losses.tables import table_kl
 
 
-def map_mse(student: Tensor, teacher: Tensor) -> Tensor:
+def map_mse(student: Tensor, teacher: Tensor, unit: str = "map") -> Tensor:
     """Mean squared difference of two maps (B, C, H, W), over all elements (TriKD, low-level distillation).
 
-    Returns: scalar, float32 (float64 for float64 maps). Raises KitError if the shapes differ.
+    Args:
+        unit: "map", the square of what maps are in (published); or "variance", the variance of the teacher's map, so
+            that the size of the loss does not follow from the scale of an encoder's activations.
+    Returns: scalar, float32 (float64 for float64 maps); with "variance", 1 if the student gives the teacher's mean.
+    Raises: KitError if the shapes differ, or for another unit.
     """
     require_same_shape(student, teacher)
-    return F.mse_loss(at_least_float32(student), at_least_float32(teacher.detach()))
+    require_choice(("map", "variance"), unit=unit)
+    teacher = at_least_float32(teacher.detach())
+    loss = F.mse_loss(at_least_float32(student), teacher)
+    return loss if unit == "map" else loss / teacher.var(correction=0).clamp(min=1e-12)
 
 
 def attention_kl(student: Tensor, teacher: Tensor, resize: str = "grids", reduction: str = "queries") -> Tensor:

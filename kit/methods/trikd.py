@@ -118,7 +118,7 @@ class TriKD(Method):
             mapped = self.low(student.maps[0])
             if mapped.shape != cnn.maps[0].shape:  # views of other strides, or that resize their images
                 mapped = resize(mapped, cnn.maps[0].shape[-2:])
-            terms.add("low", share * map_mse(mapped, cnn.maps[0]))
+            terms.add("low", share * map_mse(mapped, cnn.maps[0], self.cfg.low_unit))
         if "high" in terms:
             mapped = self.map_heads(student.scores)
             terms.add("high", share * attention_kl(mapped, vit.scores, cfg.high_resize, cfg.high_reduction))

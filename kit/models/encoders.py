@@ -107,6 +107,9 @@ class TimmEncoder(Encoder):
             sizes = {"out_indices": [i for i, stride in enumerate(offered) if stride in wanted], **sizes}
         self.net, self.origin = create(name, pretrained, weights, features_only=True, **sizes)
         self.normalisation = normalisation_of(self.net)
+        if strides and hasattr(self.net, "blocks"):  # EfficientNets and MobileNets are built and run to their end
+            last = int(self.net.feature_info.module_name()[-1].split(".")[1])
+            self.net.blocks = self.net.blocks[: last + 1]
         offered = self.net.feature_info.reduction()
         keep = [i for i, stride in enumerate(offered) if stride in wanted]
         if [offered[i] for i in keep] != wanted:

@@ -90,7 +90,7 @@ def read_package(package: Package, net: nn.Module) -> dict[str, Tensor]:
         raise KitError(f"{path} is not the file that {package.pip} has (its sha256 differs); install the package again")
     state = rename(torch.load(path, map_location="cpu", weights_only=True), [len(stage) for stage in net.blocks])
     try:
-        net.load_state_dict(state, strict=True)
+        net.load_state_dict(state, strict=True, assign=True)
     except RuntimeError as error:
         raise KitError(f"{path} does not fit timm's network: {error}") from error
     return state

@@ -73,7 +73,9 @@ def create(name: str, pretrained: bool, weights: str | None, **options) -> tuple
     if weights != PACKAGE and (path := cached_file(name)) is not None:
         return _from_file(name, path, options), Origin(network, "cache", _address(name), sha256(path))
     if weights != HUB and (package := find_package(network)) is not None:
-        state = read_package(package, timm.create_model(name, pretrained=False))
+        with torch.device("meta"):  # its names and shapes are enough
+            whole = timm.create_model(name, pretrained=False)
+        state = read_package(package, whole)
         net = _load(name, {"state_dict": state}, str(package.path), options)
         return net, Origin(network, "package", package.label, package.sha256)
     if weights == PACKAGE:

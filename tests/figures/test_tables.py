@@ -11,7 +11,7 @@ def run(method="trikd", seed=0, miou=0.5, split="a", name="camvid", **changes):
         "method": method,
         "seed": seed,
         "path": f"runs/{method}_{seed}",
-        "config": {"seed": seed, "run_dir": f"runs/{method}_{seed}"},
+        "config": {"pretrained": method != "supervised", "seed": seed, "run_dir": f"runs/{method}_{seed}"},
         "dataset": {"name": name, "classes": list(iou), "palette": [[0, 0, 0]] * 3, "rare": ["sign", "train"]},
         "split": {"name": f"1_8 {split}", "labelled_sha256": split, "unlabelled_sha256": split},
         "protocol": "whole image",
@@ -26,22 +26,23 @@ def run(method="trikd", seed=0, miou=0.5, split="a", name="camvid", **changes):
 def test_rows_hold_plain_values():
     (row,) = tables.rows([run()])
     assert row == {
-        "method": "TriKD", "mIoU last": 0.5, "mIoU average": 0.25, "IoU sign": 0.5, "IoU train": None,
+        "method": "TriKD", "start": "pretrained", "mIoU last": 0.5, "mIoU average": 0.25,
+        "IoU sign": 0.5, "IoU train": None,
         "student parameters": 1234567, "train seconds": 61.4, "split": "1_8 a", "seed": 0,
     }  # fmt: skip
 
 
 def test_markdown_writes_percent_and_absent():
     head, rule, line = tables.as_markdown(tables.rows([run()])).splitlines()
-    assert head.startswith("| method | mIoU last [%] | mIoU average [%] | IoU sign [%] | IoU train [%] |")
-    assert rule.startswith("| --- | ---: | ---: | ---: | ---: |")
-    assert line == "| TriKD | 50.00 | 25.00 | 50.00 | absent | 1,234,567 | 61 | 1_8 a | 0 |"
+    assert head.startswith("| method | start | mIoU last [%] | mIoU average [%] | IoU sign [%] | IoU train [%] |")
+    assert rule.startswith("| --- | --- | ---: | ---: | ---: | ---: |")
+    assert line == "| TriKD | pretrained | 50.00 | 25.00 | 50.00 | absent | 1,234,567 | 61 | 1_8 a | 0 |"
 
 
 def test_text_lines_up():
     head, rule, *lines = tables.as_text(tables.rows([run(), run("supervised", seed=3)])).splitlines()
     assert len({len(line) for line in (head, rule, *lines)}) == 1
-    assert lines[1].startswith("Supervised only") and lines[1].endswith("3")
+    assert lines[1].startswith("Supervised only  random") and lines[1].endswith("3")
 
 
 @pytest.mark.parametrize(

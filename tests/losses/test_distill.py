@@ -12,6 +12,10 @@ def test_mse_by_hand_and_no_gradient_into_the_teacher():
     loss.backward()
     assert loss.item() == pytest.approx(2.5) and teacher.grad is None
     assert student.grad.flatten().tolist() == pytest.approx([1.0, 2.0])
+    assert map_mse(student, teacher, "variance").item() == pytest.approx(2.5 / 0.25)
+    assert map_mse(5 * student, 5 * teacher, "variance").item() == pytest.approx(10)  # whatever the scale
+    with pytest.raises(KitError, match="unit must be one of map, variance"):
+        map_mse(student, teacher, "std")
     with pytest.raises(KitError, match="shapes differ"):
         map_mse(torch.zeros(1, 1, 2, 2), torch.zeros(1, 2, 2, 2))
 

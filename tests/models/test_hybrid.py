@@ -44,6 +44,7 @@ def test_scores_are_those_the_last_block_softmaxes():
 def test_below_the_blocks_stands_the_network_without_its_last_stage():
     deep, cut = (HybridEncoder("resnet10t", pretrained=False, stem_stride=s) for s in (32, 16))
     assert "layer4" in deep.stem.net and "layer4" not in cut.stem.net
+    assert len(HybridEncoder("mobilenetv2_050", pretrained=False, stem_stride=16).stem.net.blocks) == 5  # of seven
     assert cut.channels == [*deep.channels[:2], 192, 192] and cut.multiple == deep.multiple == 32
 
 
