@@ -37,7 +37,7 @@ def attention(student: Student, image: np.ndarray) -> Attention:
     """
     net = student.net
     if not has_attention(student):
-        raise KitError(f"{student.config.student.name} has no attention to show; take a TinyViT or ViT")
+        raise KitError(f"{student.config.student.name} has no attention to show; take a TinyViT, a ViT or a hybrid")
     padded, covers = padded_input(student, image)
     scores = net.encode(padded, scores=True).scores[0]  # (heads, h, w, h, w)
     # One head at a time: for a large image the whole table would not fit beside itself.
