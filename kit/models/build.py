@@ -105,27 +105,27 @@ def _special(cfg: ModelConfig, kind: type[Encoder]) -> dict[str, object]:
 
 def tinyvit_5m(cfg, num_classes, pretrained):
     """TinyViT-5M; not in the paper."""
-    return _uper(cfg, num_classes, pretrained, "tiny_vit_5m_224", (48, 96, 192, 320))
+    return _uper(cfg, num_classes, pretrained, "tiny_vit_5m_224.dist_in22k_ft_in1k", (48, 96, 192, 320))
 
 
 def tinyvit_11m(cfg, num_classes, pretrained):
     """TriKD's small student, run at the crop's size."""
-    return _uper(cfg, num_classes, pretrained, "tiny_vit_11m_224", (48, 96, 192, 320))
+    return _uper(cfg, num_classes, pretrained, "tiny_vit_11m_224.dist_in22k_ft_in1k", (48, 96, 192, 320))
 
 
 def tinyvit_21m(cfg, num_classes, pretrained):
     """TriKD's student."""
-    return _uper(cfg, num_classes, pretrained, "tiny_vit_21m_512", (48, 96, 192, 320))
+    return _uper(cfg, num_classes, pretrained, "tiny_vit_21m_512.dist_in22k_ft_in1k", (48, 96, 192, 320))
 
 
 def resnet101(cfg, num_classes, pretrained):
     """TriKD's convolutional view: ResNet-101 with the deep stem, stride 32."""
-    return _uper(cfg, num_classes, pretrained, "resnet101s", (128, 256, 256, 512))
+    return _uper(cfg, num_classes, pretrained, "resnet101s.gluon_in1k", (128, 256, 256, 512))
 
 
 def deit_b(cfg, num_classes, pretrained):
     """TriKD's transformer view: DeiT-B, distilled, 384."""
-    return _uper(cfg, num_classes, pretrained, "deit_base_distilled_patch16_384", (48, 96, 192, 256))
+    return _uper(cfg, num_classes, pretrained, "deit_base_distilled_patch16_384.fb_in1k", (48, 96, 192, 256))
 
 
 def efficientnet_lite0(cfg, num_classes, pretrained):
@@ -176,22 +176,22 @@ def deit_demo(cfg, num_classes, pretrained):
 
 def deeplab_resnet18(cfg, num_classes, pretrained):
     """MGD's student: DeepLabv3+ on ResNet-18 with the deep stem."""
-    return _deeplab(cfg, num_classes, pretrained, "resnet18d")
+    return _deeplab(cfg, num_classes, pretrained, "resnet18d.ra2_in1k")
 
 
 def deeplab_mobilenetv2(cfg, num_classes, pretrained):
     """MGD's other student: DeepLabv3+ on MobileNetV2."""
-    return _deeplab(cfg, num_classes, pretrained, "mobilenetv2_100")
+    return _deeplab(cfg, num_classes, pretrained, "mobilenetv2_100.ra_in1k")
 
 
 def deeplab_resnet101(cfg, num_classes, pretrained):
     """MGD's deep teacher: DeepLabv3+ on ResNet-101 with the deep stem."""
-    return _deeplab(cfg, num_classes, pretrained, "resnet101s")
+    return _deeplab(cfg, num_classes, pretrained, "resnet101s.gluon_in1k")
 
 
 def deeplab_wide_resnet50(cfg, num_classes, pretrained):
     """MGD's wide teacher, "wide ResNet-34" to its authors: DeepLabv3+ on the 3, 4, 6, 3 bottlenecks of width 128."""
-    return _deeplab(cfg, num_classes, pretrained, "wide_resnet50_2")
+    return _deeplab(cfg, num_classes, pretrained, "wide_resnet50_2.racm_in1k")
 
 
 def deeplab_efficientnet_lite0(cfg, num_classes, pretrained):

@@ -66,7 +66,7 @@ def dilated_encoder(name: str, layout: str, *, pretrained: bool, weights: str | 
             return TimmEncoder(name, pretrained=pretrained, weights=weights, output_stride=16, **sizes)
         except (TypeError, AssertionError, NotImplementedError) as error:
             raise KitError(f"{name} cannot be had at output stride 16 ({error}); take a ResNet or MobileNet") from error
-    if name == "resnet18d":
+    if name.split(".")[0] == "resnet18d":
         encoder = _plain_resnet18(pretrained, weights, sizes)
     elif "resnet" in name:
         encoder = TimmEncoder(name, pretrained=pretrained, weights=weights, output_stride=16, **sizes)

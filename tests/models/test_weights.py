@@ -173,3 +173,32 @@ def test_weights_saved_before_networks_normalised_expect_imagenets():
 def test_an_encoder_states_its_normalisation():
     assert TimmEncoder(LITE, pretrained=False).normalisation == ((0.5,) * 3, (0.5,) * 3)
     assert TimmEncoder("resnet18", pretrained=False).normalisation == IMAGENET
+
+
+@pytest.mark.parametrize(
+    ("name", "network"),
+    [("tinyvit_5m", "tiny_vit_5m_224.dist_in22k_ft_in1k"), ("tinyvit_11m", "tiny_vit_11m_224.dist_in22k_ft_in1k"),
+     ("tinyvit_21m", "tiny_vit_21m_512.dist_in22k_ft_in1k"), ("resnet101", "resnet101s.gluon_in1k"),
+     ("deit_b", "deit_base_distilled_patch16_384.fb_in1k"), ("deeplab_resnet18", "resnet18d.ra2_in1k"),
+     ("deeplab_mobilenetv2", "mobilenetv2_100.ra_in1k"), ("deeplab_resnet101", "resnet101s.gluon_in1k"),
+     ("deeplab_wide_resnet50", "wide_resnet50_2.racm_in1k")],
+)  # fmt: skip
+def test_every_published_encoder_names_its_weights_in_full(name, network, monkeypatch):
+    wanted, make = [], timm.create_model
+
+    def record(name, pretrained=False, **options):
+        wanted.append(name)
+        return make(name, **options)
+
+    monkeypatch.setattr(timm, "create_model", record)
+    monkeypatch.setattr(weights, "cached_file", lambda _: None)
+    with torch.device("meta"):
+        net = build_model(ModelConfig(name=name), 3, pretrained=True)
+    assert wanted == [network] and network in timm.list_pretrained() and net.encoder.origin.network == network
+    assert net.encoder.origin.source == "hub" and network.split(".")[1] in net.encoder.origin.name
+
+
+def test_the_authors_weights_of_tinyvit_are_distilled_and_fine_tuned():
+    for size in ("5m_224", "11m_224", "21m_512"):
+        assert timm.get_pretrained_cfg(f"tiny_vit_{size}.dist_in22k_ft_in1k").num_classes == 1000
+    assert timm.get_pretrained_cfg("tiny_vit_11m_224").num_classes == 21841  # what the bare name means
