@@ -63,6 +63,8 @@ class DataConfig:
     """(height, width) of a training crop, in pixels after scaling."""
     scale: tuple[float, float] = (0.5, 2.0)
     """Range from which the scale of a crop is drawn uniformly."""
+    discrete_scales: tuple[float, ...] = ()
+    """Draw the scale of a crop from these instead, each as often; official for MGD: 0.5, 0.75, 1, 1.5, 1.75, 2."""
     jitter: float = 0.0
     """Strength of colour changes on labelled and weak images; 0 is none, as both papers have it."""
     labelled: int = 2
@@ -91,6 +93,8 @@ class DataConfig:
             raise KitError(f"data.crop and data.base_size are (height, width), got {self.crop} and {self.base_size}")
         if len(self.scale) != 2 or not 0 < self.scale[0] <= self.scale[1]:
             raise KitError(f"data.scale must be (low, high) with 0 < low <= high, got {self.scale}")
+        for scale in self.discrete_scales:
+            require_positive(**{"data.discrete_scales": scale})
         require_non_negative(jitter=self.jitter, workers=self.workers)
 
 

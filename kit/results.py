@@ -40,9 +40,15 @@ INCIDENTAL = {"run_dir", "data.root", "data.workers", "data.cache", "data.cache_
 """Fields that may differ when a run is continued: they change where, how fast or how safely, not what."""
 
 
+LATER = {"discrete_scales": [], "combine": "probabilities", "pad": "end", "classifier": "torch", "teacher_batch": 0,
+         "deep_lr": 0.0, "wide_lr": 0.0}  # fmt: skip
+"""Fields that were added when runs were there already, with their defaults. At its default such a field is no part of a
+run's digest, so that checkpoints and teachers of before are still found."""
+
+
 def identity(cfg: RunConfig) -> str:
     """Digest of everything that defines a run: equal for configurations that differ in INCIDENTAL fields alone."""
-    plain = to_dict(cfg)
+    plain = _without_later(to_dict(cfg))
     for name in INCIDENTAL:
         *parents, last = name.split(".")
         place = plain
@@ -50,6 +56,12 @@ def identity(cfg: RunConfig) -> str:
             place = place[parent]
         del place[last]
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def _without_later(plain: dict) -> dict:
+    """A copy without the fields in LATER that have their default."""
+    kept = {name: value for name, value in plain.items() if name not in LATER or value != LATER[name]}
+    return {name: _without_later(value) if isinstance(value, dict) else value for name, value in kept.items()}
 
 
 @dataclass(frozen=True)

@@ -57,9 +57,12 @@ def geometry(image: Image.Image, mask: Image.Image, draw: Draw, crop: int) -> tu
 def colour(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     """A strong view: colours jittered (80 %), grey (20 %), blurred (50 %), drawn as `kit.data.transforms` does it."""
     if rng.random() < 0.8:
-        for change in (tv.adjust_brightness, tv.adjust_contrast, tv.adjust_saturation):
-            image = change(image, rng.uniform(0.5, 1.5))
-        image = tv.adjust_hue(image, rng.uniform(-0.125, 0.125))
+        changes = [(change, rng.uniform(0.5, 1.5)) for change in
+                   (tv.adjust_brightness, tv.adjust_contrast, tv.adjust_saturation)]  # fmt: skip
+        changes.append((tv.adjust_hue, rng.uniform(-1, 1) * 0.25))
+        for i in rng.permutation(4):
+            change, factor = changes[i]
+            image = change(image, factor)
     if rng.random() < 0.2:
         image = image.convert("L").convert("RGB")
     if rng.random() < 0.5:

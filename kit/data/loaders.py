@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from kit.config import DataConfig
 from kit.data.files import SegFiles
 from kit.data.splits import Split
-from kit.data.transforms import draw_geometry, jitter, padding, strong_colour, unit_range
+from kit.data.transforms import Geometry, draw_geometry, jitter, padding, strong_colour, unit_range
 from kit.data.workers import InOrder
 from kit.errors import KitError
 from kit.types import IGNORE, Batch, Views
@@ -113,9 +113,12 @@ class TrainBatches(Dataset):
                 np.random.default_rng([self.seed, stream, ticket, 2]),
             )
 
+    def _geometry(self, name: str, rng: np.random.Generator) -> Geometry:
+        return draw_geometry(self.files.size(name), self.cfg.crop, self.cfg.scale, rng, self.cfg.discrete_scales)
+
     def _labelled(self, name: str, rng: np.random.Generator, image: Tensor, mask: Tensor) -> None:
         """Fill a crop's image (3, *crop) and mask (*crop)."""
-        geometry = draw_geometry(self.files.size(name), self.cfg.crop, self.cfg.scale, rng)
+        geometry = self._geometry(name, rng)
         pixels, ids = self.files.pair(name, geometry.box)
         pixels = jitter(geometry.fit(pixels, nearest=False), self.cfg.jitter, rng)
         geometry.place(pixels, image).div_(255)
@@ -124,7 +127,7 @@ class TrainBatches(Dataset):
     def _unlabelled(self, name: str, rng: np.random.Generator, weak: Tensor, strong: Tensor, valid: Tensor,
                     hidden: Tensor | None) -> None:  # fmt: skip
         """Fill a crop's weak view (3, *crop), strong views (S, 3, *crop), valid map and true mask (*crop)."""
-        geometry = draw_geometry(self.files.size(name), self.cfg.crop, self.cfg.scale, rng)
+        geometry = self._geometry(name, rng)
         if hidden is not None and name in self.files.masks:
             pixels, ids = self.files.pair(name, geometry.box)
             geometry.place(geometry.fit(ids[None], nearest=True)[0], hidden)

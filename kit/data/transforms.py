@@ -4,7 +4,9 @@ Scale, pad and crop are done as crop, scale and pad: the region that would end u
 pixels are ever resized. The distribution is the same, and padding is always to the right and below.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -51,9 +53,10 @@ class Geometry:
 
 
 def draw_geometry(size: tuple[int, int], crop: tuple[int, int], scale: tuple[float, float],
-                  rng: np.random.Generator) -> Geometry:  # fmt: skip
-    """A scale uniform in `scale`, a crop uniform among those inside the scaled image, a flip with probability 1/2."""
-    s = rng.uniform(*scale)
+                  rng: np.random.Generator, discrete: tuple[float, ...] = ()) -> Geometry:  # fmt: skip
+    """A scale uniform in `scale`, or one of `discrete` if there are any, a crop uniform among those inside the scaled
+    image, a flip with probability 1/2."""
+    s = float(rng.choice(discrete)) if discrete else rng.uniform(*scale)
     wanted = tuple(max(1, round(side / s)) for side in crop)
     region = tuple(min(full, side) for full, side in zip(size, wanted, strict=True))
     inner = tuple(
@@ -65,7 +68,8 @@ def draw_geometry(size: tuple[int, int], crop: tuple[int, int], scale: tuple[flo
 
 
 def jitter(image: Tensor, strength: float, rng: np.random.Generator) -> Tensor:
-    """Brightness, contrast, saturation (factor in 1 +- strength) and hue (+- strength/4 turns, at most 1/2).
+    """Brightness, contrast, saturation (factor in 1 +- strength) and hue (+- strength/4 turns, at most 1/2), in this
+    order. For labelled images and weak views; no paper has it.
 
     Args:
         image: uint8 (3, H, W).
@@ -73,17 +77,33 @@ def jitter(image: Tensor, strength: float, rng: np.random.Generator) -> Tensor:
     """
     if strength == 0:
         return image
+    for change in colour_changes(strength, min(0.5, strength / 4), rng):
+        image = change(image)
+    return image
+
+
+def colour_changes(strength: float, hue: float, rng: np.random.Generator) -> list[Callable[[Tensor], Tensor]]:
+    """Four drawn changes of an image uint8 (3, H, W): brightness, contrast, saturation (factor in 1 +- strength) and
+    hue (+- `hue` turns)."""
     low, high = max(0.0, 1 - strength), 1 + strength
-    image = tv.adjust_brightness(image, rng.uniform(low, high))
-    image = tv.adjust_contrast(image, rng.uniform(low, high))
-    image = tv.adjust_saturation(image, rng.uniform(low, high))
-    return tv.adjust_hue(image, rng.uniform(-1, 1) * min(0.5, strength / 4))
+    return [
+        partial(tv.adjust_brightness, brightness_factor=rng.uniform(low, high)),
+        partial(tv.adjust_contrast, contrast_factor=rng.uniform(low, high)),
+        partial(tv.adjust_saturation, saturation_factor=rng.uniform(low, high)),
+        partial(tv.adjust_hue, hue_factor=rng.uniform(-1, 1) * hue),
+    ]
 
 
 def strong_colour(image: Tensor, rng: np.random.Generator) -> Tensor:
-    """The strong view of consistency methods: jitter 0.5 (80 %), grey (20 %), Gaussian blur (50 %). uint8 (3, H, W)."""
+    """The strong view of FixMatch and UniMatch (Yang et al., CVPR 2023), uint8 (3, H, W).
+
+    Brightness, contrast, saturation (0.5..1.5) and hue (+- 0.25 turns) in random order (80 %), grey (20 %), Gaussian
+    blur of sigma 0.1..2 (50 %): the public code's values.
+    """
     if rng.random() < 0.8:
-        image = jitter(image, 0.5, rng)
+        changes = colour_changes(0.5, 0.25, rng)
+        for i in rng.permutation(len(changes)):
+            image = changes[i](image)
     if rng.random() < 0.2:
         image = tv.rgb_to_grayscale(image, num_output_channels=3)
     if rng.random() < 0.5:

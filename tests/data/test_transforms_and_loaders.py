@@ -61,6 +61,14 @@ def test_scales_and_flips_are_drawn_evenly():
     assert 0.42 < np.mean([g.flip for g in drawn]) < 0.58
 
 
+def test_scales_may_be_drawn_from_a_list():
+    sizes = (0.5, 0.75, 1.0, 1.5, 1.75, 2.0)
+    drawn = [draw_geometry((400, 400), (100, 100), (1.0, 1.0), rng(s), sizes).region[0] for s in range(600)]
+    counts = {side: drawn.count(side) for side in set(drawn)}
+    assert counts.keys() == {round(100 / s) for s in sizes}
+    assert min(counts.values()) > 60 and max(counts.values()) < 140  # 100 each, 4 standard deviations
+
+
 def scale_then_crop(size, crop, scale, rng):
     """The usual order: share of padding, and the middle of what is seen, from 0 to 1 of where it could be."""
     s = rng.uniform(*scale)
@@ -107,6 +115,33 @@ def test_colour_changes_leave_the_shape_and_can_be_switched_off():
         changed = change(rng(1))
         assert changed.shape == image.shape and changed.dtype == torch.uint8 and not torch.equal(changed, image)
         assert torch.equal(changed, change(rng(1)))
+
+
+def test_a_strong_view_changes_colours_as_published(monkeypatch):
+    """Brightness, contrast, saturation by 0.5, hue by a quarter turn, in any order; 80 %, 20 % and 50 %."""
+    image, names = torch.randint(0, 256, (3, 6, 6), dtype=torch.uint8), ("brightness", "contrast", "saturation", "hue")
+    drawn = {name: [] for name in (*names, "order", "grey", "blur")}
+    for name in names:
+
+        def record(x, _name=name, **factor):
+            drawn[_name].append(next(iter(factor.values())))
+            drawn["order"].append(_name)
+            return x
+
+        monkeypatch.setattr(tv, f"adjust_{name}", record)
+    monkeypatch.setattr(tv, "rgb_to_grayscale", lambda x, **_: drawn["grey"].append(1) or x)
+    monkeypatch.setattr("kit.data.transforms.blur", lambda x, sigma: drawn["blur"].append(sigma) or x)
+    for seed in range(2000):
+        strong_colour(image, rng(seed))
+    for name, (low, high) in zip(names, [(0.5, 1.5)] * 3 + [(-0.25, 0.25)], strict=True):
+        assert low <= min(drawn[name]) < low + 0.01 and high - 0.01 < max(drawn[name]) <= high, name
+    orders = [tuple(drawn["order"][i : i + 4]) for i in range(0, len(drawn["order"]), 4)]
+    assert len(set(orders)) == 24 and all(len(set(order)) == 4 for order in orders)
+    counts = np.array([orders.count(order) for order in set(orders)])
+    assert counts.min() > 30 and counts.max() < 110  # 67 each, 5 standard deviations
+    shares = [len(drawn[name]) / 2000 for name in ("hue", "grey", "blur")]
+    assert shares == pytest.approx([0.8, 0.2, 0.5], abs=0.04)
+    assert 0.1 <= min(drawn["blur"]) < 0.12 and 1.98 < max(drawn["blur"]) <= 2.0
 
 
 def test_images_are_floats_in_0_to_1_whole_planes_one_after_the_other():
