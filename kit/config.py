@@ -184,7 +184,7 @@ class EvalConfig:
     """How a network is judged on the val part: the protocol, what is computed at the end of a run, and how fast."""
 
     mode: str = "whole"
-    """ "whole" images, or "slide": windows over each image, flush with its edges, whose probabilities are averaged."""
+    """ "whole" images, or "slide": windows over each image, flush with its edges, whose scores are averaged."""
     window: tuple[int, int] | None = None
     """(height, width) of a window in pixels of the image as it is judged; needed by "slide"."""
     stride: tuple[int, int] | None = None
@@ -192,7 +192,13 @@ class EvalConfig:
     flip: bool = False
     """Also ask about the mirrored image, and average."""
     scales: tuple[float, ...] = (1.0,)
-    """Sizes at which each image is shown, as factors; probabilities are averaged."""
+    """Sizes at which each image is shown, as factors; scores are averaged."""
+    combine: str = "probabilities"
+    """What is averaged over windows, scales and mirrored images: "probabilities", or (official for TriKD and MGD)
+    "logits"."""
+    pad: str = "end"
+    """Where an image smaller than a window is padded: at the right and lower "end", or (official for MGD) around its
+    "centre"."""
     batch: int = 4
     """Images of equal size predicted together."""
     windows: int = 0
@@ -208,10 +214,12 @@ class EvalConfig:
 
     def __post_init__(self):
         require_choice(("whole", "slide"), **{"evaluate.mode": self.mode})
+        require_choice(("probabilities", "logits"), **{"evaluate.combine": self.combine})
+        require_choice(("end", "centre"), **{"evaluate.pad": self.pad})
         if self.mode == "slide" and self.window is None:
             raise KitError("evaluate.mode 'slide' needs evaluate.window, (height, width), most often that of data.crop")
-        if self.mode == "whole" and (self.window or self.stride):
-            raise KitError("evaluate.window and evaluate.stride belong to evaluate.mode 'slide'")
+        if self.mode == "whole" and (self.window or self.stride or self.pad != "end"):
+            raise KitError("evaluate.window, evaluate.stride and evaluate.pad belong to evaluate.mode 'slide'")
         for side in (*(self.window or ()), *(self.stride or ())):
             require_positive(**{"evaluate.window and evaluate.stride": side})
         if self.stride and any(step > side for step, side in zip(self.stride, self.window, strict=True)):

@@ -52,6 +52,7 @@ def _protocol(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stride", type=int, nargs=2, metavar=("H", "W"), help="(default: two thirds of the window)")
     parser.add_argument("--flip", action="store_true", help="ask about mirrored images as well")
     parser.add_argument("--scales", type=float, nargs="+", help="such as 0.5 1 1.5")
+    parser.add_argument("--combine", help="what is averaged: probabilities or logits (default: as the run was judged)")
 
 
 def _asked(options: argparse.Namespace, own):
@@ -61,9 +62,12 @@ def _asked(options: argparse.Namespace, own):
         mode = options.mode or "slide"
         sliding = mode == "slide"
         changes |= {"mode": mode, "window": own.window if sliding else None, "stride": None}
+        changes |= {} if sliding else {"pad": "end"}
     for name in ("window", "stride", "scales"):
         if getattr(options, name):
             changes[name] = tuple(getattr(options, name))
+    if options.combine:
+        changes["combine"] = options.combine
     if options.flip:
         changes["flip"] = True
     if getattr(options, "limit", None):

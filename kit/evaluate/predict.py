@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from kit.config import EvalConfig
 from kit.evaluate.protocol import WHOLE, is_plain, stride_of
-from kit.evaluate.sliding import pad_images, sliding_probabilities
+from kit.evaluate.sliding import pad_images, sliding_scores
 from kit.models.fold import fold_batch_norm
 from kit.models.segmenter import Segmenter
 from kit.models.upsampled import resize
@@ -54,7 +54,8 @@ class Predictor:
 
     @torch.no_grad()
     def scores(self, images: Tensor, size: tuple[int, int]) -> Tensor:
-        """Float32 (B, C, *size), whose largest is the prediction: logits where nothing is averaged, else probabilities.
+        """Float32 (B, C, *size), whose largest is the prediction: logits where nothing is averaged, else what the
+        protocol combines.
 
         Args:
             images: float32 (B, 3, H, W) in 0..1.
@@ -73,20 +74,24 @@ class Predictor:
     def probabilities(self, images: Tensor, size: tuple[int, int]) -> Tensor:
         """Float32 (B, C, *size), summing to 1 over classes."""
         scores = self.scores(images, size)
-        return scores.softmax(1) if self.plain else scores
+        return scores.softmax(1) if self.plain or self.cfg.combine == "logits" else scores
 
     def _asked(self, images: Tensor, flip: bool, size: tuple[int, int]) -> Tensor:
-        """Probabilities of images at one scale, mirrored or not, at the size that is wanted."""
-        images = images.flip(-1) if flip else images
-        if self.cfg.mode == "whole":
-            values = predict_logits(self.net, images, size).softmax(1)
+        """Scores of images at one scale, mirrored or not, at the size that is wanted."""
+        cfg, images = self.cfg, images.flip(-1) if flip else images
+        if cfg.mode == "whole":
+            values = self._combined(predict_logits(self.net, images, size))
         else:
-            values = sliding_probabilities(self._window, images, self.cfg.window, stride_of(self.cfg), self.windows)
+            values = sliding_scores(self._window, images, cfg.window, stride_of(cfg), self.windows, cfg.pad)
             values = values if values.shape[-2:] == tuple(size) else resize(values, size)
         return values.flip(-1) if flip else values
 
     def _window(self, windows: Tensor) -> Tensor:
-        return predict_logits(self.net, windows).softmax(1)
+        return self._combined(predict_logits(self.net, windows))
+
+    def _combined(self, logits: Tensor) -> Tensor:
+        """What is averaged."""
+        return logits if self.cfg.combine == "logits" else logits.softmax(1)
 
 
 def fast_copy(net: Segmenter) -> nn.Module:

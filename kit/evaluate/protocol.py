@@ -16,7 +16,8 @@ def sentence(cfg: EvalConfig) -> str:
         (height, width), (down, right) = cfg.window, stride_of(cfg)
         shown = f"sliding windows of {height} x {width}, stride {down} x {right}"
     scales = "single scale" if cfg.scales == (1.0,) else "scales " + ", ".join(f"{scale:g}" for scale in cfg.scales)
-    averaged = "" if is_plain(cfg) else "probabilities averaged, "
+    averaged = "" if is_plain(cfg) else f"{cfg.combine} averaged, "
+    shown += ", small images centred" if cfg.pad == "centre" else ""
     return f"{shown}, {scales}, {'flip' if cfg.flip else 'no flip'}, {averaged}one confusion matrix"
 
 
@@ -28,6 +29,8 @@ def record(cfg: EvalConfig) -> dict:
         "stride": list(stride_of(cfg)) if cfg.window else None,
         "flip": cfg.flip,
         "scales": list(cfg.scales),
+        "combine": cfg.combine,
+        "pad": cfg.pad,
         "limit": cfg.limit,
         "bins": cfg.bins,
         "boundary": cfg.boundary,

@@ -19,33 +19,37 @@ def window_starts(length: int, window: int, stride: int) -> list[int]:
     return [*range(0, last, stride), last]
 
 
-def pad_images(images: Tensor, height: int, width: int) -> Tensor:
-    """Images (B, 3, h, w) in 0..1 with `kit.types.PADDING` on the right and below, (B, 3, height, width)."""
+def pad_images(images: Tensor, height: int, width: int, top: int = 0, left: int = 0) -> Tensor:
+    """Images (B, 3, h, w) in 0..1 amid `kit.types.PADDING`, (B, 3, height, width), from row `top` and column `left`
+    on."""
     h, w = images.shape[-2:]
     if (h, w) == (height, width):
         return images
     colour = images.new_tensor(PADDING)[:, None, None]
     padded = colour.expand(len(images), 3, height, width).contiguous()
-    padded[..., :h, :w] = images
+    padded[..., top : top + h, left : left + w] = images
     return padded
 
 
-def sliding_probabilities(predict: Callable[[Tensor], Tensor], images: Tensor, window: tuple[int, int],
-                          stride: tuple[int, int], batch: int = 1) -> Tensor:  # fmt: skip
-    """Class probabilities of images, averaged over the windows that show a pixel.
+def sliding_scores(predict: Callable[[Tensor], Tensor], images: Tensor, window: tuple[int, int],
+                   stride: tuple[int, int], batch: int = 1, pad: str = "end") -> Tensor:  # fmt: skip
+    """Scores of images, logits or probabilities, averaged over the windows that show a pixel.
 
     On a CPU with several threads each thread takes windows of its own: a network's small operations share badly among
     threads. Windows are added up in one order, so that numbers do not depend on which is ready first.
 
     Args:
-        predict: images (N, 3, *window) -> probabilities (N, C, *window); called from several threads at once.
-        images: float32 (B, 3, H, W) in 0..1; where a side is shorter than the window's, it is padded on the right and
-            below, which is cut off again.
+        predict: images (N, 3, *window) -> scores (N, C, *window); called from several threads at once.
+        images: float32 (B, 3, H, W) in 0..1; where a side is shorter than the window's, it is padded, and the padding
+            is cut off again.
         batch: windows predicted together.
+        pad: on the right and below, "end", or on all sides, "centre", with an odd pixel on the right and below.
     Returns: float32 (B, C, H, W).
     """
     height, width = images.shape[-2:]
-    images = pad_images(images, max(height, window[0]), max(width, window[1]))
+    full = max(height, window[0]), max(width, window[1])
+    top, left = ((full[0] - height) // 2, (full[1] - width) // 2) if pad == "centre" else (0, 0)
+    images = pad_images(images, *full, top, left)
     rows, columns = (window_starts(*axis) for axis in zip(images.shape[-2:], window, stride, strict=True))
     places = [(i, top, left) for i in range(len(images)) for top in rows for left in columns]
     groups = [places[i : i + batch] for i in range(0, len(places), batch)]
@@ -55,15 +59,15 @@ def sliding_probabilities(predict: Callable[[Tensor], Tensor], images: Tensor, w
         return predict(torch.stack([_cut(images, place, window) for place in group]))
 
     total = None
-    for group, probabilities in zip(groups, _in_turn(ask, groups, images.device), strict=True):
+    for group, scores in zip(groups, _in_turn(ask, groups, images.device), strict=True):
         if total is None:
-            total = probabilities.new_zeros(len(images), probabilities.shape[1], *images.shape[-2:])
-        for place, values in zip(group, probabilities, strict=True):
+            total = scores.new_zeros(len(images), scores.shape[1], *images.shape[-2:])
+        for place, values in zip(group, scores, strict=True):
             _cut(total, place, window).add_(values)
     seen = [_times_seen(side, starts, size) for side, starts, size in
             zip(total.shape[-2:], (rows, columns), window, strict=True)]  # fmt: skip
     total /= torch.outer(*seen).to(total)
-    return total[..., :height, :width]
+    return total[..., top : top + height, left : left + width]
 
 
 def _cut(images: Tensor, place: Place, window: tuple[int, int]) -> Tensor:

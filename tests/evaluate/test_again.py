@@ -32,6 +32,7 @@ def test_a_run_keeps_what_was_counted(finished, scenes):
         assert counts.scores(tuple(result["dataset"]["classes"]), 50).record() == result[which]
     assert 0 <= result["last"]["calibration_error"] <= 1 and result["last"]["intervals"]["resamples"] == 50
     assert result["protocol_fields"]["mode"] == "whole"
+    assert result["pretrained"]["student"]["network"] == "resnet18d.ra2_in1k"  # with its tag
     best = kit.load(folder.path, "best")
     assert best.predict(next((scenes / "leftImg8bit/val").rglob("*.png"))).shape == (64, 128)
 
@@ -53,6 +54,10 @@ def test_another_protocol_gets_files_of_its_own(finished, capsys):
     assert out.startswith("sliding windows of 64 x 64, stride 32 x 40, single scale, flip") and "2 images" in out
     record = json.loads((folder.path / "scores_last_slide_64x64_32x40_flip_first2.json").read_text())
     assert record["protocol_fields"]["stride"] == [32, 40] and record["images"] == 2
+    assert main(["evaluate", str(folder.path), *CPU, *slide, "--combine", "logits"]) == 0
+    assert "flip, logits averaged" in capsys.readouterr().out
+    record = json.loads((folder.path / "scores_last_slide_64x64_32x40_flip_logits_first2.json").read_text())
+    assert record["protocol_fields"]["combine"] == "logits"
     assert folder.scores().read_bytes() == before
 
 
