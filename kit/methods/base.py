@@ -63,15 +63,18 @@ def total(parts: dict[str, Tensor], weights: dict[str, float], stats: dict[str, 
     return StepOutput(loss, {name: value.detach() for name, value in parts.items()}, stats or {})
 
 
-def see(net: nn.Module, groups: list[Tensor], passes: str = "joint") -> list[SegOutput]:
+def see(net: nn.Module, groups: list[Tensor], passes: str = "joint", last_first: bool = False) -> list[SegOutput]:
     """Logits and features that a network makes of several groups of images, without maps and scores.
 
     Args:
         groups: (Bi, 3, H, W) each.
         passes: "joint" shows them together, so that batch norm sees one batch; "separate" one after the other.
+        last_first: separate passes begin with the last group. The group that is seen last weighs most in the running
+            averages of batch norm.
     """
     if passes == "separate":
-        return [net(images) for images in groups]
+        seen = [net(images) for images in (reversed(groups) if last_first else groups)]
+        return seen[::-1] if last_first else seen
     out, sizes = net(torch.cat(groups)), [len(images) for images in groups]
     pairs = zip(out.logits.split(sizes), out.features.split(sizes), strict=True)
     return [SegOutput(logits, [], None, features) for logits, features in pairs]

@@ -1,6 +1,7 @@
 """Cross pseudo supervision (Chen, Yuan, Zeng, Wang; CVPR 2021, arXiv 2106.01226)."""
 
 import torch
+from torch import Tensor
 
 from kit.config import CPSConfig, ModelConfig
 from kit.losses.granular import pixel_labels
@@ -26,7 +27,8 @@ class CPS(Method):
 
     Differences: with CutMix the paper's code takes the cross term on mixed unlabelled images alone, as here, from two
     loaders (`partner`) and boxes that cancel where they overlap (`overlap`), and runs labelled and unlabelled images
-    in separate passes (`passes`). It weighs padding of unlabelled crops like content.
+    in separate passes (`passes`), with CutMix the mixed images before the labelled ones and each half of the unlabelled
+    images by itself. It weighs padding of unlabelled crops like content.
     """
 
     def __init__(self, cfg: CPSConfig, student: ModelConfig, build: Build):
@@ -41,9 +43,9 @@ class CPS(Method):
             paste = french_cutmix(batch.weak, progress.rng, cfg.overlap, cfg.partner)
             seen, valid, hidden = paste(seen), paste(valid), paste(hidden)
             with torch.no_grad():
-                told = [paste(pseudo_labels(net(batch.weak).logits, batch.valid)) for net in nets]
+                told = [paste(pseudo_labels(self.unmixed(net, batch.weak), batch.valid)) for net in nets]
         (sup_a, a), (sup_b, b) = (
-            [out.logits for out in see(net, [batch.images, seen], cfg.passes)] for net in nets
+            [out.logits for out in see(net, [batch.images, seen], cfg.passes, last_first=cfg.cutmix)] for net in nets
         )  # (B, C, H, W) and (M, C, H, W) of each network
         if cfg.cutmix:
             cps = pixel_labels(a, [told[1]], valid) + pixel_labels(b, [told[0]], valid)
@@ -59,6 +61,12 @@ class CPS(Method):
         stats = pseudo_counts(told[1], batch.masks, a.shape[1], second=told[0], hidden=hidden)
         ramp = progress.ramp(cfg.ramp)
         return total(parts, {"sup": 1.0, "sup_partner": 1.0, "cps": ramp * cfg.cps_weight}, stats)
+
+    def unmixed(self, net: Segmenter, images: Tensor) -> Tensor:
+        """Logits (U, C, H, W) of the images that are to be mixed."""
+        apart = self.cfg.passes == "separate" and self.cfg.partner == "halves"
+        groups = list(images.chunk(2)) if apart else [images]
+        return torch.cat([out.logits for out in see(net, groups, self.cfg.passes)])
 
     def predictor(self) -> Segmenter:
         return self.student

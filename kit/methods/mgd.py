@@ -33,7 +33,8 @@ class MGD(Method):
     The authors' step also computes losses of the teachers and predictions of the student on images before mixing; no
     gradient follows from either, so neither is here (the latter moves batch norm averages: `unmixed_passes`). Known
     differences of their code, each a switch: sum instead of mean in the image term, boxes that cancel, a partner from a
-    second loader, padding and unlabelled pixels taught as content, separate passes, teachers in train mode.
+    second loader, padding and unlabelled pixels taught as content, separate passes (mixed images before labelled ones),
+    teachers in train mode.
     """
 
     teachers = ("deep", "wide")
@@ -60,7 +61,8 @@ class MGD(Method):
             with torch.no_grad():
                 for images in unmixed:
                     self.student(images)
-        here, there = see(self.student, [batch.images, mixed], cfg.passes)  # (B, C, H, W) and (M, C, H, W)
+        # (B, C, H, W) and (M, C, H, W); in separate passes the mixed images go first, as the authors have it
+        here, there = see(self.student, [batch.images, mixed], cfg.passes, last_first=True)
         parts = {"sup": ohem_cross_entropy(here.logits, batch.masks, cfg.ohem_threshold, cfg.ohem_min_kept)}
         if cfg.pixel_weight:
             parts["pixel"] = pixel_labels(there.logits, on_mixed, valid)

@@ -1,3 +1,4 @@
+import copy
 import math
 
 import numpy as np
@@ -177,6 +178,21 @@ def test_cps_passes_differ_in_batch_norm_alone(make, batch, at):
         step = batch(both[0], side=64)
         losses = [{k: v.item() for k, v in method(step, at(0)).parts.items()} for method in both]
         assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+@pytest.mark.parametrize("cutmix", [True, False])
+def test_separate_passes_of_cps_come_in_the_authors_order(make, batch, at, cutmix):
+    """With CutMix each half of the unlabelled images, the mixed ones, the labelled ones; else labelled ones first."""
+    switches = {"passes": "separate", "partner": "halves", "overlap": "invert", "cutmix": cutmix}
+    method = make("cps", **SMALL, **{f"method.{name}": value for name, value in switches.items()})
+    step, theirs = batch(method, side=64, unlabelled=4), copy.deepcopy(method.partner)
+    mixed = french_cutmix(step.weak, np.random.default_rng(0), "invert", "halves")(step.weak)
+    with torch.no_grad():
+        for images in (*step.weak.chunk(2), mixed, step.images) if cutmix else (step.images, step.weak):
+            theirs(images)
+    method(step, at(0))
+    for (name, mine), wanted in zip(method.partner.named_buffers(), theirs.buffers(), strict=True):
+        torch.testing.assert_close(mine, wanted, msg=name)
 
 
 @pytest.mark.parametrize("name", SEMI)

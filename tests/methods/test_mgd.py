@@ -158,6 +158,20 @@ def test_the_student_may_be_shown_unmixed_images_for_its_averages(make, batch, a
     assert any(not torch.equal(a[k], b[k]) for k in a if k.endswith("running_mean"))
 
 
+def test_separate_passes_leave_the_running_averages_of_the_authors_order(make, batch, at):
+    """Their student sees both unmixed halves, then the mixed images, then the labelled ones."""
+    method = make("mgd", **DEEPLAB, **{k: v for k, v in OFFICIAL.items() if k != "method.teacher_norm"},
+                  **{"method.fused": False})  # fmt: skip
+    step, theirs = batch(method, side=64, unlabelled=4), copy.deepcopy(method.student)
+    mixed = french_cutmix(step.weak, np.random.default_rng(0), "invert", "halves")(step.weak)
+    with torch.no_grad():
+        for images in (*step.weak.chunk(2), mixed, step.images):
+            theirs(images)
+    method(step, at(0))
+    for (name, mine), wanted in zip(method.student.named_buffers(), theirs.buffers(), strict=True):
+        torch.testing.assert_close(mine, wanted, msg=name)
+
+
 def test_other_teachers_than_wanted_are_refused():
     with pytest.raises(KitError, match="mgd wants these teachers: deep, wide; got none"):
         build_method(configure(method="mgd", recipe="tiny"), 3)
