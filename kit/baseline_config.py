@@ -62,7 +62,7 @@ class FixMatchConfig(SemiConfig):
     strong_weight: float = 0.5
     """Multiplier on the loss of the strong view."""
     threshold: float = 0.95
-    """Pseudo labels of a lower probability are not learnt."""
+    """Pseudo labels of a lower probability are not learnt; published: 0.95 (VOC), 0 (Cityscapes: all are learnt)."""
     cutmix: float = 0.5
     """Share of the strong views that get a box of another image; 0 switches CutMix off."""
     partner_pass: str = "same"
@@ -125,10 +125,17 @@ class TaughtConfig(SemiConfig):
     """Share of a teacher's run over which that weight rises linearly from 0."""
     teacher_steps: int = 0
     """Updates of a teacher that has to be trained first; 0: as many as the student's."""
+    teacher_batch: int = 0
+    """Labelled images per step of such a teacher, and unlabelled ones in proportion; 0: as many as the student's."""
+    deep_lr: float = 0.0
+    """Base rate of a deep teacher that has to be trained first; 0: the student's."""
+    wide_lr: float = 0.0
+    """Likewise, of a wide teacher."""
 
     def __post_init__(self):
         SemiConfig.__post_init__(self)
-        require_non_negative(teacher_cps_weight=self.teacher_cps_weight, teacher_steps=self.teacher_steps)
+        require_non_negative(teacher_cps_weight=self.teacher_cps_weight, teacher_steps=self.teacher_steps,
+                             teacher_batch=self.teacher_batch, deep_lr=self.deep_lr, wide_lr=self.wide_lr)  # fmt: skip
         require_share(teacher_ramp=self.teacher_ramp)
 
 

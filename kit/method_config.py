@@ -61,6 +61,9 @@ class ModelConfig:
     ResNet-18 with plain shortcuts, MobileNetV2 at output stride 32."""
     dropout: float = 0.1
     """Share of channels dropped before the classifier; official for a DeepLabv3+: 0."""
+    classifier: str = "torch"
+    """First weights of a DeepLabv3+'s classifier: "torch" (torch's default, standard deviation 0.036), or (official)
+    "kaiming" (normal, 0.088)."""
     recompute: bool = False
     """Compute activations inside the encoder's blocks again in the backward pass instead of keeping them: less memory
     for one more forward of the encoder, with the same result."""
@@ -68,6 +71,7 @@ class ModelConfig:
     def __post_init__(self):
         require_choice(("smp", "official"), head=self.head)
         require_choice(("timm", "official"), encoder=self.encoder)
+        require_choice(("torch", "kaiming"), classifier=self.classifier)
         require_choice(("frequency", "swapped", "plain"), selection=self.selection)
         require_choice(("exact", "official"), filter_centre=self.filter_centre)
         require_choice(("auto", "matmul", "fft"), frequency_path=self.frequency_path)

@@ -29,21 +29,27 @@ def with_teachers(cfg: RunConfig) -> RunConfig:
 def teacher_config(cfg: RunConfig, name: str) -> RunConfig:
     """The run that trains the teacher `name` ("deep" or "wide") of `cfg`: CPS with CutMix between two copies.
 
-    Data, optimiser and seed are the student's. Official switches of the student's CutMix and passes are kept.
+    Data, optimiser and seed are the student's, but for the batch (`teacher_batch`; OHEM keeps as many pixels per image)
+    and the rate (`deep_lr`, `wide_lr`) where they are given. Official switches of the student's CutMix and passes are
+    kept.
     """
-    wanted = cfg.method
+    wanted, labelled = cfg.method, cfg.data.labelled
+    batch = wanted.teacher_batch or labelled
     method = CPSConfig(
         cps_weight=wanted.teacher_cps_weight,
         cutmix=True,
         ramp=wanted.teacher_ramp,
         ohem_threshold=wanted.ohem_threshold,
-        ohem_min_kept=wanted.ohem_min_kept,
+        ohem_min_kept=wanted.ohem_min_kept * batch // labelled,
         **{switch: getattr(wanted, switch) for switch in ("overlap", "partner", "passes") if hasattr(wanted, switch)},
     )
     changes = {
         "method": {"name": method.name, **to_dict(RunConfig(method=method))["method"]},
         "student": to_dict(RunConfig(student=getattr(wanted, f"{name}_net")))["student"],
         "train.steps": wanted.teacher_steps or cfg.train.steps,
+        "data.labelled": batch,
+        "data.unlabelled": cfg.data.unlabelled * batch // labelled,
+        "optim.lr": getattr(wanted, f"{name}_lr") or cfg.optim.lr,
     }
     teacher = replace_fields(cfg, changes)
     folder = Path(cfg.run_dir).parent / f"teacher_{name}_{identity(teacher)[:8]}"

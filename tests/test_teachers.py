@@ -63,6 +63,19 @@ def test_what_defines_a_teacher_is_in_its_name_and_nothing_else(two_stages):
     assert teacher_config(replace_fields(cfg, {"method.teacher_steps": 9}), "deep").train.steps == 9
 
 
+def test_teachers_may_have_a_batch_and_rates_of_their_own(two_stages):
+    cfg = two_stages(overrides={"method.ohem_min_kept": 1000, "data.labelled": 4, "data.unlabelled": 8})
+    own = replace_fields(cfg, {"method.teacher_batch": 2, "method.deep_lr": 0.5, "method.wide_lr": 0.25})
+    taught = {name: (teacher_config(cfg, name), teacher_config(own, name)) for name in ("deep", "wide")}
+    for (plain, changed), rate in zip(taught.values(), (0.5, 0.25), strict=True):
+        assert (plain.data.labelled, plain.data.unlabelled, plain.method.ohem_min_kept) == (4, 8, 1000)
+        assert (changed.data.labelled, changed.data.unlabelled, changed.method.ohem_min_kept) == (2, 4, 500)
+        assert (plain.optim.lr, changed.optim.lr) == (cfg.optim.lr, rate)
+        assert plain.run_dir != changed.run_dir
+    with pytest.raises(KitError, match="deep_lr"):
+        replace_fields(cfg, {"method.deep_lr": -1.0})
+
+
 def test_missing_and_unfit_teachers_are_named_before_anything_is_written(two_stages, tiny, tmp_path):
     with pytest.raises(KitError, match=r"method.deep names no teacher; .*with_teachers"):
         kit.fit(two_stages())

@@ -36,7 +36,7 @@ def _uper(cfg: ModelConfig, num_classes: int, pretrained: bool, timm_name: str,
           widths: tuple[int, int, int, int] = (48, 96, 192, 320), fused: int = 256,
           kind: type[Encoder] | None = None, **sizes) -> Segmenter:  # fmt: skip
     """timm encoder + dual-frequency UPer decoder."""
-    _refuse(cfg, ("head", "encoder"), "a DeepLabv3+")
+    _refuse(cfg, ("head", "encoder", "classifier"), "a DeepLabv3+")
     kind = kind or encoder_class(timm_name)
     encoder = kind(timm_name, pretrained=pretrained, weights=cfg.weights, **sizes | _special(cfg, kind))
     strides = [stride / (cfg.input_scale or 1) for stride in encoder.strides]
@@ -58,7 +58,7 @@ def _deeplab(cfg: ModelConfig, num_classes: int, pretrained: bool, timm_name: st
     _special(cfg, TimmEncoder)
     encoder = dilated_encoder(timm_name, cfg.encoder, pretrained=pretrained, weights=cfg.weights, **sizes)
     decoder = DeepLabV3Plus(encoder.channels, head=cfg.head, **decoder or {})
-    return Segmenter(encoder, decoder, num_classes, cfg.dropout, cfg.input_scale)
+    return Segmenter(encoder, decoder, num_classes, cfg.dropout, cfg.input_scale, cfg.classifier)
 
 
 FAMILIES = {"timm": _uper, "hybrid": _hybrid, "deeplab": _deeplab}

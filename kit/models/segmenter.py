@@ -28,14 +28,18 @@ class Segmenter(nn.Module):
         dropout: share of channels of the decoder's map dropped before the classifier.
         input_scale: factor by which images are resized before the encoder, to the nearest size that it takes; None
             leaves them as they are.
+        classifier: its first weights, "torch" (torch's default: uniform in +- 1 / sqrt(channels)) or "kaiming" (normal
+            of variance 2 / channels, MGD's authors'); the bias is torch's.
     """
 
     def __init__(self, encoder: Encoder, decoder: nn.Module, num_classes: int, dropout: float = 0.1,
-                 input_scale: float | None = None):  # fmt: skip
+                 input_scale: float | None = None, classifier: str = "torch"):  # fmt: skip
         super().__init__()
         self.encoder, self.decoder, self.input_scale = encoder, decoder, input_scale
         self.dropout = nn.Dropout2d(dropout)
         self.classify = nn.Conv2d(decoder.out_channels, num_classes, 1)
+        if classifier == "kaiming":
+            nn.init.kaiming_normal_(self.classify.weight, nonlinearity="relu")
         self.num_classes = num_classes
         saved = encoder.normalisation != IMAGENET
         for name, values in zip(("mean", "std"), encoder.normalisation, strict=True):
