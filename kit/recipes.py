@@ -25,6 +25,7 @@ from kit.errors import KitError, unknown
 from kit.fields import replace_fields
 from kit.light_recipes import camvid, demo, folder
 from kit.mgd_recipes import MGD_RECIPES, published_methods, published_protocol, small_methods
+from kit.unimatch_recipes import UNIMATCH_RECIPES
 
 
 def tiny(method: str) -> RunConfig:
@@ -80,11 +81,12 @@ def trikd_cityscapes(size: str = "21m", share: str = "1_8", method: str = "trikd
 
 
 def trikd_official_cityscapes(size: str = "21m", share: str = "1_8", method: str = "trikd") -> RunConfig:
-    """`trikd_cityscapes` with every switch as the authors' code has it (`kit.ablations.OFFICIAL`)."""
+    """`trikd_cityscapes` with every switch as the authors' code has it (`kit.ablations.OFFICIAL`), and windows combined
+    by logits, as their eval.py does."""
     name = f"trikd_official_cityscapes_{size}_{share}"
     return replace_fields(
         trikd_cityscapes(size, share, method),
-        {**official(method), "recipe": name, "run_dir": f"runs/{name}/{method}"},
+        {**official(method), "evaluate.combine": "logits", "recipe": name, "run_dir": f"runs/{name}/{method}"},
     )
 
 
@@ -150,6 +152,7 @@ RECIPES = (
         for share in SHARES
     }
     | MGD_RECIPES
+    | UNIMATCH_RECIPES
 )
 
 SHORT_NAMES = {

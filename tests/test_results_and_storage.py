@@ -7,10 +7,12 @@ import time
 
 import pytest
 
+from kit.config import MGDConfig, RunConfig
 from kit.errors import KitError
+from kit.fields import from_dict, replace_fields, to_dict
 from kit.lock import locked
 from kit.recipes import configure
-from kit.results import RunFolder, load_run, provenance
+from kit.results import RunFolder, identity, load_run, provenance
 from kit.storage import read_json, write_bytes, write_json
 
 
@@ -35,6 +37,26 @@ def test_json_that_is_missing_or_damaged_is_named(tmp_path):
         read_json(tmp_path / "x.json")
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "x.json", {"miou": float("nan")})
+
+
+def test_fields_that_came_later_leave_runs_of_before_their_digest():
+    """Checkpoints are bound to these digests, and finished teachers are found by them."""
+    before = "09d7a33755effc427160d40f2ac25459b34cabf4a700a7dc18db0bbe1c24caef"
+    cfg = RunConfig(method=MGDConfig())
+    assert identity(cfg) == before and identity(replace_fields(cfg, {"run_dir": "elsewhere"})) == before
+    changes = {"data.discrete_scales": [0.5, 1.0], "evaluate.combine": "logits", "student.classifier": "kaiming",
+               "method.wide_net.classifier": "kaiming", "method.teacher_batch": 8, "method.deep_lr": 0.1,
+               "method.wide_lr": 0.1, "evaluate.scales": [0.5]}  # fmt: skip
+    digests = {identity(replace_fields(cfg, {name: value})) for name, value in changes.items()}
+    assert len(digests | {before}) == len(changes) + 1
+    old = to_dict(cfg)
+    for name in changes:
+        *parents, last = name.split(".")
+        place = old
+        for parent in parents:
+            place = place[parent]
+        place.pop(last)
+    assert from_dict(old) == cfg  # a config.json of before
 
 
 def test_a_log_is_cut_where_a_run_goes_on(tmp_path):

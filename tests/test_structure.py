@@ -36,6 +36,7 @@ PART_OF = {
     "console": "leaves", "pages": "leaves", "_torchvision": "leaves", "config": "config",
     "method_config": "config", "baseline_config": "config", "fields": "config", "results": "results",
     "recipes": "recipes", "ablations": "recipes", "light_recipes": "recipes", "mgd_recipes": "recipes",
+    "unimatch_recipes": "recipes",
     "notebook": "tools", "report": "tools", "collect": "results", "teachers": "train",
     "demo": "top", "study": "top", "commands": "top", "__main__": "top", "": "top",
 }  # fmt: skip

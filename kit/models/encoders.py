@@ -42,6 +42,8 @@ class Encoder(nn.Module):
     """Of the maps: pixels of the image per pixel of the map."""
     multiple: int
     """Both sides of an image must be multiples of this."""
+    one_more: bool = False
+    """Sides of one pixel more than a multiple will do as well, as those of crops of 321 and 801."""
     heads: int
     """Of the attention whose scores it returns; 0 for an encoder without."""
     normalisation: tuple[tuple[float, ...], tuple[float, ...]]
@@ -117,6 +119,7 @@ class TimmEncoder(Encoder):
         self.name, self._keep = name, keep
         self.channels = [self.net.feature_info.channels()[i] for i in keep]
         self.strides, self.multiple, self.heads = wanted, wanted[-1], 0
+        self.one_more = output_stride == 16  # convolutions take any size, and so does DeepLabv3+'s decoder
         self._channels_last = getattr(self.net, "output_fmt", "NCHW") == "NHWC"  # Swin's maps
 
     def forward(self, images: Tensor, scores: bool | str = False) -> Features:

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -7,10 +8,12 @@ from kit.bench.sliding_reference import slide
 from kit.config import EvalConfig, ModelConfig
 from kit.errors import KitError
 from kit.evaluate import protocol
+from kit.evaluate.again import slug
 from kit.evaluate.predict import Predictor, fast_copy
-from kit.evaluate.sliding import sliding_probabilities, window_starts
+from kit.evaluate.sliding import sliding_scores, window_starts
 from kit.models.build import build_model
 from kit.recipes import RECIPES
+from kit.types import SegOutput
 
 
 @pytest.fixture(params=[1, 2], ids=["one thread", "two threads"])
@@ -38,13 +41,13 @@ def test_windows_cover_everything_and_end_at_the_edge(length, window, stride):
 @pytest.mark.parametrize("batch", [1, 3])
 def test_what_depends_on_the_pixel_alone_comes_back(size, window, stride, batch, threads):
     images = torch.randn(2, 3, *size)
-    given_back = sliding_probabilities(lambda x: x, images, window, stride, batch)
+    given_back = sliding_scores(lambda x: x, images, window, stride, batch)
     torch.testing.assert_close(given_back, images, rtol=0, atol=1e-6)
 
 
 def test_overlapping_answers_are_averaged_by_how_often_a_pixel_is_seen():
     calls = iter(range(1, 100))
-    numbered = sliding_probabilities(lambda x: torch.full_like(x[:, :1], next(calls)), torch.zeros(1, 3, 4, 10), (4, 4),
+    numbered = sliding_scores(lambda x: torch.full_like(x[:, :1], next(calls)), torch.zeros(1, 3, 4, 10), (4, 4),
                                      (4, 3))  # fmt: skip
     assert numbered[0, 0, 0].tolist() == [1, 1, 1, 1.5, 2, 2, 2.5, 3, 3, 3]
 
@@ -85,6 +88,53 @@ def test_mirrored_images_are_mirrored_back(pixelwise, cfg):
     torch.testing.assert_close(answers, images.softmax(1), rtol=0, atol=1e-6)
 
 
+class TwoWindows(torch.nn.Module):
+    """Says the first of `LOGITS` everywhere in one window, the second in the next."""
+
+    LOGITS = torch.tensor([[2.0, 0.0, 0.0], [0.0, 3.0, 2.9]])
+    multiple = 1
+
+    def __init__(self):
+        super().__init__()
+        self.calls, self.unused = 0, torch.nn.Parameter(torch.zeros(()))
+
+    def forward(self, images):
+        self.calls += 1
+        said = self.LOGITS[self.calls - 1, :, None, None]
+        return SegOutput(said.expand(1, 3, *images.shape[-2:]), [], None, None)
+
+
+@pytest.mark.parametrize("combine", ["probabilities", "logits"])
+def test_overlapping_windows_are_combined_by_probabilities_or_by_logits(combine):
+    cfg = EvalConfig(mode="slide", window=(4, 4), stride=(4, 2), windows=1, combine=combine)
+    by = {"probabilities": TwoWindows.LOGITS.softmax(1).mean(0), "logits": TwoWindows.LOGITS.mean(0).softmax(0)}
+    assert [by[way].argmax().item() for way in ("probabilities", "logits")] == [0, 1]
+    answers = Predictor(TwoWindows(), cfg).probabilities(torch.zeros(1, 3, 4, 6), (4, 6))
+    torch.testing.assert_close(answers[0, :, 0, 3], by[combine])  # where both windows look
+    torch.testing.assert_close(answers[0, :, 0, 0], TwoWindows.LOGITS[0].softmax(0))
+    torch.testing.assert_close(answers.sum(1), torch.ones(1, 4, 6))
+    scores = Predictor(TwoWindows(), cfg).scores(torch.zeros(1, 3, 4, 6), (4, 6))
+    assert scores[0, :, 0, 3].argmax() == by[combine].argmax()
+
+
+def test_small_images_may_be_centred_in_their_window(pixelwise):
+    images, shown = torch.rand(1, 3, 5, 8) + 1, []
+
+    def position(windows):
+        shown.append(windows)
+        return windows
+
+    for pad, (top, left) in {"end": (0, 0), "centre": (1, 4)}.items():  # 3 rows and 8 columns are added
+        given_back = sliding_scores(position, images, (8, 16), (6, 11), pad=pad)
+        assert torch.equal(given_back, images)
+        inside = shown[-1][0, :, top : top + 5, left : left + 8]
+        assert torch.equal(inside, images[0]) and (shown[-1] < 1).sum() == 3 * (8 * 16 - 5 * 8)
+    large = torch.rand(1, 3, 20, 30)
+    torch.testing.assert_close(sliding_scores(position, large, (8, 16), (6, 11), pad="centre"), large)
+    cfg = EvalConfig(mode="slide", window=(8, 16), pad="centre", combine="logits")
+    torch.testing.assert_close(Predictor(pixelwise, cfg).scores(images, (5, 8)), images)
+
+
 def test_scales_are_averaged_at_the_size_that_is_wanted(pixelwise):
     images = torch.randn(1, 3, 1, 1).expand(1, 3, 16, 32).contiguous()  # flat, so that every size is the same
     predictor = Predictor(pixelwise, EvalConfig(scales=(0.5, 1.0, 1.75), flip=True))
@@ -96,13 +146,19 @@ def test_scales_are_averaged_at_the_size_that_is_wanted(pixelwise):
 def test_each_protocol_has_its_own_words():
     slide = {"mode": "slide", "window": (8, 8)}
     settings = [{}, {"flip": True}, {"scales": (1.0, 1.5)}, slide, {**slide, "stride": (4, 4)},
-                {**slide, "window": (9, 8)}]  # fmt: skip
+                {**slide, "window": (9, 8)}, {**slide, "combine": "logits"}, {**slide, "pad": "centre"},
+                {"flip": True, "combine": "logits"}]  # fmt: skip
     asked = [EvalConfig(**given) for given in settings]
-    assert len({protocol.sentence(cfg) for cfg in asked}) == len(asked)
+    assert len({protocol.sentence(cfg) for cfg in asked}) == len({slug(cfg) for cfg in asked}) == len(asked)
     assert protocol.sentence(EvalConfig()) == "whole image, single scale, no flip, one confusion matrix"
-    assert protocol.sentence(EvalConfig(mode="slide", window=(512, 512))).startswith(
-        "sliding windows of 512 x 512, stride 342 x 342, single scale"
-    )
+    shown = "sliding windows of 512 x 512, stride 342 x 342{}, single scale, no flip, {} averaged, one confusion matrix"
+    windows = EvalConfig(mode="slide", window=(512, 512))
+    assert protocol.sentence(windows) == shown.format(
+        "", "probabilities"
+    )  # as in results from before there was a choice
+    theirs = replace(windows, combine="logits", pad="centre")
+    assert protocol.sentence(theirs) == shown.format(", small images centred", "logits")
+    assert [protocol.record(theirs)[name] for name in ("combine", "pad")] == ["logits", "centre"]
     assert protocol.record(asked[3])["stride"] == [6, 6] and protocol.record(asked[0])["window"] is None
 
 
@@ -110,16 +166,21 @@ def test_each_protocol_has_its_own_words():
     "wrong, word",
     [({"mode": "tiles"}, "whole, slide"), ({"mode": "slide"}, "needs evaluate.window"), ({"window": (8, 8)}, "belong"),
      ({"mode": "slide", "window": (8, 8), "stride": (9, 8)}, "gaps"), ({"scales": ()}, "scales"),
-     ({"scales": (1.0, 1.0)}, "scales"), ({"scales": (0.0,)}, "above 0"), ({"bins": 0}, "bins")],
+     ({"scales": (1.0, 1.0)}, "scales"), ({"scales": (0.0,)}, "above 0"), ({"bins": 0}, "bins"),
+     ({"combine": "votes"}, "probabilities, logits"), ({"pad": "left"}, "end, centre"),
+     ({"pad": "centre"}, "evaluate.pad belong")],
 )  # fmt: skip
 def test_protocols_that_make_no_sense_are_refused(wrong, word):
     with pytest.raises(KitError, match=word):
         EvalConfig(**wrong)
 
 
-def test_published_settings_judge_cityscapes_by_windows_and_voc_whole():
+def test_published_settings_judge_as_their_authors_do():
     for name, make in RECIPES.items():
-        for_set = make("supervised").evaluate
-        city = "cityscapes" in name
-        assert for_set.mode == ("slide" if city else "whole"), name
-        assert for_set.window == (((800, 800) if "mgd" in name else (512, 512)) if city else None), name
+        cfg, city, mgd = make("supervised").evaluate, "cityscapes" in name, name.startswith("mgd_official")
+        sizes = {"mgd": (800, 800), "unimatch": (801, 801)}
+        window = sizes.get(name.split("_")[0], (512, 512)) if city else (512, 512) if mgd and "voc" in name else None
+        assert (cfg.mode, cfg.window) == ("slide" if window else "whole", window), name
+        by_logits = mgd or name.startswith("trikd_official")
+        assert cfg.combine == ("logits" if by_logits else "probabilities"), name
+        assert cfg.pad == ("centre" if mgd else "end"), name

@@ -85,6 +85,37 @@ def test_an_official_resnet18_takes_torchvisions_weights_for_all_but_its_stem(tm
         build_model(cfg, 3, pretrained=True)
 
 
+def test_the_classifier_starts_as_torchs_or_as_the_authors():
+    """Of 256 channels: uniform in +- 1 / 16, or normal of variance 2 / 256."""
+    torch.manual_seed(0)
+    for start, deviation in (("torch", 1 / 16 / 3**0.5), ("kaiming", (2 / 256) ** 0.5)):
+        weight = network("deeplab_resnet18", 21, classifier=start).classify.weight
+        assert weight.std().item() == pytest.approx(deviation, rel=0.05) and abs(weight.mean().item()) < 0.005
+        assert (weight.abs().max() <= 1 / 16) == (start == "torch")
+    with pytest.raises(KitError, match="resnet_demo has no setting 'classifier'"):
+        network("resnet_demo", classifier="kaiming")
+    with pytest.raises(KitError, match="torch, kaiming"):
+        ModelConfig(classifier="zeros")
+
+
+def test_crops_of_one_pixel_more_than_a_multiple_are_taken_as_they_are():
+    """As UniMatch's crops of 321 and 801; what the coarsest map does not see of 33 pixels is nothing."""
+    net = network("deeplab_demo").train()
+    out = net(torch.randn(2, 3, 33, 49))
+    assert out.logits.shape == (2, 3, 33, 49) and [m.shape[-2:] for m in (out.maps[0], out.maps[-1])] == [
+        (9, 13),
+        (3, 4),
+    ]
+    out.logits.square().mean().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
+    for size in ((34, 33), (47, 48)):
+        with pytest.raises(KitError, match="multiples of 16"):
+            net(torch.zeros(2, 3, *size))
+    for name in ("resnet_demo", "tinyvit_demo", "deit_demo"):
+        with pytest.raises(KitError, match="multiples of 32"):
+            network(name).check_size(33, 33)
+
+
 @pytest.mark.parametrize("name", ["deeplab_demo", "resnet_demo", "tinyvit_demo"])
 @pytest.mark.parametrize("head", ["smp", "official"])
 def test_one_image_trains(name, head):
