@@ -16,7 +16,8 @@ from kit.types import IGNORE, Batch, Progress, StepOutput, Views
 class FixMatch(Method):
     """What the network is sure of on a weak view is the label of a strong view of the same crop.
 
-    `L = (sup + ramp * strong) / 2`, with a threshold of 0.95 on the probability of the most likely class.
+    `L = (sup + ramp * strong) / 2`, with a threshold on the probability of the most likely class: 0.95, and 0 on
+    Cityscapes.
 
     | term | images | what | gradient reaches |
     | --- | --- | --- | --- |
