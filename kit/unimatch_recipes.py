@@ -1,6 +1,7 @@
 """UniMatch's published settings, and those of the methods beside it; `kit.recipes.RECIPES` takes them up by name."""
 
 import math
+from dataclasses import replace
 from functools import partial
 
 from kit.checks import require_choice
@@ -40,7 +41,7 @@ def unimatch_voc(split: str = "732", method: str = "unimatch") -> RunConfig:
     Args:
         split: the authors' name of their lists, a key of `SPLITS["voc"]`. They are looked for in
             `splits/voc/unimatch_SPLIT`, where `python -m kit splits import` writes them.
-        method: any key of `METHOD_CONFIGS` but "trikd", whose ViT takes no crop of 321.
+        method: any key of `METHOD_CONFIGS`, for other rows of the same table.
     """
     return _published("voc", split, method)
 
@@ -57,15 +58,17 @@ def _published(dataset: str, split: str, method: str) -> RunConfig:
     city = dataset == "cityscapes"
     crop = (801, 801) if city else (321, 321)
     steps = (240 if city else 80) * (math.ceil(SPLITS[dataset][split] / 4) // 2)  # four processes, two images each
+    student = ModelConfig(name="deeplab_resnet101", dropout=0.0)
     settings: dict[str, MethodConfig] = published_methods(dataset, 800_000 if city else 0)
-    del settings["trikd"]
+    # TriKD's own CNN would need sides that are multiples of 32, and so would its ViT without `input_scale`.
+    settings["trikd"] = replace(settings["trikd"], cnn=student, vit=ModelConfig(name="deit_b", input_scale=1.0))
     if method not in settings:
         raise unknown("method", method, settings)
     name = f"unimatch_{dataset}_{split}"
     cfg = RunConfig(
         recipe=name,
         method=settings[method],
-        student=ModelConfig(name="deeplab_resnet101", dropout=0.0),
+        student=student,
         data=DataConfig(dataset=dataset, root=f"data/{dataset}", split=f"splits/{dataset}/unimatch_{split}", crop=crop,
                         scale=(0.5, 2.0), labelled=8, unlabelled=8, workers=4),
         optim=OptimConfig(name="sgd", lr=0.005 if city else 0.001, decoder_lr=1.0 if city else 10.0, weight_decay=1e-4),

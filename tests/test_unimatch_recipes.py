@@ -54,18 +54,20 @@ def test_every_list_of_the_authors_has_a_recipe_and_its_length():
 
 @pytest.mark.parametrize("recipe", ["unimatch_voc_92", "unimatch_cityscapes_1_8"])
 def test_rows_of_the_table_differ_in_the_method_alone(recipe):
-    rows = {method: flat(RECIPES[recipe](method)) for method in METHOD_CONFIGS if method != "trikd"}
+    rows = {method: flat(RECIPES[recipe](method)) for method in METHOD_CONFIGS}
     for row in rows.values():
         other = {name for name in row if not name.startswith("method.") and row[name] != rows["unimatch"][name]}
         assert other <= {"run_dir"}
     assert rows["fixmatch"]["method.partner_pass"] == "eval"
-    with pytest.raises(KitError, match="unknown method 'trikd'; .*unimatch"):
-        RECIPES[recipe]("trikd")
+    with pytest.raises(KitError, match="unknown method 'own'; .*unimatch"):
+        RECIPES[recipe]("own")
 
 
-def test_a_run_of_the_recipe_takes_crops_of_one_pixel_more(scenes, tmp_path):
-    cfg = configure("unimatch", "unimatch_voc_92", {
-        "student.name": "deeplab_demo", "data.crop": (33, 49), "data.labelled": 2, "data.unlabelled": 2,
+@pytest.mark.parametrize("method", ["unimatch", "trikd"])
+def test_a_run_of_the_recipe_takes_crops_of_one_pixel_more(scenes, tmp_path, method):
+    views = {"method.cnn.name": "deeplab_demo", "method.vit.name": "deit_demo"} if method == "trikd" else {}
+    cfg = configure(method, "unimatch_voc_92", {
+        **views, "student.name": "deeplab_demo", "data.crop": (33, 49), "data.labelled": 2, "data.unlabelled": 2,
         "data.workers": 0, "evaluate.resamples": 10},
         dataset="synthetic", data_root=str(scenes), split="1_2", pretrained=False, steps=2,
         run_dir=str(tmp_path / "run"))  # fmt: skip
