@@ -33,10 +33,10 @@ def unimatch_voc(split: str = "732", method: str = "unimatch") -> RunConfig:
     DeepLabv3+ on ResNet-101 with the deep stem at output stride 16, eight labelled and eight unlabelled images a step
     (theirs: two and two on each of four GPUs), every switch as the authors' code has it (`OFFICIAL`).
 
-    Known differences. Their convolutions of the head start from torch's default, and its padding is black. Each of
-    their four processes deals its own quarter of the lists. Evaluation there does not pad: here an image is padded to a
-    multiple of 16, a window of 801 to 816. Their windows end with narrower ones at the edge of an image, here the last
-    one is flush with it. Their supervised row has twice the labelled images a step, here every row has the same.
+    Known differences. The authors' head starts from torch's default weights (here from Kaiming's), and their padding is
+    black (here the mean colour). They do not pad in evaluation; here an image is padded to a multiple of 16, a window
+    of 801 to 816. Their last window at the edge of an image is narrower; here it is flush with the edge. Their
+    supervised row has twice as many labelled images a step; here every row has the same.
 
     Args:
         split: the authors' name of their lists, a key of `SPLITS["voc"]`. They are looked for in
@@ -47,9 +47,10 @@ def unimatch_voc(split: str = "732", method: str = "unimatch") -> RunConfig:
 
 
 def unimatch_cityscapes(split: str = "1_16", method: str = "unimatch") -> RunConfig:
-    """UniMatch on Cityscapes: crops of 801, SGD at 0.005 for the whole network, 240 epochs, OHEM with 200,000 pixels
-    kept on each of four GPUs (here 800,000 of a step), every pseudo label whatever its probability, evaluation by
-    windows of 801 whose probabilities are averaged. Else, and the arguments, as of `unimatch_voc`."""
+    """UniMatch on Cityscapes: crops of 801, SGD at 0.005 for the whole network (the head has no rate of its own in this
+    configuration of theirs), 240 epochs, OHEM with 800,000 pixels kept of a step (200,000 on each of four GPUs), every
+    pseudo label whatever its probability, windows of 801 whose probabilities are averaged. The rest, and the arguments,
+    as of `unimatch_voc`."""
     return _published("cityscapes", split, method)
 
 
