@@ -67,7 +67,9 @@ class TriKD(Method):
             heads, vit_heads = self.student.encoder.heads, self.vit.encoder.heads
             if not (heads and vit_heads):
                 lacking = student.name if not heads else cfg.vit.name
-                raise KitError(f"{lacking} has no attention; take a TinyViT, a ViT or a hybrid, or set method.high_weight to 0")
+                raise KitError(
+                    f"{lacking} has no attention; take a TinyViT, a ViT or a hybrid, or set method.high_weight to 0"
+                )
             self.high = nn.Conv2d(heads, vit_heads, 1)
 
     def forward(self, batch: Batch, progress: Progress) -> StepOutput:

@@ -125,7 +125,7 @@ class TimmEncoder(Encoder):
     def forward(self, images: Tensor, scores: bool | str = False) -> Features:
         """(B, 3, H, W) -> a map at each of `strides`."""
         if scores:
-            raise KitError(f"{self.name} has no attention scores; take a TinyViT, a ViT or a hybrid where they are needed")
+            raise KitError(f"{self.name} has no attention scores; take a TinyViT, a ViT or a hybrid for them")
         maps = self.net(images)
         maps = [maps[i].permute(0, 3, 1, 2) if self._channels_last else maps[i] for i in self._keep]
         return Features(maps, None)
