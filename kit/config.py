@@ -51,8 +51,9 @@ class DataConfig:
     """Folder of the data set."""
     split: str = "1_16"
     """Which training images count as labelled: "1_N" or "count_N" (a share or number of those with masks, drawn by
-    hash), "all" or "masks" (whatever has a mask), or a folder with labelled.txt and unlabelled.txt, such as
-    `python -m kit splits` draws or imports from published lists; those keep their published name."""
+    hash), "1_N_by_sequence" or "count_N_by_sequence" (of videos: spread over sequences and in time), "all" or "masks"
+    (whatever has a mask), or a folder with labelled.txt and unlabelled.txt, such as `python -m kit splits` draws or
+    imports from published lists; those keep their published name."""
     split_seed: int = 0
     """Seed of a drawn split; apart from the run's seed, so that runs can share one split."""
     extra: bool = False

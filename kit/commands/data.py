@@ -23,7 +23,8 @@ def add(commands) -> None:
     doctor.add_argument("--split", default="", help="check this split too: 1_16, count_20, all, or a folder of lists")
     doctor.add_argument("--split-seed", type=int, default=0, help="of a drawn split")
     doctor.add_argument("--workers", type=int, help="files read at a time (default: one per core)")
-    doctor.add_argument("--out", type=Path, help="file for everything found (default: runs/doctor/DATASET.json)")
+    doctor.add_argument("--out", type=Path, help="file for everything found (default: runs/doctor/DATASET.json, of "
+                        "own images with the folder's path in its name)")  # fmt: skip
 
 
 def _synthetic(options: argparse.Namespace) -> None:
@@ -40,7 +41,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
     found = examine(options.dataset, options.root, options.split, options.split_seed, options.workers, progress=True)
     sys.stdout.write(summary(found))
-    out = options.out or Path("runs/doctor", f"{options.dataset}.json")
+    out = options.out or _record_file(options.dataset, options.root)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_json(out, {**found.record(), **provenance()})
@@ -48,3 +49,13 @@ def _doctor(options: argparse.Namespace) -> int:
         raise KitError(f"{out} cannot be written: {error.strerror}; name another file by --out") from error
     sys.stdout.write(f"all of it is in {out}\n")
     return 1 if found.count("error") else 0
+
+
+def _record_file(dataset: str, root: Path) -> Path:
+    """Where a diagnosis is kept. There is one `camvid`, but every folder of own images is another data set."""
+    name = dataset
+    if dataset == "folder":
+        path, here = root.resolve(), Path.cwd()
+        parts = path.relative_to(here).parts if path.is_relative_to(here) else path.parts[1:]
+        name = "-".join([dataset, *parts])[-200:]
+    return Path("runs/doctor", f"{name}.json")

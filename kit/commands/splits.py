@@ -13,13 +13,18 @@ def add(commands) -> None:
     commands = commands.add_parser("splits", help="lists of labelled images").add_subparsers(
         required=True, metavar="WHAT"
     )
-    draw = command(commands, "draw", _draw_split, "draw by hash")
-    draw.add_argument("--split", required=True, help='"1_N" or "count_N"')
+    draw = command(commands, "draw", _draw_split, "draw by hash or, of videos, by sequence")
+    draw.add_argument("--split", required=True, help='"1_N", "count_N", or one with "_by_sequence" behind it')
     draw.add_argument("--seed", type=int, default=0, help="another seed draws another split")
     draw.add_argument("--seeds", type=int, help="draw with this many seeds from --seed on, into OUT/seed_N")
     draw.add_argument(
         "--cover", type=int, metavar="K", help="exchange as few images as put every class into K labelled ones"
     )
+
+    draw.add_argument(
+        "--pixels", type=float, metavar="P", help="how much of a class an image must hold to count for --cover: "
+        "below 1 a share of its mean size where it appears, else a number of pixels (default: 1)"
+    )  # fmt: skip
 
     load = command(commands, "import", _import_split, "read published lists, and say which they are")
     load.add_argument("labelled", type=Path, help="list of labelled images")
@@ -41,7 +46,7 @@ def _draw_split(options: argparse.Namespace) -> None:
 
     seeds = range(options.seed, options.seed + (1 if options.seeds is None else options.seeds))
     folders = {seed: options.out if options.seeds is None else options.out / f"seed_{seed}" for seed in seeds}
-    for line in write_draws(folders, options.split, options.cover, *_both_parts(options)):
+    for line in write_draws(folders, options.split, options.cover, *_both_parts(options), options.pixels):
         sys.stdout.write(f"{line}\n")
 
 

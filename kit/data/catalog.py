@@ -6,6 +6,7 @@ To add one, write an entry; one's own images need none (`kit.data.folder`).
 from pathlib import Path
 
 from kit.data.folder import folder_spec
+from kit.data.sequences import FRAMES
 from kit.data.spec import Colour, DatasetSpec, Found, Layout, Masks
 from kit.errors import KitError, unknown
 from kit.types import IGNORE
@@ -58,6 +59,8 @@ def _cityscapes(name: str) -> DatasetSpec:
             ),
         ),
         rare=("traffic sign", "train"),
+        # Most snippets have one labelled frame, and some cities are one long recording: the city is the sequence.
+        frames=r"(?P<sequence>[^_]+)_(?P<frame>\d+_\d+)",
     )
 
 
@@ -128,6 +131,7 @@ DATASETS = {
             ),
         ),
         rare=("pole", "sign"),
+        frames=FRAMES,
     ),
 }  # fmt: skip
 

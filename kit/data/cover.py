@@ -1,10 +1,12 @@
-"""A draw that shows every class: the hash draw with as few images exchanged as that takes.
+"""A draw that shows every class, with as few images exchanged as that takes.
 
-A hash draw of a few images may hold no train or no rider at all. Which images to exchange is a small integer
-programme; it is solved exactly, so the result is the hash draw itself wherever that already shows every class.
+A hash draw of a few images may hold no train or no rider at all, or a few pixels of one. Which images to exchange is a
+small integer programme; it is solved exactly, so the result is the draw itself wherever that already shows every class.
+What holds for draws by hash holds for draws by sequence, except that the images that come in may lie closer in time.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -13,16 +15,19 @@ import numpy as np
 
 from kit.checks import require_positive
 from kit.console import bar
-from kit.data.draw import draw
 from kit.data.files import SegFiles
+from kit.data.sequences import spread
 from kit.data.splits import (
+    BY_SEQUENCE,
     Split,
     check_complete,
     check_split,
     classes_in,
     draw_split,
+    drawing_order,
     labelled_count,
     look_for_classes,
+    pixels_in,
     summary,
     write_lists,
 )
@@ -34,20 +39,51 @@ THREADS = 8
 
 def class_presence(files: SegFiles, names: Sequence[str], silent: bool = False) -> np.ndarray:
     """bool (N, C): which classes the mask of each named image holds. Raises KitError for one that cannot be read."""
+    return _of_masks(files, names, classes_in, silent).astype(bool)
+
+
+def class_pixels(files: SegFiles, names: Sequence[str], silent: bool = False) -> np.ndarray:
+    """int64 (N, C): pixels of each class in the mask of each named image. Raises KitError as `class_presence` does."""
+    return _of_masks(files, names, pixels_in, silent)
+
+
+def shows(counts: np.ndarray, pixels: float, usual: np.ndarray | None = None) -> np.ndarray:
+    """bool (N, C): where an image holds enough of a class to count as showing it.
+
+    Args:
+        counts: int64 (N, C), pixels of each class in each image.
+        pixels: above 0. From 1 on, the number of pixels that are enough; below 1, a share of the class's usual size,
+            which is its mean over the images that hold a pixel of it.
+        usual: these sizes, float64 (C,), if they are not those of `counts`.
+    """
+    usual = usual_size(counts) if usual is None else usual
+    enough = pixels if pixels >= 1 else np.maximum(pixels * usual, 1)
+    return counts >= enough
+
+
+def usual_size(counts: np.ndarray) -> np.ndarray:
+    """float64 (C,): mean pixels of each class over the images (N, C) that hold any; 0 where none does."""
+    return counts.sum(0) / np.maximum((counts > 0).sum(0), 1)
+
+
+def _of_masks(files: SegFiles, names: Sequence[str], look: Callable[[SegFiles, str], np.ndarray],
+              silent: bool) -> np.ndarray:  # fmt: skip
+    """int64 (N, C): what `look` says of each mask."""
     with ThreadPoolExecutor(THREADS) as pool, bar(len(names), "masks", "mask", silent) as shown:
-        present = np.zeros((len(names), files.spec.num_classes), bool)
-        for row, there in zip(present, pool.map(lambda name: classes_in(files, name), names), strict=True):
-            row[:] = there
+        rows = np.zeros((len(names), files.spec.num_classes), np.int64)
+        for row, found in zip(rows, pool.map(lambda name: look(files, name), names), strict=True):
+            row[:] = found
             shown.update()
-    return present
+    return rows
 
 
-def write_draws(folders: dict[int, Path], share: str, least: int | None, train: SegFiles, val: SegFiles) -> list[str]:
+def write_draws(folders: dict[int, Path], share: str, least: int | None, train: SegFiles, val: SegFiles,
+                pixels: float | None = None) -> list[str]:  # fmt: skip
     """Draw with each seed in `folders` and write the lists to its folder; return lines that say what was drawn.
 
     Args:
         folders: seed -> folder.
-        share, least: as in `draw_covering`; with None nothing is exchanged.
+        share, least, pixels: as in `draw_covering`; with `least` None nothing is exchanged.
     """
     if not folders:
         raise KitError("no seed to draw with; --seeds is 1 or more")
@@ -56,7 +92,12 @@ def write_draws(folders: dict[int, Path], share: str, least: int | None, train: 
     count = labelled_count(share, len(train.masked_ids))
     if least is not None and not 1 <= least <= count:  # before any mask is read
         raise KitError(f"--cover is {least}; give 1 to {count}, the number of images that {share} labels")
-    present = class_presence(train, train.masked_ids) if least is not None else None
+    if pixels is not None and (least is None or not 0 < pixels < math.inf):
+        raise KitError(
+            f"--pixels is {pixels:g}; beside --cover give a share of a class's mean size (below 1) or pixels"
+        )
+    drawing_order(share, 0, train)  # refuses a draw by sequence where there are none
+    present = _presence(train, pixels) if least is not None else None
     lines = []
     for seed, folder in folders.items():
         about = {"dataset": train.spec.name, "split": share, "seed": seed}
@@ -65,9 +106,12 @@ def write_draws(folders: dict[int, Path], share: str, least: int | None, train: 
             split = look_for_classes(draw_split(share, seed, train), train)
             notes = [split.warning] if split.warning else []
         else:
-            split, exchanged, notes = draw_covering(share, seed, least, train, present)
-            about |= {"cover": least, "exchanged": exchanged}
+            split, exchanged, notes = draw_covering(share, seed, least, train, present, pixels=pixels)
+            about |= {"cover": least, "pixels": pixels, "exchanged": exchanged}
             notes = [f"{exchanged} image(s) exchanged to cover the classes", *notes]
+        if share.endswith(BY_SEQUENCE):
+            about["sequences"] = spread(split.labelled, train.masked_ids, train.spec.frames)
+            notes.append(_spread_line(about["sequences"]))
         check_split(split, train, val)
         write_lists(split, folder, {"drawn": about})
         lines += [f"{summary(split)}, written to {folder}", *(f"  {note}" for note in notes)]
@@ -75,32 +119,59 @@ def write_draws(folders: dict[int, Path], share: str, least: int | None, train: 
 
 
 def draw_covering(share: str, seed: int, least: int, train: SegFiles, present: np.ndarray | None = None,
-                  silent: bool = False) -> tuple[Split, int, list[str]]:  # fmt: skip
-    """The smallest change to the hash draw after which every class is in at least `least` labelled images.
+                  silent: bool = False, pixels: float | None = None) -> tuple[Split, int, list[str]]:  # fmt: skip
+    """The smallest change to a draw after which every class is in at least `least` labelled images.
 
-    Unlike hash draws, such splits of different shares need not lie inside each other.
+    Unlike plain draws, such splits of different shares need not lie inside each other.
 
     Args:
         share, seed: as in `draw_split`.
         least: 1 or more images per class.
-        present: bool (N, C), classes of `train.masked_ids`; None reads the masks.
+        present: bool (N, C), classes that each of `train.masked_ids` shows; None reads the masks.
         silent: show no progress bar.
+        pixels: how much of a class an image must hold to show it, as in `shows`; None is a single pixel.
     Returns: the split, how many images were exchanged, and lines on the classes that stay below `least`.
     Raises: KitError if a mask cannot be read.
     """
     require_positive(cover=least)
     drawn = draw_split(share, seed, train)
     if present is None:
-        present = class_presence(train, train.masked_ids, silent)
-    order = draw(train.masked_ids, len(train.masked_ids), seed)
+        present = _presence(train, pixels, silent)
+    order = drawing_order(share, seed, train)
     row = {name: i for i, name in enumerate(train.masked_ids)}
     present = present[[row[name] for name in order]]
     chosen = covering(present, len(drawn.labelled), least)
     labelled = tuple(order[i] for i in chosen)
-    split = replace(drawn, name=f"{share} seed {seed} cover {least}", labelled=labelled,
-                    unlabelled=tuple(sorted(set(train.ids) - set(labelled))))  # fmt: skip
     exchanged = len(set(labelled) - set(drawn.labelled))
+    of, enough = ("", "a pixel") if pixels is None else _enough(pixels)
+    split = replace(
+        drawn, name=f"{share} seed {seed} cover {least}{of}", labelled=labelled,
+        unlabelled=tuple(sorted(set(train.ids) - set(labelled))),
+        protocol=f"{drawn.protocol}; then as few images exchanged as bring every class into {least} labelled ones, "
+        f"where {enough} counts",
+    )  # fmt: skip
     return split, exchanged, _below(present, chosen, least, train.spec.classes)
+
+
+def _presence(train: SegFiles, pixels: float | None, silent: bool = False) -> np.ndarray:
+    if pixels is None:
+        return class_presence(train, train.masked_ids, silent)
+    return shows(class_pixels(train, train.masked_ids, silent), pixels)
+
+
+def _enough(pixels: float) -> tuple[str, str]:
+    """What a threshold is called in the name and in the protocol of a split."""
+    if pixels >= 1:
+        return f" with {pixels:g} pixels", f"a class with {pixels:g} pixels or more"
+    return f" with {pixels:g} of usual", f"a class with {pixels:g} or more of its mean size in the masks that hold it"
+
+
+def _spread_line(sequences: dict[str, dict]) -> str:
+    apart = [found["closest"] for found in sequences.values() if found["closest"] is not None]
+    shown = [f"{name or 'unnamed'} {found['labelled']} of {found['images']}" for name, found in sequences.items()]
+    more = f" and {len(shown) - 20} more" if len(shown) > 20 else ""
+    closest = f"; the closest two of one sequence are {min(apart)} frame numbers apart" if apart else ""
+    return f"{', '.join(shown[:20])}{more}{closest}"
 
 
 def covering(present: np.ndarray, count: int, least: int) -> np.ndarray:
@@ -110,7 +181,7 @@ def covering(present: np.ndarray, count: int, least: int) -> np.ndarray:
     of the first `count` rows are exchanged, and the sum of the chosen row numbers is smallest.
 
     Args:
-        present: bool (N, C), which classes each image holds, in hash order.
+        present: bool (N, C), which classes each image shows, in the order of the draw.
         count: images to label, at most N.
         least: wanted images per class.
     Raises: KitError if the solver fails.

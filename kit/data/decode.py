@@ -91,6 +91,7 @@ def read_mask(path: Path, kind: Masks, colours: dict[Colour, int], kinds: tuple[
         strange = np.unique(raw[mask == FORBIDDEN]).tolist()
         raise KitError(
             f"{path} holds label values {_some(strange)}, which {_has_not(path, kind)}{_meant(raw, kind, kinds)}"
+            f"{_ignorable(strange, kind)}"
         )
     if not box and len(kinds) > 1 and (mask == IGNORE).all() and (meant := _meant(raw, kind, kinds)):
         raise KitError(f"{path} holds nothing that counts{meant}")
@@ -205,6 +206,13 @@ def _palette_table(picture: Image.Image, colours: dict[Colour, int]) -> np.ndarr
 
 def _has_not(path: Path, kind: Masks) -> str:
     return f"masks named {kind.kind!r} do not have" if kind.kind else "this data set does not have"
+
+
+def _ignorable(strange: list[int], kind: Masks) -> str:
+    """How to have these values left out, where that can be said; of many, they are more likely no class numbers."""
+    if not kind.ignore or len(strange) > 8:
+        return ""
+    return f"; name their classes in {kind.ignore}, or add `ignore: {strange}` to it if these pixels do not count"
 
 
 def _meant(raw: np.ndarray, kind: Masks, kinds: tuple[Masks, ...]) -> str:

@@ -19,7 +19,7 @@ from kit.data.catalog import DATASETS, find_spec
 from kit.data.draw import draw
 from kit.data.facts import image_facts, mask_facts
 from kit.data.files import SegFiles
-from kit.data.findings import ERROR, SEVERITIES, Finding, Read, of_classes, of_duplicates, of_part
+from kit.data.findings import ERROR, SEVERITIES, Finding, Read, of_classes, of_duplicates, of_part, of_thin_classes
 from kit.data.listing import open_part, strays
 from kit.data.spec import Colour, DatasetSpec
 from kit.data.splits import Split, chosen_split, split_problems
@@ -115,6 +115,10 @@ def examine(dataset: str, root: str | Path, split: str = "", split_seed: int = 0
     if spec:
         pixels = {part: np.array([*counted.pixels.values()]) for part, counted in census.items()}
         findings += of_classes(spec.classes, pixels)
+        if "labelled" in census:
+            sound = reads["train"].sound_masks()
+            rows = [np.array([sound[i].pixels for i in ids if i in sound]) for ids in (labelled, sound)]
+            findings += of_thin_classes(spec.classes, *rows)
     return Diagnosis(
         dataset=dataset,
         root=str(root),

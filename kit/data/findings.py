@@ -3,6 +3,7 @@
 An *error* makes numbers wrong or stops a training run, a *warning* is to be looked at, a *note* is for the record.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,8 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kit.data.cover import shows, usual_size
 from kit.data.facts import ImageFacts, MaskFacts, Trouble
 from kit.data.files import SegFiles
+from kit.data.loaders import few_to_judge_by
 from kit.errors import KitError
 
 SEVERITIES = ERROR, WARNING, NOTE = "error", "warning", "note"
@@ -22,6 +25,10 @@ SMALL = 32
 
 UNLIKE = 16
 """Areas of the largest and the smallest picture of a part that differ more than so many times are worth a look."""
+
+THIN = 6
+"""Labelled images that should show a class at half its usual size or more; of fewer than four times as many labelled
+images, a quarter."""
 
 
 class Finding(NamedTuple):
@@ -61,6 +68,8 @@ def of_part(read: Read) -> Iterator[Finding]:
 def _presence(read: Read) -> Iterator[Finding]:
     files, part = read.files, read.files.part
     bare = [name for name in files.ids if name not in files.masks]
+    if part == "val" and files.masked_ids and (message := few_to_judge_by(len(files.masked_ids))):
+        yield Finding(WARNING, "few val images", part, str(files.base), message, len(files.masked_ids))
     if not files.masked_ids:
         wanted = " or ".join(kind.files.format(part=dict(files.layout.parts)[part]) for kind in files.layout.masks)
         message = f"no {part} image has a mask: no file {files.base / wanted} of the same name"
@@ -200,3 +209,28 @@ def of_classes(classes: tuple[str, ...], pixels: Mapping[str, np.ndarray]) -> It
     if names:
         message = f"no pixel of {', '.join(names)} in the labelled part of the split; another draw may have some"
         yield Finding(WARNING, "class not labelled", "train", "", message, len(names))
+
+
+def of_thin_classes(classes: tuple[str, ...], labelled: np.ndarray, train: np.ndarray) -> Iterator[Finding]:
+    """Classes that the labelled part of a split shows too seldom or too small to be learnt, where train has more.
+
+    A class is thin if too few labelled images (THIN) show it at half its mean size or more, or if its share of the
+    labelled pixels is less than half of that in train.
+
+    Args:
+        labelled, train: int64 (n, C), pixels of each class in each mask of the labelled part and of the whole of train.
+    """
+    if not labelled.any():
+        return
+    wanted = min(THIN, math.ceil(len(labelled) / 4))
+    shown, there = (shows(counts, 0.5, usual_size(train)).sum(0) for counts in (labelled, train))
+    shares, usual = (counts.sum(0) / counts.sum() for counts in (labelled, train))
+    thin = (shares > 0) & ((shown < np.minimum(wanted, there)) | (2 * shares < usual))
+    if thin.any():
+        said = [f"{classes[c]} ({shares[c]:.2%} of the pixels, {usual[c]:.2%} in train; at half its usual size or more "
+                f"in {shown[c]} images)" for c in np.flatnonzero(thin)]  # fmt: skip
+        message = (
+            f"thin in the {len(labelled)} labelled images: {', '.join(said)}. So little is often not learnt: label "
+            f"more or exchange images by `python -m kit splits draw --cover {wanted} --pixels 0.5`"
+        )
+        yield Finding(WARNING, "class thin", "train", "", message, int(thin.sum()))

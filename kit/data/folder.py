@@ -1,7 +1,8 @@
 """One's own images: a folder with a `classes.yaml` in it.
 
-    classes: {background: [0, 0, 0], leaf: [0, 160, 60]}   # mask value 0, 1, ... in this order; colour in figures
-    ignore: 255                     # value, or list of values, of pixels that are not counted
+    classes: [background, leaf]     # mask value 0, 1, ... in this order
+    classes: {background: [0, 0, 0], leaf: [0, 160, 60]}   # or with their colours in figures and in masks
+    ignore: [11]                    # values in masks, beside 255, of pixels that are not counted
     images: photos/*                # the last * is the image's name
     masks: drawn/*_mask.png         # the same name; a mask may be missing wherever there is no label
     val: 0.2                        # share, or number, of the images with masks that the student is judged on
@@ -11,7 +12,7 @@ if there is such a folder, else `images/*` and `labels/*.png`. Where a pattern h
 val; where it has not, val is drawn by hash from the images with masks.
 
 Masks hold one class number per pixel, or are drawn in the colours of `classes` (black counts for nothing if no class
-has it).
+has it). Classes in a plain list have default colours, well apart from each other, and masks with numbers.
 """
 
 import math
@@ -20,12 +21,15 @@ from pathlib import Path
 
 import yaml
 
+from kit.data.colours import default_colours
 from kit.data.draw import draw
+from kit.data.sequences import FRAMES
 from kit.data.spec import Colour, DatasetSpec, Found, Layout, Masks
 from kit.errors import KitError
 from kit.types import IGNORE
 
 FILE = "classes.yaml"
+WANTED = "`classes: [name, ...]` or `classes: {name: [r, g, b], ...}`"
 KEYS = ("classes", "ignore", "images", "masks", "val")
 
 
@@ -33,13 +37,13 @@ def folder_spec(root: Path) -> DatasetSpec:
     """The data set that `root/classes.yaml` describes. Raises KitError if it is missing or cannot be understood."""
     path = Path(root) / FILE
     if not path.is_file():
-        raise KitError(f"no {path}; write `classes: {{name: [r, g, b], ...}}` in the order of the mask values")
+        raise KitError(f"no {path}; write {WANTED} in the order of the mask values")
     try:
         content = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise KitError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict) or "classes" not in content:
-        raise KitError(f"{path} cannot be read: wanted `classes: {{name: [r, g, b], ...}}`, got {content!r:.60}")
+        raise KitError(f"{path} cannot be read: wanted {WANTED}, got {content!r:.60}")
     strange = [key for key in content if key not in KEYS]
     if strange:
         raise KitError(f"{path}: unknown key {strange[0]!r}; known are {', '.join(KEYS)}")
@@ -54,18 +58,21 @@ def folder_spec(root: Path) -> DatasetSpec:
         classes=tuple(colours),
         palette=tuple(colours.values()),
         void_colours=() if (0, 0, 0) in colours.values() else ((0, 0, 0),),
-        layouts=(Layout(images=images, masks=(Masks(files=masks, raw_ids=raw_ids),), members=val),),
+        layouts=(Layout(images=images, masks=(Masks(files=masks, raw_ids=raw_ids, ignore=FILE),), members=val),),
         rare=tuple(colours)[-2:],
+        frames=FRAMES,
     )
 
 
 def _colours(path: Path, classes: object) -> dict[str, Colour]:
+    if isinstance(classes, list) and all(isinstance(name, str) for name in classes):
+        if twice := {name for name in classes if classes.count(name) > 1}:
+            raise KitError(f"{path}: two classes are called {min(twice)!r}")
+        classes = dict(zip(classes, default_colours(len(classes)), strict=False))
     try:
         colours = {str(name): tuple(int(v) for v in colour) for name, colour in classes.items()}
     except (AttributeError, TypeError, ValueError) as error:
-        raise KitError(
-            f"{path} cannot be read: wanted `classes: {{name: [r, g, b], ...}}`, got {classes!r:.60}"
-        ) from error
+        raise KitError(f"{path} cannot be read: wanted {WANTED}, got {classes!r:.60}") from error
     if not 2 <= len(colours) <= IGNORE - 1 or any(
         len(c) != 3 or not all(0 <= v <= 255 for v in c) for c in colours.values()
     ):
@@ -108,7 +115,15 @@ def _draw_val(root: Path, images: Found, masks: Found, share: float) -> dict[str
     """A share (below 1) or number of the images with masks, drawn by hash, at least one; train is the rest."""
     masked = sorted(set(images) & set(masks))
     count = max(1, math.floor(share * len(masked) + 0.5)) if share < 1 else int(share)
+    if not masked:
+        raise KitError(
+            f"{root / FILE}: none of the {len(images)} images has a mask of its name; label some, or say in `masks` "
+            "where their masks are"
+        )
     if count >= len(masked):
-        raise KitError(f"{root / FILE}: {count} of {len(masked)} images with masks for val leave none to learn from")
+        raise KitError(
+            f"{root / FILE}: {count} of {len(masked)} images with masks for val leave none to learn from; label more "
+            "or give a smaller `val`"
+        )
     val = set(draw(masked, count, seed=0))
     return {"train": set(images) - val, "val": val}

@@ -23,6 +23,19 @@ from kit.types import IGNORE, Batch, Views
 LABELLED, UNLABELLED = 0, 1
 """Streams of random numbers: labelled and unlabelled images are drawn independently."""
 
+FEW_VAL = 20
+"""Val images below which a score depends more on the choice of images than on what is compared."""
+
+
+def few_to_judge_by(count: int) -> str:
+    """One line if so many val images with masks are too few to judge by, else empty."""
+    if count >= FEW_VAL:
+        return ""
+    return (
+        f"{count} val image(s) with masks are too few to judge by: with others the score may be several points away. "
+        f"Do not choose between methods by it; use {FEW_VAL} or more"
+    )
+
 
 @lru_cache(maxsize=4)
 def _order(count: int, seed: int, stream: int, epoch: int) -> np.ndarray:
@@ -159,6 +172,11 @@ class ValImages(Dataset):
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def warning(self) -> str:
+        """One line if they are too few to judge by, else empty."""
+        return few_to_judge_by(len(self))
 
     def __getitem__(self, index: int) -> tuple[str, Tensor, Tensor]:
         name = self.ids[index]

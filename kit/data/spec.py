@@ -1,7 +1,7 @@
 """What the kit knows of a data set: its classes, and the forms in which people have its files."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,8 @@ class Masks:
     """Pattern below the root; {part} is filled in, and the last `*` is the image's id."""
     raw_ids: dict[int, int]
     """Value in a file -> class id or IGNORE; any other value is refused."""
+    ignore: str = field(default="", repr=False)  # not part of what cached masks depend on
+    """File whose key `ignore` names further values that are not counted; empty where there is none."""
 
     @property
     def kind(self) -> str:
@@ -77,6 +79,9 @@ class DatasetSpec:
     """Colours that a mask drawn in colour has where nothing is counted."""
     rare: tuple[str, ...] = ()
     """Classes worth a column of their own in short tables."""
+    frames: str = ""
+    """Of images from videos: a regular expression for a whole id, with the groups "sequence" and "frame", whose digits
+    are the frame's place in time. Draws by sequence need it."""
 
     @property
     def num_classes(self) -> int:

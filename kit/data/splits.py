@@ -16,11 +16,23 @@ from kit.config import DataConfig
 from kit.data.draw import digest, draw
 from kit.data.files import SegFiles
 from kit.data.published import recognise
+from kit.data.sequences import order_by_sequence
 from kit.errors import KitError
 from kit.paths import from_project
 from kit.storage import read_json, write_bytes, write_json
 
 LABELLED, UNLABELLED, ABOUT = "labelled.txt", "unlabelled.txt", "split.json"
+
+BY_SEQUENCE = "_by_sequence"
+"""Behind a share or number: the draw of `kit.data.sequences`."""
+
+PROTOCOLS = {
+    "all": "every image with a mask",
+    "hash": "the first images with masks by sha256 of SEED:ID",
+    "sequence": "sequences take turns in the order of sha256 of SEED:SEQUENCE; each gives the image with a mask that "
+    "is farthest in time from those it has given, the first one by sha256 of SEED:ID",
+}
+"""How a split is drawn, in a sentence for its record."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,8 @@ class Split:
     """Unlabelled images from beyond the protocol, apart so that the digests stay those of the protocol."""
     missing_classes: tuple[str, ...] | None = None
     """Names of the classes that no labelled mask holds; None if nobody looked."""
+    protocol: str = ""
+    """How it was drawn; empty where only the lists are known."""
 
     @cached_property
     def pool(self) -> tuple[str, ...]:
@@ -49,9 +63,10 @@ class Split:
         return f"split {self.name!r}: no labelled image holds {', '.join(self.missing_classes)}"
 
     def record(self) -> dict:
-        """What a result says of it: name, counts and digests; no digest where there are no extra images."""
+        """What a result says of it: name, protocol, counts and digests; no digest where there are no extra images."""
         return {
             "name": self.name,
+            "protocol": self.protocol or None,
             **_counted(self.labelled, self.unlabelled),
             "extra": len(self.extra),
             "extra_sha256": digest(self.extra) if self.extra else None,
@@ -91,11 +106,29 @@ def chosen_split(cfg: DataConfig, train: SegFiles) -> Split:
 
 
 def draw_split(share: str, seed: int, train: SegFiles) -> Split:
-    """`share` ("1_N", "count_N", "all" or "masks") of the images with masks by hash; all others are unlabelled."""
+    """`share` ("1_N" or "count_N" by hash or with "_by_sequence", "all" or "masks") of the images with masks; all
+    others are unlabelled.
+
+    Raises: KitError if it is not understood, or by sequence if the data set has none or an id says no frame.
+    """
     count = labelled_count(share, len(train.masked_ids))
-    labelled = draw(train.masked_ids, count, seed)
-    name = f"{share} seed {seed}" if count < len(train.masked_ids) else share
-    return Split(name, labelled, tuple(sorted(set(train.ids) - set(labelled))))
+    labelled = drawing_order(share, seed, train)[:count]
+    every = count == len(train.masked_ids)
+    kind = "all" if every else "sequence" if share.endswith(BY_SEQUENCE) else "hash"
+    unlabelled = tuple(sorted(set(train.ids) - set(labelled)))
+    return Split(share if every else f"{share} seed {seed}", labelled, unlabelled, protocol=PROTOCOLS[kind])
+
+
+def drawing_order(share: str, seed: int, train: SegFiles) -> tuple[str, ...]:
+    """All images with masks, in the order in which `share` takes them; errors are those of `draw_split`."""
+    if not share.endswith(BY_SEQUENCE):
+        return draw(train.masked_ids, len(train.masked_ids), seed)
+    if not train.spec.frames:
+        raise KitError(
+            f"split {share!r}: {train.spec.name} is no data set of videos, whose names would say sequence and frame; "
+            f"{share.removesuffix(BY_SEQUENCE)!r} draws by hash"
+        )
+    return order_by_sequence(train.masked_ids, train.spec.frames, seed)
 
 
 def check_complete(files: SegFiles) -> None:
@@ -158,13 +191,18 @@ def classes_in(files: SegFiles, name: str) -> np.ndarray:
     return there[: files.spec.num_classes]
 
 
+def pixels_in(files: SegFiles, name: str) -> np.ndarray:
+    """int64 (C,): pixels of each class in the mask of an image."""
+    return np.bincount(files.full_mask(name).numpy().ravel(), minlength=256)[: files.spec.num_classes]
+
+
 def read_lists(folder: Path, called: str) -> Split:
     """The split of a folder of lists, by its published name, else by the one in its split.json, else `called`.
 
     Raises: KitError if split.json is there and the lists are not the ones it describes.
     """
     labelled, unlabelled = read_list(folder / LABELLED), read_list(folder / UNLABELLED)
-    about = folder / ABOUT
+    about, protocol = folder / ABOUT, ""
     if about.is_file():
         stated, found = read_json(about), _counted(labelled, unlabelled)
         if not isinstance(stated, dict) or not isinstance(stated.get("name"), str):
@@ -176,8 +214,8 @@ def read_lists(folder: Path, called: str) -> Split:
                 f"{file} is no longer the list of {stated['name']!r} that {ABOUT} beside it "
                 f"describes; restore it, or delete {ABOUT} to use the lists under no such name"
             )
-        called = stated["name"]
-    return Split(recognise(labelled, unlabelled) or called, labelled, unlabelled)
+        called, protocol = stated["name"], str(stated.get("protocol") or "")
+    return Split(recognise(labelled, unlabelled) or called, labelled, unlabelled, protocol=protocol)
 
 
 def read_list(path: Path) -> tuple[str, ...]:
@@ -196,21 +234,23 @@ def write_lists(split: Split, folder: Path, about: dict | None = None) -> None:
     # that is killed in between leaves what is refused, not a mixture under the old name.
     for name, ids in ((UNLABELLED, split.unlabelled), (LABELLED, split.labelled)):
         write_bytes(folder / name, "".join(f"{i}\n" for i in sorted(ids)).encode())
-    write_json(folder / ABOUT, {"name": split.name, **_counted(split.labelled, split.unlabelled), **(about or {})})
+    stated = {"name": split.name, **({"protocol": split.protocol} if split.protocol else {})}
+    write_json(folder / ABOUT, {**stated, **_counted(split.labelled, split.unlabelled), **(about or {})})
 
 
 def labelled_count(split: str, total: int) -> int:
-    """Number of labelled images that "1_N" (rounded up, as published), "count_N", "all" or "masks" asks for."""
+    """Number of labelled images that "1_N" (rounded up, as published) or "count_N", either by hash or "_by_sequence",
+    "all" or "masks" asks for."""
     if split in ("all", "masks"):
         return total
-    share, count = re.fullmatch(r"1_(\d+)", split), re.fullmatch(r"count_(\d+)", split)
+    share, count = (re.fullmatch(rf"{kind}_(\d+)({BY_SEQUENCE})?", split) for kind in ("1", "count"))
     if share and int(share[1]) > 0:
         return math.ceil(total / int(share[1]))
     if count and 0 < int(count[1]) <= total:
         return int(count[1])
     raise KitError(
-        f'split {split!r} is neither "1_N", "count_N" (N of at most {total}), "all", "masks", '
-        f"nor a folder with {LABELLED}"
+        f'split {split!r} is neither "1_N", "count_N" (N of at most {total}), one of them with "{BY_SEQUENCE}" behind '
+        f'it, "all", "masks", nor a folder with {LABELLED}'
     )
 
 

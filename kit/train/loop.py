@@ -132,7 +132,7 @@ class Run:
 
     def go(self) -> dict:
         """All that is left to do; the result."""
-        for line in (self.parts.split.warning, share_of_a_step(self.cfg)):
+        for line in (self.parts.split.warning, self.parts.val.warning, share_of_a_step(self.cfg)):
             if line:
                 self.reporter.say(line)
         try:

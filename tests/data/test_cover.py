@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kit.__main__ import main
 from kit.data.catalog import find_spec
-from kit.data.cover import class_presence, covering, draw_covering, write_draws
+from kit.data.cover import class_pixels, class_presence, covering, draw_covering, shows, usual_size, write_draws
 from kit.data.draw import draw
 from kit.data.files import SegFiles
 from kit.data.splits import draw_split, read_lists
@@ -104,3 +105,32 @@ def test_several_seeds_are_written_with_what_they_are(rare, tmp_path):
     assert plain.name == "1_3 seed 0" and set(plain.labelled) == set(draw(train.ids, 4, 0))
     with pytest.raises(KitError, match="no seed to draw with"):
         write_draws({}, "1_3", None, train, val)
+
+
+def test_a_class_may_have_to_be_of_some_size():
+    counts = np.array([[10, 0], [20, 1], [90, 3], [0, 2]])
+    assert usual_size(counts).tolist() == [40, 2] and usual_size(counts * 0).tolist() == [0, 0]
+    assert shows(counts, 0.5).tolist() == [[False, False], [True, True], [True, True], [False, True]]
+    assert shows(counts, 15).tolist() == [[False, False], [True, False], [True, False], [False, False]]
+    assert (shows(counts, 1) == (counts > 0)).all() and not shows(counts * 0, 0.1).any()
+
+
+def test_a_single_pixel_does_not_cover_where_more_is_wanted(rare, tmp_path, capsys):
+    """ "seldom" has one pixel in every image, and ten in the one that a draw of four takes last."""
+    train, val = both(rare)
+    last = draw("abcdefghijkl", 12, 0)[-1]
+    for name in "abcdefghijkl":
+        mask = np.zeros((4, 6), np.uint8)
+        mask.flat[: 10 if name == last else 1] = 1
+        Image.fromarray(mask).save(rare / f"labels/train/{name}.png")
+    assert class_pixels(train, ("a", last), silent=True).tolist() == [[23, 1, 0], [14, 10, 0]]
+    plain, exchanged, _ = draw_covering("count_4", 0, 1, train, silent=True)
+    assert exchanged == 0 and last not in plain.labelled
+    for pixels, name in ((5, "with 5 pixels"), (0.9, "with 0.9 of usual")):
+        write_draws({0: tmp_path / "s"}, "count_4", 1, train, val, pixels)
+        split = read_lists(tmp_path / "s", "")
+        assert split.name == f"count_4 seed 0 cover 1 {name}" and last in split.labelled
+        assert len(set(split.labelled) & set(plain.labelled)) == 3 and "exchanged" in split.record()["protocol"]
+    arguments = ["splits", "draw", "--dataset", "folder", "--root", str(rare), "--split", "count_4", "--out", "x"]
+    for wrong in (["--pixels", "0.5"], ["--cover", "1", "--pixels", "0"], ["--cover", "1", "--pixels", "nan"]):
+        assert main([*arguments, *wrong]) == 2 and "beside --cover give a share" in capsys.readouterr().err

@@ -10,6 +10,7 @@ from PIL import Image
 
 from kit.__main__ import main
 from kit.data.doctor import examine, sound_pairs
+from kit.data.findings import of_thin_classes
 from kit.errors import KitError
 from kit.figures.diagnosis import class_rows, findings_text, part_rows, summary
 
@@ -46,7 +47,8 @@ def test_there_are_forty_kinds_and_more():
 @pytest.mark.parametrize("dataset", GOOD)
 def test_good_data_sets_have_no_errors_and_no_warnings(dataset, tmp_path):
     found = look(dataset, GOOD[dataset](tmp_path / "data"), "all")
-    assert not of(found, "error") and not of(found, "warning")
+    assert not of(found, "error")
+    assert {finding.kind for finding in of(found, "warning")} == {"few val images"}  # small enough for a test
     assert found.files == sum(c.images + c.masks for part, c in found.parts.items() if part != "labelled")
     assert set(found.parts) == {"train", "val", "labelled"} and found.split["missing_classes"] == []
 
@@ -115,6 +117,23 @@ def test_one_broken_part_does_not_hide_the_other(tmp_path):
     assert any(name in finding.message for finding in found.findings) and found.split is None
 
 
+def test_thin_classes_are_named_where_another_split_could_have_more():
+    """40 images of 1,000 pixels. "rare" is in eight of them, four of which show a tenth of the others' 100 pixels."""
+    train = np.zeros((40, 2), int)
+    train[:, 0], train[:4, 1], train[4:8, 1] = 1000, 100, 10
+    (finding,) = of_thin_classes(("much", "rare"), train[4:24], train)
+    assert finding.severity == "warning" and finding.count == 1 and "much (" not in finding.message
+    assert "in the 20 labelled images: rare (0.20% of the pixels, 1.09% in train; " in finding.message
+    assert "in 0 images" in finding.message and "--cover 5 --pixels 0.5" in finding.message
+    assert not [*of_thin_classes(("much", "rare"), train, train)]  # no other split has more
+    assert not [*of_thin_classes(("much", "rare"), train[:20], train)]  # all that there is of it
+    assert not [*of_thin_classes(("much", "rare"), train[10:], train)]  # absent, which is told apart
+    few = np.zeros((40, 2), int)
+    few[:, 0], few[:6, 1], few[24:, 1] = 1000, 100, 100
+    (finding,) = of_thin_classes(("much", "rare"), few[:24], few)  # a quarter of the images, of train more than half
+    assert "rare (2.44% of the pixels, 5.21% in train" in finding.message and "in 6 images" in finding.message
+
+
 def test_files_that_may_not_be_read(tmp_path):
     root = camvid(tmp_path / "data")
     path = root / "images/train/0001.jpg"
@@ -159,7 +178,8 @@ def test_command(tmp_path, capsys, monkeypatch):
     assert main(command) == 0
     record = json.loads((tmp_path / "runs/doctor/camvid.json").read_text())
     assert record["split"]["name"] == "1_2 seed 0" and record["parts"]["labelled"]["images"] == 2
-    assert record["classes"][0] == "sky" and record["findings"] == [] and "torch" in record["versions"]
+    assert record["classes"][0] == "sky" and "torch" in record["versions"]
+    assert {f["kind"] for f in record["findings"]} == {"few val images"}
     assert {path.name for path in root.iterdir()} == {"images", "labels"}
     name = masks.everything_ignored(root)
     assert main([*command, "--out", "warned.json"]) == 0 and name in capsys.readouterr().out
@@ -171,6 +191,9 @@ def test_command(tmp_path, capsys, monkeypatch):
     assert main([*command[:2], "foo", *command[3:]]) == 2 and "unknown dataset" in capsys.readouterr().err
     assert main([*command, "--out", str(root / "images/train/0000.jpg/x.json")]) == 2
     assert "cannot be written" in capsys.readouterr().err
+    for name in ("one", "two"):  # each folder of own images is a data set of its own
+        assert main(["doctor", "--dataset", "folder", "--root", str(folder(tmp_path / "mine" / name))]) == 0
+        assert json.loads((tmp_path / f"runs/doctor/folder-mine-{name}.json").read_text())["root"].endswith(name)
     with pytest.raises(SystemExit) as stop:
         main(["doctor", "--dataset", "camvid"])
     assert stop.value.code == 2

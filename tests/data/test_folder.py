@@ -75,11 +75,29 @@ def test_masks_may_be_drawn_in_the_colours_of_the_classes(tmp_path):
     assert set(train.pair(train.ids[0])[1].unique().tolist()) == {0, 1, IGNORE}
 
 
+def test_names_are_enough_and_values_may_be_ignored(tmp_path):
+    """What a value that is no class could mean is said with the line that makes it so."""
+    (tmp_path / "classes.yaml").write_text("classes: [sky, road, car]\nval: 1\n")
+    photographs(tmp_path / "images", "ab")
+    masks(tmp_path / "labels", "ab", values=(0, 1, 2, 11))
+    train, _ = both(tmp_path)
+    assert train.spec.classes == ("sky", "road", "car") and len(set(train.spec.palette)) == 3
+    with pytest.raises(KitError, match=r"values \[11\].*add `ignore: \[11\]` to it") as raised:
+        train.pair(train.ids[0])
+    assert "classes.yaml" in str(raised.value)
+    (tmp_path / "classes.yaml").write_text("classes: [sky, road, car]\nval: 1\nignore: [11]\n")
+    train, _ = both(tmp_path)
+    assert set(train.pair(train.ids[0])[1].unique().tolist()) == {0, 1, 2, IGNORE}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "wanted `classes"),
         ("classes: [1, 2]", "classes.yaml cannot be read"),
+        ("classes: [sky, 2]", "classes.yaml cannot be read: wanted `classes: .name, ....`"),
+        ("classes: [sky]", "2 to 254 classes"),
+        ("classes: [sky, road, sky]", "two classes are called 'sky'"),
         ("classes: {a: [0, 0, 0]}", "2 to 254 classes"),
         ("classes: {a: [0, 0, 0], b: [0, 0, 300]}", "colour"),
         ("classes: {a: [0, 0, 0], b: [0, 0, 0]}", "the same colour"),
@@ -104,4 +122,11 @@ def test_val_must_leave_something_to_learn_from(tmp_path):
     photographs(tmp_path / "images", ["a", "b", "c", "d"])
     masks(tmp_path / "labels", ["a", "b", "c"])
     with pytest.raises(KitError, match="3 of 3 images with masks for val leave none"):
+        both(tmp_path)
+
+
+def test_no_mask_at_all_is_said_in_a_sentence(tmp_path):
+    (tmp_path / "classes.yaml").write_text(CLASSES)
+    photographs(tmp_path / "images", ["a", "b"])
+    with pytest.raises(KitError, match="none of the 2 images has a mask of its name; label some"):
         both(tmp_path)
