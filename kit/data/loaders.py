@@ -161,7 +161,7 @@ def train_loader(batches: TrainBatches, start: int) -> InOrder:
 class ValImages(Dataset):
     """Val images in order: (id, image float32 (3, H, W), mask uint8 (H', W') at its size on disk).
 
-    Raises: KitError if none of them has a mask.
+    Raises: KitError if none of them has a mask, or if a mask is not of its image's size.
     """
 
     def __init__(self, files: SegFiles, limit: int = 0):
@@ -169,6 +169,7 @@ class ValImages(Dataset):
             raise KitError(f"no masks for the val images in {files.root}; without them nothing can be judged")
         self.files = files
         self.ids = files.masked_ids[: limit or None]
+        files.check_sizes(self.ids)
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -33,8 +33,9 @@ def save_predictions(student: Student, images: Iterable[tuple[str, Path]], out: 
         form: one of FORMS.
         cfg: how the student is asked; None is its run's protocol.
         spec: of the data set whose numbers are wanted; for form "ids" only.
-    Raises: KitError for a form that does not exist, a spec that does not fit, or a picture that cannot be read; before
-        anything is written if two pictures would have one file, or one would be overwritten by its prediction.
+    Raises: KitError for a form that does not exist or a spec that does not fit; before anything is written if two
+        pictures would have one file, or one would be overwritten by its prediction; and, once all others are written,
+        naming the pictures that cannot be read.
     """
     require_choice(FORMS, form=form)
     if form == "ids" and (spec is None or spec.classes != tuple(student.classes)):
@@ -44,8 +45,13 @@ def save_predictions(student: Student, images: Iterable[tuple[str, Path]], out: 
     _check_targets(images, Path(out))
     predictor = Predictor(student.net, cfg or student.config.evaluate)
     Path(out).mkdir(parents=True, exist_ok=True)
+    broken = []
     for name, path in images:
-        pixels = read_pixels(path)
+        try:
+            pixels = read_pixels(path)
+        except KitError as error:
+            broken.append(str(error))
+            continue
         scores = predictor.scores(student.prepare(pixels), tuple(pixels.shape[1:]))
         prediction = scores[0].argmax(0).to(torch.uint8).cpu().numpy()
         picture = as_palette(prediction, student.palette) if table is None else Image.fromarray(table[prediction])
@@ -54,6 +60,11 @@ def save_predictions(student: Student, images: Iterable[tuple[str, Path]], out: 
         picture.save(buffer, "PNG")
         write_bytes(target, buffer.getvalue())
         yield target
+    if broken:
+        raise KitError(
+            f"{len(broken)} of {len(images)} pictures cannot be predicted ({len(images) - len(broken)} are, in {out}): "
+            + "; ".join(broken)
+        )
 
 
 def _check_targets(images: list[tuple[str, Path]], out: Path) -> None:

@@ -2,8 +2,11 @@ import pytest
 import torch
 from PIL import Image
 
+from kit.config import DataConfig
 from kit.data.catalog import DATASETS, find_spec
 from kit.data.files import SegFiles
+from kit.data.loaders import ValImages
+from kit.data.splits import make_split
 from kit.errors import KitError
 from kit.types import IGNORE
 
@@ -58,6 +61,30 @@ def test_base_size_resizes_images_and_masks_but_not_the_truth(own):
     assert image.shape[1:] == mask.shape == (20, 30) and set(mask.unique().tolist()) <= {0, 1, IGNORE}
     assert train.full_mask("t1").shape == (40, 60)
     assert torch.equal(both(own, base_size=(20, 30))[0].image("t1"), train.image("t1"))
+
+
+def test_masks_of_another_size_are_refused_before_anything_is_read(own, monkeypatch):
+    """Also where both are resized when read, so that no reader would notice; the image's orientation counts."""
+    picture, exif = Image.new("RGB", (60, 40)), Image.Exif()
+    exif[0x0112] = 6
+    picture.save(own / "images/train/t0.jpg", exif=exif)
+    Image.new("L", (40, 60)).save(own / "labels/train/t0.png")
+    for name in ("SegFiles._read_image", "SegFiles._read_full"):
+        monkeypatch.setattr(f"kit.data.files.{name}", None)  # heads alone
+    train, val = both(own, base_size=(20, 30))
+    train.check_sizes(train.masked_ids)
+    Image.new("L", (30, 20)).save(own / "labels/train/t3.png")
+    wanted = r"t3.png is 20 x 30, its image .*t3.jpg 40 x 60"
+    with pytest.raises(KitError, match=wanted):
+        train.check_sizes(train.masked_ids)
+    for split, observe in (("masks", False), ("count_1", True)):
+        with pytest.raises(KitError, match=wanted):
+            make_split(DataConfig(split=split, observe=observe), train, val)
+    assert make_split(DataConfig(split="count_1"), train, val).labelled  # by hash another one; t3 is not read
+    Image.new("L", (30, 20)).save(own / "labels/val/v1.png")
+    assert ValImages(val, limit=1).ids == ("v0",)
+    with pytest.raises(KitError, match=r"v1.png is 20 x 30"):
+        ValImages(val)
 
 
 def test_an_upright_photograph_is_turned(own):

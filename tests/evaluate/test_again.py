@@ -126,6 +126,20 @@ def test_what_cannot_be_predicted_is_said(finished, tmp_path):
     assert [name for name, _ in pictures_in(tmp_path)] == ["a_x", "b_x"]
 
 
+def test_broken_pictures_do_not_stop_the_others(finished, tmp_path, capsys):
+    place, out = tmp_path / "in", tmp_path / "out"
+    place.mkdir()
+    for name in "abcd":
+        Image.new("RGB", (40, 30)).save(place / f"{name}.png")
+    (place / "a.png").write_bytes(b"")
+    (place / "c.png").write_bytes((place / "d.png").read_bytes()[:50])
+    assert main(["predict", str(finished()), "--images", str(place), "--out", str(out), *CPU]) == 2
+    said = capsys.readouterr().err
+    assert "2 of 4 pictures cannot be predicted (2 are, in " in said and said.count("\n") == 1
+    assert "a.png cannot be read: the file is empty" in said and "c.png cannot be read" in said
+    assert sorted(path.name for path in out.iterdir()) == ["b.png", "d.png"]
+
+
 def test_no_prediction_takes_the_place_of_a_picture_or_of_another(finished, scenes, tmp_path):
     run = finished()
     for name in ("a.png", "b.jpg", "b.png"):
