@@ -60,6 +60,9 @@ class DataConfig:
     """Also use images beyond the protocol (Cityscapes' trainextra, VOC's other photographs) as unlabelled ones."""
     base_size: tuple[int, int] | None = None
     """(height, width) to which images are resized when read; None keeps theirs. Evaluation compares at full size."""
+    keep_aspect: bool = False
+    """Resize each image so that its shorter side is the shorter one of `base_size`, and keep its aspect: photographs
+    held upright and lying down are all as sharp, and none is squeezed. False stretches every image to `base_size`."""
     crop: tuple[int, int] = (512, 512)
     """(height, width) of a training crop, in pixels after scaling."""
     scale: tuple[float, float] = (0.5, 2.0)

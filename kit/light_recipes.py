@@ -59,10 +59,12 @@ def camvid(method: str) -> RunConfig:
 
 
 def folder(method: str) -> RunConfig:
-    """One's own images in the layout of `kit.data.catalog.folder_spec`; whatever has a mask is labelled."""
+    """One's own images in the layout of `kit.data.catalog.folder_spec`; whatever has a mask is labelled. Of whatever
+    shape they are, they keep it."""
     return replace_fields(
         camvid(method),
         {"recipe": "folder", "data.dataset": "folder", "data.root": "data/mine", "data.split": "masks",
+         "data.keep_aspect": True,
          "run_dir": f"runs/folder/{method}"},
     )  # fmt: skip
 

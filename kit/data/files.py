@@ -14,6 +14,7 @@ from torchvision.transforms import InterpolationMode
 
 from kit.data.cache import Cache, Item
 from kit.data.decode import SUFFIXES, Box, picture_size, read_image, read_mask
+from kit.data.sizes import Size, size_when_read
 from kit.data.spec import DatasetSpec, Found, Layout, Masks
 from kit.errors import KitError
 
@@ -30,6 +31,7 @@ class SegFiles:
         part: "train" or "val".
         base_size: (height, width) to which images and masks are resized when read; None keeps theirs.
         cache: folder in which decoded images and masks are kept; None keeps nothing. Pixels are the same either way.
+        keep_aspect: resize to `base_size`'s shorter side, as `DataConfig.keep_aspect` says.
     Attributes:
         base: the folder below `root` in which the data set was found, and `layout` the form it has there.
         ids: of the part's images, sorted.
@@ -40,8 +42,9 @@ class SegFiles:
     """
 
     def __init__(self, spec: DatasetSpec, root: Path, part: str, base_size: tuple[int, int] | None = None,
-                 cache: Path | None = None):  # fmt: skip
-        self.spec, self.root, self.part, self.base_size = spec, Path(root), part, base_size
+                 cache: Path | None = None, keep_aspect: bool = False):  # fmt: skip
+        self.spec, self.root, self.part = spec, Path(root), part
+        self.base_size, self.keep_aspect = base_size, keep_aspect
         if not self.root.is_dir():
             raise KitError(f"no folder {self.root}; set data_root to the folder of the {spec.name} data set")
         self.base, self.layout = find_layout(spec, self.root, part)
@@ -83,9 +86,7 @@ class SegFiles:
 
     def size(self, name: str) -> tuple[int, int]:
         """(height, width) of an image as `image` returns it; reads no more than the head of the file."""
-        if self._cache and not self.base_size:
-            return tuple(self._kept("image", name).shape[:2])
-        return self.base_size or picture_size(self.paths[name])
+        return self._size("image", name, self.paths[name])
 
     def image(self, name: str, box: Box | None = None) -> Tensor:
         """uint8 (3, H, W), turned upright if the camera said so; with `box` only that part of it.
@@ -99,13 +100,13 @@ class SegFiles:
         return pixels.permute(2, 0, 1)
 
     def pair(self, name: str, box: Box | None = None) -> tuple[Tensor, Tensor]:
-        """Image uint8 (3, H, W) and mask uint8 (H, W) of class ids and IGNORE, both of `base_size` if that is set.
+        """Image uint8 (3, H, W) and mask uint8 (H, W) of class ids and IGNORE, resized alike if there is a `base_size`.
 
         Args:
             box: read only this part of both. Label values without a meaning are then looked for in this part alone.
         Raises: KitError if one of them cannot be read, or if their sizes differ.
         """
-        image, mask = self.size(name), self._mask_size(name)
+        image, mask = self.size(name), self._size("mask", name, self.mask_path(name))
         if image != mask:
             raise KitError(f"{self.mask_path(name)} is {mask}, its image {image}")
         if self._whole_is_at_hand:
@@ -154,11 +155,14 @@ class SegFiles:
         """A box is cut from the whole picture: from the cache, or because it is resized when read."""
         return self._cache is not None or self.base_size is not None
 
-    def _mask_size(self, name: str) -> tuple[int, int]:
-        if self._cache and not self.base_size:
-            return tuple(self._kept("mask", name).shape)
-        path = self.mask_path(name)
-        return self.base_size or picture_size(path)
+    def _size(self, what: str, name: str, path: Path) -> Size:
+        """Of an "image" or "mask" as `pair` has it."""
+        if self.base_size and not self.keep_aspect:
+            return self.base_size
+        return tuple(self._kept(what, name).shape[:2]) if self._cache else self._resized(picture_size(path))
+
+    def _resized(self, size: Size) -> Size:
+        return size_when_read(size, self.base_size, self.keep_aspect)
 
     def _kept(self, what: str, name: str) -> Tensor:
         """An "image" (H, W, 3) or "mask" (H, W) as `pair` has it, or a "full" mask; from the cache, if there is one."""
@@ -171,29 +175,33 @@ class SegFiles:
         return Item(f"{name}.{what}", source, partial(make, name), partial(self._bytes, what, source))
 
     def _bytes(self, what: str, source: Path) -> int:
-        size = self.base_size if self.base_size and what != "full" else picture_size(source)
-        return prod(size) * (3 if what == "image" else 1)
+        size = picture_size(source)
+        return prod(size if what == "full" else self._resized(size)) * (3 if what == "image" else 1)
 
     def _cache_below(self, folder: Path) -> Cache:
         """Each data set, part and size has a folder of its own; a change of what masks mean makes all files anew."""
         root = hashlib.sha256(str(self.root.resolve()).encode(errors="surrogateescape")).hexdigest()[:12]
         size = "full" if self.base_size is None else "{}x{}".format(*self.base_size)
+        if self.base_size and self.keep_aspect:
+            size = f"short{min(self.base_size)}"
         about = repr((self.layout.masks, self.spec.colour_ids()))
         return Cache(folder / f"{self.spec.name}-{self.part}-{size}-{root}", about)
 
     def _read_image(self, name: str, box: Box | None = None) -> Tensor:
-        """uint8 (H, W, 3) at `base_size`, or the box of it at its own size."""
+        """uint8 (H, W, 3), resized if there is a `base_size`, or the box of it at its own size."""
         image = torch.from_numpy(read_image(self.paths[name], box).copy())
         if self.base_size:
-            image = tv.resize(image.permute(2, 0, 1), list(self.base_size), InterpolationMode.BILINEAR, antialias=True)
+            size = list(self._resized(tuple(image.shape[:2])))
+            image = tv.resize(image.permute(2, 0, 1), size, InterpolationMode.BILINEAR, antialias=True)
             image = image.permute(1, 2, 0)
         return image
 
     def _read_mask(self, name: str, box: Box | None = None) -> Tensor:
-        """uint8 (H, W) at `base_size`, or the box of it at its own size."""
+        """uint8 (H, W), resized if there is a `base_size`, or the box of it at its own size."""
         mask = self._read_full(name, box)
         if self.base_size:
-            mask = tv.resize(mask[None], list(self.base_size), InterpolationMode.NEAREST_EXACT)[0]
+            size = list(self._resized(tuple(mask.shape)))
+            mask = tv.resize(mask[None], size, InterpolationMode.NEAREST_EXACT)[0]
         return mask
 
     def _read_full(self, name: str, box: Box | None = None) -> Tensor:

@@ -61,7 +61,7 @@ class Read:
 
 def of_part(read: Read) -> Iterator[Finding]:
     """Findings about one part by itself."""
-    for findings in (_presence, _images, _masks, _pairs, _sizes, _kind_of_all):
+    for findings in (_presence, _images, _masks, _pairs, _sizes, _orientations, _kind_of_all):
         yield from findings(read)
 
 
@@ -152,6 +152,18 @@ def _sizes(read: Read) -> Iterator[Finding]:
         low, high = (f"{read.files.paths[i]} ({' x '.join(map(str, read.images[i].size))})" for i in (least, most))
         message = f"sizes are very unlike, from {low} to {high}; crops of them show things at very unlike scales"
         yield Finding(WARNING, "unlike sizes", read.files.part, str(read.files.paths[least]), message, len(areas))
+
+
+def _orientations(read: Read) -> Iterator[Finding]:
+    sizes = {name: facts.size for name, facts in read.sound_images().items()}
+    tall = [name for name, (height, width) in sizes.items() if height > width]
+    if tall and any(height < width for height, width in sizes.values()):
+        path, part = read.files.paths[tall[0]], read.files.part
+        message = (
+            f"{len(tall)} of {len(sizes)} {part} images are taller than wide, such as {path}, others are wider: "
+            "data.keep_aspect keeps their shapes, as recipe folder does; data.base_size alone squeezes them into one"
+        )
+        yield Finding(NOTE, "mixed orientations", part, str(path), message, len(tall))
 
 
 def _kind_of_all(read: Read) -> Iterator[Finding]:

@@ -26,7 +26,7 @@ class Profile(NamedTuple):
     stride: int
     frequency: np.ndarray  # (n,) cycles per pixel of the map, above 0 up to 0.5
     amplitude: np.ndarray  # (n,) relative to the mean over all frequencies but the constant
-    cut: tuple[float, float]  # the Gaussian's radius along height and width, in the same unit
+    cut: tuple[float, float]  # the Gaussian's radius along height and width, in the same unit, mean over images
 
 
 class Channels(NamedTuple):
@@ -54,7 +54,7 @@ def profiles(student: Student, images: Sequence[np.ndarray]) -> list[Profile]:
     """A profile per level, fine to coarse.
 
     Args:
-        images: uint8 (H, W, 3), of one size.
+        images: uint8 (H, W, 3), of any sizes.
     Raises: KitError if the decoder has no bands, or there is no image.
     """
     if not images:
@@ -64,21 +64,23 @@ def profiles(student: Student, images: Sequence[np.ndarray]) -> list[Profile]:
 
 
 def _profile(levels: Sequence[Level]) -> Profile:
-    first = levels[0]
-    h, w = first.spectrum.shape
-    if any(level.spectrum.shape != (h, w) for level in levels):
-        raise KitError("spectra can only be averaged over images of one size")
-    amplitude = np.mean([10.0**level.spectrum for level in levels], axis=0)
-    vertical, horizontal = (np.arange(n) - n // 2 for n in (h, w))
-    frequency = np.hypot(vertical[:, None] / h, horizontal[None] / w)
-    amplitude[h // 2, w // 2] = np.nan  # the constant
-    steps = min(BINS, max(h, w) // 2)
-    place = np.minimum((frequency * 2 * steps).round().astype(int), steps + 1)  # corners lie beyond 0.5
-    means = [amplitude[place == i] for i in range(1, steps + 1)]
-    known = [i for i, values in enumerate(means) if np.isfinite(values).any()]
-    values = np.array([np.nanmean(means[i]) for i in known])
-    return Profile(first.level, first.stride, (np.array(known) + 1) / (2 * steps),
-                   values / max(np.nanmean(amplitude), 1e-12), (first.radius[0] / h, first.radius[1] / w))  # fmt: skip
+    steps = min(BINS, *(max(level.spectrum.shape) // 2 for level in levels))
+    sums, counts = np.zeros(steps + 2), np.zeros(steps + 2, int)
+    for level in levels:
+        h, w = level.spectrum.shape
+        vertical, horizontal = (np.arange(n) - n // 2 for n in (h, w))
+        frequency = np.hypot(vertical[:, None] / h, horizontal[None] / w)
+        place = np.minimum((frequency * 2 * steps).round().astype(int), steps + 1)  # corners lie beyond 0.5
+        counted = np.ones((h, w), bool)
+        counted[h // 2, w // 2] = False  # the constant
+        amplitude = 10.0**level.spectrum / math.sqrt(h * w)  # sums of more pixels are larger
+        sums += np.bincount(place[counted], amplitude[counted], steps + 2)
+        counts += np.bincount(place[counted], minlength=steps + 2)
+    known = np.flatnonzero(counts[1:-1]) + 1
+    values, mean = sums[known] / counts[known], sums.sum() / max(counts.sum(), 1)
+    cuts = [np.divide(level.radius, level.spectrum.shape) for level in levels]
+    return Profile(levels[0].level, levels[0].stride, known / (2 * steps), values / max(mean, 1e-12),
+                   tuple(np.mean(cuts, axis=0).tolist()))  # fmt: skip
 
 
 def channels(student: Student, examples: Sequence[Example], most: int = 11) -> list[Channels]:

@@ -58,12 +58,12 @@ def val_files(student: Student, data_root: str | None = None, size: tuple[int, i
 
     Args:
         data_root: the data set's folder, if it is not where it was in training.
-        size: (height, width) to which images are resized; None leaves the size they have on disk.
+        size: (height, width) to which images are resized, as the run did; None leaves the size they have on disk.
     Raises: KitError if it is not there.
     """
     data = student.config.data
     root = from_project(data_root or data.root)
-    return SegFiles(find_spec(data.dataset, root), root, "val", size)
+    return SegFiles(find_spec(data.dataset, root), root, "val", size, keep_aspect=data.keep_aspect)
 
 
 def choose(files: SegFiles, images: Sequence[str] = (), count: int = 4, seed: int = 0) -> list[Example]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from kit.checks import require_choice
 from kit.config import RunConfig
 from kit.data.decode import read_image
+from kit.data.sizes import size_when_read
 from kit.data.transforms import unit_range
 from kit.errors import KitError
 from kit.evaluate.predict import Predictor
@@ -48,8 +49,9 @@ class Student(nn.Module):
             image: file, PIL image, uint8 array (H, W, 3), or uint8 tensor (3, H, W).
         """
         pixels = read_pixels(image)
-        if self.config.data.base_size:
-            pixels = tv.resize(pixels, list(self.config.data.base_size), antialias=True)
+        data, size = self.config.data, tuple(pixels.shape[1:])
+        if data.base_size:
+            pixels = tv.resize(pixels, list(size_when_read(size, data.base_size, data.keep_aspect)), antialias=True)
         return unit_range(pixels)[None].to(next(self.net.parameters()).device)
 
     def probabilities(self, image: Picture) -> Tensor:

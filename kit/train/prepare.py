@@ -41,7 +41,8 @@ def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
     root = from_project(cfg.data.root)
     spec = find_spec(cfg.data.dataset, root)
     cache = from_project(cfg.data.cache_dir) if cfg.data.cache else None
-    train, val = (SegFiles(spec, root, part, cfg.data.base_size, cache) for part in ("train", "val"))
+    size, keep = cfg.data.base_size, cfg.data.keep_aspect
+    train, val = (SegFiles(spec, root, part, size, cache, keep) for part in ("train", "val"))
     judged = ValImages(val, cfg.evaluate.limit)
     split = look_for_classes(make_split(cfg.data, train, val), train)
     views, accumulate = METHODS[cfg.method.name].views, cfg.train.accumulate

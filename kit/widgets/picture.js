@@ -1,5 +1,6 @@
 // A picture that says where it was clicked, as shares of its height and width. Arrow keys move the place as well.
 const STEP = 1 / 64;
+const TALLEST = 85; // hundredths of the window's height
 const ARROWS = { ArrowUp: [-STEP, 0], ArrowDown: [STEP, 0], ArrowLeft: [0, -STEP], ArrowRight: [0, STEP] };
 const inside = (share) => Math.min(Math.max(share, 0), 1);
 
@@ -14,7 +15,11 @@ function render({ model, el }) {
   const draw = () => {
     const old = url;
     url = URL.createObjectURL(new Blob([model.get("png")], { type: "image/png" }));
-    image.onload = () => old && URL.revokeObjectURL(old); // not before, or the picture would flicker
+    image.onload = () => {
+      // As wide as there is room, and never taller than most of the window: a photograph that stands is seen whole.
+      image.style.width = `min(100%, ${(TALLEST * image.naturalWidth) / image.naturalHeight}vh)`;
+      if (old) URL.revokeObjectURL(old); // not before, or the picture would flicker
+    };
     image.src = url;
     image.alt = model.get("alt");
   };

@@ -63,6 +63,20 @@ def test_base_size_resizes_images_and_masks_but_not_the_truth(own):
     assert torch.equal(both(own, base_size=(20, 30))[0].image("t1"), train.image("t1"))
 
 
+@pytest.mark.parametrize("cached", [False, True])
+def test_images_may_keep_their_aspect(own, cached):
+    Image.linear_gradient("L").resize((30, 60)).save(own / "images/train/t0.jpg")
+    Image.new("L", (30, 60), 1).save(own / "labels/train/t0.png")
+    options = {"base_size": (20, 50), "keep_aspect": True, "cache": own / "cache" if cached else None}
+    train, _ = both(own, **options)
+    train.keep((), train.masked_ids, silent=True)
+    for name, size in (("t0", (40, 20)), ("t1", (20, 30))):
+        image, mask = train.pair(name)
+        assert train.size(name) == image.shape[1:] == mask.shape == size
+        assert torch.equal(train.image(name, (3, 2, 10, 12)), image[:, 3:13, 2:14])
+    assert both(own, **options | {"keep_aspect": False})[0].pair("t0")[0].shape == (3, 20, 50)
+
+
 def test_masks_of_another_size_are_refused_before_anything_is_read(own, monkeypatch):
     """Also where both are resized when read, so that no reader would notice; the image's orientation counts."""
     picture, exif = Image.new("RGB", (60, 40)), Image.Exif()

@@ -45,8 +45,22 @@ def test_profiles_state_the_cut_in_the_same_unit():
         assert profile.cut == pytest.approx(
             (level.radius[0] / len(level.spectrum), level.radius[1] / level.spectrum.shape[1])
         )
-    with pytest.raises(KitError, match="one size"):
-        bands.profiles(subject, [example().image, example(size=(96, 64)).image])
+
+
+def test_profiles_of_images_of_several_sizes():
+    """Noise is flat whatever the size of its map; a map on its side has the profile of the one that stands."""
+    rng = np.random.default_rng(0)
+    level = frequency_levels(student(), example().image)[0]
+    noise = [rng.normal(size=size) for size in ((32, 48), (48, 32), (64, 96))]
+    spectra = [np.log10(np.abs(np.fft.fftshift(np.fft.fft2(picture)))) for picture in noise]
+    mixed = bands._profile([level._replace(spectrum=spectrum) for spectrum in spectra])
+    assert np.abs(np.log(mixed.amplitude)).max() < 0.6 and len(mixed.frequency) == bands.BINS
+    wave = np.cos(2 * np.pi * 12 * np.arange(48) / 48)[None] + noise[0]
+    standing = np.log10(np.abs(np.fft.fftshift(np.fft.fft2(wave))))
+    one, both = (bands._profile([level._replace(spectrum=s) for s in shown])
+                 for shown in ([standing], [standing, standing.T]))  # fmt: skip
+    assert np.allclose(one.frequency, both.frequency) and np.allclose(one.amplitude, both.amplitude)
+    assert both.cut == pytest.approx(np.mean([np.divide(level.radius, x) for x in ((32, 48), (48, 32))], 0).tolist())
 
 
 def test_channels_by_class_are_weighted_means():
