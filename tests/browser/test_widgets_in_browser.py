@@ -108,6 +108,12 @@ def test_explore(site, page, finished, screens, notebooks):
     Image.effect_mandelbrot((300, 200), (-2, -1, 1, 1), 50).convert("RGB").save(photo)
     now = changed(page, lambda: upload(page, photo))
     assert now.shape[1] / now.shape[0] == pytest.approx(1.5, abs=0.01)
+    upright = root / "upright.png"
+    Image.effect_mandelbrot((200, 600), (-2, -1, 1, 1), 50).convert("RGB").save(upright)
+    changed(page, lambda: upload(page, upright))
+    box = picture.bounding_box()  # seen whole in the window of 1000 pixels
+    assert box["height"] <= 851 and box["height"] / box["width"] == pytest.approx(3, abs=0.05)
+    page.screenshot(path=screens / "explore_upright.png")
     page.get_by_role("button", name="Save view").click()
     page.get_by_text("papermill notebooks/explore.ipynb").wait_for()
     page.screenshot(path=screens / "explore_photograph.png")
