@@ -12,6 +12,7 @@ from timm.models.resnet import BasicBlock, Bottleneck
 from timm.models.tiny_vit import MBConv, TinyVitBlock
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from kit.models.norm import norms_with
@@ -35,5 +36,14 @@ def _recomputed(block: nn.Module, forward, x: Tensor) -> Tensor:
 
 
 def _still_statistics(block: nn.Module) -> AbstractContextManager[None]:
-    """Running statistics have seen the batch once already."""
-    return norms_with(block, lambda norm: {"momentum": 0.0, "num_batches_tracked": None})
+    """Running statistics have seen the batch once already.
+
+    A count of batches that is thrown away takes the place of the real one: synchronised batch norm refuses to go
+    without.
+    """
+
+    def still(norm: _BatchNorm) -> dict[str, object]:
+        count = norm.num_batches_tracked
+        return {"momentum": 0.0, "num_batches_tracked": None if count is None else count.clone()}
+
+    return norms_with(block, still)

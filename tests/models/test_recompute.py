@@ -6,6 +6,7 @@ import torch
 from kit.config import ModelConfig
 from kit.errors import KitError
 from kit.models.build import build_model
+from kit.models.norm import synchronised
 from kit.models.recompute import BLOCKS
 
 
@@ -16,9 +17,15 @@ def pair(name, **settings):
     return nets
 
 
+@pytest.mark.parametrize("over", ["one device", "several devices"])
 @pytest.mark.parametrize("name", ["tinyvit_demo", "resnet_demo", "deit_demo"])
-def test_results_gradients_and_statistics_stay_what_they_are(name):
+def test_results_gradients_and_statistics_stay_what_they_are(name, over):
+    """Synchronised batch norm, as several GPUs have it, computes on one CPU what batch norm does, after all checks of
+    its own."""
     nets, images = pair(name), torch.randn(2, 3, 64, 64)
+    if over == "several devices":
+        nets = [synchronised(net) for net in nets]
+        assert any(isinstance(norm, torch.nn.SyncBatchNorm) for norm in nets[1].modules())
     for net in nets:
         torch.manual_seed(0)  # dropout before the classifier
         net.train()(images).logits.square().mean().backward()
