@@ -12,6 +12,14 @@ from kit.data.synthetic import draw_dataset
 from kit.recipes import configure
 
 
+def pytest_collection_modifyitems(config, items):
+    """Tests marked `gpu` are there on machines with a GPU."""
+    away = [] if torch.cuda.is_available() else [item for item in items if item.get_closest_marker("gpu")]
+    if away:
+        config.hook.pytest_deselected(items=away)
+        items[:] = [item for item in items if item not in away]
+
+
 @pytest.fixture(autouse=True)
 def seeded():
     """The same random weights and inputs whatever order tests run in."""

@@ -99,7 +99,10 @@ def _mixed(count: int, partner: str) -> int:
 
 def _cover(start: np.ndarray, end: np.ndarray, batch: Tensor) -> Tensor:
     """Corners (M, boxes, 2) in pixels -> bool (M, boxes, H, W) on the device of `batch`."""
-    corners = torch.from_numpy(np.stack([start, end])).to(batch.device, torch.float32)
+    corners = torch.from_numpy(np.stack([start, end])).float()
+    if batch.is_cuda:
+        corners = corners.pin_memory()  # from other memory the copy would wait for all the work that is queued
+    corners = corners.to(batch.device, non_blocking=True)
     along = []
     for axis, side in enumerate(batch.shape[-2:]):
         at = torch.arange(side, device=batch.device)
