@@ -167,6 +167,9 @@ class TrainConfig:
     precision: str = "auto"
     """ "fp32", "bf16", "fp16" (with a scaled loss, on GPUs), or "auto": bf16 where the GPU has it, fp16 on other GPUs,
     fp32 on CPUs."""
+    deterministic: bool = False
+    """Compute the same bits every time on GPUs too, as far as torch can (`kit.train.deterministic`), which is slower.
+    CPUs do so anyway."""
     channels_last: bool = False
     """Keep filters and maps with the channels innermost, which convolutions of many machines prefer."""
     compile: bool = False

@@ -43,7 +43,7 @@ INCIDENTAL = {"run_dir", "data.root", "data.workers", "data.cache", "data.cache_
 LATER = {"input_scale": None, "prefix_tokens": None, "stem_stride": None, "blocks": None, "block_width": None,
          "encoder_lr": 1.0, "layer_decay": 1.0, "discrete_scales": [], "combine": "probabilities", "pad": "end",
          "classifier": "torch", "teacher_batch": 0, "deep_lr": 0.0, "wide_lr": 0.0, "low_unit": "map",
-         "keep_aspect": False}  # fmt: skip
+         "keep_aspect": False, "deterministic": False}  # fmt: skip
 """Fields that were added when runs were there already, with their defaults. At its default such a field is no part of a
 run's digest, so that checkpoints and teachers of before are still found."""
 

@@ -19,16 +19,17 @@ from kit.models.segmenter import Segmenter
 from kit.models.wrappers import Averaged
 from kit.pages import kept_pages
 from kit.results import RunFolder, identity, provenance
-from kit.storage import FULL, no_room, write_json
+from kit.storage import write_json
 from kit.train import state
 from kit.train.checkpoint import Checkpoints
+from kit.train.deterministic import deterministic
 from kit.train.finite import WATCHED, Guard, non_finite
 from kit.train.judge import judge
 from kit.train.logbook import Logbook
-from kit.train.memory import out_of_memory
 from kit.train.optim import base_lr, make_optimizer, set_lr, share_of_a_step
 from kit.train.pictures import val_pictures
 from kit.train.prepare import Parts, prepare
+from kit.train.problem import problem_of
 from kit.train.progress import Reporter
 from kit.train.record import result_of
 from kit.train.stop import Interrupted, Stop, leave
@@ -70,26 +71,17 @@ def fit(cfg: RunConfig) -> dict:
         reporter = Reporter(label, 0, cfg.train.steps, not world.first)
         held.callback(reporter.close)
         try:
-            with kept_pages(accelerator.device), Stop() as stop:
+            with deterministic(cfg.train.deterministic), kept_pages(accelerator.device), Stop() as stop:
                 run = Run(cfg, folder, accelerator, world, parts, stop, reporter)
                 held.callback(run.log.close)
                 return run.go()
         except (KitError, OSError, RuntimeError) as error:
-            problem = _told(error, cfg, folder, accelerator)
+            problem = problem_of(error, cfg, folder, accelerator.device)
             if problem is None:
                 raise
             if world.first and not folder.checkpoint_file.exists():
                 folder.discard()  # nothing to go on from: leave no half of a run behind
             raise problem from (error.__cause__ if problem is error else error)
-
-
-def _told(error: Exception, cfg: RunConfig, folder: RunFolder, accelerator: Accelerator) -> KitError | None:
-    """What ended a run, as a line that says what to do about it; None for what is nobody's mistake but ours."""
-    if isinstance(error, KitError):
-        return error
-    if isinstance(error, OSError):
-        return no_room(folder.path, error) if error.errno in FULL else None
-    return out_of_memory(cfg, error, accelerator.device)
 
 
 class Run:
@@ -111,6 +103,7 @@ class Run:
         self.start, self.evaluated, self.tally, self.best_weights = 0, True, Tally(), None
         if saved:
             state.restore_networks(self, saved)
+        state.broadcast_statistics_alone(method)
         self.method, self.optimizer = accelerator.prepare(method, optimizer)
         if saved:
             state.restore_rest(self, saved)
@@ -178,7 +171,8 @@ class Run:
             progress = Progress(step, cfg.train.steps, np.random.default_rng([cfg.seed, step, 3, place]))
             alone = self.accelerator.no_sync(self.method) if micro + 1 < count else contextlib.nullcontext()
             with alone:
-                outs.append(self.method(send_to_device(batch, self.accelerator.device), progress))
+                batch = send_to_device(batch, self.accelerator.device, non_blocking=True)  # from pinned memory
+                outs.append(self.method(batch, progress))
                 stopped = self.guard.watch(outs[-1].loss)
                 if stopped:
                     break

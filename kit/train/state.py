@@ -11,6 +11,8 @@ import numpy as np
 import safetensors.torch
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parallel import DistributedDataParallel
 
 from kit.errors import KitError
 from kit.storage import write_bytes
@@ -23,7 +25,7 @@ def capture(run, done: int, evaluated: bool) -> dict:
     Called in every process. The number of the step is also where the samplers stand.
     """
     scaler = run.accelerator.scaler
-    own = {"random": random_states(), "buffers": buffers(run.method, run.average), "tally": run.tally.own()}
+    own = {"random": random_states(), "buffers": _copied(_statistics(run)), "tally": run.tally.own()}
     return {
         "step": done,
         "evaluated": evaluated,
@@ -57,12 +59,41 @@ def restore_networks(run, saved: dict) -> None:
 def restore_rest(run, saved: dict) -> None:
     """Optimiser and scaler, statistics of this process and random states; after networks were moved and wrapped, which
     gives every process the first one's statistics."""
-    run.optimizer.load_state_dict(saved["optimizer"])
-    if run.accelerator.scaler is not None:
+    load_optimizer(run.optimizer, saved["optimizer"])
+    if run.accelerator.scaler is not None and saved["scaler"]:  # else begun where no loss is scaled
         run.accelerator.scaler.load_state_dict(saved["scaler"])
     own = saved["processes"][run.world.rank]
-    set_buffers(own["buffers"], run.method, run.average)
+    if isinstance(own["buffers"], dict):
+        mine = _statistics(run)
+    else:  # of a checkpoint from when all buffers were kept
+        nets = run.accelerator.unwrap_model(run.method), run.average
+        mine = dict(enumerate(buffer for net in nets for buffer in net.buffers()))
+        own["buffers"] = dict(enumerate(own["buffers"]))
+    for name, value in own["buffers"].items():
+        mine[name].copy_(value)
     set_random_states(own["random"])
+
+
+OF_DEVICE = ("fused", "foreach", "capturable")
+"""Settings of an optimiser's groups that say how a device computes, not what."""
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, saved: dict) -> None:
+    """Go on from an optimiser's `state_dict`, on this device or another one.
+
+    OF_DEVICE stays as `optimizer` has it, and states lie where that wants them. What `optimizer` starts with and
+    `saved` lacks is kept: momentum that a fused step needs from the first on (`kit.train.optim`), settings that came
+    later. On another device a run goes on up to rounding, not to the bit.
+    """
+    start = {parameter: dict(state) for parameter, state in optimizer.state.items()}
+    groups = [
+        {**mine, **theirs, **{name: mine[name] for name in OF_DEVICE if name in mine}, "params": theirs["params"]}
+        for mine, theirs in zip(optimizer.param_groups, saved["param_groups"], strict=True)
+    ]
+    optimizer.load_state_dict({**saved, "param_groups": groups})
+    for parameter, state in start.items():
+        for name, value in state.items():
+            optimizer.state[parameter].setdefault(name, value)
 
 
 def random_states() -> dict:
@@ -86,21 +117,38 @@ def set_random_states(states: dict) -> None:
         torch.cuda.set_rng_state_all(states["cuda"])
 
 
-def buffers(*nets: nn.Module) -> list[Tensor]:
-    """Running statistics and the like, copied to the CPU: processes may each have their own."""
-    return [buffer.detach().cpu().clone() for net in nets for buffer in net.buffers()]
+def statistics(net: nn.Module) -> dict[str, Tensor]:
+    """Running means and variances of batch norm by name: the only buffers in which processes can differ.
+
+    Counts and tables of indices (50 MB in a TinyViT-21M) are the same everywhere, and so are the statistics of frozen
+    teachers, which no state holds.
+    """
+    state = net.state_dict()
+    norms = [name for name, module in net.named_modules() if isinstance(module, _BatchNorm)]
+    names = [f"{norm}.{kind}" for norm in norms for kind in ("running_mean", "running_var")]
+    return {name: state[name] for name in names if name in state}
 
 
-def set_buffers(values: list[Tensor], *nets: nn.Module) -> None:
-    """Put back what `buffers` returned for the same networks."""
-    mine = [buffer for net in nets for buffer in net.buffers()]
-    for buffer, value in zip(mine, values, strict=True):
-        buffer.copy_(value)
+def broadcast_statistics_alone(net: nn.Module) -> None:
+    """Have distributed training give every process the first one's `statistics` before a step, and no other buffer."""
+    kept = statistics(net)
+    others = [name for name, _ in net.named_buffers() if name not in kept]
+    DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(net, others)
+
+
+def _statistics(run) -> dict[str, Tensor]:
+    nets = {"method": run.accelerator.unwrap_model(run.method), "average": run.average}
+    return {f"{which}.{name}": value for which, net in nets.items() for name, value in statistics(net).items()}
+
+
+def _copied(values: dict[str, Tensor]) -> dict[str, Tensor]:
+    """On the CPU, and contiguous."""
+    return {name: value.detach().cpu().clone().contiguous() for name, value in values.items()}
 
 
 def weights(net: nn.Module) -> dict[str, Tensor]:
     """Weights and statistics, copied to the CPU."""
-    return {name: value.detach().cpu().clone().contiguous() for name, value in net.state_dict().items()}
+    return _copied(net.state_dict())
 
 
 def write_weights(path: Path, values: dict[str, Tensor]) -> None:
