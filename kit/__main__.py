@@ -3,16 +3,22 @@
 import argparse
 import sys
 
-from kit.commands import batch, bench, data, evaluate, runs, splits, weights
+from kit.commands import batch, bench, data, evaluate, overview, runs, splits, weights
 from kit.errors import KitError
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; return the exit code. Mistakes that can be mended are one line on standard error."""
-    parser = argparse.ArgumentParser(prog="python -m kit", description="Semi-supervised semantic segmentation.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in (runs, evaluate, batch, data, splits, weights, bench):
-        group.add(commands)
+    parser = argparse.ArgumentParser(
+        prog="python -m kit",
+        usage="python -m kit COMMAND ...",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="`python -m kit COMMAND --help` has the options of a command.",
+    )
+    commands = parser.add_subparsers(prog=parser.prog, required=True, metavar="COMMAND", help=argparse.SUPPRESS)
+    for part in (runs, evaluate, batch, data, splits, weights, bench):
+        part.add(commands)
+    parser.description = overview({name: added.description or "" for name, added in commands.choices.items()})
     options = parser.parse_args(arguments)
     try:
         code = options.run(options)

@@ -1,10 +1,12 @@
 import json
+import re
 import subprocess
 import sys
 
 import pytest
 
 from kit.__main__ import main
+from kit.commands import GROUPS, overview
 from kit.data.splits import read_list
 from kit.fields import to_dict
 
@@ -58,3 +60,19 @@ def test_splits_are_drawn_covering_imported_and_shown(scenes, tmp_path, capsys):
 def test_help_as_a_process():
     done = subprocess.run([sys.executable, "-m", "kit", "--help"], capture_output=True, text=True, check=True)
     assert "demo" in done.stdout and "study" in done.stdout
+
+
+def test_help_begins_with_what_most_people_want_and_groups_the_rest(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    lines = capsys.readouterr().out.splitlines()
+    headings = [line for line in lines if line.endswith(":") and not line.startswith((" ", "options"))]
+    assert headings[0] == "most used:" and len(headings) == len(set(headings)) == len(GROUPS)  # no command left over
+    first = lines.index("most used:")
+    assert [line.split()[0] for line in lines[first + 1 : first + 5]] == ["train", "evaluate", "predict", "export"]
+    listed = [line.split()[0] for line in lines if re.match(r"  \S", line) and not line.startswith("  -")]
+    assert sorted(listed) == sorted(name for names in GROUPS.values() for name in names)
+
+
+def test_a_command_of_no_group_is_listed_at_the_end():
+    assert overview({"train": "one run", "new": "something"}).endswith("more:\n  new             something")

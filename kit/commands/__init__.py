@@ -1,11 +1,40 @@
-"""The commands of `python -m kit`, a file for each group of them.
+"""The commands of `python -m kit`, a file for each part of the kit.
 
 Each file has `add(commands)`, which declares its commands; what they call is imported when they run, so that `--help`
-and mistakes in the arguments take no time.
+and mistakes in the arguments take no time. `overview` is the list of all of them that `--help` shows.
 """
 
 import argparse
+import textwrap
 from collections.abc import Callable
+
+GROUPS = {
+    "most used": ("train", "evaluate", "predict", "export"),
+    "your data": ("doctor", "splits", "synthetic"),
+    "many runs": ("batch", "compare", "card"),
+    "a tour of the kit": ("demo", "study"),
+    "networks and machines": ("presets", "bench", "import-weights"),
+}
+"""Heading -> commands, in the order of `--help`."""
+
+
+def overview(purposes: dict[str, str]) -> str:
+    """All commands in their groups, one on a line with what it does; those of no group come last.
+
+    Args:
+        purposes: command -> what it does.
+    """
+    grouped = {name for names in GROUPS.values() for name in names}
+    groups = {**GROUPS, "more": tuple(name for name in purposes if name not in grouped)}
+    lines = []
+    for heading, names in groups.items():
+        rows = [(name, purposes[name]) for name in names if name in purposes]
+        lines += ["", f"{heading}:", *(_row(*row) for row in rows)] if rows else []
+    return "\n".join(lines).strip()
+
+
+def _row(name: str, purpose: str) -> str:
+    return textwrap.fill(purpose, 100, initial_indent=f"  {name:<16}", subsequent_indent=" " * 18)
 
 
 def command(commands, name: str, run: Callable[[argparse.Namespace], int | None], help: str) -> argparse.ArgumentParser:

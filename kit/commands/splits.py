@@ -10,7 +10,8 @@ from kit.errors import KitError
 
 def add(commands) -> None:
     """Declare splits draw, import and show."""
-    commands = commands.add_parser("splits", help="lists of labelled images").add_subparsers(
+    purpose = "lists of labelled images: draw them, import published ones, show what they hold"
+    commands = commands.add_parser("splits", help=purpose, description=purpose).add_subparsers(
         required=True, metavar="WHAT"
     )
     draw = command(commands, "draw", _draw_split, "draw by hash or, of videos, by sequence")

@@ -43,7 +43,8 @@ def fit(cfg: RunConfig) -> dict:
 
     Called by each of `train.processes` processes, which torchrun starts (`kit.train.launch` does it for you). A folder
     that holds a finished run of the same configuration is not trained again, one that was killed goes on from its last
-    checkpoint and ends with the weights, scores and log it would have had.
+    checkpoint and ends with the weights, scores and log it would have had (to the bit on a CPU; on a GPU see
+    `kit.train.deterministic`).
 
     Raises: KitError for data, split, networks or a folder that do not fit the configuration, before anything is
     written; for a folder in use, a full disk, too little memory; and for a loss that is not finite, which never
