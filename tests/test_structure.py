@@ -22,7 +22,7 @@ ALLOWED = {  # part of the kit -> parts it may import
     "recipes": {"leaves", "config"},
     "evaluate": {"leaves", "config", "data", "models", "results"},
     "train": {"leaves", "config", "data", "models", "methods", "evaluate", "results"},
-    "bench": {"leaves", "config", "data", "models", "losses", "methods", "recipes", "evaluate"},
+    "bench": {"leaves", "config", "data", "models", "losses", "methods", "results", "recipes", "evaluate"},
     "figures": {"leaves", "data", "results"},
     "widgets": {"leaves", "config", "data", "figures", "evaluate", "recipes", "results"},
     "tools": {"leaves"},

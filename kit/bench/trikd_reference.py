@@ -15,6 +15,7 @@ from timm.models.tiny_vit import Attention as TinyViTAttention
 from timm.models.tiny_vit import TinyVitBlock
 from torch import Tensor, nn
 
+from kit.losses.reduce import at_least_float32
 from kit.methods.trikd import TriKD
 from kit.models.encoders import Features, TinyViTEncoder
 from kit.models.frequency import FrequencySelect
@@ -38,9 +39,10 @@ def _conv_of_maps(self: ConvOfMaps, maps: list[Tensor], size: tuple[int, int]) -
 def fourier_descriptor(x: Tensor, band: str, radius: tuple[float, float], official: bool) -> Tensor:
     """Mean magnitude of one band of every channel, (B, C, 1, 1): the filter made anew, all axes of the spectrum
     shifted, both bands of it taken, one transformed back."""
+    x = at_least_float32(x)  # half-precision transforms take few sizes
     h, w = x.shape[-2:]
     centre = ((h - 1) // 2, (w - 1) // 2) if official else (h // 2, w // 2)
-    v, u = (torch.arange(n, dtype=x.dtype) - at for n, at in zip((h, w), centre, strict=True))
+    v, u = (torch.arange(n, dtype=x.dtype, device=x.device) - at for n, at in zip((h, w), centre, strict=True))
     gaussian = torch.exp(-(v[:, None] / radius[0]).square() / 2 - (u / radius[1]).square() / 2)
     spectrum = torch.fft.fftshift(torch.fft.fft2(x))
     bands = {"low": spectrum * gaussian, "high": spectrum * (1 - gaussian)}
@@ -138,7 +140,7 @@ def sorted_ohem(logits: Tensor, labels: Tensor, threshold: float = 0.7, min_kept
     table = logits.softmax(1).transpose(0, 1).reshape(logits.shape[1], -1)  # (C, B * H * W)
     if 0 < min_kept <= valid.sum():
         table = table.masked_fill(~valid, 1.0)
-        of_true = table[wanted.masked_fill(~valid, 0), torch.arange(len(wanted))]
+        of_true = table[wanted.masked_fill(~valid, 0), torch.arange(len(wanted), device=table.device)]
         kth = of_true[of_true.argsort()[min_kept - 1]]
         valid = valid & (of_true <= max(kth.item(), threshold))
     kept = wanted.masked_fill(~valid, IGNORE).view_as(labels)

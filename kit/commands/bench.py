@@ -7,15 +7,15 @@ from kit.commands import command
 
 def add(commands) -> None:
     """Declare bench."""
-    bench = command(commands, "bench", _bench, "time a part of the kit against a plain reference")
-    bench.add_argument("name", help="what to time: data, trikd, mgd or evaluate")
+    bench = command(commands, "bench", _bench, "time a part of the kit against a plain reference, or all that wants a GPU")
+    bench.add_argument("name", help="what to time: data, trikd, mgd, evaluate or gpu")
     bench.add_argument("options", nargs=argparse.REMAINDER, help="of this bench; see `bench NAME --help`")
 
 
-def _bench(options: argparse.Namespace) -> None:
+def _bench(options: argparse.Namespace) -> int | None:
     from kit.bench.build import BENCHES
     from kit.errors import unknown
 
     if options.name not in BENCHES:
         raise unknown("bench", options.name, BENCHES)
-    BENCHES[options.name](options.options)
+    return BENCHES[options.name](options.options)
