@@ -25,10 +25,10 @@ REQUIREMENTS = sed -e '1,/^ *- pip: *$$/d' -e 's/ *\#.*//' -e '/^ *- /!d' -e 's/
 STATE = { pwd; cat environment.yml pyproject.toml; }
 USABLE = $(PY) -c 'import pip, sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null
 
-.PHONY: help install demo study test lint lab clean distclean requirements
+.PHONY: help install demo study test lint bench-gpu lab clean distclean requirements
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1            \2/p' Makefile | sed 's/^\(.\{18\}\) */\1/'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1            \2/p' Makefile | sed 's/^\(.\{18\}\) */\1/'
 
 install: ## create .venv and install everything into it (two minutes; again only after a change)
 	@if $(STATE) | cmp -s - $(STAMP) && $(USABLE); then exit 0; fi; \
@@ -64,6 +64,11 @@ lint: install ## ruff only
 	@echo 'lint: ruff'
 	@$(PY) -m ruff check --quiet $(CODE)
 	@$(PY) -m ruff format --check --quiet $(CODE) || { echo 'lint: run  .venv/bin/python -m ruff format' >&2; exit 1; }
+
+# Installs nothing: a machine with a GPU may have no network, and its own Python what is needed.
+bench-gpu: ## ten minutes on one GPU: steps, latency, loader, kill and resume, device tests; without .venv, by PYTHON
+	@if [ -x $(PY) ]; then exec $(PY) -m kit bench gpu $(ARGS); fi; \
+	exec env -u PYTHONNOUSERSITE PYTHONPATH='$(PYTHONPATH)' "$(PYTHON)" -m kit bench gpu $(ARGS)
 
 lab: install ## JupyterLab
 	@$(PY) -m jupyterlab $(ARGS)

@@ -49,7 +49,7 @@ SIZES = {
     "full": Sizes(((TriKDWork, "11m"), (TriKDWork, "21m"), (MGDWork, "resnet18")), 512, (2, 8),
                   ("tinyvit_11m", "tinyvit_21m", "deeplab_resnet18", "deeplab_mobilenetv2"),
                   ((512, 1024), (1024, 2048)), (4, 8, 16), 10),
-    "demo": Sizes(((TriKDWork, "demo"), (MGDWork, "demo")), 64, (2,), ("tinyvit_demo",), ((64, 128),), (1,), 2),
+    "demo": Sizes(((TriKDWork, "demo"), (MGDWork, "demo")), 32, (2,), ("tinyvit_demo",), ((64, 128),), (1,), 1),
 }  # fmt: skip
 
 

@@ -61,8 +61,8 @@ def device_tests(timeout: float, folder: Path = PROJECT / "tests") -> dict:
     return {"tests": len(cases), "passed": len(cases) - len(failed), "failed": failed}
 
 
-def kill_and_resume(device: torch.device, steps: int = 24, patience: float = 120.0) -> dict:
-    """A small deterministic run of TriKD, and the same killed by SIGKILL after a checkpoint and started again.
+def kill_and_resume(device: torch.device, method: str = "trikd", steps: int = 24, patience: float = 120.0) -> dict:
+    """A small deterministic run, and the same killed by SIGKILL after a checkpoint and started again.
 
     Returns: {"killed_after" (step of the checkpoint at least), "same_bits", "largest_difference" of any weight}.
     Raises: KitError if a run ends otherwise than expected.
@@ -70,7 +70,7 @@ def kill_and_resume(device: torch.device, steps: int = 24, patience: float = 120
     with tempfile.TemporaryDirectory(prefix="bench-gpu-") as scratch:
         scratch = Path(scratch)
         root = draw_dataset(scratch / "scenes", train=8, val=2, size=(64, 128))
-        whole, killed = (_config(root, scratch, name, steps) for name in ("whole", "killed"))
+        whole, killed = (_config(method, root, scratch / name, steps) for name in ("whole", "killed"))
         _finish(_started(whole, scratch, device), whole, scratch, patience)
         process = _started(killed, scratch, device)
         checkpoint, until = RunFolder(Path(killed.run_dir)).checkpoint_file, time.monotonic() + patience
@@ -91,13 +91,13 @@ def kill_and_resume(device: torch.device, steps: int = 24, patience: float = 120
     }
 
 
-def _config(root: Path, scratch: Path, name: str, steps: int) -> RunConfig:
+def _config(method: str, root: Path, run_dir: Path, steps: int) -> RunConfig:
     overrides = {"data.base_size": None, "data.crop": (64, 64), "data.labelled": 2, "data.unlabelled": 2,
                  "data.cache": False, "train.log_every": 1, "train.checkpoint_every": max(1, steps // 6),
                  "train.eval_every": 0, "train.keep_views": False, "train.deterministic": True}  # fmt: skip
-    cfg = configure("trikd", "tiny", overrides, data_root=str(root), split="1_2", steps=steps, pretrained=False,
-                    run_dir=str(scratch / name))  # fmt: skip
-    (scratch / f"{name}.json").write_text(json.dumps(to_dict(cfg)))
+    cfg = configure(method, "tiny", overrides, data_root=str(root), split="1_2", steps=steps, pretrained=False,
+                    run_dir=str(run_dir))  # fmt: skip
+    run_dir.with_suffix(".json").write_text(json.dumps(to_dict(cfg)))
     return cfg
 
 
@@ -106,8 +106,8 @@ def _started(cfg: RunConfig, scratch: Path, device: torch.device) -> multiproces
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if "forkserver" in methods:
         context.set_forkserver_preload(PRELOAD)
-    file = scratch / f"{Path(cfg.run_dir).name}.json"
-    process = context.Process(target=_train, args=(str(file), str(scratch / "output"), device.type))
+    file = str(Path(cfg.run_dir).with_suffix(".json"))
+    process = context.Process(target=_train, args=(file, str(scratch / "output"), device.type))
     process.start()
     return process
 

@@ -33,6 +33,34 @@ def run(cfg, output: Path, patch=None) -> list[int]:
     return codes(start(cfg, output, patch))
 
 
+def command(arguments: list[str], output: Path, without: tuple[str, ...] = ()) -> int:
+    """Exit code of `python -m kit ARGUMENTS`, which prints into the file `output`.
+
+    Args:
+        without: packages that are not there.
+    """
+    process = CONTEXT.Process(target=_command, args=(arguments, output, without))
+    process.start()
+    return codes([process])[0]
+
+
+def _command(arguments: list[str], output: Path, without: tuple[str, ...]) -> None:
+    _print_into(output)
+    from kit.__main__ import main
+
+    assert not any(name in sys.modules for name in without), "imported before it could be taken away"
+    sys.modules.update(dict.fromkeys(without))
+    code = main(arguments)
+    sys.stdout.flush()
+    sys.exit(code)
+
+
+def _print_into(output: Path) -> None:
+    stream = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(stream, 1)
+    os.dup2(stream, 2)
+
+
 def codes(processes: list, patience: float = 120.0) -> list[int]:
     """Exit codes, once all are gone; those that take longer are killed."""
     until = time.monotonic() + patience
@@ -57,9 +85,7 @@ def _fit(cfg, rank: int, world: int, port: int, output: Path, patch) -> None:
         os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world), LOCAL_WORLD_SIZE=str(world),
                           MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))  # fmt: skip
     multiprocessing.set_start_method("fork", force=True)  # of loader processes, as in a run of one's own
-    stream = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(stream, 1)
-    os.dup2(stream, 2)
+    _print_into(output)
     import torch
 
     import kit
