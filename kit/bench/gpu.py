@@ -82,7 +82,7 @@ def bench_gpu(arguments: list[str]) -> int:
     for part in options.parts:
         require_choice(PARTS, **{"--parts": part})
     started, device = time.monotonic(), find_device(options.device)
-    record = {**head(device, options), "parts": [], "failed": {}, "left_out": []}
+    record = {**head(device, options), "parts": [], "out_of_memory": [], "failed": {}, "left_out": []}
     parts = [part for part in make_parts(SIZES[options.size], device, options) if part.kind in options.parts]
     deadline = started + 60 * options.minutes
     run_parts(parts, record, deadline, started, device, options.out)
@@ -148,6 +148,8 @@ def run_parts(parts: list[Part], record: dict, deadline: float, started: float, 
         sys.stdout.flush()
         try:
             found = part.run()
+        except torch.OutOfMemoryError:
+            record["out_of_memory"].append(part.name)
         except (KitError, RuntimeError, OSError, AssertionError) as error:  # one part must not cost the others
             record["failed"][part.name] = _reason(error)
             sys.stdout.write(f"         failed: {record['failed'][part.name]}\n")
@@ -170,8 +172,6 @@ def _fewer_images(part: Part, sizes: Sizes) -> int:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, torch.OutOfMemoryError):
-        return "out of memory"
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0] if lines else ''}".removeprefix("KitError: ")
 

@@ -10,6 +10,8 @@ def as_markdown(record: dict) -> str:
     parts = {kind: [row for row in record["parts"] if row["part"] == kind] for kind in _KINDS}
     parts["steps"] += parts.pop("compiled")
     sections = [_head(record), *(_KINDS[kind](rows, parts) for kind, rows in parts.items() if rows)]
+    if record["out_of_memory"]:
+        sections.append(f"out of memory: {'; '.join(record['out_of_memory'])}")
     sections += [f"failed: {name}: {reason}" for name, reason in record["failed"].items()]
     if record["left_out"]:
         sections.append(f"left out, for want of time: {'; '.join(record['left_out'])}")

@@ -101,6 +101,7 @@ def measure_step(work: TriKDWork | MGDWork, form: str, images: int, device: torc
     """
     side, dtype = work.side(form.startswith("plain"), images, device), precision_of(form, device)
     if form == "compiled":
+        torch.compiler.reset()  # nothing of networks that were compiled before
         for net in side.trained.modules():
             if isinstance(net, Segmenter):
                 net.compile()
@@ -160,8 +161,7 @@ def _timed(step: Callable[[], None], device: torch.device, repeats: int) -> tupl
 
 
 def release(device: torch.device) -> None:
-    """Forget compiled networks, and give memory back that nothing refers to any more."""
-    torch.compiler.reset()
+    """Give memory back that nothing refers to any more."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()

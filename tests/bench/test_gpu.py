@@ -38,7 +38,7 @@ def test_the_command_measures_and_writes_it_down_without_packages_of_notebooks(t
     record = json.loads(out.read_text())
     assert record["device"]["type"] == "cpu" and record["versions"]["torch"] and record["date"].startswith("20")
     assert record["commit"] or not (PROJECT / ".git").exists()
-    assert not record["failed"] and not record["left_out"] and record["seconds"] > 0
+    assert not record["failed"] and not record["left_out"] and not record["out_of_memory"] and record["seconds"] > 0
     rows = {part: [row for row in record["parts"] if row["part"] == part] for part in ("steps", "latency", "loader")}
     assert [(row["network"], row["form"]) for row in rows["steps"]] == [
         (network, form) for network in ("TriKD demo", "MGD demo") for form in FORMS if form != "compiled"
@@ -67,7 +67,7 @@ def test_nothing_starts_that_would_end_too_late_and_no_part_costs_another(tmp_pa
     tests = part._replace(kind="tests", name="tests", run=lambda: {"tests": 2, "passed": 1, "failed": ["test_x"]})
     parts = [part._replace(name="broken", run=broken), part._replace(name="full", run=full), part, tests]
     monkeypatch.setattr(gpu, "release", lambda device: None)
-    record, now = {"parts": [], "failed": {}, "left_out": []}, time.monotonic()
+    record, now = {"parts": [], "out_of_memory": [], "failed": {}, "left_out": []}, time.monotonic()
     late = [part._replace(name="long", seconds=100.0), part._replace(name="short", seconds=1.0)]
     gpu.run_parts([*late, *parts], record, now + 50, now, torch.device("cuda"), tmp_path / "gpu.json")
     assert record["left_out"] == ["long"] and len(ran) == 2
