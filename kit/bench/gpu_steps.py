@@ -122,7 +122,7 @@ def precision_of(form: str, device: torch.device) -> torch.dtype:
     """float32, or what halves are on this device: float16 in the plain form on a GPU, else bfloat16 where there is."""
     if form == "plain, float32" or (device.type != "cuda" and form != "plain, half"):
         return torch.float32
-    if device.type == "cuda" and (form == "plain, half" or not torch.cuda.is_bf16_supported()):
+    if device.type == "cuda" and (form == "plain, half" or not torch.cuda.is_bf16_supported(including_emulation=False)):
         return torch.float16
     return torch.bfloat16
 

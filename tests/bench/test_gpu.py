@@ -21,15 +21,18 @@ WITHOUT = ("segmentation_models_pytorch", "papermill", "jupyterlab", "nbformat",
 """Packages that a machine with a GPU may lack."""
 
 
-def test_without_a_gpu_it_says_so_in_one_line(monkeypatch, capsys):
+def test_without_a_gpu_it_says_so_in_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert main(["bench", "gpu"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: there is no GPU that torch can use") and error.count("\n") == 1
+    (tmp_path / "other.json").write_text("{}")
+    assert main(["bench", "gpu", "--show", str(tmp_path / "other.json")]) == 2
+    assert "other.json was not written by" in capsys.readouterr().err
     assert main(["bench", "gpu", "--parts", "stps"]) == 2 and "--parts must be one of steps" in capsys.readouterr().err
 
 
-def test_the_command_measures_and_writes_it_down_without_packages_of_notebooks(tmp_path):
+def test_the_command_measures_and_writes_it_down_without_packages_of_notebooks(tmp_path, capsys):
     out = tmp_path / "new/gpu.json"
     options = ["--device", "cpu", "--size", "demo", "--parts", "steps", "latency", "loader", "--out", str(out)]
     code = forked.command(["bench", "gpu", *options], tmp_path / "printed", WITHOUT)
@@ -46,6 +49,9 @@ def test_the_command_measures_and_writes_it_down_without_packages_of_notebooks(t
     assert all(row["images_per_second"] > 0 for found in rows.values() for row in found)
     assert [row["precision"] for row in rows["latency"]] == ["float32", "bfloat16"]
     assert "| MGD demo, 2 + 2 | ours, float32 |" in printed and "keeps up with TriKD demo" in printed
+    assert main(["bench", "gpu", "--show", str(out)]) == 0
+    tables = capsys.readouterr().out
+    assert tables and tables in printed
 
 
 @pytest.mark.parametrize("work", [TriKDWork, MGDWork])
@@ -71,8 +77,8 @@ def test_nothing_starts_that_would_end_too_late_and_no_part_costs_another(tmp_pa
     late = [part._replace(name="long", seconds=100.0), part._replace(name="short", seconds=1.0)]
     gpu.run_parts([*late, *parts], record, now + 50, now, torch.device("cuda"), tmp_path / "gpu.json")
     assert record["left_out"] == ["long"] and len(ran) == 2
-    assert record["failed"] == {"broken": "RuntimeError: CUDA error: something", "full": "out of memory",
-                                "tests": "1 failed: test_x"}  # fmt: skip
+    assert record["failed"] == {"broken": "RuntimeError: CUDA error: something", "tests": "1 failed: test_x"}
+    assert record["out_of_memory"] == ["full"]
     assert json.loads((tmp_path / "gpu.json").read_text()) == record
     gpu.run_parts([part], record, now - 1, now, CPU, tmp_path / "gpu.json")
     assert record["left_out"] == ["long", "good"]
@@ -83,7 +89,7 @@ def test_all_parts_come_in_their_order_and_large_compiled_steps_before_small_one
     parts = gpu.make_parts(gpu.SIZES["full"], CPU, options)
     assert list(dict.fromkeys(part.kind for part in parts)) == list(gpu.PARTS)
     compiled = [part.name for part in parts if part.kind == "compiled"]
-    assert compiled[:3] == [f"{name}, 8 + 8, compiled" for name in ("TriKD 11m", "TriKD 21m", "MGD resnet18")]
+    assert compiled[:3] == [f"{name}, 8 + 8, compiled" for name in ("TriKD 11m", "MGD resnet18", "TriKD 21m")]
     assert sum(part.seconds for part in parts if part.kind != "compiled") < 540
 
 
