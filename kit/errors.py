@@ -2,7 +2,12 @@
 
 
 class KitError(ValueError):
-    """One clear line: which file or value is wrong, and the way out. The command line shows it without a traceback."""
+    """One clear line: which file or value is wrong, and the way out. The command line and notebooks show it without a
+    traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows instead of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
 
 
 def unknown(kind: str, name: object, choices) -> KitError:

@@ -96,7 +96,9 @@ def _tagged(path: str | Path) -> str:
 
 def _check_type(name: str, kind: str, value: object) -> None:
     if not (type(value) is TYPES[kind] or (kind == "float" and type(value) is int)):
-        raise KitError(f"parameter {name} must be {kind}, got {value!r}")
+        # papermill reads 1_16 as the number 116
+        way_out = f"; papermill keeps text with -r instead of -p: -r {name} VALUE" if kind == "str" else ""
+        raise KitError(f"parameter {name} must be {kind}, got {value!r}{way_out}")
 
 
 def _declared(source: str) -> dict[str, str]:

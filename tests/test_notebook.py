@@ -28,4 +28,6 @@ def test_cells_with_magics_or_code_are_not_parameters():
 def test_values_must_be_of_the_declared_type():
     with pytest.raises(KitError, match="parameter steps must be int, got '7'"):
         parameters({"In": [DECLARED], "steps": "7", "method": "x"})
+    with pytest.raises(KitError, match="method must be str, got 116; papermill keeps text with -r"):
+        parameters({"In": [DECLARED], "steps": 5, "method": 116})
     assert parameters({"In": ["lr: float = 0.1  # rate"], "lr": 1}) == {"lr": 1}

@@ -1,13 +1,16 @@
 """One notebook and its parameters, and running it headless with papermill."""
 
+import asyncio
 import contextlib
 import os
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
 import papermill
+from jupyter_client import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
@@ -16,6 +19,26 @@ from kit.errors import KitError
 from kit.notebook import check_values, read_notebook
 from kit.paths import PROJECT
 from kit.storage import write_bytes
+
+PATIENCE = 2.0
+"""Seconds that a kernel has to end by itself before it is interrupted."""
+
+
+class QuietKernelManager(AsyncKernelManager):
+    """Ends a kernel with a message, and interrupts it only if it is still busy.
+
+    jupyter_client interrupts every kernel that it ends. One that has just answered may not have left its handler yet
+    and writes an error about the interrupt to the terminal.
+    """
+
+    async def shutdown_kernel(self, now: bool = False, restart: bool = False) -> None:
+        """End the kernel; arguments as of jupyter_client."""
+        if self.has_kernel and not now:
+            await self.request_shutdown(restart=restart)
+            end = time.monotonic() + PATIENCE
+            while await self.is_alive() and time.monotonic() < end:
+                await asyncio.sleep(0.02)
+        await super().shutdown_kernel(now=now, restart=restart)
 
 
 class NotebookError(KitError):
@@ -75,7 +98,7 @@ def run_notebook(cell: Cell) -> Path:
         with tempfile.TemporaryDirectory(prefix="kit-") as sockets:
             papermill.execute_notebook(
                 str(cell.notebook), str(cell.draft), cell.parameters, cwd=str(cell.folder), kernel_name="python3",
-                progress_bar=False, config=_transport(sockets),
+                progress_bar=False, kernel_manager_class=QuietKernelManager, config=_transport(sockets),
             )  # fmt: skip
     except PapermillExecutionError as error:
         mendable = error.ename == KitError.__name__

@@ -5,6 +5,8 @@ import threading
 import time
 from types import FrameType
 
+from kit.console import to_terminal
+
 ASKED = ("SIGINT", "SIGTERM", "SIGUSR1")
 """Ctrl-C, the end of a job, and what a queue sends ahead of it if it is told to."""
 
@@ -12,8 +14,19 @@ IMPATIENT = 2.0
 """Seconds after which a second SIGINT is taken at its word. Starters of several processes deliver each one twice."""
 
 
+STOPPED = "stopped by SIGINT; the same command, or the notebook with the same parameters, goes on from the checkpoint"
+
+
 class Interrupted(Exception):
     """A signal came where the loop can break off."""
+
+
+class Stopped(KeyboardInterrupt):
+    """SIGINT came, and a checkpoint is written. Notebooks show it as one line, without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows instead of a traceback."""
+        return [str(self)]
 
 
 class Stop:
@@ -45,5 +58,11 @@ class Stop:
 
 
 def leave(number: int) -> BaseException:
-    """What to raise once everything is saved: KeyboardInterrupt for SIGINT, else an exit with 128 + the signal."""
-    return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
+    """What to raise once everything is saved: `Stopped` for SIGINT, else an exit with 128 + the signal.
+
+    In a headless notebook SIGINT is also reported on the terminal: papermill does not show what the notebook prints.
+    """
+    if number != signal.SIGINT:
+        return SystemExit(128 + number)
+    to_terminal(STOPPED)
+    return Stopped(STOPPED)

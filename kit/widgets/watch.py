@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from IPython import get_ipython
 from IPython.display import display
 from ipywidgets import Image, Layout, VBox
 
+from kit.console import attended
 from kit.errors import KitError
 from kit.evaluate.history import History
 from kit.figures.curves import training_curves
@@ -22,15 +22,6 @@ PAUSE = 2.0
 
 SHARE = 0.2
 """Of the time, at most, that goes into drawing rather than training."""
-
-
-def attended() -> bool:
-    """Whether somebody runs the present cell in a notebook's window. JupyterLab and its like say which cell they ask
-    for, papermill and nbconvert do not."""
-    shell = get_ipython()
-    if shell is None or not hasattr(shell, "get_parent"):
-        return False
-    return bool(shell.get_parent().get("metadata", {}).get("cellId"))
 
 
 @contextlib.contextmanager
