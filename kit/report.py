@@ -1,6 +1,7 @@
 """An executed notebook as one HTML page that opens anywhere, without a network and without Jupyter."""
 
 import re
+from html import escape
 from pathlib import Path
 
 import nbformat
@@ -46,24 +47,37 @@ TEMPLATE = """\
 """A page of our own around nbconvert's cells: its full templates load scripts and styles from the network."""
 
 CSS = """
-body { margin: 0; background: #fff; color: #1f2328; font: 16px/1.55 system-ui, sans-serif; }
+body { margin: 0; background: #fff; color: #1f2328; font: 16px/1.55 system-ui, sans-serif; overflow-x: hidden; }
 main { max-width: 60rem; margin: 2rem auto 4rem; padding: 0 1rem; }
 h1, h2, h3 { line-height: 1.25; }
 img { max-width: 100%; height: auto; }
-pre { overflow-x: auto; margin: .3rem 0; font-size: .82rem; line-height: 1.4; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: .3rem 0; font-size: .82rem; line-height: 1.4; }
 code, pre { font-family: ui-monospace, Menlo, Consolas, monospace; }
 table { border-collapse: collapse; margin: .6rem 0; font-size: .85rem; }
-th, td { padding: .3rem .7rem; border-bottom: 1px solid #d0d7de; text-align: left; }
+th, td { padding: .3rem .7rem; border-bottom: 1px solid #d0d7de; text-align: left; max-width: 34rem; }
 td[style*="right"] { white-space: nowrap; }
-th { border-bottom: 2px solid #8c959f; }
+th { border-bottom: 2px solid #8c959f; vertical-align: bottom; }
 details { margin: .3rem 0; font-size: .85rem; }
 summary { cursor: pointer; color: #59636e; }
 .highlight { padding: .2rem .8rem; border-left: 3px solid #d0d7de; }
-.output_area { margin: .5rem 0; overflow-x: auto; }
-.output_stderr, .output_error { color: #a40e26; }
+.output_area { margin: .5rem 0; }
+.output_area:has(table) { width: max-content; min-width: 100%; max-width: calc(100vw - 3rem); overflow-x: auto;
+                          margin-left: 50%; transform: translateX(-50%); }
+.output_stderr, .note { color: #59636e; }
+.output_error { color: #a40e26; }
 """
+"""Lines wrap and tables may be as wide as the window, so that nothing is cut. Progress bars and log messages on
+standard error are grey; red is for errors."""
 
-DEAD = {"application/javascript", "application/vnd.jupyter.widget-view+json"}
+NOTE = '<p class="note">The controls that stand here need a kernel: open the notebook in JupyterLab to use them.</p>'
+"""In place of controls of which nothing but a description is left."""
+
+LONGEST = 25
+"""Lines of a displayed value, such as a configuration; longer ones are folded away like code."""
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+DEAD = {"application/javascript", WIDGET}
 """Kinds of output that need a kernel or scripts from the network; a page keeps the other kinds beside them."""
 
 REMOTE = re.compile(
@@ -122,16 +136,36 @@ def _read(path: Path) -> nbformat.NotebookNode:
 
 
 def _offline(content: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The notebook without outputs that a page without a network cannot show."""
+    """The notebook as a page shows it: without what needs a kernel, long values folded, and code that shows nothing
+    joined to the code after it."""
     content.metadata.pop("widgets", None)
+    cells, silent = [], []
     for cell in content.cells:
-        if cell.cell_type != "code":
-            continue
-        for output in cell.outputs:
-            if "data" in output:
-                output.data = {kind: value for kind, value in output.data.items() if kind not in DEAD}
-        cell.outputs = [output for output in cell.outputs if "data" not in output or output.data]
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in map(_readable, cell.outputs) if output is not None]
+            cell.source = "\n\n".join([*silent, cell.source])
+            silent = [] if cell.outputs else [cell.source]
+            if cells and cells[-1].cell_type == "code" and not cells[-1].outputs:
+                cells.pop()
+        else:
+            silent = []
+        cells.append(cell)
+    content.cells = cells
     return content
+
+
+def _readable(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
+    """An output as a page shows it, None if there is nothing to show."""
+    if "data" not in output:
+        return output
+    left = {kind: value for kind, value in output.data.items() if kind not in DEAD}
+    if set(left) <= {"text/plain"} and WIDGET in output.data:
+        left = {"text/html": NOTE}
+    elif set(left) == {"text/plain"} and (lines := left["text/plain"].count("\n") + 1) > LONGEST:
+        text = f"<pre>{escape(left['text/plain'])}</pre>"
+        left = {"text/html": f"<details><summary>{lines} lines</summary>{text}</details>"}
+    output.data = left
+    return output if left else None
 
 
 def _heading(content: nbformat.NotebookNode) -> str | None:

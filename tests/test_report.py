@@ -6,7 +6,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from kit.errors import KitError
-from kit.report import to_html
+from kit.report import NOTE, to_html
 
 PNG = base64.b64encode(b"\x89PNG not really").decode()
 WIDGET = {"application/vnd.jupyter.widget-view+json": {"model_id": "x"}}
@@ -51,11 +51,32 @@ def test_pictures_beside_the_notebook_are_embedded(tmp_path):
     assert 'src="plot.png"' not in page and "data:image/png;base64," in page
 
 
-def test_widgets_and_scripts_are_left_out(tmp_path):
-    both = new_output("display_data", {**WIDGET, "text/plain": "a slider"})
-    outputs = [new_output("display_data", WIDGET), both, display(application__javascript="alert(1)")]
+def test_controls_become_a_note_and_scripts_are_left_out(tmp_path):
+    controls = new_output("display_data", {**WIDGET, "text/plain": "VBox(children=(ToggleButtons(index=1"})
+    drawn = new_output("display_data", {**WIDGET, "text/plain": "Image(value=b'", "image/png": PNG})
+    outputs = [new_output("display_data", WIDGET), controls, drawn, display(application__javascript="alert(1)")]
     page = to_html(write(tmp_path / "a.ipynb", run_cell(outputs=outputs)), tmp_path / "a.html").read_text()
-    assert "a slider" in page and "widget" not in page and "alert" not in page
+    assert page.count(NOTE) == 2 and page.count("data:image/png") == 1
+    assert not any(word in page for word in ("VBox", "Image(", "widget", "alert"))
+
+
+def test_long_values_are_folded_and_code_without_output_is_joined(tmp_path):
+    config = new_output("execute_result", {"text/plain": "{'recipe': '<demo>',\n" + " 'x': 1,\n" * 100 + "}"})
+    short = new_output("execute_result", {"text/plain": "{'recipe': 'camvid'}"})
+    cells = [run_cell("first = 1"), run_cell("second = 2"), run_cell("config", [config]), run_cell("short", [short])]
+    page = to_html(write(tmp_path / "a.ipynb", *cells), tmp_path / "a.html").read_text()
+    assert page.count("<summary>Code</summary>") == 2 and page.count("<summary>102 lines</summary>") == 1
+    assert "&lt;demo&gt;" in page.split("<summary>102 lines</summary>")[1].split("</details>")[0]
+    assert page.index("first") < page.index("second") < page.index("102 lines") < page.index("camvid")
+    assert "<details><summary>Code" in page.split("102 lines")[1] and "camvid" in page.split("</details>")[-1]
+
+
+def test_nothing_is_cut_and_progress_is_not_red(tmp_path):
+    bar = new_output("stream", name="stderr", text="decoding: 100% 54/54")
+    page = to_html(write(tmp_path / "a.ipynb", run_cell(outputs=[bar])), tmp_path / "a.html").read_text()
+    red = re.search(r"([^}]*)\{ color: #a40e26; \}", page).group(1)
+    assert "output_error" in red and "output_stderr" not in red and "output_stderr" in page.split("<main>")[1]
+    assert re.search(r"\bpre \{[^}]*white-space: pre-wrap", page)
 
 
 @pytest.mark.parametrize(
