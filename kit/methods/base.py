@@ -3,11 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kit.config import ModelConfig
+from kit.config import MethodConfig, ModelConfig
 from kit.errors import KitError
+from kit.methods.mixing import Paste
 from kit.models.segmenter import Segmenter
 from kit.types import Batch, Progress, SegOutput, StepOutput, Views
 
@@ -31,6 +33,21 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def forward(self, batch: Batch, progress: Progress) -> StepOutput:
         """One training step: the weighted loss and its parts."""
+
+    @classmethod
+    def views_of(cls, cfg: MethodConfig) -> Views:
+        """What the unlabelled loader should prepare under these settings."""
+        return cls.views
+
+    @staticmethod
+    def pastes(cfg: MethodConfig, weak: Tensor, rng: np.random.Generator) -> list[Paste]:
+        """The CutMix of a step: a `Paste` for each of the strong views, or of the weak one if there is none. The first
+        numbers of a step that are drawn; none are without CutMix.
+
+        Args:
+            weak: the unlabelled images (U, 3, H, W); only size and device matter.
+        """
+        return []
 
     @abstractmethod
     def predictor(self) -> Segmenter:

@@ -1,5 +1,6 @@
 """Cross pseudo supervision (Chen, Yuan, Zeng, Wang; CVPR 2021, arXiv 2106.01226)."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -9,7 +10,7 @@ from kit.losses.observe import pseudo_counts
 from kit.losses.pseudo import cross_pseudo, pseudo_labels
 from kit.losses.supervised import ohem_cross_entropy
 from kit.methods.base import Build, Method, see, total
-from kit.methods.mixing import french_cutmix
+from kit.methods.mixing import Paste, french_cutmix
 from kit.models.segmenter import Segmenter
 from kit.types import IGNORE, Batch, Progress, StepOutput
 
@@ -39,8 +40,7 @@ class CPS(Method):
     def forward(self, batch: Batch, progress: Progress) -> StepOutput:
         cfg, nets = self.cfg, (self.student, self.partner)
         seen, valid, hidden = batch.weak, batch.valid, batch.hidden
-        if cfg.cutmix:
-            paste = french_cutmix(batch.weak, progress.rng, cfg.overlap, cfg.partner)
+        for paste in self.pastes(cfg, batch.weak, progress.rng):
             seen, valid, hidden = paste(seen), paste(valid), paste(hidden)
             with torch.no_grad():
                 told = [paste(pseudo_labels(self.unmixed(net, batch.weak), batch.valid)) for net in nets]
@@ -67,6 +67,10 @@ class CPS(Method):
         apart = self.cfg.passes == "separate" and self.cfg.partner == "halves"
         groups = list(images.chunk(2)) if apart else [images]
         return torch.cat([out.logits for out in see(net, groups, self.cfg.passes)])
+
+    @staticmethod
+    def pastes(cfg: CPSConfig, weak: Tensor, rng: np.random.Generator) -> list[Paste]:
+        return [french_cutmix(weak, rng, cfg.overlap, cfg.partner)] if cfg.cutmix else []
 
     def predictor(self) -> Segmenter:
         return self.student

@@ -1,6 +1,8 @@
 """FixMatch (Sohn et al.; NeurIPS 2020, arXiv 2001.07685), on pixels as the baseline of Yang et al. (CVPR 2023)."""
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from kit.config import FixMatchConfig, ModelConfig
 from kit.losses.confident import believe, confident_cross_entropy
@@ -8,7 +10,7 @@ from kit.losses.observe import pseudo_counts
 from kit.losses.pseudo import pseudo_labels
 from kit.losses.supervised import ohem_cross_entropy
 from kit.methods.base import Build, Method, in_eval_mode, total
-from kit.methods.mixing import single_cutmix
+from kit.methods.mixing import Paste, single_cutmix
 from kit.models.segmenter import Segmenter
 from kit.types import IGNORE, Batch, Progress, StepOutput, Views
 
@@ -45,7 +47,7 @@ class FixMatch(Method):
         logits = self.student(torch.cat([batch.images, batch.weak])).logits  # (B + U, C, H, W)
         belief = believe(logits[n:])
 
-        paste = single_cutmix(batch.weak, progress.rng, cfg.cutmix)
+        (paste,) = self.pastes(cfg, batch.weak, progress.rng)
         strong = self.student(paste(batch.strong[:, 0])).logits
         labels, confidence = (paste(*pair) for pair in zip(belief, pasted or belief, strict=True))
         sure, valid = confidence >= cfg.threshold, paste(batch.valid)
@@ -56,6 +58,10 @@ class FixMatch(Method):
         stats = pseudo_counts(labels.masked_fill(~valid, IGNORE), batch.masks, logits.shape[1], sure=sure,
                               second=pseudo_labels(strong, valid), hidden=paste(batch.hidden))  # fmt: skip
         return total(parts, {"sup": cfg.sup_weight, "strong": progress.ramp(cfg.ramp) * cfg.strong_weight}, stats)
+
+    @staticmethod
+    def pastes(cfg: FixMatchConfig, weak: Tensor, rng: np.random.Generator) -> list[Paste]:
+        return [single_cutmix(weak, rng, cfg.cutmix)]
 
     def predictor(self) -> Segmenter:
         return self.student

@@ -1,6 +1,8 @@
 """Mean teacher (Tarvainen, Valpola; NeurIPS 2017, arXiv 1703.01780), on pixels as in French et al. (BMVC 2020)."""
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from kit.config import MeanTeacherConfig, ModelConfig
 from kit.losses.confident import probability_mse
@@ -8,7 +10,7 @@ from kit.losses.observe import pseudo_counts
 from kit.losses.pseudo import pseudo_labels
 from kit.losses.supervised import ohem_cross_entropy
 from kit.methods.base import Build, Method, total
-from kit.methods.mixing import french_cutmix
+from kit.methods.mixing import Paste, french_cutmix
 from kit.models.segmenter import Segmenter
 from kit.models.wrappers import Averaged
 from kit.types import IGNORE, Batch, Progress, StepOutput, Views
@@ -35,7 +37,7 @@ class MeanTeacher(Method):
     def __init__(self, cfg: MeanTeacherConfig, student: ModelConfig, build: Build):
         super().__init__()
         self.cfg = cfg
-        self.views = Views(strong=int(cfg.view == "strong"))
+        self.views = self.views_of(cfg)
         self.student = build(student)
         self.teacher = Averaged(self.student, cfg.ema_decay)
 
@@ -44,8 +46,7 @@ class MeanTeacher(Method):
         seen, valid, hidden = batch.strong[:, 0] if cfg.view == "strong" else batch.weak, batch.valid, batch.hidden
         with torch.no_grad():
             wanted, wanted_u = self.teacher(torch.cat([batch.images, batch.weak])).logits.split([n, len(batch.weak)])
-        if cfg.cutmix:
-            paste = french_cutmix(batch.weak, progress.rng)
+        for paste in self.pastes(cfg, batch.weak, progress.rng):
             seen, valid, hidden, wanted_u = paste(seen), paste(valid), paste(hidden), paste(wanted_u)
         logits = self.student(torch.cat([batch.images, seen])).logits  # (B + U, C, H, W)
         everywhere = torch.cat([batch.masks != IGNORE, valid])
@@ -60,6 +61,14 @@ class MeanTeacher(Method):
 
     def after_step(self, progress: Progress) -> None:
         self.teacher.update(self.student, progress.step)
+
+    @classmethod
+    def views_of(cls, cfg: MeanTeacherConfig) -> Views:
+        return Views(strong=int(cfg.view == "strong"))
+
+    @staticmethod
+    def pastes(cfg: MeanTeacherConfig, weak: Tensor, rng: np.random.Generator) -> list[Paste]:
+        return [french_cutmix(weak, rng)] if cfg.cutmix else []
 
     def predictor(self) -> Segmenter:
         return self.student

@@ -1,5 +1,6 @@
 """MGD: multi-granularity distillation (Qin, Wu, Li, Xiao, Zheng, Wang; ECCV 2022, arXiv 2208.10169)."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -8,7 +9,7 @@ from kit.losses.granular import image_l1, pixel_labels, region_mse
 from kit.losses.observe import pseudo_counts
 from kit.losses.supervised import ohem_cross_entropy
 from kit.methods.base import Build, Method, see, total
-from kit.methods.mixing import french_cutmix
+from kit.methods.mixing import Paste, french_cutmix
 from kit.models.segmenter import Segmenter
 from kit.models.wrappers import Frozen
 from kit.types import IGNORE, Batch, Progress, StepOutput
@@ -48,7 +49,7 @@ class MGD(Method):
 
     def forward(self, batch: Batch, progress: Progress) -> StepOutput:
         cfg = self.cfg
-        paste = french_cutmix(batch.weak, progress.rng, cfg.overlap, cfg.partner)
+        (paste,) = self.pastes(cfg, batch.weak, progress.rng)
         mixed, valid, labelled = paste(batch.weak), paste(batch.valid), batch.masks != IGNORE
         seen = valid  # what statistics count
         if cfg.padding == "taught":
@@ -84,6 +85,10 @@ class MGD(Method):
         if self.cfg.passes == "separate":
             return [teacher.labels(images) for images in groups]
         return list(teacher.labels(torch.cat(groups)).split([len(images) for images in groups]))
+
+    @staticmethod
+    def pastes(cfg: MGDConfig, weak: Tensor, rng: np.random.Generator) -> list[Paste]:
+        return [french_cutmix(weak, rng, cfg.overlap, cfg.partner)]
 
     def predictor(self) -> Segmenter:
         return self.student

@@ -1,5 +1,6 @@
 """UniMatch (Yang, Qi, Feng, Zhang, Shi; CVPR 2023, arXiv 2208.09910)."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -10,7 +11,7 @@ from kit.losses.observe import pseudo_counts
 from kit.losses.pseudo import pseudo_labels
 from kit.losses.supervised import ohem_cross_entropy
 from kit.methods.base import Build, Method, in_eval_mode, total
-from kit.methods.mixing import single_cutmix
+from kit.methods.mixing import Paste, single_cutmix
 from kit.models.segmenter import Segmenter
 from kit.types import IGNORE, Batch, Progress, StepOutput, Views
 
@@ -46,7 +47,7 @@ class UniMatch(Method):
         logits, feature = self.decode_twice(torch.cat([batch.images, batch.weak]), n)
         belief = believe(logits[n:])
 
-        pastes = [single_cutmix(batch.weak, progress.rng, cfg.cutmix) for _ in range(2)]
+        pastes = self.pastes(cfg, batch.weak, progress.rng)
         views = torch.cat([paste(batch.strong[:, i]) for i, paste in enumerate(pastes)])
         strong = self.student(views).logits.chunk(2)
         sure = belief.confidence >= cfg.threshold
@@ -73,6 +74,10 @@ class UniMatch(Method):
         dropped = [F.dropout2d(x[first:], self.cfg.feature_dropout, self.training) for x in maps]
         both = self.student.decode([torch.cat(pair) for pair in zip(maps, dropped, strict=True)], size)
         return both[:count], both[count + labelled - first :]
+
+    @staticmethod
+    def pastes(cfg: UniMatchConfig, weak: Tensor, rng: np.random.Generator) -> list[Paste]:
+        return [single_cutmix(weak, rng, cfg.cutmix) for _ in range(2)]
 
     def predictor(self) -> Segmenter:
         return self.student

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from kit.errors import KitError
+from kit.methods.build import METHODS
 from kit.methods.mixing import Paste, french_cutmix, single_cutmix
 
 
@@ -73,3 +74,18 @@ def test_the_same_step_draws_the_same_boxes():
     for draw in (french_cutmix, single_cutmix):
         assert torch.equal(draw(images, rng(3)).inside, draw(images, rng(3)).inside)
         assert not torch.equal(draw(images, rng(3)).inside, draw(images, rng(4)).inside)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_student_sees_what_pastes_says(name, make, batch, at):
+    method, given = make(name, **({"method.cutmix": True} if name in ("cps", "mean_teacher") else {})), []
+    one = batch(method, unlabelled=4)
+    student = method.predictor()
+    student.encoder.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0] * student.std + student.mean))
+    method(one, at(0))
+    seen, pastes = torch.cat(given), METHODS[name].pastes(method.cfg, one.weak, np.random.default_rng(0))
+    assert METHODS[name].views_of(method.cfg) == method.views
+    assert len(pastes) == {"unimatch": 2, "supervised": 0, "trikd": 0, "distill": 0}.get(name, 1)
+    for i, paste in enumerate(pastes):
+        for image in paste(one.strong[:, i] if method.views.strong else one.weak):
+            assert any(torch.allclose(image, other, atol=1e-5) for other in seen)
