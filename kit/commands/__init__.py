@@ -13,7 +13,7 @@ GROUPS = {
     "your data": ("doctor", "splits", "synthetic"),
     "many runs": ("batch", "compare", "card"),
     "a tour of the kit": ("demo", "study"),
-    "networks and machines": ("presets", "bench", "import-weights"),
+    "networks and machines": ("lr", "presets", "bench", "import-weights"),
 }
 """Heading -> commands, in the order of `--help`."""
 
