@@ -26,7 +26,8 @@ def add(commands) -> None:
     _protocol(predict)
     predict.add_argument("--images", type=Path, help="a picture or a folder of them (default: the run's val images)")
     predict.add_argument("--out", type=Path, required=True, help="folder to write")
-    predict.add_argument("--form", default="palette", help="palette, or ids: the data set's own (Cityscapes labelIds)")
+    predict.add_argument("--form", default="palette", help="palette, overlay (over the image), or ids: the data "
+                         "set's own numbers (Cityscapes labelIds)")  # fmt: skip
 
     card = command(commands, "card", _card, "what students cost beside what they score; the teachers beside them")
     card.add_argument("runs", type=Path, nargs="+", help="folders of finished runs or of imported weights")

@@ -5,6 +5,21 @@ import numpy as np
 from kit.types import IGNORE
 
 
+def overlaid(image: np.ndarray, mask: np.ndarray, palette: list, strength: float = 0.5) -> np.ndarray:
+    """A picture with the colours of a mask blended over it, uint8 (H, W, 3); where nothing is labelled it stays.
+
+    Args:
+        image: uint8 (H, W, 3).
+        mask: class ids or IGNORE, (H, W).
+        palette: RGB 0..255, in the order of class ids.
+        strength: weight of the colours, 0..1.
+    """
+    colours = np.zeros((IGNORE + 1, 3), np.float32)
+    colours[: len(palette)] = palette
+    weight = np.where(mask == IGNORE, np.float32(0), np.float32(strength))[..., None]
+    return np.rint(image + weight * (colours[mask] - image)).astype(np.uint8)
+
+
 def confidence(probabilities: np.ndarray) -> np.ndarray:
     """Largest probability of each pixel, float32 (H, W), 1/C..1."""
     return probabilities.max(0).astype(np.float32)

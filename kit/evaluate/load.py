@@ -15,7 +15,9 @@ from kit.data.decode import read_image
 from kit.data.sizes import size_when_read
 from kit.data.transforms import unit_range
 from kit.errors import KitError
+from kit.evaluate.layers import overlaid
 from kit.evaluate.predict import Predictor
+from kit.evaluate.protocol import sentence
 from kit.models.build import build_model
 from kit.models.segmenter import Segmenter
 from kit.results import RunFolder
@@ -28,6 +30,9 @@ Picture = str | Path | Image.Image | np.ndarray | Tensor
 WEIGHTS = ("last", "average", "best")
 """What a run may keep of its student."""
 
+NAMED = 8
+"""Classes that `print(student)` names."""
+
 
 class Student(nn.Module):
     """A trained network with what is needed to use it: classes, palette and the size it works at.
@@ -36,11 +41,13 @@ class Student(nn.Module):
         net: the `Segmenter`, in eval mode.
         classes, palette: names and RGB colours, in the order of class ids.
         config: the configuration of its run.
+        origin: where it comes from and what it scores, in words.
     """
 
     def __init__(self, net: Segmenter, classes: list[str], palette: list[list[int]], config: RunConfig):
         super().__init__()
         self.net, self.classes, self.palette, self.config = net.eval(), classes, palette, config
+        self.origin = ""
 
     def prepare(self, image: Picture) -> Tensor:
         """A batch of one, float32 (1, 3, h, w) in 0..1, resized to the size the run worked at.
@@ -59,9 +66,28 @@ class Student(nn.Module):
         pixels = read_pixels(image)
         return Predictor(self.net, self.config.evaluate).probabilities(self.prepare(pixels), tuple(pixels.shape[1:]))[0]
 
-    def predict(self, image: Picture) -> np.ndarray:
-        """Class ids, uint8 (H, W), at the image's own size; asked by the protocol of its run."""
-        return self.probabilities(image).argmax(0).to(torch.uint8).cpu().numpy()
+    def predict(self, image: Picture, overlay: bool = False) -> np.ndarray:
+        """Class ids, uint8 (H, W), at the image's own size; asked by the protocol of its run.
+
+        Args:
+            image: file, PIL image, uint8 array (H, W, 3), or uint8 tensor (3, H, W).
+            overlay: return the picture with the classes' colours blended over it instead, uint8 (H, W, 3).
+        """
+        pixels = read_pixels(image)
+        mask = self.probabilities(pixels).argmax(0).to(torch.uint8).cpu().numpy()
+        return overlaid(pixels.permute(1, 2, 0).cpu().numpy(), mask, self.palette) if overlay else mask
+
+    def __repr__(self) -> str:
+        """Three lines: the network and how it sees images, its classes, and where it was trained and what it scores."""
+        size, parameters = self.config.data.base_size, sum(p.numel() for p in self.net.parameters())
+        sees = f"resized to {' x '.join(map(str, size))}" if size else "at their own size"
+        more = f" and {len(self.classes) - NAMED} more" if len(self.classes) > NAMED else ""
+        protocol = sentence(self.config.evaluate).removesuffix(", one confusion matrix")
+        return "\n".join((
+            f"{self.config.student.name}: {parameters:,} parameters; images {sees}, {protocol}",
+            f"{len(self.classes)} classes: {', '.join(self.classes[:NAMED])}{more}",
+            self.origin or f"a network of {self.config.run_dir}",
+        ))  # fmt: skip
 
 
 def load(run_dir: str | Path, weights: str = "last") -> Student:
@@ -79,7 +105,19 @@ def load(run_dir: str | Path, weights: str = "last") -> Student:
     if record is None:
         raise KitError(f"{folder.path} holds no finished run (no result.json)")
     config, dataset = folder.config(), record["dataset"]
-    return load_weights(folder.weights(weights), config, dataset)
+    student = load_weights(folder.weights(weights), config, dataset)
+    student.origin = _origin(folder, weights, record)
+    return student
+
+
+def _origin(folder: RunFolder, weights: str, record: dict) -> str:
+    """One line about the weights of a run, or imported ones."""
+    if "split" not in record:
+        return f"imported from {record['source']} into {folder.path}"
+    miou = record[weights]["miou"] if record.get(weights) else None
+    score = "" if miou is None else f"; mIoU {miou:.1%} on val ({weights} weights)"
+    trained = f"trained by {record['method']} for {record['steps']} steps"
+    return f"{trained} on {record['dataset']['name']}, {record['split']['name']}, in {folder.path}{score}"
 
 
 def load_weights(path: Path, config: RunConfig, dataset: dict) -> Student:

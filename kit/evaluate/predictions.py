@@ -1,4 +1,5 @@
-"""Predictions as picture files: in the classes' colours, or in the numbers that a benchmark's server wants."""
+"""Predictions as picture files: in the classes' colours, over the image, or in the numbers that a benchmark's server
+wants."""
 
 import io
 from collections.abc import Iterable, Iterator
@@ -13,14 +14,15 @@ from kit.config import EvalConfig
 from kit.data.decode import SUFFIXES
 from kit.data.spec import DatasetSpec
 from kit.errors import KitError
+from kit.evaluate.layers import overlaid
 from kit.evaluate.load import Student, read_pixels
 from kit.evaluate.predict import Predictor
 from kit.storage import write_bytes
 from kit.types import IGNORE
 
-FORMS = ("palette", "ids")
-"""Class numbers with the palette in the file; or the data set's own numbers, grey (Cityscapes: labelIds, as its server
-takes them)."""
+FORMS = ("palette", "ids", "overlay")
+"""Class numbers with the palette in the file; the data set's own numbers, grey (Cityscapes: labelIds, as its server
+takes them); or the image with the classes' colours blended over it."""
 
 
 def save_predictions(student: Student, images: Iterable[tuple[str, Path]], out: Path, form: str = "palette",
@@ -54,7 +56,11 @@ def save_predictions(student: Student, images: Iterable[tuple[str, Path]], out: 
             continue
         scores = predictor.scores(student.prepare(pixels), tuple(pixels.shape[1:]))
         prediction = scores[0].argmax(0).to(torch.uint8).cpu().numpy()
-        picture = as_palette(prediction, student.palette) if table is None else Image.fromarray(table[prediction])
+        if form == "overlay":
+            image = pixels.permute(1, 2, 0).cpu().numpy()
+            picture = Image.fromarray(overlaid(image, prediction, student.palette))
+        else:
+            picture = as_palette(prediction, student.palette) if table is None else Image.fromarray(table[prediction])
         target = Path(out) / f"{name}.png"
         buffer = io.BytesIO()
         picture.save(buffer, "PNG")

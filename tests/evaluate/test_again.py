@@ -95,7 +95,26 @@ def test_pictures_carry_their_palette(finished, scenes, tmp_path):
     source = next((scenes / "leftImg8bit/val").rglob(f"{written[0].stem}_leftImg8bit.png"))
     expected = student.predict(source)
     assert picture.mode == "P" and np.array_equal(np.array(picture), expected)
-    assert np.array_equal(np.array(picture.convert("RGB")), np.array(student.palette, np.uint8)[expected])
+    colours = np.array(student.palette, np.uint8)[expected]
+    assert np.array_equal(np.array(picture.convert("RGB")), colours)
+    over = ["predict", str(run), "--images", str(source), "--form", "overlay", "--out", str(tmp_path / "over"), *CPU]
+    assert main(over) == 0
+    blended = np.array(Image.open(tmp_path / "over" / f"{source.stem}.png"))
+    assert np.array_equal(blended, student.predict(source, overlay=True))
+    half = (np.array(Image.open(source).convert("RGB")).astype(int) + colours) / 2
+    assert np.abs(blended - half).max() <= 0.5
+
+
+def test_a_student_introduces_itself_in_three_lines(finished):
+    run = finished()
+    network, classes, origin = str(kit.load(run)).splitlines()
+    count = sum(p.numel() for p in kit.load(run).net.parameters())
+    assert network.startswith(f"deeplab_demo: {count:,} parameters; images resized to 64 x 128, whole image, single")
+    assert classes.startswith("19 classes: road, sidewalk, ") and classes.endswith(" and 11 more")
+    result = json.loads((run / "result.json").read_text())
+    said = "trained by supervised for 2 steps on synthetic, 1_2 seed 0, in {}; mIoU {:.1%} on val ({} weights)"
+    assert origin == said.format(run, result["last"]["miou"], "last")
+    assert str(kit.load(run, "best")).endswith(said.format(run, result["best"]["miou"], "best"))
 
 
 def test_submissions_hold_the_raw_label_ids(finished, scenes, tmp_path):

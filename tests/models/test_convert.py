@@ -139,6 +139,7 @@ def test_from_the_command_line_to_a_student_that_predicts(checkpoint, tmp_path, 
     written = {path.stem for path in out.glob("*.safetensors")}
     assert written == {"student", "teacher_cnn", "teacher_vit", "projections"}
     student = kit.load(out)
+    assert str(student).splitlines()[2].endswith(f" into {out}")
     image = torch.randint(0, 255, (3, 64, 96), dtype=torch.uint8)
     assert student.classes[0] == "road" and student.predict(image).shape == (64, 96)
     assert student.config.student.last_block == "global" and student.config.method.vit.pyramid == "official"
