@@ -27,7 +27,8 @@ def runs(scenes, tmp_path_factory):
         Cell(TRAIN, out / f"notebooks/{method}.ipynb",
              {"method": method, "recipe": "tiny", "steps": 2, "split": "1_2", "data_root": str(scenes),
               "run_dir": str(out / method),
-              "overrides": {**SMALL, "train.log_every": 1, "train.checkpoint_every": 1}})
+              "overrides": {**SMALL, "train.log_every": 1, "train.checkpoint_every": 1},
+              "show_batch": method == "trikd", "lr_steps": 12 * (method == "supervised")})
         for method in ("supervised", "trikd")
     ]  # fmt: skip
     complete(cells, workers=2)
@@ -44,7 +45,12 @@ def test_train_leaves_a_result_figures_and_pictures(runs):
         assert load_run(runs / method)["steps"] == 2
         assert {p.suffix for p in (runs / method / "figures").iterdir()} == {".png", ".pdf"}
         executed = runs / f"notebooks/{method}.ipynb"
-        assert "image/png" in outputs(executed) and not list(executed.parent.glob(".*"))
+        text = outputs(executed)
+        assert text.count("image/png") == 4 + 1 and not list(executed.parent.glob(".*"))
+        assert ("Grid: labelled crops" in text) == (method == "trikd")
+        assert ("is suggested, the run has" in text) == (method == "supervised")
+        assert f"student tinyvit_demo, on synthetic (1_2), 2 steps, seed 0, into {runs / method}." in text
+        assert text.count("<details>") == 1 and "optim.lr: 0.003" in text  # every setting, folded
     assert summarise(load_run(runs / "trikd"))["student_parameters"] > 0
 
 
@@ -78,14 +84,16 @@ def test_explore_shows_the_same_view_without_and_above_its_controls(runs, tmp_pa
     for interactive in (False, True):
         out = tmp_path / str(interactive)
         parameters = {"runs": both, "view": "attention", "network": "vit", "pixel": [0.2, 0.8], "out": str(out),
-                      "interactive": interactive}  # fmt: skip
+                      "worst": 2, "interactive": interactive}  # fmt: skip
         executed = run_notebook(Cell(EXPLORE, out / "e.ipynb", parameters))
         text = outputs(executed)
         assert ("jupyter.widget-view" in text) == interactive
-        assert json.loads((out / "result.json").read_text())["run"] == both[1]
+        result = json.loads((out / "result.json").read_text())
+        worst = [name for name, _ in ranked(both[1])][::-1][:2]
+        assert result["run"] == both[1] and [each["image"] for each in result["lowest"]] == worst
         pictures.append([(out / name).read_bytes() for name in ("view.png", "view.pdf")])
-        page = to_html(executed, out / "e.html").read_text()
-        assert page.count("data:image/png;base64") == 1 and 'src="http' not in page
+        page = to_html(executed, out / "e.html").read_text()  # the view and the sheet of thumbnails
+        assert "VBox(" not in page and page.count("data:image/png;base64") == 2 and 'src="http' not in page
     assert pictures[0] == pictures[1]
 
 

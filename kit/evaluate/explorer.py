@@ -14,7 +14,8 @@ from kit.evaluate.attention import Attention, attention
 from kit.evaluate.bounded import Bounded
 from kit.evaluate.inspect import Level, frequency_levels, val_files
 from kit.evaluate.load import Picture, Student, load, read_pixels
-from kit.evaluate.look import CLAIMED, MISSED, PHOTO, WRONG, Layer, Look, Scene
+from kit.evaluate.look import CLAIMED, MISSED, PHOTO, WRONG, Layer, Look, Scene, Thumbnail
+from kit.evaluate.pick import ranked, short_ids
 from kit.evaluate.predict import Predictor
 from kit.evaluate.views import STUDENT, load_view
 from kit.results import RunFolder
@@ -40,6 +41,7 @@ class Explorer:
         room: bytes to keep.
     Attributes:
         images: ids of the val images.
+        short: id -> what a menu shows for it.
         classes, palette: names and RGB colours, in the order of class ids.
     Raises: KitError for a run that is not finished, or runs with other classes than the first.
     """
@@ -56,6 +58,7 @@ class Explorer:
         self.classes, self.palette = students[0].classes, tuple(map(tuple, students[0].palette))
         self.files = val_files(students[0], data_root)
         self.images = list(self.files.ids)
+        self.short = dict(zip(self.images, short_ids(self.images), strict=True))
 
     def networks(self, run: str) -> list[str]:
         """Names of a run's networks, its student first."""
@@ -97,6 +100,18 @@ class Explorer:
         layer = self._layer(look, truth)
         title = " · ".join(filter(None, (look.view, look.cls, look.image)))
         return Scene(image, layer, title, self.words(look))
+
+    def ranking(self, run: str) -> list[tuple[str, float]]:
+        """(id, mean IoU over the classes in its truth) of every val image, the worst first; none if the run kept no
+        counts of these weights (`python -m kit evaluate` makes them)."""
+        if not RunFolder(Path(run)).scores(self.weights).is_file():
+            return []
+        return [(name, miou) for name, miou in reversed(ranked(run, self.weights)) if name in self.files.masks]
+
+    def thumbnails(self, run: str, first: int, count: int) -> list[Thumbnail]:
+        """Errors of a run's student on the images from place `first` of its ranking."""
+        return [Thumbnail(name, self.short[name], miou, self.scene(Look(run=run, image=name, view="error")))
+                for name, miou in self.ranking(run)[first : first + count]]  # fmt: skip
 
     def words(self, look: Look) -> str:
         """What truth and network say at the pixel of a look."""

@@ -69,6 +69,15 @@ class Layer(NamedTuple):
     hidden: np.ndarray | None = None  # bool like `values`: nothing is drawn here
 
 
+class Thumbnail(NamedTuple):
+    """A val image among those that a run does better or worse on."""
+
+    name: str  # its id
+    short: str  # the same for a caption
+    miou: float  # mean IoU over the classes in its truth, 0..1
+    scene: "Scene"
+
+
 class Scene(NamedTuple):
     """An image with its layer."""
 

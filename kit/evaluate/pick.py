@@ -1,6 +1,8 @@
 """Which val images a figure shows: named, drawn, or those a run does best or worst on."""
 
+import re
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,38 @@ from kit.results import RunFolder
 
 PICKS = ("random", "best", "worst")
 """How images are picked that nobody named."""
+
+
+LONG, ENDS = 26, (9, 15)
+"""Characters of an id that a menu shows, and of a longer one the characters at its two ends."""
+
+
+def short_ids(names: Sequence[str]) -> list[str]:
+    """Names for a menu, all different: what all ids begin or end with is left out, and long ones lose their middle.
+
+    Words and numbers stay whole, so "munster_000173_000019" and "munster_000174_000019" become "…000173…" and
+    "…000174…".
+    """
+    parts = [re.findall(r"\d+|[^\W\d_]+|[\W_]+", name) for name in names]
+    if len(parts) < 2:
+        return [_middle_out(name) for name in names]
+    shortest = min(map(len, parts))
+    start, end = min(_same(parts), shortest - 1), _same([part[::-1] for part in parts])
+    first, last = parts[0][:start], parts[0][len(parts[0]) - end :]
+    start = start if len("".join(first)) > 2 else 0  # an ellipsis for a character or two tells less than they do
+    end = min(end, shortest - start - 1) if len("".join(last)) > 2 else 0
+    short = [("…" if start else "") + "".join(part[start : len(part) - end]) + ("…" if end else "") for part in parts]
+    cut = [_middle_out(name) for name in short]
+    return cut if len(set(cut)) == len(cut) else short if len(set(short)) == len(short) else list(names)
+
+
+def _same(parts: list[list[str]]) -> int:
+    """How many first parts are the same in all lists."""
+    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, zip(*parts, strict=False)))
+
+
+def _middle_out(name: str) -> str:
+    return name if len(name) <= LONG else f"{name[: ENDS[0]]}…{name[-ENDS[1] :]}"
 
 
 def image_mious(matrices: np.ndarray) -> np.ndarray:

@@ -13,7 +13,8 @@ from PIL import Image, UnidentifiedImageError
 from kit.errors import KitError
 from kit.evaluate.explorer import Explorer
 from kit.evaluate.look import PHOTO, VIEWS, Layer, Look, Scene
-from kit.figures.style import run_labels, save
+from kit.figures.style import run_labels, save, show
+from kit.figures.thumbnails import cell_at, thumbnail_sheet
 from kit.figures.view import heat_stops, legend, paint, png, render, view_figure
 from kit.results import load_runs
 from kit.storage import write_bytes, write_json
@@ -27,22 +28,23 @@ OF_LEVELS = ("low frequencies", "high frequencies")
 COMMAND = "papermill notebooks/explore.ipynb explored.ipynb -y '{}'"
 
 
-def explorer_panel(explorer: Explorer, look: Look, out: str | Path) -> VBox:
-    """The picture of a look, and a control for each of its fields.
+def explorer_panel(explorer: Explorer, look: Look, out: str | Path, thumbnails: int = 0) -> VBox:
+    """The picture of a look, a control for each of its fields, and thumbnails of the images that the run does worst on.
 
     Args:
         explorer: what answers.
         look: shown first.
         out: folder for what is saved.
+        thumbnails: how many are shown at a time; 0 shows none.
     """
-    return ExplorerPanel(explorer, look, Path(out)).box
+    return ExplorerPanel(explorer, look, Path(out), thumbnails).box
 
 
 class ExplorerPanel:
     """The controls, and the look they stand for."""
 
-    def __init__(self, explorer: Explorer, look: Look, out: Path):
-        self.explorer, self.out = explorer, out
+    def __init__(self, explorer: Explorer, look: Look, out: Path, thumbnails: int = 0):
+        self.explorer, self.out, self.count = explorer, out, thumbnails
         runs = list(zip(run_labels(load_runs(explorer.runs)), explorer.runs, strict=True))
         wide, described = Layout(width="auto"), {"style": {"description_width": "5.2em"}}
         self.controls = {
@@ -61,6 +63,9 @@ class ExplorerPanel:
         }  # fmt: skip
         self.picture = ClickPicture(pixel=list(look.pixel))
         self.colours, self.words, self.saved = HTML(), HTML(), HTML()
+        self.sheet, self.sheet_words = ClickPicture(), HTML()
+        self.rank = IntSlider(1, min=1, max=1, step=max(1, thumbnails), description="From rank",
+                              continuous_update=False, **described)  # fmt: skip
         self.upload = FileUpload(accept="image/*", description="Own photograph", layout=wide)
         self.keep = Button(description="Save view", icon="save", tooltip="PNG, PDF and parameters", layout=wide)
         self._quiet = False
@@ -74,8 +79,12 @@ class ExplorerPanel:
         right = VBox([self.picture, self.colours, self.words],
                      layout=Layout(flex="1 1 26em", max_width="52em", min_width="20em"))  # fmt: skip
         across = HBox([left, right], layout=Layout(flex_flow="row wrap", grid_gap="1.5em"))
-        self.box = VBox([self.controls["run"], across, self.saved])
+        self.worst = VBox([HBox([self.rank, self.sheet_words]), self.sheet])
+        self.rank.observe(lambda _: self.draw_sheet(), "value")
+        self.sheet.observe(self._picked, "pixel")
+        self.box = VBox([self.controls["run"], across, self.saved, self.worst])
         self.draw()
+        self.draw_sheet()
 
     @property
     def look(self) -> Look:
@@ -98,6 +107,23 @@ class ExplorerPanel:
             self.colours.value, self.words.value = "", _line(str(error), "#a40e26")
             self.picture.png = self._bare(look)
 
+    def draw_sheet(self) -> None:
+        """Show the thumbnails from the rank on, the worst first; nothing where none are wanted or can be had."""
+        run, images = self.controls["run"].value, len(self.explorer.ranking(self.controls["run"].value))
+        self.worst.layout.display = None if self.count and images else "none"
+        if self.count and images:
+            self.rank.max = images
+            self.thumbnails = self.explorer.thumbnails(run, self.rank.value - 1, self.count)
+            last = self.rank.value - 1 + len(self.thumbnails)
+            self.sheet_words.value = _line(f"to {last} of {images}, the lowest IoU first; click one to see it above")
+            self.sheet.alt = "Thumbnails: errors on the images with the lowest IoU"
+            self.sheet.png = show(thumbnail_sheet(self.thumbnails)).data
+
+    def _picked(self, change) -> None:
+        cell = cell_at(change["new"], len(self.thumbnails))
+        if cell is not None:
+            self.controls["image"].value = self.thumbnails[cell].name
+
     def _bare(self, look: Look) -> bytes:
         try:
             image = self.explorer.pair(look.image)[0]
@@ -111,18 +137,22 @@ class ExplorerPanel:
             return
         if change["owner"] is self.controls["run"]:
             self._offer("network", self.explorer.networks(change["new"]))
+            self.draw_sheet()
         self.draw()
 
-    def _offer(self, name: str, options: list[str]) -> None:
+    def _offer(self, name: str, options: list[str] | list[tuple[str, str]]) -> None:
         """Other choices for a control, which keeps its value if it can, without a redraw of its own."""
         control = self.controls[name]
+        values = [option if isinstance(option, str) else option[1] for option in options]
         value, self._quiet = control.value, True
         control.options = options
-        control.value = value if value in options else options[0]
+        control.value = value if value in values else values[0]
         self._quiet = False
 
-    def _images(self) -> list[str]:
-        return [*self.explorer.images, *([PHOTO] if self.explorer.photo is not None else [])]
+    def _images(self) -> list[tuple[str, str]]:
+        """What the menu shows, and the id."""
+        photo = [(PHOTO, PHOTO)] if self.explorer.photo is not None else []
+        return [*((self.explorer.short[name], name) for name in self.explorer.images), *photo]
 
     def _uploaded(self, change) -> None:
         if not change["new"]:

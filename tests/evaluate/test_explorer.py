@@ -50,6 +50,16 @@ def test_every_view_has_a_layer_for_its_image(explorer, view):
         assert np.isfinite(scene.layer.values).all() and low < high
 
 
+def test_thumbnails_begin_with_the_worst_image(explorer, runs):
+    ranking = explorer.ranking(runs[1])
+    assert sorted(name for name, _ in ranking) == sorted(explorer.images)
+    assert [miou for _, miou in ranking] == sorted(miou for _, miou in ranking)
+    first, second = explorer.thumbnails(runs[1], 1, 5)
+    assert (first.name, first.miou) == ranking[1] and second.name == ranking[2][0]
+    assert first.short == explorer.short[first.name] and first.scene.layer.names == ("wrong",)
+    assert Explorer(runs, "best").ranking(runs[1]) == []  # no counts are kept of those
+
+
 def test_masks_are_what_the_network_predicts(explorer, runs):
     image, truth = explorer.pair(explorer.images[0])
     student = kit.load(runs[1])

@@ -18,6 +18,30 @@ def test_image_mious_are_over_the_classes_of_the_truth():
     assert pick.image_mious(matrices) == pytest.approx([1, 0.75, np.nan], nan_ok=True)
 
 
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["munster_000173_000019", "munster_000174_000019"], ["…000173…", "…000174…"]),
+        (["Seq05VD_f00000", "Seq05VD_f00030"], ["…00000", "…00030"]),
+        (["bonn_000001_000019", "ulm_000001_000019"], ["bonn…", "ulm…"]),
+        (["a", "a_b"], ["a", "a_b"]),
+        (["run_1", "run_1_1"], ["…1", "…1_1"]),
+        (["IMG_20240101_0001", "scan"], ["IMG_20240101_0001", "scan"]),
+        (["x" * 40 + "1", "y" * 40 + "2"], ["x" * 9 + "…" + "x" * 14 + "1", "y" * 9 + "…" + "y" * 14 + "2"]),
+        (["x" * 20 + "1" + "x" * 20, "x" * 20 + "2" + "x" * 20], ["…1…", "…2…"]),
+        (["only_one"], ["only_one"]),
+        ([], []),
+    ],
+)
+def test_ids_in_menus_can_be_told_apart(names, expected):
+    assert pick.short_ids(names) == expected
+
+
+def test_short_ids_are_all_different():
+    names = [f"{'a' * 12}{i:03d}{'b' * 20}{j}" for i in range(3) for j in range(3)]
+    assert len(set(pick.short_ids(names))) == len(names)
+
+
 class Files:
     part, root, masked_ids = "val", "here", ("a", "b", "c")
 

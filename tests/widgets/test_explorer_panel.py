@@ -30,7 +30,7 @@ def run(scenes, tmp_path_factory):
 @pytest.fixture
 def panel(run, tmp_path):
     explorer = Explorer([run])
-    return ExplorerPanel(explorer, Look(run=run, image=explorer.images[0], view="truth"), tmp_path)
+    return ExplorerPanel(explorer, Look(run=run, image=explorer.images[0], view="truth"), tmp_path, thumbnails=2)
 
 
 def shown(panel):
@@ -49,6 +49,21 @@ def test_a_click_moves_the_ring_and_is_read_out(panel):
     panel.picture.pixel = [0.1, 0.2]
     assert panel.look.pixel == (0.1, 0.2) and (shown(panel) != before).any()
     assert "row 6, column 25: truth " in panel.words.value
+
+
+def test_a_thumbnail_is_a_way_to_its_image(panel, run):
+    worst = [name for name, _ in panel.explorer.ranking(run)]
+    sheet = panel.sheet.png
+    panel.sheet.pixel = [0.5, 0.4]  # of four columns, two are filled
+    assert panel.look.image == worst[1] and worst[1] in panel.picture.alt
+    panel.sheet.pixel = [0.5, 0.9]
+    assert panel.look.image == worst[1]
+    panel.rank.value = 3
+    assert panel.sheet.png != sheet and "to 3 of 3" in panel.sheet_words.value
+    panel.sheet.pixel = [0.5, 0.1]
+    assert panel.look.image == worst[2]
+    assert [name for _, name in panel.controls["image"].options] == panel.explorer.images
+    assert ExplorerPanel(panel.explorer, panel.look, panel.out).worst.layout.display == "none"
 
 
 def test_what_cannot_be_shown_is_said_and_the_image_stays(panel):
