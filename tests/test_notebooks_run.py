@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from kit.__main__ import main
 from kit.batch import Cell, complete, run_notebook
 from kit.demo import summarise
 from kit.errors import KitError
@@ -46,7 +47,7 @@ def test_train_leaves_a_result_figures_and_pictures(runs):
         assert {p.suffix for p in (runs / method / "figures").iterdir()} == {".png", ".pdf"}
         executed = runs / f"notebooks/{method}.ipynb"
         text = outputs(executed)
-        assert text.count("image/png") == 4 + 1 and not list(executed.parent.glob(".*"))
+        assert text.count('"alt": ') == 4 + 1 and not list(executed.parent.glob(".*"))
         assert ("Grid: labelled crops" in text) == (method == "trikd")
         assert ("is suggested, the run has" in text) == (method == "supervised")
         assert f"student tinyvit_demo, on synthetic (1_2), 2 steps, seed 0, into {runs / method}." in text
@@ -110,7 +111,7 @@ def test_doctor_shows_a_data_set_and_one_that_is_broken(scenes, tmp_path):
     assert "ERROR  no folder" in outputs(executed) and (tmp_path / "broken/result.json").is_file()
 
 
-def test_ablate_runs_a_grid_and_reports_it(scenes, tmp_path):
+def test_ablate_runs_a_grid_and_reports_it(scenes, tmp_path, capsys):
     out = tmp_path / "grid"
     parameters = {
         "grid": "", "overrides": {"full": {}, "decayed": {"optim.weight_decay": 0.5}, "wrong": {"optim.rl": 1}},
@@ -129,6 +130,14 @@ def test_ablate_runs_a_grid_and_reports_it(scenes, tmp_path):
     assert len(list((out / "notebooks").glob("*.html"))) == 2  # the third never started
     page = to_html(executed, tmp_path / "a.html").read_text()
     assert "unknown setting" in page and page.count("data:image/png;base64") == 2
+    assert "KeyboardInterrupt" not in page and "IPKernelApp" not in page
+    plan = {"out": str(out), "parameters": parameters["common"], "overrides": parameters["overrides"]}
+    (tmp_path / "grid.yaml").write_text(json.dumps(plan))
+    assert main(["batch", str(tmp_path / "grid.yaml")]) == 1  # one row is wrong, the others were there
+    *_, head, rule, full, decayed, _ = capsys.readouterr().out.splitlines()
+    assert head.split("  ")[0] == "row" and "last mIoU [%]" in head and set(rule) == {"-", " "}
+    assert full.split()[:3] == ["full", "1", f"{100 * result['rows'][0]['last']['mean']:.2f}"]
+    assert decayed.startswith("decayed") and decayed.endswith("(images)")
 
 
 def test_compare_shows_all_runs_below_a_folder(runs, tmp_path):

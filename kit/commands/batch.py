@@ -10,8 +10,8 @@ from kit.paths import PROJECT
 
 def add(commands) -> None:
     """Declare batch."""
-    batch = command(commands, "batch", _batch, "run a grid of methods, splits, settings and seeds; exit code 1 if any "
-                    "run failed; the same command again does what is left")  # fmt: skip
+    batch = command(commands, "batch", _batch, "run a grid of methods, splits, settings and seeds, and print their "
+                    "scores; exit code 1 if any run failed; the same command again does what is left")  # fmt: skip
     batch.add_argument("grid", type=Path, help="a YAML file; see kit/batch/grid.py and notebooks/grids/")
     batch.add_argument("--workers", type=int, default=2, help="runs at a time on this machine (default: 2)")
     batch.add_argument("--cluster", action="store_true", help="run them as jobs of a Slurm cluster instead")
@@ -30,4 +30,22 @@ def _batch(options: argparse.Namespace) -> int:
     os.chdir(PROJECT)  # notebooks run there, and paths mean the same to them
     table = run_grid(grid, options.workers, say=show_line, cluster=options.cluster)
     show_line(f"\n{as_text(table.rows())}\n  {table.out / 'grid.json'}")
+    if table.finished():
+        show_line(f"\n{_scores(grid)}")
     return 1 if table.failed() else 0
+
+
+def _scores(grid) -> str:
+    """The table of mIoU over the seeds of every row, or why there is none."""
+    from kit.batch import load_rows, summarise
+    from kit.errors import KitError
+    from kit.figures.ablation import score_rows
+    from kit.figures.tables import as_text
+
+    try:
+        rows = {
+            row: scored for row, runs in load_rows(grid).items() if (scored := [run for run in runs if "last" in run])
+        }
+        return as_text(score_rows(summarise(rows))) if rows else "these runs keep no scores"
+    except KitError as error:
+        return f"no table of scores: {error}"

@@ -36,6 +36,16 @@ def ablation_rows(summary: dict) -> list[dict]:
     return table
 
 
+def score_rows(summary: dict) -> list[dict]:
+    """The scores alone, as text, for `kit.figures.tables.as_text`: mIoU in percent on val, last and average weights."""
+    return [
+        {"row": row["row"], "seeds": str(row["n"]), "last mIoU [%]": str(percent(row["last"])),
+         "average mIoU [%]": str(percent(row["average"])), "difference [points]": str(_points(gain) or ""),
+         "95 % interval": str(_interval(gain) or "")}
+        for row in summary["rows"] for gain in [row.get("difference")]
+    ]  # fmt: skip
+
+
 def number_rows(summary: dict) -> list[dict]:
     """The same as plain numbers, a column each, for other programs: shares in 0..1."""
     table = []
