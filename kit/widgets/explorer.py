@@ -63,7 +63,7 @@ class ExplorerPanel:
         }  # fmt: skip
         self.picture = ClickPicture(pixel=list(look.pixel))
         self.colours, self.words, self.saved = HTML(), HTML(), HTML()
-        self.sheet, self.sheet_words = ClickPicture(), HTML()
+        self.sheet, self.sheet_words = ClickPicture(kind="kit-sheet"), HTML()
         self.rank = IntSlider(1, min=1, max=1, step=max(1, thumbnails), description="From rank",
                               continuous_update=False, **described)  # fmt: skip
         self.upload = FileUpload(accept="image/*", description="Own photograph", layout=wide)

@@ -6,7 +6,7 @@ const inside = (share) => Math.min(Math.max(share, 0), 1);
 
 function render({ model, el }) {
   const image = document.createElement("img");
-  image.className = "kit-picture";
+  image.className = model.get("kind");
   image.tabIndex = 0;
   image.draggable = false;
   image.style.cssText = "display: block; width: 100%; cursor: crosshair;";

@@ -12,6 +12,9 @@ pytest.importorskip("playwright", reason="the extra 'browser' is not installed: 
 
 from lab import browser, chromium, lab, prepared, run_all, watched
 
+from kit.evaluate.pick import ranked
+from kit.figures.thumbnails import COLUMNS
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine (Debian: apt-get install chromium)"),
@@ -101,6 +104,14 @@ def test_explore(site, page, finished, screens, notebooks):
     assert np.allclose(ring, (0.75, 0.25), atol=0.05)
     changed(page, lambda: page.keyboard.press("ArrowUp"))  # the picture has the focus now
     page.screenshot(path=screens / "explore_attention.png")
+
+    sheet = page.locator("img.kit-sheet")
+    sheet.scroll_into_view_if_needed()
+    shown, box = picture.get_attribute("alt"), sheet.bounding_box()
+    worst = next(i for i, (name, _) in enumerate(ranked(finished[1])[::-1]) if name not in shown)
+    place = {"x": box["width"] * (worst + 0.5) / COLUMNS, "y": box["height"] / 2}
+    changed(page, lambda: sheet.click(position=place))
+    page.screenshot(path=screens / "explore_thumbnails.png")
 
     changed(page, lambda: page.get_by_role("button", name="Supervised only").click())
     changed(page, lambda: choose(page, "View", "prediction"))
