@@ -1,6 +1,7 @@
 """The folder of a run, and many such folders read back for tables and figures.
 
 config.json                   the whole RunConfig, written first
+data.json                     what the run learns from: classes, lists, numbers and sizes of files
 log.jsonl                     one line per `log_every` steps (loss, parts, rate), one per evaluation
 tensorboard/                  the same as TensorBoard events
 checkpoint.pt                 from which a killed run goes on, and checkpoint_previous.pt; gone once it is finished
@@ -77,6 +78,10 @@ class RunFolder:
         return self.path / "config.json"
 
     @property
+    def data_file(self) -> Path:
+        return self.path / "data.json"
+
+    @property
     def log_file(self) -> Path:
         return self.path / "log.jsonl"
 
@@ -141,16 +146,20 @@ class RunFolder:
                 "choose another run_dir, or delete the folder"
             )
 
-    def open(self, cfg: RunConfig) -> None:
-        """Write down what the folder is for, and clear away what killed processes left half written."""
-        if not self.config_file.is_file():
+    def open(self, cfg: RunConfig, data: dict) -> None:
+        """Write down what the folder is for and what it learns from (`kit.data.contents.Data.record`), and clear away
+        what killed processes left half written."""
+        begun = self.config_file.is_file()
+        if not (begun and self.data_file.is_file()):
+            write_json(self.data_file, data)
+        if not begun:
             write_json(self.config_file, to_dict(cfg))
         for half in self.path.glob(".*.tmp"):
             half.unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Remove what a run has written before its first checkpoint, and the folder if nothing else is in it."""
-        for path in (self.config_file, self.log_file, self.lock_file, self.weights("best")):
+        for path in (self.config_file, self.data_file, self.log_file, self.lock_file, self.weights("best")):
             path.unlink(missing_ok=True)
         shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
         if not any(self.path.iterdir()):
@@ -173,6 +182,21 @@ class RunFolder:
         if result.get("schema") != SCHEMA:
             raise KitError(f"{self.result_file} has schema {result.get('schema')}, this kit reads {SCHEMA}")
         return result
+
+    def data(self) -> dict | None:
+        """What the run in the folder learnt or learns from; None if nothing is known of it.
+
+        Of a finished run that was made before this was recorded, classes and lists are known from its result.
+        """
+        result = self.result()
+        if result is None:
+            started = self.config_file.is_file() and self.data_file.is_file()
+            return read_json(self.data_file) if started else None
+        if "data" in result:
+            return result["data"]
+        lists = {name: {"count": result["split"][name], "sha256": result["split"][f"{name}_sha256"]}
+                 for name in ("labelled", "unlabelled")}  # fmt: skip
+        return {"classes": result["dataset"]["classes"], "lists": lists}
 
     def append_log(self, record: dict) -> None:
         """Add a line to log.jsonl. Raises KitError if there is no room for it."""

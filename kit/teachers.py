@@ -1,7 +1,8 @@
 """The first stage of MGD: two teachers, each trained by cross pseudo supervision on the split that the student has.
 
 A teacher's folder lies beside the student's and bears a digest of everything that defines the teacher, so that every
-student of one setting finds the teachers that are finished already, and none finds another setting's.
+student of one setting finds the teachers that are finished already, and none finds another setting's. Where that folder
+holds a teacher that learnt from other data, the name of a new one ends with a digest of the data.
 """
 
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 from kit.config import CPSConfig, RunConfig
 from kit.fields import replace_fields, to_dict
 from kit.methods.build import METHODS
-from kit.results import identity
+from kit.results import RunFolder, identity
+from kit.train.bound import check_data, digest_if_other
 from kit.train.launch import launch
 
 
@@ -17,7 +19,11 @@ def with_teachers(cfg: RunConfig) -> RunConfig:
     """`cfg` with a folder for every teacher it wants; one that is not named is trained now, or taken if it is finished.
 
     Every other method's `cfg` comes back as it is.
+
+    Raises: KitError, before a teacher is trained, if the student's folder holds a run that learnt from other data.
     """
+    if METHODS[cfg.method.name].teachers:
+        check_data(RunFolder(Path(cfg.run_dir)), cfg)
     for name in METHODS[cfg.method.name].teachers:
         if not getattr(cfg.method, name):
             teacher = teacher_config(cfg, name)
@@ -53,4 +59,6 @@ def teacher_config(cfg: RunConfig, name: str) -> RunConfig:
     }
     teacher = replace_fields(cfg, changes)
     folder = Path(cfg.run_dir).parent / f"teacher_{name}_{identity(teacher)[:8]}"
-    return replace_fields(teacher, {"run_dir": str(folder)})
+    teacher = replace_fields(teacher, {"run_dir": str(folder)})
+    other = digest_if_other(teacher)
+    return replace_fields(teacher, {"run_dir": f"{folder}_{other[:8]}"}) if other else teacher

@@ -79,9 +79,9 @@ def test_a_folder_knows_its_run(tmp_path):
         load_run(folder.path)
     cfg = configure(method="cps", run_dir=str(folder.path))
     folder.path.mkdir()
-    folder.open(cfg)
+    folder.open(cfg, {"classes": ["road"]})
     folder.check_free(cfg)
-    assert folder.config() == cfg
+    assert folder.config() == cfg and folder.data() == {"classes": ["road"]}
     with pytest.raises(KitError, match="is not finished"):
         load_run(folder.path)
     with pytest.raises(KitError, match="another run .*method.name"):

@@ -1,11 +1,13 @@
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
 import kit
+from kit.data.contents import find_data
 from kit.errors import KitError
 from kit.fields import replace_fields
 from kit.results import RunFolder
@@ -74,6 +76,28 @@ def test_teachers_may_have_a_batch_and_rates_of_their_own(two_stages):
         assert plain.run_dir != changed.run_dir
     with pytest.raises(KitError, match="deep_lr"):
         replace_fields(cfg, {"method.deep_lr": -1.0})
+
+
+def test_teachers_that_learnt_from_other_data_stay_and_new_ones_are_trained_beside_them(two_stages, tmp_path, scenes):
+    root = shutil.copytree(scenes, tmp_path / "scenes")
+    cfg = replace_fields(two_stages(data_root=str(root), split="all"), {"method.deep": "", "data.unlabelled": 2})
+    first = Path(teacher_config(cfg, "deep").run_dir)
+    first.mkdir()
+    RunFolder(first).open(teacher_config(cfg, "deep"), find_data(cfg.data).record())
+    assert teacher_config(cfg, "deep").run_dir == str(first)
+    mask = next((root / "gtFine/train").rglob("*labelIds.png"))
+    whole = mask.read_bytes()
+    mask.write_bytes(whole + bytes(8))
+    other = teacher_config(cfg, "deep").run_dir
+    assert other.rsplit("_", 1)[0] == str(first) and len(other) == len(str(first)) + 9
+    student = RunFolder(Path(cfg.run_dir))
+    student.path.mkdir()
+    mask.write_bytes(whole)
+    student.open(cfg, find_data(cfg.data).record())
+    mask.unlink()
+    with pytest.raises(KitError, match="mgd has learnt from other data"):
+        with_teachers(cfg)  # before a teacher is trained
+    assert not any(path.name.startswith("teacher_wide") for path in tmp_path.iterdir())
 
 
 def test_missing_and_unfit_teachers_are_named_before_anything_is_written(two_stages, tiny, tmp_path):

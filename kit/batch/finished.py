@@ -1,25 +1,19 @@
 """Is the run that a notebook is asked for there already?
 
 The only evidence is `result.json`, which a run writes last: an interrupted notebook can look completed. It says which
-configuration and which lists of images it is about, and both have to be what is asked for now.
+configuration and which data it is about, and both have to be what the notebook names now.
 """
 
 import functools
 
 from kit.batch.cell import Cell
 from kit.config import DataConfig, RunConfig
-from kit.data.catalog import find_spec
-from kit.data.files import SegFiles
-from kit.data.splits import chosen_split
+from kit.data.contents import changes, find_data
 from kit.errors import KitError
 from kit.fields import differences, from_dict, to_dict
 from kit.notebook import declared_in, defaults_in
-from kit.paths import from_project
 from kit.recipes import SHORT_NAMES, configure
 from kit.results import INCIDENTAL, RunFolder
-
-DIGESTS = ("labelled_sha256", "unlabelled_sha256", "extra_sha256")
-"""Of a split's record: what the lists hold, whatever they are called."""
 
 
 def asked(cell: Cell) -> RunConfig | None:
@@ -36,34 +30,33 @@ def asked(cell: Cell) -> RunConfig | None:
 
 
 @functools.lru_cache(maxsize=256)
-def split_digests(cfg: DataConfig) -> dict[str, str | None]:
-    """What the lists that `cfg` asks for hold at present, as digests. Raises KitError if they cannot be had.
+def data_now(cfg: DataConfig, limit: int) -> dict:
+    """`kit.data.contents.Data.record` of the data that `cfg` names. Raises KitError if they cannot be had.
 
-    Remembered, for a grid asks for few splits many times; `run_grid` looks again.
+    Remembered, for a grid names few data sets many times; `run_grid` looks again.
     """
-    root = from_project(cfg.root)
-    record = chosen_split(cfg, SegFiles(find_spec(cfg.dataset, root), root, "train")).record()
-    return {name: record[name] for name in DIGESTS}
+    return find_data(cfg, limit).record()
 
 
 def is_finished(cell: Cell) -> bool:
     """Whether the result that `cell` asks for is there, and the executed notebook too.
 
-    Raises: KitError as `asked` and `split_digests` do, and if the folder holds the result of another run or of other
+    Raises: KitError as `asked` and `data_now` do, and if the folder holds the result of another run or of other
         data.
     """
     cfg = asked(cell)
     if cfg is None or cell.run_dir is None:
         return False
-    now = split_digests(cfg.data)  # first, so that data that are not there are told before anything is started
-    result = RunFolder(cell.run_dir).result()
+    now = data_now(cfg.data, cfg.evaluate.limit)  # first, so that missing data are named before anything is started
+    folder = RunFolder(cell.run_dir)
+    result = folder.result()
     if result is None:
         return False
     differing = [name for name in differences(cfg, from_dict(result["config"])) if name not in _unasked(cfg)]
     if differing:
         raise KitError(f"{cell.run_dir} holds another run (it differs in {', '.join(differing)}); delete that folder")
-    if any(result["split"].get(name) != now[name] for name in DIGESTS):
-        raise KitError(f"{cell.run_dir} was trained on another split: the data have changed; delete that folder")
+    if differing := changes(folder.data(), now):
+        raise KitError(f"{cell.run_dir}: the data have changed ({', '.join(differing)}); delete that folder")
     return cell.executed.is_file()
 
 

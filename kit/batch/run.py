@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from kit.batch.finished import asked, is_finished, split_digests
+from kit.batch.finished import asked, data_now, is_finished
 from kit.batch.grid import Grid, Run, read_grid
 from kit.batch.outcome import Outcome
 from kit.batch.pool import run_cells
@@ -73,7 +73,7 @@ def run_grid(
 ) -> Table:
     """Run what is not finished of a grid, and return what became of each run; `OUT/grid.json` holds the same.
 
-    A run is finished if its `result.json` says so, for these parameters and these lists of images. One that was
+    A run is finished if its `result.json` says so, for these parameters and these data. One that was
     interrupted goes on from its last checkpoint. One that fails does not stop the others.
 
     Args:
@@ -88,7 +88,7 @@ def run_grid(
         raise KitError(f"workers must be 1 or more, got {workers}")
     runs, folder = grid.runs(), PROJECT / grid.out
     with locked(folder / ".lock", str(folder)):
-        split_digests.cache_clear()
+        data_now.cache_clear()
         first = teacher_runs(grid, runs)
         board = _Board(folder, [*first, *runs], say)
         for stage in (range(len(first)), range(len(first), len(board.runs))):

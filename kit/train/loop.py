@@ -21,6 +21,7 @@ from kit.pages import kept_pages
 from kit.results import RunFolder, identity, provenance
 from kit.storage import write_json
 from kit.train import state
+from kit.train.bound import check_bound
 from kit.train.checkpoint import Checkpoints
 from kit.train.deterministic import deterministic
 from kit.train.finite import WATCHED, Guard, non_finite
@@ -42,21 +43,20 @@ def fit(cfg: RunConfig) -> dict:
     """Train, evaluate and write the run's folder; return the content of its result.json.
 
     Called by each of `train.processes` processes, which torchrun starts (`kit.train.launch` does it for you). A folder
-    that holds a finished run of the same configuration is not trained again, one that was killed goes on from its last
-    checkpoint and ends with the weights, scores and log it would have had (to the bit on a CPU; on a GPU see
-    `kit.train.deterministic`).
+    that holds a finished run of the same configuration on the same data is not trained again, one that was killed goes
+    on from its last checkpoint and ends with the weights, scores and log it would have had (to the bit on a CPU; on a
+    GPU see `kit.train.deterministic`).
 
-    Raises: KitError for data, split, networks or a folder that do not fit the configuration, before anything is
-    written; for a folder in use, a full disk, too little memory; and for a loss that is not finite, which never
-    reaches the weights (`kit.train.finite`). KeyboardInterrupt or SystemExit after SIGINT, SIGTERM or SIGUSR1, once
-    the step is done and a checkpoint is written.
+    Raises: KitError for data, split, networks or a folder that do not fit the configuration, and for the folder of a
+    run that learnt from other data, before anything is written; for a folder in use, a full disk, too little memory;
+    and for a loss that is not finite, which never reaches the weights (`kit.train.finite`). KeyboardInterrupt or
+    SystemExit after SIGINT, SIGTERM or SIGUSR1, once the step is done and a checkpoint is written.
     """
     folder = RunFolder(Path(cfg.run_dir))
-    folder.check_free(cfg)
+    check_bound(folder, cfg)
     label = f"{cfg.method.name} ({folder.path.name})"
     accelerator = make_accelerator(cfg)
-    done = folder.result()
-    if done is not None:
+    if (done := folder.result()) is not None:
         Reporter(label, 0, 0, not accelerator.is_main_process).say(f"already finished in {folder.path}")
         if accelerator.is_main_process:
             folder.remove_checkpoints()  # of a process that was killed while it left
@@ -65,10 +65,10 @@ def fit(cfg: RunConfig) -> dict:
     parts = prepare(cfg, world.rank, world.size)
     with contextlib.ExitStack() as held:
         world.on_first(lambda: held.enter_context(locked(folder.lock_file, f"the run folder {folder.path}")))
-        world.on_first(lambda: folder.check_free(cfg))  # again, for another process may have been here meanwhile
+        world.on_first(lambda: check_bound(folder, cfg, parts.data))  # again: another process may have been here
         if (done := folder.result()) is not None:
             return done
-        world.on_first(lambda: folder.open(cfg))
+        world.on_first(lambda: folder.open(cfg, parts.data))
         reporter = Reporter(label, 0, cfg.train.steps, not world.first)
         held.callback(reporter.close)
         try:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import torch
 
 from kit.config import RunConfig
-from kit.data.catalog import DatasetSpec, find_spec
-from kit.data.files import SegFiles
+from kit.data.catalog import DatasetSpec
+from kit.data.contents import find_data
 from kit.data.loaders import TrainBatches, ValImages
-from kit.data.splits import Split, look_for_classes, make_split
+from kit.data.splits import Split, look_for_classes
 from kit.errors import KitError
 from kit.evaluate.load import load
 from kit.fields import replace_fields
@@ -27,6 +27,8 @@ class Parts:
 
     spec: DatasetSpec
     split: Split
+    data: dict
+    """What the run is bound to (`kit.data.contents.Data.record`)."""
     val: ValImages
     batches: TrainBatches
     method: Method
@@ -38,13 +40,9 @@ class Parts:
 
 def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
     """Data, split and networks of a run, checked against each other."""
-    root = from_project(cfg.data.root)
-    spec = find_spec(cfg.data.dataset, root)
-    cache = from_project(cfg.data.cache_dir) if cfg.data.cache else None
-    size, keep = cfg.data.base_size, cfg.data.keep_aspect
-    train, val = (SegFiles(spec, root, part, size, cache, keep) for part in ("train", "val"))
-    judged = ValImages(val, cfg.evaluate.limit)
-    split = look_for_classes(make_split(cfg.data, train, val), train)
+    data = find_data(cfg.data, cfg.evaluate.limit)
+    spec, train, judged = data.spec, data.train, data.val
+    split = look_for_classes(data.split, train)
     views, accumulate = METHODS[cfg.method.name].views, cfg.train.accumulate
     if cfg.data.labelled % (world * accumulate) or (views.unlabelled and cfg.data.unlabelled % (world * accumulate)):
         raise KitError(
@@ -62,8 +60,8 @@ def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
     # Each process its share, so that a broken file is named at once. What another has not kept yet is made when needed.
     pairs = split.labelled + (tuple(i for i in unlabelled if i in train.masks) if cfg.data.observe else ())
     train.keep(unlabelled[rank::world], pairs[rank::world], silent=rank > 0)
-    val.keep((), judged.ids[rank::world], full=True, silent=rank > 0)
-    return Parts(spec, split, judged, batches, method, taught_by, origins_of(method))
+    judged.files.keep((), judged.ids[rank::world], full=True, silent=rank > 0)
+    return Parts(spec, split, data.record(), judged, batches, method, taught_by, origins_of(method))
 
 
 def origins_of(method: Method) -> dict[str, dict]:

@@ -23,6 +23,7 @@ def result_of(run, last: Scores, average: Scores, seconds: float) -> dict:
         "seed": run.cfg.seed,
         "dataset": run.parts.spec.record(),
         "split": run.parts.split.record(),
+        "data": run.parts.data,
         "teachers": run.parts.teachers,
         "pretrained": run.origins,
         "protocol": protocol.sentence(run.cfg.evaluate),

@@ -98,8 +98,9 @@ def test_results_of_other_runs_and_other_data_are_refused(idle, tmp_path, scenes
     assert entry.status == "finished" and entry.attempts == 1
     path = tmp_path / "grid" / entry.name / "result.json"
     result = read_json(path)
-    write_json(path, result | {"split": result["split"] | {"labelled_sha256": "other"}})
-    assert "the data have changed" in run_grid(grid).entries[0].error
+    masks = result["data"]["files"]["labelled masks"] | {"sha256": "other"}
+    write_json(path, result | {"data": result["data"] | {"files": {"labelled masks": masks}}})
+    assert "the data have changed (labelled masks (4, of other names or sizes))" in run_grid(grid).entries[0].error
     write_json(path, result | {"config": result["config"] | {"seed": 5}})
     assert "holds another run (it differs in seed)" in run_grid(grid).entries[0].error
     write_json(path, result)

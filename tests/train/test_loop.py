@@ -28,7 +28,7 @@ def test_a_run_leaves_everything_behind(tiny, method):
     result = kit.fit(cfg)
     folder = RunFolder(Path(cfg.run_dir))
     written = {p.name for p in folder.path.iterdir()}
-    assert written == {".lock", "config.json", "log.jsonl", "result.json", "student.safetensors",
+    assert written == {".lock", "config.json", "data.json", "log.jsonl", "result.json", "student.safetensors",
                        "student_average.safetensors", "student_best.safetensors", "tensorboard",
                        "scores_last.npz", "scores_average.npz",
                        *{"supervised": [], "cps": ["view_partner.safetensors"],
@@ -176,6 +176,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_touched(tiny, tm
     assert {p.name for p in (tmp_path / "run").iterdir()} == {
         ".lock",
         "config.json",
+        "data.json",
         "log.jsonl",
         "checkpoint.pt",
         "nonfinite.pt",
