@@ -44,21 +44,25 @@ def _export(options: argparse.Namespace) -> None:
 
     require_packages()
     size = tuple(options.size) if options.size else None
-    images, shown = None, "noise"
+    pictures = []
     if options.images:
         try:
-            images = pictures_for(options.folder, options.data_root, options.images, size, options.weights)
-            shown = "val images"
+            pictures = pictures_for(options.folder, options.data_root, options.images)
         except KitError as error:
             if options.data_root:
                 raise
             sys.stdout.write(f"checked on noise, for there are no val images: {error}\n")
-    record = export(options.folder, options.out, options.weights, size, images)
+    record = export(options.folder, options.out, options.weights, size, pictures)
     found = record["check"]
     sys.stdout.write(
         f"{options.out}/student.onnx, student.pt2 and example.py: {record['size'][0]} x {record['size'][1]}, "
         f"free: {', '.join(record['free'])}\n"
-        f"against PyTorch on {found['images']} {shown}: {found['agreement']:.3%} of pixels agree, "
-        f"largest difference of logits {found['difference']:.1e} (exported program: "
+        f"against PyTorch on {found['images']} {'val images' if pictures else 'noise'}: {found['agreement']:.3%} of "
+        f"pixels agree, largest difference of logits {found['difference']:.1e} (exported program: "
         f"{found['exported_program_difference']:.1e})\n"
     )
+    if masks := found["example"]:
+        sys.stdout.write(
+            f"example.py against predict on {masks['pictures']} whole pictures: {masks['agreement']:.3%} of pixels "
+            f"agree, {masks['worst']:.3%} on the worst\n{masks['remark'] and masks['remark'] + chr(10)}"
+        )

@@ -12,6 +12,7 @@ import io
 import json
 import logging
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from timm.layers.pool2d_same import AvgPool2dSame
 from torch import Tensor, nn
 
 from kit.errors import KitError
+from kit.evaluate.example import SOURCE, check_example, graph_size, settings_of
 from kit.evaluate.inspect import choose, val_files
 from kit.evaluate.load import Student, load
 from kit.evaluate.predict import pad_to_multiple
@@ -49,29 +51,31 @@ class Logits(nn.Module):
 
 
 def export(run_dir: str | Path, out: str | Path, weights: str = "last", size: tuple[int, int] | None = None,
-           images: list[Tensor] | None = None) -> dict:  # fmt: skip
-    """Write student.onnx, student.pt2, example.py and export.json into `out`, checked against PyTorch.
+           pictures: Sequence[Path] = ()) -> dict:  # fmt: skip
+    """Write student.onnx, student.pt2, example.py and export.json into `out`, checked against PyTorch and `predict`.
 
     The record is kept in the run's folder as well, for its card.
 
     Args:
         run_dir: of a finished run, or of imported weights.
         weights: "last", "average" or "best".
-        size: (height, width); None is `working_size`.
-        images: (1, 3, H, W) in 0..1 of that size for the check; None are four of noise.
-    Returns: the record, with "check": {"images", "difference", "agreement", "exported_program_difference"}.
+        size: (height, width) of the graph; None is `working_size` where its size is free, else
+            `kit.evaluate.example.graph_size`.
+        pictures: files for the check, such as `pictures_for` finds; without any it sees four images of noise, and
+            example.py is not compared with `predict`.
+    Returns: the record, with "check": {"images", "difference", "agreement", "exported_program_difference", "example"}:
+        the graph's logits against PyTorch's, and the masks of example.py against those of `Student.predict`
+        (`kit.evaluate.example.check_example`, None without pictures).
     Raises: KitError if packages are missing, or the run, or the network does not take this size; and, after nothing
         but the files were written, if the results differ by more than rounding explains.
     """
     require_packages()
     student, out = load(run_dir, weights), Path(out)
-    size = tuple(size or working_size(student))
-    student.net.check_size(*size)
-    if images is None:
-        noise = torch.Generator().manual_seed(0)
-        images = [torch.rand(1, 3, *size, generator=noise) for _ in range(4)]
-    net = exportable(student.net)
     free = size_is_free(student.net)
+    size = tuple(size or (working_size(student) if free else graph_size(student, pictures)))
+    student.net.check_size(*size)
+    images = shown(student, pictures, size) if pictures else noise(size)
+    net = exportable(student.net)
     program = trace(net, size, free)
     model = to_onnx(program)
     for key, value in metadata(student, size, free).items():
@@ -81,13 +85,16 @@ def export(run_dir: str | Path, out: str | Path, weights: str = "last", size: tu
     buffer = io.BytesIO()
     torch.export.save(program, buffer)
     write_bytes(out / "student.pt2", buffer.getvalue())
-    write_bytes(out / "example.py", example(size).encode())
+    write_bytes(out / "example.py", SOURCE.read_bytes())
     record = {
         "run": str(run_dir),
         "weights": weights,
         "size": list(size),
         "free": ["batch", *(["height", "width"] if free else [])],
-        "check": check(student.net, out, images, free),
+        "check": {
+            **check(student.net, out, images, free),
+            "example": check_example(student, out, pictures) if pictures else None,
+        },
         **provenance(),
     }
     for place in (out, RunFolder(Path(run_dir)).path):
@@ -109,17 +116,23 @@ def working_size(student: Student) -> tuple[int, int]:
     return tuple(-(-side // multiple) * multiple for side in size)
 
 
-def pictures_for(run_dir: str | Path, data_root: str | None = None, count: int = 8,
-                 size: tuple[int, int] | None = None, weights: str = "last") -> list[Tensor]:  # fmt: skip
-    """Val images of a run's data set for `export`'s check, drawn by seed: (1, 3, *size) in 0..1 each.
+def pictures_for(run_dir: str | Path, data_root: str | None = None, count: int = 8) -> list[Path]:
+    """Files of val images of a run's data set, drawn by seed, for `export`'s check. KitError if there are none."""
+    files = val_files(load(run_dir), data_root)
+    return [files.paths[example.name] for example in choose(files, count=count)]
 
-    Raises: KitError if there are none.
-    """
-    student = load(run_dir, weights)
-    size = tuple(size or working_size(student))
-    images = [pad_to_multiple(student.prepare(example.image), student.net.multiple)
-              for example in choose(val_files(student, data_root), count=count)]  # fmt: skip
+
+def shown(student: Student, pictures: Sequence[Path], size: tuple[int, int]) -> list[Tensor]:
+    """Pictures as a graph of `size` takes them, (1, 3, *size) in 0..1 each."""
+    multiple = student.net.multiple
+    images = [pad_to_multiple(student.prepare(path), multiple) for path in pictures]
     return [image if image.shape[-2:] == size else resize(image, size) for image in images]
+
+
+def noise(size: tuple[int, int], count: int = 4) -> list[Tensor]:
+    """Images (1, 3, *size) of random pixels, the same at every call."""
+    generator = torch.Generator().manual_seed(0)
+    return [torch.rand(1, 3, *size, generator=generator) for _ in range(count)]
 
 
 def size_is_free(net: Segmenter) -> bool:
@@ -171,39 +184,19 @@ def to_onnx(program: torch.export.ExportedProgram):
 
 
 def metadata(student: Student, size: tuple[int, int], free: bool) -> dict[str, str]:
-    """What whoever has the file alone needs to know; JSON where it is no plain text."""
+    """What is needed to use the file alone; JSON where it is no plain text."""
     return {
         "classes": json.dumps(student.classes),
         "palette": json.dumps(student.palette),
         "input": "RGB, value / 255, float32 (B, 3, H, W)",
         "output": "logits, float32 (B, C, H, W); the largest is the class",
+        "settings": json.dumps(settings_of(student, size, free)),
         "size": json.dumps(size),
         "size_is_free": json.dumps(free),
         "multiple": json.dumps(student.net.multiple),
         "network": student.config.student.name,
         "method": student.config.method.name,
     }
-
-
-def example(size: tuple[int, int]) -> str:
-    """The use of the ONNX file, with nothing of the kit."""
-    height, width = size
-    return f'''"""A picture to class ids, without the kit: python example.py PICTURE"""
-
-import sys
-
-import numpy as np
-import onnxruntime
-from PIL import Image
-
-picture = Image.open(sys.argv[1]).convert("RGB").resize(({width}, {height}), Image.BILINEAR)
-images = (np.asarray(picture, np.float32) / 255).transpose(2, 0, 1)[None]  # (1, 3, {height}, {width}), 0..1
-
-session = onnxruntime.InferenceSession("student.onnx")
-mask = session.run(["logits"], {{"images": images}})[0].argmax(1)[0]  # class ids ({height}, {width})
-
-print(mask.shape, *np.unique(mask), "of", session.get_modelmeta().custom_metadata_map["classes"])
-'''
 
 
 @torch.no_grad()
@@ -216,13 +209,13 @@ def check(net: Segmenter, out: Path, images: list[Tensor], free: bool) -> dict:
 
     session = onnxruntime.InferenceSession(str(out / "student.onnx"), providers=["CPUExecutionProvider"])
     program = torch.export.load(out / "student.pt2").module()
-    shown = [*images, torch.cat([images[0], images[-1]])]
+    batches = [*images, torch.cat([images[0], images[-1]])]
     if free:  # another size than the one that was traced
-        shown.append(torch.nn.functional.interpolate(images[0], scale_factor=2.0, mode="bilinear"))
+        batches.append(torch.nn.functional.interpolate(images[0], scale_factor=2.0, mode="bilinear"))
     net.cpu().eval()
     difference = program_difference = largest = 0.0
     agree = pixels = 0
-    for batch in shown:
+    for batch in batches:
         ours = net(batch).logits.numpy()
         theirs = session.run(["logits"], {"images": batch.numpy()})[0]
         difference = max(difference, float(np.abs(ours - theirs).max()))
@@ -231,7 +224,7 @@ def check(net: Segmenter, out: Path, images: list[Tensor], free: bool) -> dict:
         agree, pixels = agree + int((ours.argmax(1) == theirs.argmax(1)).sum()), pixels + ours[:, 0].size
     if max(difference, program_difference) > 1e-3 * max(1.0, largest):
         raise KitError(f"the exported network differs from PyTorch's by {max(difference, program_difference):.1e}")
-    return {"images": len(images), "batches": [list(batch.shape) for batch in shown], "difference": difference,
+    return {"images": len(images), "batches": [list(batch.shape) for batch in batches], "difference": difference,
             "agreement": agree / pixels, "exported_program_difference": program_difference}  # fmt: skip
 
 

@@ -3,22 +3,28 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import kit
 from kit.__main__ import main
 from kit.config import ModelConfig
+from kit.data.decode import ORIENTATION, read_image
 from kit.errors import KitError
 from kit.evaluate import export as ex
+from kit.evaluate.example import graph_size
 from kit.models.build import build_model
 
 try:
     ex.require_packages()
 except KitError as missing:
     pytest.skip(str(missing), allow_module_level=True)
+
+from kit.evaluate import standalone  # it needs onnxruntime
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +66,77 @@ def test_a_student_leaves_the_kit(exported, scenes, student, free):
     got = session.run(["logits"], {"images": images.numpy()})[0]
     assert np.abs(got - logits.numpy()).max() < 1e-3
 
-    picture = next((scenes / "leftImg8bit/val").rglob("*.png"))
-    spy = "import sys, runpy; sys.argv = ['example.py', sys.argv[1]]; runpy.run_path('example.py'); "
+
+@pytest.mark.slow
+@pytest.mark.parametrize("student", ["deeplab_demo", "tinyvit_demo"])
+def test_the_example_gives_the_masks_of_predict_from_any_folder(exported, scenes, tmp_path, student):
+    run, out = exported(student)
+    found = json.loads((out / "export.json").read_text())["check"]["example"]
+    assert found["pictures"] == 2 and found["agreement"] >= found["worst"] >= 0.999 and found["remark"] == ""
+    turned = Image.open(next((scenes / "leftImg8bit/val").rglob("*.png"))).resize((150, 70))
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    turned.save(tmp_path / "turned.jpg", exif=exif)
+    spy = "import sys, runpy; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__'); "
     spy += "assert 'kit' not in sys.modules and 'torch' not in sys.modules"
-    done = subprocess.run([sys.executable, "-c", spy, str(picture)], cwd=out, capture_output=True, text=True)
+    command = [sys.executable, "-c", spy, str(out / "example.py"), "turned.jpg", "mask.png"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("(64, 128) ")
+    assert done.stdout.startswith("(150, 70) ") and "%" in done.stdout
+    mask, ours = Image.open(tmp_path / "mask.png"), kit.load(run).predict(tmp_path / "turned.jpg")
+    assert mask.mode == "P" and (np.asarray(mask) == ours).mean() >= 0.999
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"mode": "slide", "window": (48, 64), "stride": (20, 40)},
+        {"mode": "slide", "window": (96, 64), "flip": True},  # taller than the picture
+        {"scales": (0.5, 1.0), "flip": True},
+    ],
+)
+def test_the_example_shows_pictures_as_the_protocol_says(exported, scenes, asked):
+    run, out = exported("deeplab_demo")
+    student = kit.load(run)
+    cfg = replace(student.config.evaluate, **asked)
+    student.config = replace(student.config, data=replace(student.config.data, base_size=None), evaluate=cfg)
+    session, *_ = standalone.open_student(out / "student.onnx")
+    settings = ex.settings_of(student, (64, 128), free=True)
+    path = next((scenes / "leftImg8bit/val").rglob("*.png"))
+    picture = standalone.read_picture(path).crop((3, 5, 120, 62))
+    assert (standalone.predict(session, settings, picture) == student.predict(picture)).mean() >= 0.999
+
+
+@pytest.mark.slow
+def test_a_graph_of_one_size_sees_other_pictures_in_windows_and_says_so(exported, scenes):
+    run, out = exported("tinyvit_demo")
+    student = kit.load(run)
+    student.config = replace(student.config, data=replace(student.config.data, base_size=None))
+    settings = ex.settings_of(student, (64, 128), free=False)
+    assert settings["remark"].startswith("the exported network takes 64 x 128 alone")
+    session, *_ = standalone.open_student(out / "student.onnx")
+    path = next((scenes / "leftImg8bit/val").rglob("*.png"))
+    assert graph_size(student, [path]) == (64, 128) and graph_size(student) == (64, 64)
+    whole = standalone.read_picture(path)
+    assert (standalone.predict(session, settings, whole) == student.predict(whole)).mean() >= 0.999
+    wide = whole.resize((200, 90))
+    cfg = replace(student.config.evaluate, mode="slide", window=(64, 128))
+    student.config = replace(student.config, evaluate=cfg)
+    assert (standalone.predict(session, settings, wide) == student.predict(wide)).mean() >= 0.999
+    assert ex.settings_of(student, (64, 128), free=False)["remark"] == ""
+
+
+def test_the_example_reads_pictures_as_the_kit_does(tmp_path):
+    rng = np.random.default_rng(0)
+    grey = rng.integers(0, 65536, (6, 9), np.uint16)
+    Image.fromarray(grey).save(tmp_path / "deep.png")
+    Image.fromarray(rng.integers(0, 256, (6, 9, 4), np.uint8)).save(tmp_path / "clear.png")
+    Image.fromarray(rng.integers(0, 256, (6, 9), np.uint8)).convert("P").save(tmp_path / "palette.png")
+    Image.fromarray(rng.integers(0, 256, (6, 9, 4), np.uint8), "CMYK").save(tmp_path / "print.jpg")
+    for path in tmp_path.iterdir():
+        assert np.array_equal(np.asarray(standalone.read_picture(path)), read_image(path)), path.name
 
 
 @pytest.mark.slow
