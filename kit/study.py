@@ -91,7 +91,7 @@ def rounded(values: list[float]) -> dict:
 
 
 def as_markdown(summary: dict) -> str:
-    """The table of the README; its last column is what TriKD gains over each other row, seed by seed."""
+    """The table of the README; its last column is TriKD minus each other row, seed by seed."""
 
     def cell(value: dict, sign: str = "") -> str:
         return f"{value['mean']:{sign}.1f}" + (f" ± {value['sd']:.1f}" if value["sd"] is not None else "")

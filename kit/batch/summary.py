@@ -1,4 +1,4 @@
-"""What a grid says: each row over its seeds, and what it gains over the first row, seed by seed and image by image."""
+"""What a grid says: each row over its seeds, and its difference to the first row, seed by seed and image by image."""
 
 import statistics
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import numpy as np
 from kit.batch.grid import Grid
 from kit.errors import KitError
 from kit.evaluate.bootstrap import LEVEL, draw, resampled_iou
-from kit.evaluate.counts import Counts, load_counts
+from kit.evaluate.counts import Counts, load_counts, unlike
 from kit.results import RunFolder, load_run
 
 WEIGHTS = ("last", "average")
@@ -132,10 +132,7 @@ def _counts(run: dict, weights: str) -> Counts | None:
 def _same_images(counts: list[Counts | None]) -> int:
     """Number of images if all were judged on the same ones with the same truth, else 0."""
     first = counts[0]
-    same = all(
-        one is not None and one.names == first.names and np.array_equal(one.matrices.sum(2), first.matrices.sum(2))
-        for one in counts
-    )
+    same = all(one is not None and first is not None and not unlike(one, first) for one in counts)
     return len(first.names) if same and first is not None else 0
 
 

@@ -100,15 +100,9 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    from kit.evaluate.again import compare_runs
+    from kit.evaluate.again import as_text, compare_runs
 
-    found = compare_runs(options.first, options.second, options.scores, options.resamples)
-    low, high = found["interval"]
-    sys.stdout.write(
-        f"mean IoU {found['first']:.2%} and {found['second']:.2%}: {100 * found['difference']:+.2f} points, 95 % over "
-        f"{found['images']} images {100 * low:+.2f} to {100 * high:+.2f}, p = {found['p']:.4f} (paired bootstrap, "
-        f"{found['resamples']} draws; says nothing about other seeds)\n"
-    )
+    sys.stdout.write(as_text(compare_runs(options.first, options.second, options.scores, options.resamples)))
 
 
 def _predict(options: argparse.Namespace) -> None:

@@ -1,18 +1,33 @@
 """Finished runs judged again: by another protocol, with other weights, or one against the other."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from kit.config import EvalConfig
+from kit.data.contents import files
 from kit.data.loaders import ValImages, val_loader
 from kit.errors import KitError
 from kit.evaluate import protocol
-from kit.evaluate.bootstrap import compare
-from kit.evaluate.counts import load_counts
+from kit.evaluate.bootstrap import FEW, compare, holds_zero
+from kit.evaluate.counts import load_counts, unlike
 from kit.evaluate.inspect import val_files
 from kit.evaluate.load import Student, load
 from kit.evaluate.run import count
 from kit.results import RunFolder, provenance
 from kit.storage import write_json
+
+UNLIKE = {"names": "their ids differ", "masks": "the masks differ", "images": "images of one name differ on disk"}
+"""What `kit.evaluate.counts.unlike` finds, in words."""
+
+BUDGET = {
+    "steps": lambda run: run["steps"],
+    "labelled images": lambda run: run["split"]["labelled"],
+    "labelled images per step": lambda run: run["config"]["data"]["labelled"],
+    "unlabelled images per step": lambda run: run["config"]["data"]["unlabelled"],
+    "crops of": lambda run: " x ".join(map(str, run["config"]["data"]["crop"])),
+    "pretrained encoders": lambda run: "yes" if run["config"]["pretrained"] else "no",
+}
+"""What a run is given to learn from and how long -> its value in a result."""
 
 
 def evaluate_run(run_dir: str | Path, weights: str = "last", cfg: EvalConfig | None = None,
@@ -36,6 +51,8 @@ def evaluate_run(run_dir: str | Path, weights: str = "last", cfg: EvalConfig | N
     images = val_images(student, data_root, cfg.limit)
     spec = images.files.spec
     counts = count(student.net.to(device), val_loader(images, student.config.data.workers), spec, cfg, full=True)
+    on_disk = files((name, images.files.paths[name]) for name in images.ids)
+    counts = replace(counts, images=on_disk["sha256"])
     name = weights if asked_alike(cfg, own) else f"{weights}_{slug(cfg)}"
     counts.save(folder.scores(name))
     record = {
@@ -56,22 +73,70 @@ def compare_runs(first: str | Path, second: str | Path, name: str = "last", resa
 
     Args:
         name: of the counts in both folders: "last", "average", or what else `evaluate_run` has written.
-    Raises: KitError if there are none, or if images, masks or protocols differ.
+    Returns: what `compare` returns, with "protocol", "unequal" (a phrase for each part of the budget in which the runs
+        differ) and "same" (images and masks were compared by digests, which counts of older versions lack).
+    Raises: KitError if there are no counts, or if classes, images, masks or protocols differ.
     """
-    a, b = (load_counts(RunFolder(Path(run)).scores(name)) for run in (first, second))
+    folders = [RunFolder(Path(run)) for run in (first, second)]
+    a, b = (load_counts(folder.scores(name)) for folder in folders)
     if a.protocol != b.protocol:
         raise KitError(f"{first} and {second} were judged by different protocols ({a.protocol}; {b.protocol})")
-    if a.names != b.names:
-        raise KitError(f"{first} and {second} were not judged on the same images; evaluate both on the same val part")
-    return {"protocol": a.protocol, **compare(a.matrices, b.matrices, resamples)}
+    results = [folder.result() for folder in folders]
+    classes = [result["dataset"]["classes"] for result in results if result is not None]
+    if len(classes) == 2 and classes[0] != classes[1]:
+        raise KitError(f"{first} and {second} were judged on other classes and cannot be compared")
+    if problem := UNLIKE.get(unlike(a, b)):
+        raise KitError(
+            f"{first} and {second} were not judged on the same images: {problem}; evaluate both on one data set "
+            "(python -m kit evaluate RUN --data-root FOLDER)"
+        )
+    same = all(one.masks and one.images for one in (a, b))
+    about = {"protocol": a.protocol, "unequal": unequal_budgets(*results), "same": same}
+    return {**about, **compare(a.matrices, b.matrices, resamples)}
+
+
+def unequal_budgets(first: dict | None, second: dict | None) -> list[str]:
+    """In what the trainings of two runs differ that is not their method, a phrase each.
+
+    Args:
+        first, second: contents of result.json; None for weights from elsewhere, of which nothing is known.
+    """
+    if first is None or second is None:
+        return [] if first is second else ["one of them was not trained by the kit"]
+    pairs = [(name, value(first), value(second)) for name, value in BUDGET.items()]
+    return [f"{name} {a} and {b}" for name, a, b in pairs if a != b]
+
+
+def as_text(found: dict) -> str:
+    """A comparison of `compare_runs` for a terminal. A difference whose interval holds 0 is called none."""
+    low, high = found["interval"]
+    p = "" if found["p"] is None else f", p = {found['p']:.4f}"
+    lines = [
+        f"mean IoU {found['first']:.2%} and {found['second']:.2%}: {100 * found['difference']:+.2f} points, 95 % over "
+        f"{found['images']} images {100 * low:+.2f} to {100 * high:+.2f}{p} (paired bootstrap, {found['resamples']} "
+        "draws; says nothing about other seeds)"
+    ]
+    if found["p"] is None:
+        lines.append(f"no p-value: {found['images']} images are too few to stand for others, {FEW} are needed")
+    if holds_zero(found["interval"]):
+        lines.append("no difference is shown: the interval holds 0")
+    else:
+        lines.append(f"on these images the second scores {'higher' if found['difference'] > 0 else 'lower'}")
+    if not found["same"]:
+        lines.append(
+            "the images were compared by names and pixels per class alone; evaluate both runs again to be sure"
+        )
+    if found["unequal"]:
+        lines.append(f"unequal budgets, so it is not a comparison of methods alone: {'; '.join(found['unequal'])}")
+    return "\n".join(lines) + "\n"
 
 
 def val_images(student: Student, data_root: str | None = None, limit: int = 0) -> ValImages:
     """The val images a student is judged on, at the size it works at. Raises KitError if there are none with a mask."""
     images = ValImages(val_files(student, data_root, student.config.data.base_size), limit)
-    files = images.files
-    if tuple(student.classes) != files.spec.classes:
-        raise KitError(f"the student tells other classes apart than {files.spec.name} in {files.root} has")
+    found = images.files
+    if tuple(student.classes) != found.spec.classes:
+        raise KitError(f"the student tells other classes apart than {found.spec.name} in {found.root} has")
     return images
 
 

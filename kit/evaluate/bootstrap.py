@@ -12,6 +12,9 @@ from kit.errors import KitError
 LEVEL = 95
 """Percent of an interval."""
 
+FEW = 20
+"""Images below which a bootstrap over them gives no p-value: so few do not stand for others."""
+
 
 def intervals(matrices: np.ndarray, classes: tuple[str, ...], resamples: int, seed: int = 0) -> dict:
     """Intervals of the mean IoU and of every class's: {"level", "resamples", "miou": [low, high], "iou": {class: ...}}.
@@ -36,8 +39,8 @@ def compare(first: np.ndarray, second: np.ndarray, resamples: int, seed: int = 0
 
     Args:
         first, second: confusion matrices of the images in one order, int64 (n, C, C).
-    Returns: {"images", "resamples", "first", "second", "difference", "interval", "p"}; p is two-sided, from how many
-        draws lie on the other side of 0, and never below 2 / (resamples + 1).
+    Returns: {"images", "resamples", "level", "first", "second", "difference", "interval", "p"}; p is two-sided, from
+        how many draws lie on the other side of 0, and never below 2 / (resamples + 1); None for fewer than FEW images.
     Raises: KitError if the two do not hold the same true pixels.
     """
     if first.shape != second.shape or not np.array_equal(first.sum(2), second.sum(2)):
@@ -56,8 +59,13 @@ def compare(first: np.ndarray, second: np.ndarray, resamples: int, seed: int = 0
         "second": b,
         "difference": b - a,
         "interval": _interval(difference),
-        "p": min(1.0, 2 * (int(crossing) + 1) / (resamples + 1)),
+        "p": min(1.0, 2 * (int(crossing) + 1) / (resamples + 1)) if len(first) >= FEW else None,
     }
+
+
+def holds_zero(interval: list[float]) -> bool:
+    """Whether an interval [low, high] of a difference leaves open which of the two is higher."""
+    return interval[0] <= 0 <= interval[1]
 
 
 def draw(images: int, resamples: int, seed: int = 0) -> np.ndarray:

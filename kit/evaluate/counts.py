@@ -1,6 +1,7 @@
 """What was counted on each image, from which every score follows: kept beside a result, so that intervals and
 comparisons can be made later without a network."""
 
+import hashlib
 import io
 import zipfile
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from kit.errors import KitError
 from kit.evaluate.bootstrap import intervals
@@ -30,6 +32,10 @@ class Counts:
     """float64 (bins, 3): `kit.evaluate.calibration.calibration_counts`, of all images together."""
     protocol: str = ""
     """How the network was asked (`kit.evaluate.protocol.sentence`)."""
+    masks: tuple[str, ...] | None = None
+    """Digest of the class ids of each image's mask (`mask_digest`); None for counts made before it was recorded."""
+    images: str = ""
+    """sha256 of the images' names and sizes on disk (`kit.data.contents.files`); "" where it is not known."""
 
     def scores(self, classes: tuple[str, ...], resamples: int = 0) -> Scores:
         """Scores over all images, with everything that was counted.
@@ -51,7 +57,9 @@ class Counts:
     def save(self, path: Path) -> None:
         """Write a compressed .npz, whole or not at all; most of a matrix is zeros, so it takes little room."""
         content = {"names": np.array(self.names, dtype=np.str_), "matrices": self.matrices,
-                   "protocol": np.array(self.protocol)}  # fmt: skip
+                   "protocol": np.array(self.protocol), "images": np.array(self.images)}  # fmt: skip
+        if self.masks is not None:
+            content["masks"] = np.array(self.masks, dtype=np.str_)
         for name in ("boundary", "calibration"):
             if getattr(self, name) is not None:
                 content[name] = getattr(self, name)
@@ -60,12 +68,40 @@ class Counts:
         write_bytes(path, buffer.getvalue())
 
 
+def mask_digest(mask: Tensor) -> str:
+    """Digest of a mask of class ids (H, W): the same for every form of file and every folder."""
+    ids = np.ascontiguousarray(mask.cpu().to(torch.uint8).numpy())
+    found = hashlib.blake2b(f"{ids.shape} ".encode(), digest_size=16)
+    found.update(ids)
+    return found.hexdigest()
+
+
+def unlike(first: Counts, second: Counts) -> str:
+    """In what the images of two counts differ, as "names", "masks" or "images"; "" where they are the same.
+
+    What was not recorded is not compared; masks are then taken for the same if they have as many pixels of each class.
+    """
+    if first.names != second.names:
+        return "names"
+    if first.masks and second.masks and first.masks != second.masks:
+        return "masks"
+    if first.matrices.shape != second.matrices.shape:
+        return "masks"
+    if not np.array_equal(first.matrices.sum(2), second.matrices.sum(2)):
+        return "masks"
+    if first.images and second.images and first.images != second.images:
+        return "images"
+    return ""
+
+
 def load_counts(path: Path) -> Counts:
     """What `Counts.save` wrote. Raises KitError naming the file if it is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as content:
             parts = {name: content[name] for name in content.files}
-        return Counts(tuple(parts.pop("names").tolist()), protocol=str(parts.pop("protocol")), **parts)
+        masks = tuple(parts.pop("masks").tolist()) if "masks" in parts else None
+        named = {"protocol": str(parts.pop("protocol")), "images": str(parts.pop("images", "")), "masks": masks}
+        return Counts(tuple(parts.pop("names").tolist()), **named, **parts)
     except FileNotFoundError as error:
         raise KitError(f"no file {path}; make it by: python -m kit evaluate {Path(path).parent}") from error
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:

@@ -12,7 +12,7 @@ from kit.config import EvalConfig
 from kit.data.catalog import DatasetSpec
 from kit.evaluate.boundary import boundary_counts
 from kit.evaluate.calibration import calibration_counts
-from kit.evaluate.counts import Counts
+from kit.evaluate.counts import Counts, mask_digest
 from kit.evaluate.metrics import Scores, confusion_matrix
 from kit.evaluate.predict import Predictor
 from kit.evaluate.protocol import WHOLE, sentence
@@ -25,7 +25,7 @@ Item = tuple[str, Tensor, Tensor]
 class Judged(NamedTuple):
     """What was counted on a few images, still on the device."""
 
-    names: list[str]
+    names: list[tuple[str, str]]  # (id, digest of the mask, "" where it is not wanted)
     matrices: Tensor  # int64 (B, C, C)
     boundary: Tensor | None  # int64 (B, C, 3), on the CPU
     calibration: Tensor | None  # float64 (bins, 3)
@@ -47,7 +47,7 @@ def count(net: nn.Module, items: Iterable[Item], spec: DatasetSpec, cfg: EvalCon
         cfg: the protocol.
         rank, world: this process and the number of processes, each of which calls this and gets the counts of all
             images, every image once; more than one need an initialised process group.
-        full: count boundaries and calibration as well.
+        full: count boundaries and calibration as well, and record digests of the masks.
     """
     predictor = Predictor(net, cfg)
     with kept_pages(predictor.device):
@@ -68,26 +68,28 @@ def count(net: nn.Module, items: Iterable[Item], spec: DatasetSpec, cfg: EvalCon
             dist.all_reduce(calibration)
     parts = {"matrices": matrices, "boundary": boundary, "calibration": calibration}
     plain = {name: None if part is None else part.cpu().numpy() for name, part in parts.items()}
-    return Counts(tuple(names), protocol=sentence(cfg), **plain)
+    ids, masks = zip(*names, strict=True) if names else ((), ())
+    return Counts(ids, protocol=sentence(cfg), masks=masks if full else None, **plain)
 
 
 def _judge(predictor: Predictor, batch: list[Item], spec: DatasetSpec, cfg: EvalConfig, full: bool) -> Judged:
-    names, images, masks = zip(*batch, strict=True)
+    ids, images, masks = zip(*batch, strict=True)
+    names = [(name, mask_digest(mask) if full else "") for name, mask in zip(ids, masks, strict=True)]
     images, masks = torch.stack(images).to(predictor.device), torch.stack(masks).to(predictor.device)
     ask = predictor.probabilities if full else predictor.scores
     answers = ask(images, tuple(masks.shape[-2:]))
     predictions = answers.max(1).indices
     matrices = torch.stack([confusion_matrix(*pair, spec.num_classes) for pair in zip(predictions, masks, strict=True)])
     if not full:
-        return Judged(list(names), matrices, None, None)
+        return Judged(names, matrices, None, None)
     pairs = zip(predictions.to(torch.uint8).cpu().numpy(), masks.to(torch.uint8).cpu().numpy(), strict=True)
     bands = np.stack([boundary_counts(*pair, spec.num_classes, cfg.boundary) for pair in pairs])
-    return Judged(list(names), matrices, torch.from_numpy(bands), calibration_counts(answers, masks, cfg.bins))
+    return Judged(names, matrices, torch.from_numpy(bands), calibration_counts(answers, masks, cfg.bins))
 
 
-def _gather_names(names: list[str], world: int) -> list[str]:
-    """The ids of all processes in the order of the images."""
-    shares: list[list[str]] = [[] for _ in range(world)]
+def _gather_names(names: list[tuple[str, str]], world: int) -> list[tuple[str, str]]:
+    """The ids and digests of all processes in the order of the images."""
+    shares: list[list[tuple[str, str]]] = [[] for _ in range(world)]
     dist.all_gather_object(shares, names)
     total = sum(map(len, shares))
     return [shares[i % world][i // world] for i in range(total)]

@@ -14,7 +14,8 @@ SHORT = 7
 
 
 def ablation_rows(summary: dict) -> list[dict]:
-    """The table: mean ± standard deviation over seeds in percent, and differences to the baseline in points."""
+    """The table: mean ± standard deviation over seeds in percent, and differences to the baseline in points, with a
+    remark beside intervals that hold 0 and thus show no difference."""
     table = []
     for row in summary["rows"]:
         gain = row.get("difference")
@@ -164,7 +165,8 @@ def _interval(gain: dict | None) -> str | None:
     if gain is None or gain["interval"] is None:
         return None
     low, high = (100 * edge for edge in gain["interval"])
-    return f"{low:+.2f} to {high:+.2f} ({gain['over']})"
+    held = "; holds 0" if low <= 0 <= high else ""
+    return f"{low:+.2f} to {high:+.2f} ({gain['over']}{held})"
 
 
 def _seconds(value: dict) -> Cell:

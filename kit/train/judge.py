@@ -1,5 +1,7 @@
 """The student of a run in progress on the val part."""
 
+from dataclasses import replace
+
 from kit.evaluate.metrics import Scores
 from kit.evaluate.run import count
 from kit.models.segmenter import Segmenter
@@ -16,5 +18,6 @@ def judge(run, which: str, net: Segmenter, full: bool) -> Scores:
     spec, cfg, world = run.parts.spec, run.cfg.evaluate, run.world
     counts = count(net, run.val_items(), spec, cfg, world.rank, world.size, full)
     if full:
+        counts = replace(counts, images=run.parts.data["files"]["val images"]["sha256"])
         world.on_first(lambda: counts.save(run.folder.scores(which)))
     return counts.scores(spec.classes, cfg.resamples if full else 0)

@@ -1,6 +1,7 @@
 """Finished runs judged again, compared, asked for pictures, and measured, from the command line."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -12,12 +13,13 @@ import kit
 from kit.__main__ import main
 from kit.data.catalog import DATASETS
 from kit.errors import KitError
-from kit.evaluate.again import compare_runs, evaluate_run
-from kit.evaluate.counts import load_counts
+from kit.evaluate.again import as_text, compare_runs, evaluate_run
+from kit.evaluate.counts import load_counts, mask_digest
 from kit.evaluate.load import read_pixels
 from kit.evaluate.predict import Predictor
 from kit.evaluate.predictions import pictures_in, raw_values, save_predictions
 from kit.results import RunFolder
+from kit.storage import read_json, write_json
 from kit.types import IGNORE
 
 CPU = ["--device", "cpu"]
@@ -64,7 +66,9 @@ def test_another_protocol_gets_files_of_its_own(finished, capsys):
 def test_two_runs_are_compared_on_the_same_images(finished, capsys):
     runs = [str(finished()), str(finished("tinyvit_demo"))]
     assert main(["compare", *runs, "--resamples", "100"]) == 0
-    assert "95 % over 3 images" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "95 % over 3 images" in out and "p =" not in out and "no p-value: 3 images are too few" in out
+    assert "unequal" not in out and "by names and pixels per class alone" not in out
     evaluate_run(runs[0], cfg=kit.load(runs[0]).config.evaluate.__class__(flip=True))
     with pytest.raises(KitError, match="no file"):
         compare_runs(*runs, name="last_whole_flip")
@@ -73,6 +77,48 @@ def test_two_runs_are_compared_on_the_same_images(finished, capsys):
     load_counts(RunFolder(finished()).scores()).save(RunFolder(finished()).scores("mixed"))
     with pytest.raises(KitError, match="different protocols"):
         compare_runs(*runs, name="mixed")
+
+
+def test_runs_on_other_data_are_not_compared_and_unequal_budgets_are_named(finished, tmp_path, capsys):
+    mine = finished()
+    other = shutil.copytree(mine, tmp_path / "other")
+    result, counts = read_json(other / "result.json"), load_counts(RunFolder(other).scores())
+    assert len(counts.masks) == 3 and counts.images == result["data"]["files"]["val images"]["sha256"]
+    data = result["config"]["data"] | {"labelled": 7}
+    write_json(other / "result.json", result | {"steps": 9, "config": result["config"] | {"data": data}})
+    assert main(["compare", str(mine), str(other)]) == 0
+    out = capsys.readouterr().out
+    assert "alone: steps 2 and 9; labelled images per step 2 and 7\n" in out and "the interval holds 0" in out
+    for changes, message in (
+        ({"masks": ("x", *counts.masks[1:])}, "the masks differ"),
+        ({"images": "x"}, "images of one name differ on disk"),
+        ({"names": ("x", *counts.names[1:])}, "ids differ"),
+    ):
+        replace(counts, **changes).save(RunFolder(other).scores())
+        with pytest.raises(KitError, match=f"{message}; evaluate both on one data set"):
+            compare_runs(mine, other)
+    replace(counts, masks=None, images="").save(RunFolder(other).scores())  # of before digests were recorded
+    assert main(["compare", str(mine), str(other)]) == 0 and "pixels per class alone" in capsys.readouterr().out
+    classes = {"classes": ["street", *result["dataset"]["classes"][1:]]}
+    write_json(other / "result.json", result | {"dataset": result["dataset"] | classes})
+    with pytest.raises(KitError, match="other classes"):
+        compare_runs(mine, other)
+
+
+def test_a_difference_is_called_one_only_if_its_interval_says_so():
+    found = {"first": 0.5, "second": 0.51, "difference": 0.01, "images": 40, "resamples": 100, "unequal": [],
+             "same": True}  # fmt: skip
+    unclear = as_text({**found, "interval": [-0.01, 0.03], "p": 0.3})
+    assert "p = 0.3000" in unclear and unclear.endswith("no difference is shown: the interval holds 0\n")
+    assert as_text({**found, "interval": [0.005, 0.03], "p": 0.01}).endswith("the second scores higher\n")
+    lower = as_text({**found, "difference": -0.01, "interval": [-0.03, -0.005], "p": 0.01})
+    assert lower.endswith("the second scores lower\n")
+
+
+def test_the_digest_of_a_mask_is_that_of_its_ids_and_shape():
+    mask = torch.arange(6).view(2, 3)
+    assert mask_digest(mask) == mask_digest(mask.to(torch.uint8)) != mask_digest(mask.view(3, 2))
+    assert mask_digest(mask) != mask_digest(mask.flip(0))  # as many pixels of each class
 
 
 def test_damaged_counts_are_named(tmp_path):

@@ -28,6 +28,8 @@ def test_the_table_has_means_deviations_and_intervals(summary):
     assert str(full["mIoU average [%]"]) == "50.00" and full["95 % interval"] is None
     assert str(other["difference, last [points]"]) == "-5.00 ± 2.00"
     assert other["95 % interval"] == "-8.00 to -1.00 (images and seeds)"
+    summary["rows"][1]["difference"]["interval"] = [-0.01, 0.02]
+    assert ablation.ablation_rows(summary)[1]["95 % interval"] == "-1.00 to +2.00 (images and seeds; holds 0)"
     assert "mIoU best on val [%]" not in full
     summary["rows"][0]["best"] = value(0.6)
     assert str(ablation.ablation_rows(summary)[0]["mIoU best on val [%]"]) == "60.00 ± 1.00"
