@@ -4,12 +4,14 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.lines import Line2D
+from matplotlib.transforms import ScaledTranslation
 
 from kit.checks import require_choice
 from kit.errors import KitError
 from kit.figures.export import Cell
-from kit.figures.style import COLUMN, PAGE, group_key, looks, method_colour, method_name, new_figure, run_labels
+from kit.figures.marks import aside, set_limits, setting_looks
+from kit.figures.style import COLUMN, PAGE, group_key, looks, method_name, new_figure, setting_labels
 from kit.figures.tables import SUBJECT, comparable_groups, subject
 
 COSTS = {
@@ -23,6 +25,19 @@ COSTS = {
 
 OF_CARDS = {"flops": ("size",), "latency": ("size", "device")}
 """What has to be the same in all cards for these costs to be comparable."""
+
+
+UNITS = {
+    "parameters": ((1e5, 1e6, "parameters of the student [million]"),),
+    "seconds": ((7200, 3600, "hours of training"), (600, 60, "minutes of training")),
+}
+"""Cost -> (smallest value for which it is used, what it is divided by, name of the axis)."""
+
+OVER_SEEDS, OVER_IMAGES = "± 1 sd over seeds", "95 % over images, one seed"
+"""What the line of a mark shows."""
+
+BESIDE = 8
+"""With more settings than this the legend of a single panel stands beside it."""
 
 
 def run_rows(runs: list[dict]) -> list[dict]:
@@ -57,63 +72,171 @@ def run_rows(runs: list[dict]) -> list[dict]:
 
 @looks()
 def cost_figure(runs: list[dict], cost: str = "parameters", weights: str = "last", panels: int = 3) -> Figure:
-    """Mean IoU over a cost, a panel for each group of runs that can be compared, whatever their split if labels are it.
+    """Mean IoU over a cost, a panel for each group of runs that can be compared (`cost_groups`).
 
-    Runs that differ in their seed alone are one mark at their mean, with a line of one standard deviation. The grey
-    steps join the settings that no other one beats at no greater cost.
+    Runs that differ in their seed alone are one mark at their mean, with a line of one standard deviation over seeds;
+    the line of a single seed is the 95 % interval over val images, if the run kept it. Marks of one method share a
+    colour, in a shade and form for each setting; marks of one cost stand side by side. Grey steps join settings that
+    others at no greater cost do not reach, where every setting has several seeds (`clear_front`).
 
     Args:
         runs: from `kit.load_run`.
         cost: a key of COSTS.
         weights: "last" or "average".
-        panels: at most so many groups are drawn, the largest ones.
+        panels: at most so many groups are drawn, the largest ones; `left_out` names the others.
     Raises: KitError for another cost, or if cards that it takes are missing or were made under other conditions.
     """
     require_choice(COSTS, cost=cost)
     require_choice(("last", "average"), weights=weights)
-    # Runs with few and with many labels have other splits, and belong into one panel where labels are the cost.
-    found = comparable_groups(runs, ("data set", "protocol") if cost == "labels" else SUBJECT)
-    groups = found[:panels]
-    fig = new_figure(COLUMN if len(groups) == 1 else PAGE, 2.6)
-    for ax, group in zip(fig.subplots(1, len(groups), squeeze=False)[0], groups, strict=True):
-        conditions = _conditions(group, cost)
-        draw_cost(ax, group, cost, weights)
-        ax.set_xlabel(COSTS[cost][0] + conditions)
-        if len(found) > 1:
-            name = subject(group[0])["data set"][0]
-            ax.set_title(name if cost == "labels" else f"{name}, {group[0]['split']['name']}")
+    groups = cost_groups(runs, cost)
+    titles = group_titles(groups, cost)
+    groups = groups[:panels]
+    settings = [_settings(group) for group in groups]
+    every = [members for of_group in settings for members in of_group]
+    looks_of, labels = setting_looks([members[0] for members in every]), setting_labels(every)
+    beside = len(groups) == 1 and len(every) > BESIDE
+    width = COLUMN if len(groups) == 1 and not beside else PAGE
+    columns = 1 if beside else max(1, int(width / (0.3 + 0.056 * max(map(len, labels)))))
+    rows = -(-(len(every) + 2) // columns)
+    fig = new_figure(width, max(2.4, 0.3 + 0.145 * rows) if beside else 2.2 + 0.145 * rows)
+    handles: dict[str, Line2D] = {}
+    place = 0
+    for ax, group, title in zip(fig.subplots(1, len(groups), squeeze=False)[0], settings, titles, strict=False):
+        part = slice(place, place + len(group))
+        conditions = _conditions([run for members in group for run in members], cost)
+        handles |= draw_cost(ax, group, cost, weights, looks_of[part], labels[part])
+        place += len(group)
+        ax.set_xlabel(ax.get_xlabel() + conditions)
+        ax.set_title(title)
+    for ax in fig.axes[1:]:
+        ax.set_ylabel("")
+    methods = list(dict.fromkeys(members[0]["method"] for members in every))
+    order = sorted(range(len(every)), key=lambda i: methods.index(every[i][0]["method"]))
+    named = [label for label in (*(labels[i] for i in order), OVER_SEEDS, OVER_IMAGES) if label in handles]
+    fig.legend([handles[label] for label in named], named, ncol=columns, handlelength=1, columnspacing=1.2,
+               loc="outside right upper" if beside else "outside lower center")  # fmt: skip
     return fig
 
 
-def draw_cost(ax: Axes, runs: list[dict], cost: str, weights: str) -> Axes:
-    """One group of comparable runs."""
+def cost_groups(runs: list[dict], cost: str) -> list[list[dict]]:
+    """Runs parted into groups that can stand in one panel, the largest first: of one data set, split and protocol, and
+    of as many steps, unless labels or seconds of training are the cost themselves."""
+    parts = ("data set", "protocol") if cost == "labels" else SUBJECT
+    return comparable_groups(runs, parts, lambda run: None if cost == "seconds" else run["steps"])
+
+
+def group_titles(groups: list[list[dict]], cost: str) -> list[str]:
+    """What tells groups apart, a title each; empty where there is one group."""
+    if len(groups) == 1:
+        return [""]
+    steps = len({group[0]["steps"] for group in groups}) > 1 and cost != "seconds"
+    titles = []
+    for group in groups:
+        names = [subject(group[0])["data set"][0], *([] if cost == "labels" else [group[0]["split"]["name"]])]
+        titles.append(", ".join(names) + (f"\n{group[0]['steps']:,} steps" if steps else ""))
+    return titles
+
+
+def left_out(runs: list[dict], cost: str = "parameters", panels: int = 3) -> str:
+    """A line that names the groups for which `cost_figure` has no panel; "" if there are none."""
+    groups = cost_groups(runs, cost)
+    titles = [title.replace("\n", ", ") for title in group_titles(groups, cost)][panels:]
+    named = [f"{title} ({len(group)})" for title, group in zip(titles, groups[panels:], strict=True)]
+    return f"Not drawn, for there are {panels} panels (number of runs): {'; '.join(named)}." if named else ""
+
+
+def draw_cost(ax: Axes, settings: list[list[dict]], cost: str, weights: str, looks_of: list[tuple[str, str]],
+              labels: list[str]) -> dict[str, Line2D]:  # fmt: skip
+    """Draw a group of comparable runs and return label -> handle for a legend.
+
+    Args:
+        settings: runs of each setting, which differ in their seed alone.
+        looks_of: colour and marker of each setting.
+        labels: of each setting.
+    """
+    costs = [_mean([COSTS[cost][1](run) for run in members]) for members in settings]
+    factor, name = _unit(cost, max(costs))
+    places = [x / factor for x in costs]
+    handles: dict[str, Line2D] = {}
+    points, ends = [], []
+    rows = zip(settings, places, aside(places), looks_of, labels, strict=True)
+    for members, x, shift, (shade, marker), label in rows:
+        seeds: dict[int, list[float]] = {}
+        for run in members:
+            seeds.setdefault(run["seed"], []).append(100 * run[weights]["miou"])
+        scores = [_mean(of_seed) for of_seed in seeds.values()]  # a seed that was run twice counts once
+        y, n = _mean(scores), len(scores)
+        sd = (sum((score - y) ** 2 for score in scores) / (n - 1)) ** 0.5 if n > 1 else None
+        interval = _interval(members, weights) if n == 1 else None
+        style = {
+            "color": shade,
+            "transform": ax.transData + ScaledTranslation(shift / 72, 0, ax.figure.dpi_scale_trans),
+        }
+        if interval:
+            ax.vlines(x, *interval, linewidth=0.6, **style)
+            handles[OVER_IMAGES] = Line2D([], [], color="0.3", linewidth=0.6)
+        elif sd is not None:
+            handles[OVER_SEEDS] = Line2D([], [], color="0.3")
+        ax.errorbar(x, y, yerr=sd, fmt=marker, markersize=4, capsize=2, label=label, **style)
+        handles[label] = Line2D([], [], color=shade, marker=marker, markersize=4, linestyle="")
+        points.append((x, y, sd, n))
+        ends += [y - (sd or 0), y + (sd or 0), *(interval or ())]
+    freedom = sum(n - 1 for *_, n in points)
+    # Two or three seeds say little of their own spread: that of all settings together stands for each.
+    pooled = (sum((n - 1) * sd**2 for *_, sd, n in points if n > 1) / freedom) ** 0.5 if freedom else 0.0
+    front = clear_front([(x, y, None if sd is None else pooled / n**0.5) for x, y, sd, n in points])
+    if front:
+        ax.plot(*zip(*front, strict=True), color="0.7", linewidth=0.8, drawstyle="steps-post", zorder=0)
+    set_limits(ax, places, ends)
+    ax.set_xlabel(name)
+    ax.set_ylabel(f"mIoU, {weights} weights [%]")
+    ax.grid()
+    return handles
+
+
+def clear_front(points: list[tuple[float, float, float | None]]) -> list[tuple[float, float]]:
+    """The `pareto` points among (cost, score, standard error of the score) that are above the one before by more than
+    twice the standard error of their difference; none if a standard error is not known, or if one point is left."""
+    errors = {(x, y): error for x, y, error in points}
+    if None in errors.values():
+        return []
+    front: list[tuple[float, float]] = []
+    for point in pareto(list(errors)):
+        if not front or point[1] - front[-1][1] > 2 * (errors[point] ** 2 + errors[front[-1]] ** 2) ** 0.5:
+            front.append(point)
+    return front if len(front) > 1 else []
+
+
+def pareto(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Points (cost, score) that no other beats in score at the same cost or less, by rising cost."""
+    front: list[tuple[float, float]] = []
+    for x, y in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not front or y > front[-1][1]:
+            front.append((x, y))
+    return front
+
+
+def _settings(runs: list[dict]) -> list[list[dict]]:
+    """Runs that differ in their seed alone, together; methods in the order in which they come."""
     settings: dict[str, list[dict]] = {}
     for run in runs:
         settings.setdefault(group_key(run), []).append(run)
-    points = []
-    for label, members in zip(run_labels([m[0] for m in settings.values()]), settings.values(), strict=True):
-        x = _mean([COSTS[cost][1](run) for run in members])
-        scores = [100 * run[weights]["miou"] for run in members]
-        y, n = _mean(scores), len(scores)
-        sd = (sum((score - y) ** 2 for score in scores) / (n - 1)) ** 0.5 if n > 1 else 0
-        ax.errorbar(x, y, yerr=sd or None, fmt="o", color=method_colour(members[0]["method"]), capsize=2,
-                    label=label if n == 1 else f"{label}, {n} seeds")  # fmt: skip
-        points.append((x, y))
-    front = pareto(points)
-    ax.plot(*zip(*front, strict=True), color="0.7", linewidth=0.8, drawstyle="steps-post", zorder=0)
-    values = [x for x, _ in points]
-    if max(values) > 5 * min(values) > 0:
-        ax.set_xscale("log")
-        ax.xaxis.set_minor_formatter(NullFormatter())
-    elif max(values) >= 1e5:
-        ax.xaxis.set_major_formatter(ScalarFormatter(useMathText=True))
-        ax.ticklabel_format(axis="x", style="sci", scilimits=(0, 0))
-    ax.margins(0.15)
-    ax.set_xlabel(COSTS[cost][0])
-    ax.set_ylabel(f"mIoU, {weights} weights [%]")
-    ax.grid()
-    ax.legend(loc="best", handlelength=1)
-    return ax
+    methods = list(dict.fromkeys(run["method"] for run in runs))
+    return sorted(settings.values(), key=lambda members: methods.index(members[0]["method"]))
+
+
+def _interval(runs: list[dict], weights: str) -> list[float] | None:
+    """Interval over val images in percent, of one run."""
+    intervals = runs[0][weights].get("intervals")
+    return [100 * edge for edge in intervals["miou"]] if intervals else None
+
+
+def _unit(cost: str, largest: float) -> tuple[float, str]:
+    """What costs are divided by, and the name of the axis."""
+    for least, factor, name in UNITS.get(cost, ()):
+        if largest >= least:
+            return factor, name
+    return 1.0, COSTS[cost][0]
 
 
 def _carded(run: dict) -> dict:
@@ -137,15 +260,6 @@ def _conditions(runs: list[dict], cost: str) -> str:
                 )
     device = f", {first['device']['name']}" if "device" in OF_CARDS[cost] else ""
     return f" ({first['size'][0]} x {first['size'][1]}{device})"
-
-
-def pareto(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Points (cost, score) that no other beats in score at the same cost or less, by rising cost."""
-    front: list[tuple[float, float]] = []
-    for x, y in sorted(points, key=lambda point: (point[0], -point[1])):
-        if not front or y > front[-1][1]:
-            front.append((x, y))
-    return front
 
 
 def _mean(values: list[float]) -> float:

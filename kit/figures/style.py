@@ -6,6 +6,7 @@ import: a function that draws carries `@looks()`, and the settings hold only whi
 
 import io
 import json
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -122,6 +123,27 @@ def run_labels(runs: list[dict]) -> list[str]:
     return [
         f"{label} #{chosen[: i + 1].count(label)}" if label in repeated else label for i, label in enumerate(chosen)
     ]
+
+
+def setting_labels(settings: list[list[dict]]) -> list[str]:
+    """`run_labels` of settings, each given by its runs, with the number of their seeds.
+
+    Runs of one setting are called by what the names of their folders begin with; a seed that was run twice is one seed.
+    """
+    firsts = []
+    for runs in settings:
+        names = [Path(run["path"]).name for run in runs]
+        common = names[0] if len(runs) == 1 else os.path.commonprefix(names).rstrip("_- ") or names[0]
+        firsts.append({**runs[0], "path": common})
+    labels = []
+    for label, runs in zip(run_labels(firsts), settings, strict=True):
+        seeds, n = list(dict.fromkeys(run["seed"] for run in runs)), len(runs)
+        if n > 1 and len(seeds) == 1:
+            label += f", {n} runs of seed {seeds[0]}"
+        elif n > 1:
+            label += f", {len(seeds)} seeds" + (f", {n} runs" if n > len(seeds) else "")
+        labels.append(label)
+    return labels
 
 
 def run_dashes(runs: list[dict]) -> list[str]:

@@ -1,14 +1,14 @@
 """Numbers of finished runs: a table in text and Markdown, and bars of the IoU of every class."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from kit.checks import require_choice
 from kit.errors import KitError
-from kit.figures.style import PAGE, group_key, looks, method_colour, method_name, new_figure, run_labels
+from kit.figures.style import PAGE, group_key, looks, method_colour, method_name, new_figure, setting_labels
 
 ABSENT, UNKNOWN = "absent", "–"
 """In a cell: a class that neither truth nor predictions hold, and one that this run's data set does not have."""
@@ -66,15 +66,40 @@ def check_comparable(runs: list[dict], mixed: bool = False) -> None:
                     f"{runs[0]['path']} and {run['path']} differ in {what} ({name}; {other}), "
                     "so their numbers cannot be compared; mixed=True puts them in one table all the same"
                 )
+    if len(groups := comparable_groups(runs)) > 1:
+        raise KitError(
+            f"{groups[0][0]['path']} and {groups[1][0]['path']} were judged on other val images or masks of one name, "
+            "so their numbers cannot be compared; mixed=True puts them in one table all the same"
+        )
 
 
-def comparable_groups(runs: list[dict], parts: Sequence[str] = SUBJECT) -> list[list[dict]]:
-    """Runs parted into groups that share these parts of their `subject`, the largest group first."""
-    groups: dict[str, list[dict]] = {}
+def comparable_groups(runs: list[dict], parts: Sequence[str] = SUBJECT,
+                      also: Callable[[dict], object] = lambda run: None) -> list[list[dict]]:  # fmt: skip
+    """Runs parted into groups that share these parts of their `subject`, the largest group first.
+
+    The val images and masks of a group are the same by their names and sizes on disk; a run that did not record them
+    joins the others of its subject, if these agree.
+
+    Args:
+        also: what else has to be equal, as a value for JSON.
+    """
+    about: dict[str, list[dict]] = {}
     for run in runs:
-        about = subject(run)
-        groups.setdefault(json.dumps([about[part][1] for part in parts]), []).append(run)
+        what = subject(run)
+        about.setdefault(json.dumps([*(what[part][1] for part in parts), also(run)]), []).append(run)
+    groups: dict[tuple[str, str | None], list[dict]] = {}
+    for key, members in about.items():
+        known = {_judged_on(run) for run in members} - {None}
+        only = known.pop() if len(known) == 1 else None
+        for run in members:
+            groups.setdefault((key, _judged_on(run) or only), []).append(run)
     return sorted(groups.values(), key=len, reverse=True)
+
+
+def _judged_on(run: dict) -> str | None:
+    """Digests of the val images and masks; None if the run did not record them."""
+    files = run.get("data", {}).get("files")
+    return files["val images"]["sha256"] + files["val masks"]["sha256"] if files else None
 
 
 def as_markdown(table: list[dict]) -> str:
@@ -171,15 +196,15 @@ def _groups(runs: list[dict]) -> list[tuple[str, list[dict], str]]:
     members: dict[str, list[dict]] = {}
     for run in runs:
         members.setdefault(group_key(run), []).append(run)
-    firsts = [group[0] for group in members.values()]
-    methods = [run["method"] for run in firsts]
+    groups = list(members.values())
+    methods = [group[0]["method"] for group in groups]
     return [
         (
-            label if len(group) == 1 else f"{label}, {len(group)} seeds",
+            label,
             group,
             HATCHES[methods[:i].count(methods[i]) % len(HATCHES)],
         )
-        for i, (label, group) in enumerate(zip(run_labels(firsts), members.values(), strict=True))
+        for i, (label, group) in enumerate(zip(setting_labels(groups), groups, strict=True))
     ]
 
 

@@ -43,3 +43,20 @@ def test_what_was_measured_otherwise_is_not_drawn_beside(other, word):
         efficiency([card(), card("cps", **other)])
     with pytest.raises(KitError, match="no cards"):
         efficiency([])
+
+
+def test_names_are_written_once_and_cover_neither_marks_nor_each_other():
+    methods = ("supervised", "cps", "fixmatch", "trikd")
+    students = [card(method, [network(miou=0.3 + i / 500)]) for i, method in enumerate(methods)]
+    beside = [("deep", "deeplab_resnet101", 0.372, 4.1e10), ("wide", "deeplab_wide_resnet", 0.369, 5.5e10),
+              ("cnn", "first", None, 1e10), ("vit", "second", None, 1.1e10)]  # fmt: skip
+    teachers = card(networks=[network(*about) for about in beside])
+    fig = efficiency([*students, teachers])
+    ax = fig.axes[0]
+    assert sorted(text.get_text() for text in ax.texts) == [
+        "deeplab_resnet101", "deeplab_wide_resnet", "first", "second", "tinyvit_demo"]  # fmt: skip
+    fig.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    marks = [ax.transData.transform(c.lines[0].get_xydata()[0]) for c in ax.containers]
+    assert not any(box.contains(*mark) for box in boxes for mark in marks)

@@ -1,0 +1,105 @@
+"""Marks of settings in one panel: what they look like, where they stand, and the axes around them."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from kit.figures.style import method_colour
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">", "h")
+"""Of settings of one method."""
+
+SHADES = (0.0, -0.35, 0.35, -0.55, 0.55)
+"""How far settings of one method are from its colour, towards black (-1) or white (1)."""
+
+LINE, LETTER, MARK = 8.0, 4.2, 3.0
+"""Of a line of text, of a letter's width and of half a mark, in points."""
+
+SPAN = 6
+"""Points of mIoU that an axis shows at least; less than that is often within the noise of seeds and images."""
+
+
+def setting_looks(runs: list[dict]) -> list[tuple[str, str]]:
+    """(colour, marker) of each setting, one run of each given: the colour of its method, then shades of it."""
+    methods = [run["method"] for run in runs]
+    looks_of = []
+    for i, method in enumerate(methods):
+        place = methods[:i].count(method)
+        base, light = np.array(to_rgb(method_colour(method))), SHADES[place % len(SHADES)]
+        shade = base * (1 + light) if light < 0 else base + (1 - base) * light
+        looks_of.append((to_hex(shade), MARKERS[place % len(MARKERS)]))
+    return looks_of
+
+
+def aside(places: list[float]) -> list[float]:
+    """How far to the right, in points, each mark is drawn, so that marks of (nearly) one cost stand side by side."""
+    shifts = [0.0] * len(places)
+    order = sorted(range(len(places)), key=places.__getitem__)
+    while order:
+        near = [i for i in order if places[i] <= 1.01 * places[order[0]]]
+        step = min(5.0, 24.0 / len(near))
+        for at, i in enumerate(sorted(near)):
+            shifts[i] = step * (at - (len(near) - 1) / 2)
+        order = order[len(near) :]
+    return shifts
+
+
+def set_limits(ax: Axes, costs: list[float], scores: list[float], foot: float = 0.0) -> None:
+    """Axes that hold every mark with room around it, and that do not enlarge differences that mean nothing.
+
+    Args:
+        costs: of the marks; the axis is logarithmic if they differ by more than a factor of 5.
+        scores: in percent, of the marks and of the ends of their lines.
+        foot: share of the height that is kept free below all marks.
+    """
+    low, high = min(costs), max(costs)
+    if high > 5 * low > 0:
+        ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        ax.xaxis.set_minor_formatter(NullFormatter())
+        room = (high / low) ** 0.16
+        ax.set_xlim(low / room, high * room)
+    elif high > 1.01 * low:
+        ax.set_xlim(low - 0.15 * (high - low), high + 0.15 * (high - low))
+    else:
+        ax.set_xlim(0.5 * low, 1.5 * high)
+        ax.set_xticks([low], [f"{low:.3g}"])
+    ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    bottom, top = min(scores), max(scores)
+    room = max(0.08 * (top - bottom), (SPAN - top + bottom) / 2)
+    bottom, top = bottom - room, top + room
+    ax.set_ylim(bottom - (top - bottom) * foot / (1 - foot), top)
+
+
+def label_offsets(marks: list[tuple[float, float]], names: list[str], width: float,
+                  height: float) -> list[tuple[float, float, str]]:  # fmt: skip
+    """Where names stand beside their marks: (points to the right, points up, "left" or "right" alignment) of each.
+
+    Each takes the nearest place inside the axes, or just above them, where it covers no mark and no other name; the
+    first if there is none.
+
+    Args:
+        marks: places in points from the lower left corner of the axes; those without a name follow the named ones.
+        width, height: of the axes in points, roughly.
+    """
+    taken = [(x - MARK, x + MARK, y - MARK, y + MARK) for x, y in marks]
+    offsets = []
+    for (x, y), name in zip(marks, names, strict=False):
+        length, choices = LETTER * len(name), []
+        for up in (2, -LINE, LINE + 1, -2 * LINE, 2 * LINE + 1, -3 * LINE, 3 * LINE + 1):
+            for right, align in ((5, "left"), (-5, "right")):
+                begin = x + right - (length if align == "right" else 0)
+                choices.append(((right, up, align), (begin, begin + length, y + up, y + up + LINE - 1)))
+        inside = [box for box in choices if box[1][0] >= 0 and box[1][1] <= width and 0 <= box[1][2] < height + LINE]
+        free = [box for box in inside if not any(_meet(box[1], other) for other in taken)]
+        offset, box = (free or inside or choices)[0]
+        taken.append(box)
+        offsets.append(offset)
+    return offsets
+
+
+def _meet(a: tuple, b: tuple) -> bool:
+    """Whether two boxes (left, right, lower, upper) share any place."""
+    return a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3]
