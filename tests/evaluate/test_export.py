@@ -94,7 +94,9 @@ def test_the_example_gives_the_masks_of_predict_from_any_folder(exported, scenes
         {},
         {"mode": "slide", "window": (48, 64), "stride": (20, 40)},
         {"mode": "slide", "window": (96, 64), "flip": True},  # taller than the picture
+        {"mode": "slide", "window": (96, 64), "pad": "centre", "combine": "logits"},
         {"scales": (0.5, 1.0), "flip": True},
+        {"scales": (0.5, 1.0), "combine": "logits"},
     ],
 )
 def test_the_example_shows_pictures_as_the_protocol_says(exported, scenes, asked):
