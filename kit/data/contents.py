@@ -15,8 +15,7 @@ from kit.config import DataConfig
 from kit.data.catalog import DatasetSpec, find_spec
 from kit.data.draw import digest
 from kit.data.files import SegFiles
-from kit.data.loaders import ValImages
-from kit.data.splits import LABELLED, Split, make_split
+from kit.data.splits import LABELLED, Split, checked_split
 from kit.paths import from_project
 
 LISTS = {"labelled": "labelled list", "unlabelled": "unlabelled list", "extra": "list of extra images"}
@@ -29,7 +28,9 @@ class Data:
 
     spec: DatasetSpec
     train: SegFiles
-    val: ValImages
+    val: SegFiles
+    judged: tuple[str, ...]
+    """Ids of the val images that are judged."""
     split: Split
     drawn: bool
     """The split is drawn from all images with masks, not read from lists."""
@@ -50,8 +51,8 @@ class Data:
             "files": {
                 "train images": files((name, train.paths[name]) for name in (*split.labelled, *split.pool)),
                 "labelled masks": files((name, train.mask_path(name)) for name in split.labelled),
-                "val images": files((name, val.files.paths[name]) for name in val.ids),
-                "val masks": files((name, val.files.mask_path(name)) for name in val.ids),
+                "val images": files((name, val.paths[name]) for name in self.judged),
+                "val masks": files((name, val.mask_path(name)) for name in self.judged),
             },
         }
 
@@ -62,14 +63,14 @@ class Data:
     def _meaning(self) -> str:
         """sha256 of what values and colours in the masks stand for."""
         used = [self.train.masks[name][1] for name in self.split.labelled]
-        used += [self.val.files.masks[name][1] for name in self.val.ids]
+        used += [self.val.masks[name][1] for name in self.judged]
         kinds = {id(kind): sorted(kind.raw_ids.items()) for kind in used}
         about = [sorted(kinds.values()), sorted(self.spec.colour_ids().items())]
         return hashlib.sha256(repr(about).encode()).hexdigest()
 
 
 def find_data(cfg: DataConfig, limit: int = 0) -> Data:
-    """The data set and the split that `cfg` names; nothing is decoded.
+    """The data set and the split that `cfg` names; no picture is opened.
 
     Args:
         limit: judge only the first `limit` val images; 0 is all.
@@ -79,9 +80,9 @@ def find_data(cfg: DataConfig, limit: int = 0) -> Data:
     spec = find_spec(cfg.dataset, root)
     cache = from_project(cfg.cache_dir) if cfg.cache else None
     train, val = (SegFiles(spec, root, part, cfg.base_size, cache, cfg.keep_aspect) for part in ("train", "val"))
-    judged = ValImages(val, limit)
+    split = checked_split(cfg, train, val)
     drawn = not (from_project(cfg.split) / LABELLED).is_file()
-    return Data(spec, train, judged, make_split(cfg, train, val), drawn)
+    return Data(spec, train, val, val.masked_ids[: limit or None], split, drawn)
 
 
 def files(named: Iterable[tuple[str, Path]]) -> dict:

@@ -77,14 +77,22 @@ class Split:
 def make_split(cfg: DataConfig, train: SegFiles, val: SegFiles) -> Split:
     """The split that `cfg.split`, `cfg.split_seed` and `cfg.extra` ask for, checked against the files.
 
-    Raises KitError as `chosen_split` and `check_split` do, if the data set lacks images that its own lists name, or if
-    a mask that would be read is not of its image's size.
+    Raises KitError as `checked_split` does, or if a mask that would be read is not of its image's size.
+    """
+    split = checked_split(cfg, train, val)
+    train.check_sizes(split.labelled + (tuple(i for i in split.pool if i in train.masks) if cfg.observe else ()))
+    return split
+
+
+def checked_split(cfg: DataConfig, train: SegFiles, val: SegFiles) -> Split:
+    """The split of `make_split`, for which no picture is opened.
+
+    Raises KitError as `chosen_split` and `check_split` do, or if the data set lacks images that its own lists name.
     """
     check_complete(train)
     check_complete(val)
     split = chosen_split(cfg, train)
     check_split(split, train, val)
-    train.check_sizes(split.labelled + (tuple(i for i in split.pool if i in train.masks) if cfg.observe else ()))
     return split
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 from kit.data.decode import picture_size
+from kit.data.sizes import size_when_read
 from kit.evaluate import protocol
 from kit.evaluate.load import Student
 from kit.types import PADDING
@@ -18,14 +19,21 @@ SOURCE = Path(__file__).with_name("standalone.py")
 def graph_size(student: Student, pictures: Sequence[Path] = ()) -> tuple[int, int]:
     """(height, width) of what the network is shown by the protocol of its run, for a graph of one size.
 
-    That is a window, else a whole picture: as it is resized when read, or at the commonest size of `pictures`, or, if
-    there are none, at the size of a training crop; padded to what the network takes.
+    That is a window, else a whole picture as it is resized when read, padded to what the network takes. Where pictures
+    of several sizes stay different, it is the commonest size of `pictures`; if there are none, `data.base_size`, else
+    the size of a training crop.
     """
-    cfg, multiple = student.config, student.net.multiple
-    size = cfg.evaluate.window or cfg.data.base_size
+    data, multiple, size = student.config.data, student.net.multiple, fixed_size(student)
     if size is None and pictures:
-        size = Counter(map(picture_size, pictures)).most_common(1)[0][0]
-    return tuple(-(-side // multiple) * multiple for side in size or cfg.data.crop)
+        sizes = (size_when_read(picture_size(path), data.base_size, data.keep_aspect) for path in pictures)
+        size = Counter(sizes).most_common(1)[0][0]
+    return tuple(-(-side // multiple) * multiple for side in size or data.base_size or data.crop)
+
+
+def fixed_size(student: Student) -> tuple[int, int] | None:
+    """(height, width) of what the network is shown, before padding; None where it depends on the picture."""
+    cfg = student.config
+    return cfg.evaluate.window or (None if cfg.data.keep_aspect else cfg.data.base_size)
 
 
 def settings_of(student: Student, size: tuple[int, int], free: bool) -> dict:
@@ -38,6 +46,7 @@ def settings_of(student: Student, size: tuple[int, int], free: bool) -> dict:
     base = student.config.data.base_size
     return {
         "base_size": list(base) if base else None,
+        "keep_aspect": student.config.data.keep_aspect,
         "padding": list(PADDING),
         "multiple": student.net.multiple,
         "size": list(size),
@@ -49,8 +58,7 @@ def settings_of(student: Student, size: tuple[int, int], free: bool) -> dict:
 
 def remark(student: Student, size: tuple[int, int], free: bool) -> str:
     """What example.py does otherwise than `Student.predict`; "" if it does the same to every picture."""
-    cfg = student.config
-    fixed = cfg.evaluate.window or cfg.data.base_size  # what the network is shown, whatever the size of a picture
+    cfg, fixed = student.config, fixed_size(student)
     multiple, height, width = student.net.multiple, *size
     same = fixed is not None and tuple(-(-side // multiple) * multiple for side in fixed) == tuple(size)
     if free or (same and cfg.evaluate.scales == (1.0,)) or (same and cfg.evaluate.window):

@@ -4,7 +4,8 @@ Prints the size of the mask and the share of each class; MASK.png is written in 
 picture is stored in student.onnx beside this file, under the key "settings":
 
 1. The picture is turned upright as the camera noted, and converted to RGB.
-2. It is resized to the working size, bilinear with antialiasing (`base_size`; null keeps its own size).
+2. It is resized to the working size, bilinear with antialiasing (`base_size`; null keeps its own size; with
+   `keep_aspect` only its shorter side has that of `base_size`).
 3. It is shown to the network as `protocol` says, by which the network was evaluated: whole, padded on the right and
    below, or in overlapping windows; at several scales and mirrored, if the scores were averaged over these. A network
    that takes one size alone sees other pictures in windows of that size.
@@ -41,7 +42,11 @@ def read_picture(path):
 
 def working_size(settings, height, width):
     """(height, width) to which a picture is resized."""
-    return tuple(settings["base_size"] or (height, width))
+    base = settings["base_size"]
+    if base is None or not settings["keep_aspect"]:
+        return tuple(base or (height, width))
+    scale = min(base) / min(height, width)
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def predict(session, settings, picture):

@@ -10,7 +10,7 @@ from kit.config import RunConfig
 from kit.data.catalog import DatasetSpec
 from kit.data.contents import find_data
 from kit.data.loaders import TrainBatches, ValImages
-from kit.data.splits import Split, look_for_classes
+from kit.data.splits import Split, look_for_classes, make_split
 from kit.errors import KitError
 from kit.evaluate.load import load
 from kit.fields import replace_fields
@@ -41,8 +41,9 @@ class Parts:
 def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
     """Data, split and networks of a run, checked against each other."""
     data = find_data(cfg.data, cfg.evaluate.limit)
-    spec, train, judged = data.spec, data.train, data.val
-    split = look_for_classes(data.split, train)
+    spec, train = data.spec, data.train
+    judged = ValImages(data.val, cfg.evaluate.limit)
+    split = look_for_classes(make_split(cfg.data, train, data.val), train)
     views, accumulate = METHODS[cfg.method.name].views, cfg.train.accumulate
     if cfg.data.labelled % (world * accumulate) or (views.unlabelled and cfg.data.unlabelled % (world * accumulate)):
         raise KitError(

@@ -112,6 +112,21 @@ def test_the_example_shows_pictures_as_the_protocol_says(exported, scenes, asked
 
 
 @pytest.mark.slow
+def test_the_example_keeps_the_aspect_of_pictures_where_the_run_did(exported, scenes):
+    run, out = exported("deeplab_demo")
+    student = kit.load(run)
+    student.config = replace(student.config, data=replace(student.config.data, base_size=(48, 80), keep_aspect=True))
+    session, *_ = standalone.open_student(out / "student.onnx")
+    settings = ex.settings_of(student, (64, 128), free=True)
+    path = next((scenes / "leftImg8bit/val").rglob("*.png"))
+    for picture in (standalone.read_picture(path), standalone.read_picture(path).resize((75, 131))):
+        size = standalone.working_size(settings, picture.height, picture.width)
+        assert min(size) == 48 and tuple(student.prepare(picture).shape[-2:]) == size
+        assert (standalone.predict(session, settings, picture) == student.predict(picture)).mean() >= 0.999
+    assert graph_size(student, [path]) == (48, 96) and ex.settings_of(student, (48, 96), free=False)["remark"]
+
+
+@pytest.mark.slow
 def test_a_graph_of_one_size_sees_other_pictures_in_windows_and_says_so(exported, scenes):
     run, out = exported("tinyvit_demo")
     student = kit.load(run)
