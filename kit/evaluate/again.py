@@ -5,10 +5,10 @@ from pathlib import Path
 
 from kit.config import EvalConfig
 from kit.data.contents import files
-from kit.data.loaders import ValImages, val_loader
+from kit.data.loaders import FEW_VAL, ValImages, val_loader
 from kit.errors import KitError
 from kit.evaluate import protocol
-from kit.evaluate.bootstrap import FEW, compare, holds_zero
+from kit.evaluate.bootstrap import compare, holds_zero
 from kit.evaluate.counts import load_counts, unlike
 from kit.evaluate.inspect import val_files
 from kit.evaluate.load import Student, load
@@ -117,7 +117,7 @@ def as_text(found: dict) -> str:
         "draws; says nothing about other seeds)"
     ]
     if found["p"] is None:
-        lines.append(f"no p-value: {found['images']} images are too few to stand for others, {FEW} are needed")
+        lines.append(f"no p-value: {found['images']} images are too few to stand for others, {FEW_VAL} are needed")
     if holds_zero(found["interval"]):
         lines.append("no difference is shown: the interval holds 0")
     else:

@@ -7,13 +7,11 @@ Intervals are the 2.5th and 97.5th percentile. They say nothing about other seed
 
 import numpy as np
 
+from kit.data.loaders import FEW_VAL
 from kit.errors import KitError
 
 LEVEL = 95
 """Percent of an interval."""
-
-FEW = 20
-"""Images below which a bootstrap over them gives no p-value: so few do not stand for others."""
 
 
 def intervals(matrices: np.ndarray, classes: tuple[str, ...], resamples: int, seed: int = 0) -> dict:
@@ -40,7 +38,7 @@ def compare(first: np.ndarray, second: np.ndarray, resamples: int, seed: int = 0
     Args:
         first, second: confusion matrices of the images in one order, int64 (n, C, C).
     Returns: {"images", "resamples", "level", "first", "second", "difference", "interval", "p"}; p is two-sided, from
-        how many draws lie on the other side of 0, and never below 2 / (resamples + 1); None for fewer than FEW images.
+        how many draws lie on the other side of 0, never below 2 / (resamples + 1); None for fewer than FEW_VAL images.
     Raises: KitError if the two do not hold the same true pixels.
     """
     if first.shape != second.shape or not np.array_equal(first.sum(2), second.sum(2)):
@@ -59,7 +57,7 @@ def compare(first: np.ndarray, second: np.ndarray, resamples: int, seed: int = 0
         "second": b,
         "difference": b - a,
         "interval": _interval(difference),
-        "p": min(1.0, 2 * (int(crossing) + 1) / (resamples + 1)) if len(first) >= FEW else None,
+        "p": min(1.0, 2 * (int(crossing) + 1) / (resamples + 1)) if len(first) >= FEW_VAL else None,
     }
 
 

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from kit.data.loaders import FEW_VAL
 from kit.errors import KitError
-from kit.evaluate.bootstrap import FEW, compare, draw, holds_zero, intervals, resampled_iou
+from kit.evaluate.bootstrap import compare, draw, holds_zero, intervals, resampled_iou
 
 CLASSES = ("a", "b", "c")
 
@@ -79,7 +80,7 @@ def test_other_masks_cannot_be_compared():
 
 
 def test_few_images_give_an_interval_and_no_p_value():
-    few, enough = (compare(matrices(n), matrices(n, right=0.9), 500) for n in (FEW - 1, FEW))
+    few, enough = (compare(matrices(n), matrices(n, right=0.9), 500) for n in (FEW_VAL - 1, FEW_VAL))
     assert few["p"] is None and enough["p"] == pytest.approx(2 / 501)
     assert few["interval"][0] < few["difference"] < few["interval"][1]
 
