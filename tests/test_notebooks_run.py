@@ -137,7 +137,7 @@ def test_ablate_runs_a_grid_and_reports_it(scenes, tmp_path, capsys):
     *_, head, rule, full, decayed, _ = capsys.readouterr().out.splitlines()
     assert head.split("  ")[0] == "row" and "last mIoU [%]" in head and set(rule) == {"-", " "}
     assert full.split()[:3] == ["full", "1", f"{100 * result['rows'][0]['last']['mean']:.2f}"]
-    assert decayed.startswith("decayed") and decayed.endswith("(images)")
+    assert decayed.startswith("decayed") and decayed.endswith("(images; holds 0)")
 
 
 def test_compare_shows_all_runs_below_a_folder(runs, tmp_path):
@@ -168,7 +168,7 @@ def test_wrong_parameters_stop_the_notebook_with_one_line(tmp_path, parameters, 
 
 
 def test_one_failing_notebook_does_not_stop_the_others(runs, tmp_path):
-    finished = {"method": "trikd", "steps": 2, "split": "1_2", "run_dir": str(runs / "trikd")}
+    finished = {"method": "trikd", "recipe": "tiny", "steps": 2, "split": "1_2", "run_dir": str(runs / "trikd")}
     config = json.loads((runs / "trikd/config.json").read_text())
     good = Cell(TRAIN, tmp_path / "good.ipynb",
                 {**finished, "data_root": config["data"]["root"],

@@ -62,12 +62,12 @@ class Student(nn.Module):
         return unit_range(pixels)[None].to(next(self.net.parameters()).device)
 
     def probabilities(self, image: Picture) -> Tensor:
-        """Class probabilities, float32 (C, H, W), at the image's own size; asked by the protocol of its run."""
+        """Class probabilities, float32 (C, H, W), at the image's own size, by the protocol of its run."""
         pixels = read_pixels(image)
         return Predictor(self.net, self.config.evaluate).probabilities(self.prepare(pixels), tuple(pixels.shape[1:]))[0]
 
     def predict(self, image: Picture, overlay: bool = False) -> np.ndarray:
-        """Class ids, uint8 (H, W), at the image's own size; asked by the protocol of its run.
+        """Class ids, uint8 (H, W), at the image's own size, by the protocol of its run.
 
         Args:
             image: file, PIL image, uint8 array (H, W, 3), or uint8 tensor (3, H, W).
