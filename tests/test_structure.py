@@ -33,7 +33,7 @@ ALLOWED = {  # part of the kit -> parts it may import
 
 PART_OF = {
     "types": "leaves", "lock": "leaves", "errors": "leaves", "checks": "leaves", "paths": "leaves", "storage": "leaves",
-    "console": "leaves", "pages": "leaves", "_torchvision": "leaves", "config": "config",
+    "console": "leaves", "pages": "leaves", "precision": "leaves", "_torchvision": "leaves", "config": "config",
     "method_config": "config", "baseline_config": "config", "fields": "config", "results": "results",
     "recipes": "recipes", "ablations": "recipes", "light_recipes": "recipes", "mgd_recipes": "recipes",
     "unimatch_recipes": "recipes",

@@ -11,6 +11,7 @@ from kit.config import MethodConfig, ModelConfig
 from kit.errors import KitError
 from kit.methods.mixing import Paste
 from kit.models.segmenter import Segmenter
+from kit.precision import no_gradient
 from kit.types import Batch, Progress, SegOutput, StepOutput, Views
 
 Build = Callable[[ModelConfig], Segmenter]
@@ -100,7 +101,7 @@ def see(net: nn.Module, groups: list[Tensor], passes: str = "joint", last_first:
 def in_eval_mode(net: nn.Module, images: Tensor) -> SegOutput:
     """What a network makes of images in eval mode and without gradient; its mode is what it was afterwards."""
     training = net.training
-    with torch.no_grad():
+    with no_gradient():
         out = net.eval()(images)
     net.train(training)
     return out

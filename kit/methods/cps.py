@@ -12,6 +12,7 @@ from kit.losses.supervised import ohem_cross_entropy
 from kit.methods.base import Build, Method, see, total
 from kit.methods.mixing import Paste, french_cutmix
 from kit.models.segmenter import Segmenter
+from kit.precision import no_gradient
 from kit.types import IGNORE, Batch, Progress, StepOutput
 
 
@@ -42,7 +43,7 @@ class CPS(Method):
         seen, valid, hidden = batch.weak, batch.valid, batch.hidden
         for paste in self.pastes(cfg, batch.weak, progress.rng):
             seen, valid, hidden = paste(seen), paste(valid), paste(hidden)
-            with torch.no_grad():
+            with no_gradient():
                 told = [paste(pseudo_labels(self.unmixed(net, batch.weak), batch.valid)) for net in nets]
         (sup_a, a), (sup_b, b) = (
             [out.logits for out in see(net, [batch.images, seen], cfg.passes, last_first=cfg.cutmix)] for net in nets

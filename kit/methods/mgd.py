@@ -12,6 +12,7 @@ from kit.methods.base import Build, Method, see, total
 from kit.methods.mixing import Paste, french_cutmix
 from kit.models.segmenter import Segmenter
 from kit.models.wrappers import Frozen
+from kit.precision import no_gradient
 from kit.types import IGNORE, Batch, Progress, StepOutput
 
 
@@ -59,7 +60,7 @@ class MGD(Method):
         on_mixed = [paste(torch.cat(labels)) for _, *labels in told]
 
         if cfg.unmixed_passes:
-            with torch.no_grad():
+            with no_gradient():
                 for images in unmixed:
                     self.student(images)
         # (B, C, H, W) and (M, C, H, W); in separate passes the mixed images go first, as the authors have it

@@ -7,7 +7,6 @@ Networks have timm's names; `sizes` overrides timm's own arguments (widths, dept
 import re
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from kit.errors import KitError
@@ -162,8 +161,8 @@ class TinyViTEncoder(Encoder):
         x = last.downsample(x).permute(0, 2, 3, 1)  # (B, h, w, C), as TinyViT's blocks want it
         x = last.blocks[:-1](x)
         block = last.blocks[-1]
-        with torch.set_grad_enabled(torch.is_grad_enabled() and scores != "detached"):
-            table = tinyvit_scores(block, x) if scores else None
+        table = tinyvit_scores(block, x) if scores else None
+        table = table.detach() if scores == "detached" else table
         x = tinyvit_global(block, x) if self._global else block(x)
         maps.append(x.permute(0, 3, 1, 2))
         return Features(maps, table)

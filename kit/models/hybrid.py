@@ -1,6 +1,5 @@
 """Attention on a pretrained convolutional network, as R50+ViT of Dosovitskiy et al. 2021 (arXiv 2010.11929)."""
 
-import torch
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
@@ -67,8 +66,8 @@ class HybridEncoder(Encoder):
         x = x.flatten(2).transpose(1, 2)  # (B, h*w, C)
         for i, block in enumerate(self.blocks):
             if scores and i == len(self.blocks) - 1:
-                with torch.set_grad_enabled(torch.is_grad_enabled() and scores != "detached"):
-                    table = vit_scores(block, x, grid)
+                table = vit_scores(block, x, grid)
+                table = table.detach() if scores == "detached" else table
             x = block(x)
         maps.append(self.norm(x).transpose(1, 2).unflatten(2, grid))
         if self.down is not None:

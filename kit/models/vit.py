@@ -83,8 +83,8 @@ class ViTEncoder(Encoder):
         for i, block in enumerate(self.blocks):
             turn = turns[i] if self._rope_by_block else turns
             if scores and i == len(self.blocks) - 1:
-                with torch.set_grad_enabled(torch.is_grad_enabled() and scores != "detached"):
-                    table = vit_scores(block, x, grid, turn)
+                table = vit_scores(block, x, grid, turn)
+                table = table.detach() if scores == "detached" else table
             x = block(x) if turn is None else block(x, rope=turn)
             if i in self._taken:
                 taken.append(x[:, self._prefixed :].transpose(1, 2).unflatten(2, grid))

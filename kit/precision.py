@@ -1,0 +1,91 @@
+"""The formats a run computes in: float32, or a half precision where that is exact enough.
+
+| name | networks | losses, filters, batch norm's averages, optimiser |
+| --- | --- | --- |
+| fp32 | float32 | float32 |
+| bf16 | bfloat16, by autocast | float32 |
+| fp16 | float16, by autocast, of a scaled loss | float32 |
+
+float32 means float32 on GPUs as well: TensorFloat-32, which rounds the factors of products to 10 bits, is off. It would
+leave noise in the high part of a Gaussian split, a difference of close numbers; for speed there is bf16.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import torch
+
+from kit.errors import KitError
+
+
+def resolve(wanted: str) -> str:
+    """What `train.precision` means on this machine: "fp32", "bf16" or "fp16".
+
+    "auto" is bf16 on GPUs that have it and fp16 on other CUDA GPUs. On CPUs it is bf16 where `cpu_has_bfloat16`: a
+    step is as fast as in float32 with networks of the demo's size and up to twice as fast with published ones. It is
+    fp32 everywhere else.
+
+    Raises: KitError for "fp16" without a CUDA GPU.
+    """
+    cuda = torch.cuda.is_available()
+    if wanted == "auto" and cuda:
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+    if wanted == "auto":
+        return "bf16" if cpu_has_bfloat16() and not torch.backends.mps.is_available() else "fp32"
+    if wanted == "fp16" and not cuda:
+        raise KitError('train.precision "fp16" needs a CUDA GPU, and there is none; set it to "bf16", "fp32" or "auto"')
+    return wanted
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16 by itself (AVX512_BF16 or AMX) and torch uses that.
+
+    `torch.ops.mkldnn._is_mkldnn_bf16_supported` alone would not do: it is also True where bfloat16 is emulated.
+    """
+    if not torch.backends.mkldnn.is_available():
+        return False
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # a torch without one of them does not use it
+    return any(probe() for probe in (getattr(torch.cpu, name, None) for name in probes) if probe)
+
+
+def autocast(precision: str, device: torch.device) -> AbstractContextManager:
+    """Networks compute in `precision`, "fp32" or "bf16", within."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+@contextmanager
+def no_gradient() -> Iterator[None]:
+    """`torch.no_grad` for a network that is trained in the same step.
+
+    Under autocast, torch before 2.10 keeps the half precision copies of weights that it makes here and uses them again
+    with a gradient, which then never arrives. So no copy made within is kept.
+    """
+    kept = torch.is_autocast_cache_enabled()
+    torch.set_autocast_cache_enabled(False)
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        torch.set_autocast_cache_enabled(kept)
+
+
+@contextmanager
+def gpu_settings(device: torch.device, one_size: bool) -> Iterator[None]:
+    """Within, a CUDA GPU computes float32 without TensorFloat-32; the settings of before come back afterwards. Nothing
+    changes on other devices.
+
+    Args:
+        one_size: all images have one size, as training crops do, so that it pays to try out which convolution is
+            fastest; not where torch is to be deterministic.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    cudnn, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.benchmark, cudnn.allow_tf32, products.allow_tf32
+    try:
+        cudnn.benchmark = one_size and not (cudnn.deterministic or torch.are_deterministic_algorithms_enabled())
+        cudnn.allow_tf32 = products.allow_tf32 = False
+        yield
+    finally:
+        cudnn.benchmark, cudnn.allow_tf32, products.allow_tf32 = before
