@@ -165,8 +165,8 @@ class TrainConfig:
     skip_nonfinite: int = 0
     """Steps that may be passed over, without touching a weight, because their loss is nan or infinite."""
     precision: str = "auto"
-    """ "fp32", "bf16", "fp16" (with a scaled loss, on GPUs), or "auto": bf16 where the GPU has it, fp16 on other GPUs,
-    fp32 on CPUs."""
+    """ "fp32", "bf16", "fp16" (with a scaled loss, on CUDA GPUs), or "auto": bf16 on GPUs and CPUs that have it
+    (AVX512_BF16 or AMX), fp16 on other CUDA GPUs, else fp32. A run that goes on keeps what it began in."""
     deterministic: bool = False
     """Compute the same bits every time on GPUs too, as far as torch can (`kit.train.deterministic`), which is slower.
     CPUs do so anyway."""
@@ -183,7 +183,7 @@ class TrainConfig:
                          processes=self.processes, accumulate=self.accumulate)  # fmt: skip
         require_non_negative(eval_every=self.eval_every, skip_nonfinite=self.skip_nonfinite)
         require_share(ema_decay=self.ema_decay)
-        require_choice(("auto", "fp32", "bf16", "fp16"), precision=self.precision)
+        require_choice(("auto", "fp32", "bf16", "fp16"), **{"train.precision": self.precision})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -208,6 +208,8 @@ class EvalConfig:
     "centre"."""
     batch: int = 4
     """Images of equal size predicted together."""
+    precision: str = "fp32"
+    """ "fp32" or "bf16", which is faster and changes a few pixels. Part of the protocol, so it has no "auto"."""
     windows: int = 0
     """Windows predicted together; 0 is 8 on an accelerator and 1 on a CPU, where more gain nothing."""
     limit: int = 0
@@ -223,6 +225,7 @@ class EvalConfig:
         require_choice(("whole", "slide"), **{"evaluate.mode": self.mode})
         require_choice(("probabilities", "logits"), **{"evaluate.combine": self.combine})
         require_choice(("end", "centre"), **{"evaluate.pad": self.pad})
+        require_choice(("fp32", "bf16"), **{"evaluate.precision": self.precision})
         if self.mode == "slide" and self.window is None:
             raise KitError("evaluate.mode 'slide' needs evaluate.window, (height, width), most often that of data.crop")
         if self.mode == "whole" and (self.window or self.stride or self.pad != "end"):

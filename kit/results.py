@@ -44,9 +44,9 @@ INCIDENTAL = {"run_dir", "data.root", "data.workers", "data.cache", "data.cache_
 LATER = {"input_scale": None, "prefix_tokens": None, "stem_stride": None, "blocks": None, "block_width": None,
          "encoder_lr": 1.0, "layer_decay": 1.0, "discrete_scales": [], "combine": "probabilities", "pad": "end",
          "classifier": "torch", "teacher_batch": 0, "deep_lr": 0.0, "wide_lr": 0.0, "low_unit": "map",
-         "keep_aspect": False, "deterministic": False}  # fmt: skip
-"""Fields that were added when runs were there already, with their defaults. At its default such a field is no part of a
-run's digest, so that checkpoints and teachers of before are still found."""
+         "keep_aspect": False, "deterministic": False, "evaluate.precision": "fp32"}  # fmt: skip
+"""Fields that were added when runs were there already, with their defaults; those of one part alone with its name. At
+its default such a field is no part of a run's digest, so that checkpoints and teachers of before are still found."""
 
 
 def identity(cfg: RunConfig) -> str:
@@ -61,10 +61,14 @@ def identity(cfg: RunConfig) -> str:
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
-def _without_later(plain: dict) -> dict:
+def _without_later(plain: dict, part: str = "") -> dict:
     """A copy without the fields in LATER that have their default."""
-    kept = {name: value for name, value in plain.items() if name not in LATER or value != LATER[name]}
-    return {name: _without_later(value) if isinstance(value, dict) else value for name, value in kept.items()}
+    kept = {}
+    for name, value in plain.items():
+        known = name if name in LATER else f"{part}.{name}"
+        if known not in LATER or value != LATER[known]:
+            kept[name] = _without_later(value, name) if isinstance(value, dict) else value
+    return kept
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def test_fields_that_came_later_leave_runs_of_before_their_digest():
     changes = {"data.discrete_scales": [0.5, 1.0], "evaluate.combine": "logits", "student.classifier": "kaiming",
                "method.wide_net.classifier": "kaiming", "method.teacher_batch": 8, "method.deep_lr": 0.1,
                "method.wide_lr": 0.1, "evaluate.scales": [0.5], "data.keep_aspect": True,
-               "train.deterministic": True}  # fmt: skip
+               "train.deterministic": True, "evaluate.precision": "bf16", "train.precision": "fp32"}  # fmt: skip
     digests = {identity(replace_fields(cfg, {name: value})) for name, value in changes.items()}
     assert len(digests | {before}) == len(changes) + 1
     old = to_dict(cfg)

@@ -54,6 +54,7 @@ def _protocol(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--flip", action="store_true", help="ask about mirrored images as well")
     parser.add_argument("--scales", type=float, nargs="+", help="such as 0.5 1 1.5")
     parser.add_argument("--combine", help="what is averaged: probabilities or logits (default: as the run was judged)")
+    parser.add_argument("--precision", help="fp32 or bf16 (default: as the run was judged)")
 
 
 def _asked(options: argparse.Namespace, own):
@@ -71,6 +72,8 @@ def _asked(options: argparse.Namespace, own):
         changes["combine"] = options.combine
     if options.flip:
         changes["flip"] = True
+    if options.precision:
+        changes["precision"] = options.precision
     if getattr(options, "limit", None):
         changes["limit"] = options.limit
     return replace(own, **changes)

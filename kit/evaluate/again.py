@@ -149,6 +149,7 @@ def slug(cfg: EvalConfig) -> str:
     """A protocol as part of a file's name, such as "slide_512x512_342x342_flip"."""
     sizes = ["x".join(map(str, size)) for size in (cfg.window, protocol.stride_of(cfg)) if size] if cfg.window else []
     scales = [] if cfg.scales == (1.0,) else ["x".join(f"{scale:g}" for scale in cfg.scales)]
-    ways = [way for way, usual in ((cfg.combine, "probabilities"), (cfg.pad, "end")) if way != usual]
+    usual = (cfg.combine, "probabilities"), (cfg.pad, "end"), (cfg.precision, "fp32")
+    ways = [way for way, common in usual if way != common]
     limit = [f"first{cfg.limit}"] if cfg.limit else []
     return "_".join([cfg.mode, *sizes, *(["flip"] if cfg.flip else []), *scales, *ways, *limit])

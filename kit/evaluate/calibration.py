@@ -8,7 +8,10 @@ from kit.types import IGNORE
 
 
 def calibration_counts(probabilities: Tensor, truth: Tensor, bins: int) -> Tensor:
-    """Per bin of confidence: pixels, sum of their confidence, and how many are right. float64 (bins, 3).
+    """Per bin of confidence: pixels, sum of their confidence, and how many are right. float64 (bins, 3), on the CPU.
+
+    Sums are taken there whatever the device: not every device has float64, and sums over millions of pixels in float32
+    are neither exact nor, on a GPU, the same every time.
 
     Bins are of equal width and open to the left, (i / bins, (i + 1) / bins]. Ignored pixels are left out.
 
@@ -17,9 +20,9 @@ def calibration_counts(probabilities: Tensor, truth: Tensor, bins: int) -> Tenso
         truth: class ids or IGNORE (B, H, W).
     """
     confidence, prediction = probabilities.max(1)
-    counted = truth != IGNORE
-    confidence, right = confidence[counted].double(), (prediction == truth)[counted].double()
-    edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64, device=confidence.device)
+    confidence, right, counted = confidence.cpu(), (prediction == truth).cpu(), (truth != IGNORE).cpu()
+    confidence, right = confidence[counted].double(), right[counted].double()
+    edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64)
     place = (torch.bucketize(confidence, edges) - 1).clamp(0, bins - 1)
     sums = [torch.bincount(place, weights, bins) for weights in (torch.ones_like(right), confidence, right)]
     return torch.stack(sums, 1)

@@ -11,6 +11,7 @@ from kit.evaluate.sliding import pad_images, sliding_scores
 from kit.models.fold import fold_batch_norm
 from kit.models.segmenter import Segmenter
 from kit.models.upsampled import resize
+from kit.precision import autocast, gpu_settings
 
 
 @torch.no_grad()
@@ -62,7 +63,7 @@ class Predictor:
             size: (height, width) at which the result is wanted.
         """
         if self.plain:
-            return predict_logits(self.net, images, size)
+            return self._logits(images, size)
         shown = [(s, flip) for s in self.cfg.scales for flip in ((False, True) if self.cfg.flip else (False,))]
         total = None
         for scale, flip in shown:
@@ -80,18 +81,24 @@ class Predictor:
         """Scores of images at one scale, mirrored or not, at the size that is wanted."""
         cfg, images = self.cfg, images.flip(-1) if flip else images
         if cfg.mode == "whole":
-            values = self._combined(predict_logits(self.net, images, size))
+            values = self._combined(self._logits(images, size))
         else:
             values = sliding_scores(self._window, images, cfg.window, stride_of(cfg), self.windows, cfg.pad)
             values = values if values.shape[-2:] == tuple(size) else resize(values, size)
         return values.flip(-1) if flip else values
 
     def _window(self, windows: Tensor) -> Tensor:
-        return self._combined(predict_logits(self.net, windows))
+        return self._combined(self._logits(windows))
 
     def _combined(self, logits: Tensor) -> Tensor:
         """What is averaged."""
         return logits if self.cfg.combine == "logits" else logits.softmax(1)
+
+    def _logits(self, images: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+        """`predict_logits` in the protocol's precision, whatever autocast says outside."""
+        one_size = self.cfg.mode == "slide"
+        with gpu_settings(self.device, one_size), autocast(self.cfg.precision, self.device):
+            return predict_logits(self.net, images, size)
 
 
 def fast_copy(net: Segmenter) -> nn.Module:

@@ -17,6 +17,7 @@ def sentence(cfg: EvalConfig) -> str:
         shown = f"sliding windows of {height} x {width}, stride {down} x {right}"
     scales = "single scale" if cfg.scales == (1.0,) else "scales " + ", ".join(f"{scale:g}" for scale in cfg.scales)
     averaged = "" if is_plain(cfg) else f"{cfg.combine} averaged, "
+    averaged = averaged if cfg.precision == "fp32" else f"{cfg.precision}, {averaged}"
     shown += ", small images centred" if cfg.pad == "centre" else ""
     return f"{shown}, {scales}, {'flip' if cfg.flip else 'no flip'}, {averaged}one confusion matrix"
 
@@ -31,6 +32,7 @@ def record(cfg: EvalConfig) -> dict:
         "scales": list(cfg.scales),
         "combine": cfg.combine,
         "pad": cfg.pad,
+        "precision": cfg.precision,
         "limit": cfg.limit,
         "bins": cfg.bins,
         "boundary": cfg.boundary,

@@ -28,7 +28,7 @@ class Judged(NamedTuple):
     names: list[tuple[str, str]]  # (id, digest of the mask, "" where it is not wanted)
     matrices: Tensor  # int64 (B, C, C)
     boundary: Tensor | None  # int64 (B, C, 3), on the CPU
-    calibration: Tensor | None  # float64 (bins, 3)
+    calibration: Tensor | None  # float64 (bins, 3), on the CPU
 
 
 def evaluate(net: nn.Module, items: Iterable[Item], spec: DatasetSpec, cfg: EvalConfig = WHOLE, rank: int = 0,
@@ -59,12 +59,13 @@ def count(net: nn.Module, items: Iterable[Item], spec: DatasetSpec, cfg: EvalCon
     if full:
         empty = torch.zeros(0, c, 3, dtype=torch.long)
         boundary = torch.cat([empty, *(part.boundary for part in judged)]).to(device)
-        start = torch.zeros(cfg.bins, 3, dtype=torch.float64, device=device)
+        start = torch.zeros(cfg.bins, 3, dtype=torch.float64)
         calibration = sum((part.calibration for part in judged), start)
     if world > 1:
         names = _gather_names(names, world)
         matrices, boundary = (_gather(rows, len(names), rank, world) for rows in (matrices, boundary))
         if full:
+            calibration = calibration.to(device)
             dist.all_reduce(calibration)
     parts = {"matrices": matrices, "boundary": boundary, "calibration": calibration}
     plain = {name: None if part is None else part.cpu().numpy() for name, part in parts.items()}

@@ -56,10 +56,23 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def kth_smallest(values: Tensor, k: int) -> Tensor:
-    """The k-th smallest of `values` (N,), counted from 1; nan counts as largest. No gradient."""
+    """The k-th smallest of `values` (N,), counted from 1; nan counts as largest. No gradient.
+
+    numpy selects several times as fast as torch on a CPU. On a GPU `kthvalue` of one row runs on one of the hundred
+    multiprocessors; a selection or a sort uses them all.
+    """
+    values = values.detach()
     if values.device.type == "cpu" and type(values) is Tensor:  # not while a step is only traced
-        return torch.as_tensor(np.partition(values.detach().numpy(), k - 1)[k - 1])  # several times as fast
-    return values.kthvalue(k).values
+        return torch.as_tensor(np.partition(values.numpy(), k - 1)[k - 1])
+    return selected(values, k) if values.device.type == "cuda" else values.sort().values[k - 1]
+
+
+def selected(values: Tensor, k: int) -> Tensor:
+    """`kth_smallest` by a selection of the smaller side, whose order does not matter; nan comes out as infinite."""
+    above = len(values) - k + 1  # the k-th smallest is the least of so many largest
+    if above <= k:
+        return values.topk(above, largest=True, sorted=False).values.nan_to_num(math.inf, math.inf, -math.inf).min()
+    return values.topk(k, largest=False, sorted=False).values.max()
 
 
 def ohem_cross_entropy(logits: Tensor, labels: Tensor, threshold: float = 0.7, min_kept: int = 0) -> Tensor:

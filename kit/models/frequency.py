@@ -22,11 +22,13 @@ LARGEST_PRODUCT = 256
 """Longest side for which matrix products are faster than the transform on a CPU."""
 
 CHUNK = {"cpu": 2**17, "cuda": 2**25}
-"""Pixels of channels that are worked on at a time: on a CPU what is made of them should fit its cache."""
+"""Pixels of channels that are worked on at a time: on a CPU what is made of them should fit its cache, on a GPU it
+should fill the device, with channels of several images where one image's are few."""
 
 
 def gaussian_response(size: int, d0: float) -> Tensor:
-    """exp(-u^2 / (2 d0^2)) at the signed frequencies u of a signal, in the order of `fftfreq`; float64 (size,)."""
+    """exp(-u^2 / (2 d0^2)) at the signed frequencies u of a signal, in the order of `fftfreq`; float64 (size,), on the
+    CPU, as all filters are until they are rounded: not every device has float64."""
     bins = (torch.arange(size, dtype=torch.float64) + size // 2) % size - size // 2
     return torch.exp(-(bins**2) / (2 * d0**2))
 
@@ -40,14 +42,14 @@ def gaussian_circulant(size: int, d0: float, device: torch.device, dtype: torch.
     at = torch.arange(size)
     waves = torch.cos((at[:, None] * at % size).double() * (2 * math.pi / size))
     kernel = waves @ gaussian_response(size, d0) / size
-    return kernel[(at[:, None] - at) % size].to(device, dtype)
+    return kernel[(at[:, None] - at) % size].to(dtype).to(device)
 
 
 @constant
 def half_plane_response(h: int, w: int, radius: tuple[float, float], device: torch.device, dtype: torch.dtype):
     """The Gaussian where `rfft2` has its frequencies, (h, w // 2 + 1)."""
     rows, columns = gaussian_response(h, radius[0]), gaussian_response(w, radius[1])
-    return (rows[:, None] * columns[: w // 2 + 1]).to(device, dtype)
+    return (rows[:, None] * columns[: w // 2 + 1]).to(dtype).to(device)
 
 
 @constant
@@ -56,7 +58,7 @@ def off_centre_turn(h: int, w: int, device: torch.device, dtype: torch.dtype) ->
     sides only."""
     rows, columns = (torch.arange(n, dtype=torch.float64) / n * (n % 2 == 0) for n in (h, w))
     angle = 2 * math.pi * (rows[:, None] + columns)
-    return torch.stack([angle.cos(), angle.sin()])[:, None, None].to(device, dtype)
+    return torch.stack([angle.cos(), angle.sin()])[:, None, None].to(dtype).to(device)
 
 
 def low_pass(x: Tensor, radius: tuple[float, float], path: str = "auto") -> Tensor:
@@ -159,15 +161,16 @@ def _mean_and_slope(x: Tensor, band: str, radius: tuple[float, float], official:
     filter, F = G T with the turn T, it is T^T G (F x / |F x|).
     """
     h, w = x.shape[-2:]
-    turn = off_centre_turn(h, w, x.device, x.dtype)[:, 0] if official else None
-    together = max(1, CHUNK.get(x.device.type, 2**25) // (h * w))
+    turn = off_centre_turn(h, w, x.device, x.dtype) if official else None
+    room = CHUNK.get(x.device.type, 2**25)
+    images, channels = (max(1, room // size) for size in (x[0].numel(), h * w))
     mean = x.new_empty(x.shape[:2])
     slope = torch.empty_like(x) if learns else x  # the latter is not looked at
-    for image in zip(x, mean, slope, strict=True):
-        for part, of_part, gradient in zip(*(maps.split(together) for maps in image), strict=True):
+    for some in zip(*(maps.split(images) for maps in (x, mean, slope)), strict=True):
+        for part, of_part, gradient in zip(*(maps.split(channels, 1) for maps in some), strict=True):
             moved = _band(_turned(part, turn), band, radius, path)
             magnitude = _magnitude(moved)
-            of_part.copy_(magnitude.mean((1, 2)))
+            of_part.copy_(magnitude.mean((2, 3)))
             if learns:
                 back = _band(moved.div_(magnitude) if official else moved.sign(), band, radius, path)
                 if official:

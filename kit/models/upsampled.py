@@ -54,7 +54,7 @@ def shifted_resize(source: int, target: int, kernel: int, device: torch.device, 
     unit = torch.eye(source, dtype=torch.float64 if dtype == torch.float64 else torch.float32)
     whole = F.interpolate(unit[None], size=target, mode="linear", align_corners=True)[0].T  # (target, source)
     padded = F.pad(whole, (0, 0, kernel // 2, kernel // 2))
-    return torch.stack([padded[t : t + target] for t in range(kernel)], -1).to(device, dtype)
+    return torch.stack([padded[t : t + target] for t in range(kernel)], -1).to(dtype).to(device)
 
 
 def conv_resized(weight: Tensor, maps: list[Tensor], size: tuple[int, int], bias: Tensor | None = None) -> Tensor:

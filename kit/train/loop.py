@@ -17,7 +17,6 @@ from kit.lock import locked
 from kit.models.norm import synchronised
 from kit.models.segmenter import Segmenter
 from kit.models.wrappers import Averaged
-from kit.pages import kept_pages
 from kit.results import RunFolder, identity, provenance
 from kit.storage import write_json
 from kit.train import state
@@ -35,7 +34,7 @@ from kit.train.progress import Reporter
 from kit.train.record import result_of
 from kit.train.stop import Interrupted, Stop, leave
 from kit.train.tally import Tally
-from kit.train.world import World, make_accelerator
+from kit.train.world import World, continued, make_accelerator, precision_of, training_on
 from kit.types import Batch, Progress
 
 
@@ -72,7 +71,7 @@ def fit(cfg: RunConfig) -> dict:
         reporter = Reporter(label, 0, cfg.train.steps, not world.first)
         held.callback(reporter.close)
         try:
-            with deterministic(cfg.train.deterministic), kept_pages(accelerator.device), Stop() as stop:
+            with deterministic(cfg.train.deterministic), training_on(accelerator.device), Stop() as stop:
                 run = Run(cfg, folder, accelerator, world, parts, stop, reporter)
                 held.callback(run.log.close)
                 return run.go()
@@ -90,10 +89,11 @@ class Run:
 
     def __init__(self, cfg: RunConfig, folder: RunFolder, accelerator: Accelerator, world: World, parts: Parts,
                  stop: Stop, reporter: Reporter):  # fmt: skip
-        self.cfg, self.folder, self.accelerator, self.world, self.parts = cfg, folder, accelerator, world, parts
+        self.cfg, self.folder, self.world, self.parts = cfg, folder, world, parts
         self.stop, self.reporter, self.clock, self.origins = stop, reporter, time.monotonic(), parts.origins
         self.checkpoints = Checkpoints(folder.checkpoint_file, folder.previous_checkpoint_file, identity(cfg))
         saved, problems = self.checkpoints.load()
+        self.accelerator = accelerator = continued(accelerator, cfg, saved)
         device, method = accelerator.device, parts.method
         if cfg.train.channels_last:
             method.to(memory_format=torch.channels_last)
@@ -139,7 +139,7 @@ class Run:
         """All steps that are left."""
         cfg, steps = self.cfg, self.cfg.train.steps
         if self.start:
-            self.reporter.say(f"goes on at step {self.start} of {steps}")
+            self.reporter.say(f"goes on at step {self.start} of {steps} in {precision_of(self.accelerator)}")
             self.reporter.start_at(self.start)
         batches = iter(train_loader(self.parts.batches, self.start))
         if not self.evaluated and self.start < steps:

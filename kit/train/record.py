@@ -6,6 +6,7 @@ from kit.evaluate import protocol
 from kit.evaluate.metrics import Scores
 from kit.fields import to_dict
 from kit.results import SCHEMA
+from kit.train.world import precision_of
 
 
 def result_of(run, last: Scores, average: Scores, seconds: float) -> dict:
@@ -35,7 +36,7 @@ def result_of(run, last: Scores, average: Scores, seconds: float) -> dict:
         "student_parameters": sum(p.numel() for p in run.student.parameters()),
         "seconds": {"train": round(run.tally.seconds, 2), "evaluate": round(seconds, 2)},
         "device": str(run.accelerator.device),
-        "precision": {"no": "fp32"}.get(run.accelerator.mixed_precision, run.accelerator.mixed_precision),
+        "precision": precision_of(run.accelerator),
         "processes": run.world.size,
         "threads": torch.get_num_threads(),
         "skipped_steps": run.tally.skipped,

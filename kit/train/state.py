@@ -17,6 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from kit.errors import KitError
 from kit.storage import write_bytes
 from kit.train.tally import Tally
+from kit.train.world import precision_of
 
 
 def capture(run, done: int, evaluated: bool) -> dict:
@@ -28,6 +29,7 @@ def capture(run, done: int, evaluated: bool) -> dict:
     own = {"random": random_states(), "buffers": _copied(_statistics(run)), "tally": run.tally.own()}
     return {
         "step": done,
+        "precision": precision_of(run.accelerator),
         "evaluated": evaluated,
         "tally": run.tally.shared(),
         "teachers": run.parts.teachers,

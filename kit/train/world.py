@@ -1,7 +1,8 @@
 """The processes that share a run: what they tell each other beside gradients."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
@@ -11,19 +12,65 @@ from torch import Tensor, nn
 
 from kit.config import RunConfig
 from kit.errors import KitError
+from kit.pages import kept_pages
+from kit.precision import gpu_settings, resolve
 
 
 def make_accelerator(cfg: RunConfig) -> Accelerator:
     """Accelerate's view of this process, in the precision of the run. Raises: KitError if the device lacks it."""
-    wanted, cuda = cfg.train.precision, torch.cuda.is_available()
-    if wanted == "auto":
-        wanted = ("bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16") if cuda else "fp32"
-    if wanted == "fp16" and not cuda:
-        raise KitError('train.precision "fp16" needs a CUDA GPU, and there is none; set it to "bf16", "fp32" or "auto"')
+    return _accelerator(resolve(cfg.train.precision))
+
+
+def continued(accelerator: Accelerator, cfg: RunConfig, saved: dict | None) -> Accelerator:
+    """`accelerator`, or one in the precision in which a run began that goes on from a checkpoint.
+
+    Another machine, or another version of this kit, may understand "auto" otherwise; the numbers of a run are to be of
+    one kind.
+
+    Args:
+        saved: what `kit.train.state.capture` returned; None for a run that begins.
+    Raises: KitError if the device lacks that precision.
+    """
+    began = began_in(cfg, saved) if saved else precision_of(accelerator)
+    if began == precision_of(accelerator):
+        return accelerator
+    if began == "fp16":
+        raise KitError(
+            f"{cfg.run_dir} was begun in fp16, which needs a CUDA GPU that this machine lacks; continue it where it "
+            "began, or choose another run_dir"
+        )
+    return _accelerator(began)
+
+
+def began_in(cfg: RunConfig, saved: dict) -> str:
+    """The precision in which a run began. Checkpoints without a record of it are older than bf16 on CPUs."""
+    if "precision" in saved:
+        return saved["precision"]
+    if cfg.train.precision != "auto":
+        return cfg.train.precision
+    on_gpu = bool(saved["processes"][0]["random"]["cuda"])
+    return "fp16" if saved["scaler"] is not None else "bf16" if on_gpu else "fp32"
+
+
+def precision_of(accelerator: Accelerator) -> str:
+    """ "fp32", "bf16" or "fp16"."""
+    return {"no": "fp32"}.get(accelerator.mixed_precision, accelerator.mixed_precision)
+
+
+def _accelerator(precision: str) -> Accelerator:
+    cuda = torch.cuda.is_available()
     AcceleratorState._reset_state(reset_partial_state=False)  # else a second run in this process keeps the first's
     several = int(os.environ.get("WORLD_SIZE", 1)) > 1
     # Accelerate looks at the environment of processes without GPUs only if it is told that they have none
-    return Accelerator(cpu=several and not cuda, mixed_precision={"fp32": "no"}.get(wanted, wanted))
+    return Accelerator(cpu=several and not cuda, mixed_precision={"fp32": "no"}.get(precision, precision))
+
+
+@contextmanager
+def training_on(device: torch.device) -> Iterator[None]:
+    """How a device is set up while a run trains on it: steps are alike, so that it pays to keep freed memory and to try
+    out convolutions."""
+    with kept_pages(device), gpu_settings(device, one_size=True):
+        yield
 
 
 class World:

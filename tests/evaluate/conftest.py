@@ -19,7 +19,7 @@ def finished(scenes, tmp_path_factory):
         if key not in made:
             path = tmp_path_factory.mktemp("runs") / key
             small = {"data.crop": (64, 64), "data.base_size": (64, 128), "data.cache": False, "data.labelled": 2,
-                     "data.unlabelled": 2, "train.log_every": 2, "evaluate.resamples": 50,
+                     "data.unlabelled": 2, "train.log_every": 2, "evaluate.resamples": 50, "train.precision": "fp32",
                      "student.d0_relative": False}  # fmt: skip
             cfg = configure(method, "tiny", small, student=student, data_root=str(scenes), split="1_2", steps=2,
                             eval_every=1, run_dir=str(path))  # fmt: skip

@@ -145,12 +145,13 @@ def test_scales_are_averaged_at_the_size_that_is_wanted(pixelwise):
 
 def test_each_protocol_has_its_own_words():
     slide = {"mode": "slide", "window": (8, 8)}
-    settings = [{}, {"flip": True}, {"scales": (1.0, 1.5)}, slide, {**slide, "stride": (4, 4)},
+    settings = [{}, {"precision": "bf16"}, {"flip": True}, {"scales": (1.0, 1.5)}, slide, {**slide, "stride": (4, 4)},
                 {**slide, "window": (9, 8)}, {**slide, "combine": "logits"}, {**slide, "pad": "centre"},
                 {"flip": True, "combine": "logits"}]  # fmt: skip
     asked = [EvalConfig(**given) for given in settings]
     assert len({protocol.sentence(cfg) for cfg in asked}) == len({slug(cfg) for cfg in asked}) == len(asked)
     assert protocol.sentence(EvalConfig()) == "whole image, single scale, no flip, one confusion matrix"
+    assert protocol.sentence(asked[1]) == "whole image, single scale, no flip, bf16, one confusion matrix"
     shown = "sliding windows of 512 x 512, stride 342 x 342{}, single scale, no flip, {} averaged, one confusion matrix"
     windows = EvalConfig(mode="slide", window=(512, 512))
     assert protocol.sentence(windows) == shown.format(
@@ -159,7 +160,7 @@ def test_each_protocol_has_its_own_words():
     theirs = replace(windows, combine="logits", pad="centre")
     assert protocol.sentence(theirs) == shown.format(", small images centred", "logits")
     assert [protocol.record(theirs)[name] for name in ("combine", "pad")] == ["logits", "centre"]
-    assert protocol.record(asked[3])["stride"] == [6, 6] and protocol.record(asked[0])["window"] is None
+    assert protocol.record(asked[4])["stride"] == [6, 6] and protocol.record(asked[0])["window"] is None
 
 
 @pytest.mark.parametrize(

@@ -75,9 +75,13 @@ def same_runs(a, b):
     assert logs[0] == logs[1]
 
 
-@pytest.mark.parametrize("method", ["supervised", "mean_teacher", "trikd"])
-def test_a_run_that_breaks_off_goes_on_to_the_same_end(tiny, tmp_path, monkeypatch, method):
-    whole, broken = (tiny(method, steps=6, run_dir=str(tmp_path / n), overrides={"train.eval_every": 3}) for n in "ab")
+@pytest.mark.parametrize(
+    ("method", "precision"),
+    [("supervised", "fp32"), ("supervised", "bf16"), ("mean_teacher", "fp32"), ("trikd", "fp32")],
+)
+def test_a_run_that_breaks_off_goes_on_to_the_same_end(tiny, tmp_path, monkeypatch, method, precision):
+    overrides = {"train.eval_every": 3, "train.precision": precision}
+    whole, broken = (tiny(method, steps=6, run_dir=str(tmp_path / n), overrides=overrides) for n in "ab")
     kit.fit(whole)
     one_step = loop.Run.one_step
 
