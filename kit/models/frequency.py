@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from kit.errors import KitError
-from kit.models.upsampled import constant
+from kit.models.upsampled import at_least_float32, constant
 
 PATHS = ("auto", "matmul", "fft")
 """How a map is filtered. "auto" is "matmul" up to `LARGEST_PRODUCT` and wherever a graph is captured, else "fft"."""
@@ -89,7 +89,7 @@ def gaussian_split(x: Tensor, radius: tuple[float, float], path: str = "auto") -
         part, a difference of close numbers, would be noise.
     """
     with torch.autocast(x.device.type, enabled=False):
-        x = _at_least_float32(x)
+        x = at_least_float32(x)
         low = low_pass(x, radius, path)
         return low, x - low
 
@@ -103,7 +103,7 @@ def official_split(x: Tensor, radius: tuple[float, float], path: str = "auto") -
     moved map are filtered apart.
     """
     with torch.autocast(x.device.type, enabled=False):
-        x = _at_least_float32(x)
+        x = at_least_float32(x)
         turn = off_centre_turn(*x.shape[-2:], x.device, x.dtype)
         low = torch.complex(*low_pass(turn * x, radius, path)) * torch.complex(turn[0], -turn[1])
         return low, x - low
@@ -115,7 +115,7 @@ def band_magnitude(x: Tensor, band: str, radius: tuple[float, float], official: 
     For the official filter the map that is moved up by one bin need not be moved back.
     """
     with torch.autocast(x.device.type, enabled=False):
-        x = _at_least_float32(x)
+        x = at_least_float32(x)
         turn = off_centre_turn(*x.shape[-2:], x.device, x.dtype) if official else None
         return _magnitude(_band(_turned(x, turn), band, radius, path))
 
@@ -130,7 +130,7 @@ def band_mean(x: Tensor, band: str, radius: tuple[float, float], official: bool,
     with torch.autocast(x.device.type, enabled=False):
         if torch.compiler.is_compiling() or torch.jit.is_tracing():
             return band_magnitude(x, band, radius, official, path).mean((2, 3), keepdim=True)
-        x = _at_least_float32(x)
+        x = at_least_float32(x)
         if x.requires_grad and torch.is_grad_enabled():
             mean = _BandMean.apply(x, band, radius, official, path)
         else:
@@ -196,10 +196,6 @@ def _magnitude(parts: Tensor) -> Tensor:
         return parts[0].abs()
     square = torch.addcmul(parts[0].square(), parts[1], parts[1])
     return (square + torch.finfo(parts.dtype).tiny).sqrt()  # a root has no gradient at 0
-
-
-def _at_least_float32(x: Tensor) -> Tensor:
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 class FrequencySelect(nn.Module):

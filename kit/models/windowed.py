@@ -82,7 +82,7 @@ def _within_windows(attention: Attention, qkv: Tensor) -> Tensor:
         _, key, value = _by_head(attention, attention.qkv(attention.norm.bias)[None, None])  # a layer norm's of zeros
         k, v = (torch.cat([x, one.expand(x.shape[0], -1, -1, -1)], 2) for x, one in ((k, key), (v, value)))
     learns = torch.is_grad_enabled() and biases.requires_grad and not torch.compiler.is_compiling()
-    if learns and q.device.type == "cpu" and q.dtype == biases.dtype:
+    if learns and q.device.type == "cpu":
         offsets = _offsets(biases, attention.resolution)
         beyond = _to_padding(_table(offsets, size), size) if padded else offsets.new_empty(*q.shape[1:3], 0)
         mixed = _BiasedAttention.apply(q, k, v, _around(offsets, size), beyond, attention.scale)
@@ -141,15 +141,17 @@ class _BiasedAttention(torch.autograd.Function):
     """softmax(scale q k^T + table) v for q (M, heads, N, d), k and v (M, heads, N + E, d); can be differentiated once.
     `beyond` (heads, N, E) holds the biases to the last E places, which are not on the grid.
 
-    With the queries taken last to first a table is `offsets[y + y', x + x']`, a view.
+    With the queries taken last to first a table is `offsets[y + y', x + x']`, a view. Tables and softmax have the
+    dtype of the biases, float32; of q, k and v in bfloat16 the products are taken in it.
     """
 
     @staticmethod
     def forward(ctx, q: Tensor, k: Tensor, v: Tensor, offsets: Tensor, beyond: Tensor, scale: float) -> Tensor:
         q, beyond, mixed = q.flip(2), beyond.flip(1), torch.empty_like(q)
-        for at, scores, shares in _parts(q, offsets, beyond):
-            torch.softmax(scores.baddbmm_(q[at], k[at].mT, alpha=scale), -1, out=shares)
-            mixed[at] = shares @ v[at]
+        with torch.autocast("cpu", enabled=False):
+            for at, scores, shares in _parts(q, offsets, beyond):
+                torch.softmax(_add_product(scores, q[at], k[at].mT, scale), -1, out=shares)
+                mixed[at] = shares.to(v.dtype) @ v[at]
         ctx.scale = scale
         ctx.save_for_backward(q, k, v, offsets, beyond, mixed)
         return mixed.flip(2)
@@ -162,17 +164,24 @@ class _BiasedAttention(torch.autograd.Function):
         of_offsets.zero_()
         of_beyond = torch.zeros_like(beyond)
         outer, places = outer.flip(2), q.shape[2]
-        inner = (outer * mixed).sum(-1, keepdim=True)
+        inner = (outer * mixed).sum(-1, keepdim=True, dtype=offsets.dtype)
         for at, scores, shares in _parts(q, offsets, beyond):
-            torch.softmax(scores.baddbmm_(q[at], k[at].mT, alpha=ctx.scale), -1, out=shares)
-            of_v[at] = shares.mT @ outer[at]
-            torch.bmm(outer[at], v[at].mT, out=scores).sub_(inner[at]).mul_(shares)  # gradient of the scores
-            of_q[at] = scores @ k[at]
-            of_k[at] = scores.mT @ q[at]
+            torch.softmax(_add_product(scores, q[at], k[at].mT, ctx.scale), -1, out=shares)
+            of_v[at] = shares.to(v.dtype).mT @ outer[at]
+            torch.sub(outer[at] @ v[at].mT, inner[at], out=scores).mul_(shares)  # gradient of the scores
+            of_scores = scores.to(q.dtype)
+            of_q[at] = of_scores @ k[at]
+            of_k[at] = of_scores.mT @ q[at]
             head = at[1]
-            of_offsets[head] += F.fold(scores[..., :places], offsets.shape[1:], _window(offsets)).sum((0, 1))
-            of_beyond[head] += scores[..., places:].sum(0)
+            of_table = scores.sum(0, keepdim=True)
+            of_offsets[head] += F.fold(of_table[..., :places], offsets.shape[1:], _window(offsets))[0, 0]
+            of_beyond[head] += of_table[0, :, places:]
         return of_q.flip(2).mul_(ctx.scale), of_k.mul_(ctx.scale), of_v, of_offsets, of_beyond.flip(1), None
+
+
+def _add_product(table: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:
+    """`table += scale a b`, each (m, ., .); the factors may be of a smaller dtype than the table."""
+    return table.baddbmm_(a, b, alpha=scale) if a.dtype == table.dtype else table.add_(a @ b, alpha=scale)
 
 
 def _window(offsets: Tensor) -> tuple[int, int]:
@@ -187,7 +196,7 @@ def _parts(q: Tensor, offsets: Tensor, beyond: Tensor):
     """
     (windows, _, n, _), (h, w) = q.shape, _window(offsets)
     together = min(windows, max(1, CHUNK // n**2))
-    room = q.new_empty(2, together, n, n + beyond.shape[2])
+    room = offsets.new_empty(2, together, n, n + beyond.shape[2])
     for head, of_head in enumerate(offsets):
         for first in range(0, windows, together):
             tables, free = room[:, : windows - first]
