@@ -3,18 +3,23 @@
 Two forms of it: "gradient" has every switch as the authors have it and gives the student the very gradient of the plain
 step, which is checked in float64 before anything is timed; "fixed" is the kit's default, with frozen teachers, a
 partner from the same batch and joint passes, whose gradient is another by design. Both are channels-last.
+
+Both are also taken in bfloat16 on CPUs that have it, against the plain step in float32; that the loss stays with
+float32's is seen in some steps at a rate at which the student learns. Peak memory is that of a process of its own.
 """
 
 import argparse
 import copy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from statistics import median
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from kit.bench.half import CHECKED, compare_learning, computed_in, measured_here, peak_memory
 from kit.bench.mgd_reference import Images, Nets, plain_loss
 from kit.bench.timing import environment, interleaved, speedup
 from kit.checks import require_positive
@@ -29,11 +34,13 @@ from kit.types import IGNORE, Batch, Progress
 
 CLASSES = 19
 FORMS = ("gradient", "fixed")
+IN_BF16 = {f"{form}, bfloat16": form for form in FORMS}
+"""Rows in bfloat16 -> the form they are of."""
 TOLERANCE = 1e-9
 """Largest difference of the student's gradient in float64, relative to its norm."""
 
-CHECKED = 128
-"""Largest side of the images on which gradients are compared."""
+LEARNING_RATE = 0.0025
+"""For the steps in which losses are compared; what is timed hardly moves."""
 
 SIZES = {
     "resnet18": {},
@@ -54,8 +61,12 @@ def bench_mgd(arguments: list[str]) -> None:
     parser.add_argument("--crop", type=int, default=512, help="side of an image (default: 512)")
     parser.add_argument("--batch", type=int, default=2, help="labelled and mixed images each (default: 2)")
     parser.add_argument("--repeats", type=int, default=3, help="timed runs of each (default: 3)")
+    parser.add_argument("--steps", type=int, default=20, help="of learning, to compare bfloat16's loss with float32's "
+                        "(default: 20)")  # fmt: skip
+    parser.add_argument("--no-memory", action="store_true", help="leave out peak memory, which takes two steps more")
     options = parser.parse_args(arguments)
-    require_positive(**{"--crop": options.crop, "--batch": options.batch, "--repeats": options.repeats})
+    require_positive(**{"--crop": options.crop, "--batch": options.batch, "--repeats": options.repeats,
+                        "--steps": options.steps})  # fmt: skip
 
     say = sys.stdout.write
     say(f"{options.size}, crop {options.crop}, {options.batch} labelled and {options.batch} mixed images, float32, "
@@ -63,15 +74,37 @@ def bench_mgd(arguments: list[str]) -> None:
     off = gradient_difference(options.size, min(options.crop, CHECKED), options.batch)
     if not off <= TOLERANCE:
         raise KitError(f"the student's gradient differs from the plain form's by {off:.1e} (allowed: {TOLERANCE:.0e})")
-    say(f"gradients agree to {off:.0e} (float64, crop {min(options.crop, CHECKED)})\n\n")
+    say(f"gradients agree to {off:.0e} (float64, crop {min(options.crop, CHECKED)})\n")
+    rows = ["plain", *FORMS]
+    if measured_here():
+        _learn(options)
+        rows += IN_BF16
+    say("\n")
     sys.stdout.flush()
 
-    seconds = interleaved(make_steps(options.size, options.crop, options.batch), options.repeats)
-    say(f"{'':<12}{'s':>8}{'ratio':>8}\n{'plain':<12}{median(seconds['plain']):>8.2f}\n")
-    ratios = {form: speedup(seconds["plain"], seconds[form]) for form in FORMS}
-    for form, ratio in ratios.items():
-        say(f"{form:<12}{median(seconds[form]):>8.2f}{ratio:>8.2f}\n")
+    seconds = interleaved(make_steps(options.size, options.crop, options.batch, rows), options.repeats)
+    peaks = {} if options.no_memory else {row: peak_memory(_step_of, row, options) for row in rows}
+    say(f"{'':<20}{'s':>8}{'ratio':>8}{'GB':>8}{'ratio':>8}\n")
+    ratios = {row: speedup(seconds["plain"], seconds[row]) for row in rows}
+    for row, ratio in ratios.items():
+        memory = f"{peaks[row]:>8.2f}{peaks['plain'] / peaks[row]:>8.2f}" if peaks else ""
+        say(f"{row:<20}{median(seconds[row]):>8.2f}{ratio:>8.2f}{memory}\n")
     say(f"\nratio={ratios['gradient']:.2f}\n")
+
+
+def _step_of(row: str, options: argparse.Namespace) -> Callable[[], float]:
+    return make_steps(options.size, options.crop, options.batch, [row])[row]
+
+
+def _learn(options: argparse.Namespace) -> None:
+    """Compare what the fixed form learns in float32 and in bfloat16."""
+    crop, rows = min(options.crop, CHECKED), {"fp32": "fixed", "bf16": "fixed, bfloat16"}
+
+    def make(precision: str) -> Callable[[], float]:
+        row = rows[precision]
+        return make_steps(options.size, crop, options.batch, [row], LEARNING_RATE)[row]
+
+    compare_learning(make, options.steps, crop)
 
 
 def make_config(size: str, crop: int, batch: int, form: str) -> RunConfig:
@@ -134,29 +167,41 @@ def gradient_difference(size: str, crop: int, batch: int) -> float:
     return ((ours - expected).norm() / expected.norm()).item()
 
 
-def make_steps(size: str, crop: int, batch: int) -> dict[str, Callable[[], None]]:
-    """Training steps with SGD: the plain one and both forms of the kit's."""
-    official, fixed = (make_config(size, crop, batch, form) for form in FORMS)
-    nets = make_nets(official)
-    four, two = make_batch(crop, batch, 2 * batch), make_batch(crop, batch, batch)
-    methods = {form: make_method(cfg, nets) for form, cfg in zip(FORMS, (official, fixed), strict=True)}
-    for method in methods.values():
-        method.to(memory_format=torch.channels_last)
-    shown, plainly = shown_plainly(four, official), nets.plain()
-    losses = {
-        "plain": (nets.student, lambda: plain_loss(plainly, shown, official.method)),
-        "gradient": (methods["gradient"].student, lambda: methods["gradient"](four, progress()).loss),
-        "fixed": (methods["fixed"].student, lambda: methods["fixed"](two, progress()).loss),
+def make_steps(size: str, crop: int, batch: int, rows: Sequence[str], lr: float = 1e-9) -> dict[str, Callable]:
+    """Training steps with SGD, which return their loss.
+
+    Args:
+        rows: which: "plain", of FORMS or of IN_BF16.
+    """
+    official = make_config(size, crop, batch, "gradient")
+    nets, steps = make_nets(official), {}
+    images = {
+        form: make_batch(crop, batch, unlabelled) for form, unlabelled in zip(FORMS, (2 * batch, batch), strict=True)
     }
-    return {name: _step(student, loss) for name, (student, loss) in losses.items()}
+    for row in rows:
+        if row == "plain":
+            shown, plainly = shown_plainly(images["gradient"], official), copy.deepcopy(nets).plain()
+            steps[row] = _step(plainly.student, partial(plain_loss, plainly, shown, official.method), lr)
+            continue
+        form = IN_BF16.get(row, row)
+        method = make_method(make_config(size, crop, batch, form), nets).to(memory_format=torch.channels_last)
+        forward = computed_in("bf16" if row in IN_BF16 else "fp32", method)
+        steps[row] = _step(method.student, partial(_loss, forward, images[form]), lr)
+    return steps
 
 
-def _step(student: nn.Module, loss: Callable[[], Tensor]) -> Callable[[], None]:
-    optimizer = torch.optim.SGD(student.parameters(), lr=1e-9, momentum=0.9, weight_decay=1e-4)
+def _loss(forward: Callable, images: Batch) -> Tensor:
+    return forward(images, progress()).loss
 
-    def step() -> None:
-        loss().backward()
+
+def _step(student: nn.Module, loss: Callable[[], Tensor], lr: float) -> Callable[[], float]:
+    optimizer = torch.optim.SGD(student.parameters(), lr=lr, momentum=0.9, weight_decay=1e-4)
+
+    def step() -> float:
+        value = loss()
+        value.backward()
         optimizer.step()
         optimizer.zero_grad()
+        return value.item()
 
     return step

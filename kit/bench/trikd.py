@@ -3,11 +3,13 @@
 Both sides have the same random weights and images, and their losses are compared before anything is timed. Batch norm
 takes its running statistics and nothing is dropped, on both sides: only then are a joint pass and two separate ones the
 same, and one image is enough for the pooled branches. Peak memory is that of a process of its own for each side.
+
+The step is also taken in bfloat16 on CPUs that have it, against the plain form in float32; that its loss stays with
+float32's is seen in some steps at a rate at which the networks learn.
 """
 
 import argparse
 import copy
-import multiprocessing
 import sys
 from collections.abc import Callable
 from statistics import median
@@ -17,11 +19,11 @@ import torch
 from timm.layers import DropPath
 from torch import Tensor, nn
 
+from kit.bench.half import CHECKED, compare_learning, computed_in, measured_here, peak_memory
 from kit.bench.timing import environment, interleaved, speedup
 from kit.bench.trikd_reference import fourier_descriptor, plain, plain_step, sorted_ohem
 from kit.checks import require_positive
 from kit.errors import KitError
-from kit.evaluate.memory import resident
 from kit.losses.supervised import ohem_cross_entropy
 from kit.methods.build import build_method
 from kit.models.fold import fold_batch_norm
@@ -33,10 +35,12 @@ CLASSES = 19
 PARTS = ("step", "split", "ohem", "inference")
 RECIPES = {"official": "trikd_official_cityscapes", "default": "trikd_cityscapes"}
 """Whose switches: those of the authors' code, or the kit's own."""
-SIDES = {"ours": "", "recomputed": ", encoders recomputed"}
-"""What is measured against the plain form, and what its row says of it; only a step has the second."""
+SIDES = {"ours": "", "bf16": ", bfloat16", "recomputed": ", encoders recomputed"}
+"""What is measured against the plain form, and what its row says of it; only a step has more than the first."""
 RECOMPUTED = {f"{net}.recompute": True for net in ("student", "method.cnn", "method.vit")}
-"""The settings of the second: less memory for a forward pass of the encoders more."""
+"""The settings of the last: less memory for a forward pass of the encoders more."""
+LEARNING_RATE = 0.005
+"""Published, for the steps in which losses are compared; what is timed hardly moves."""
 OHEM_THRESHOLD = 0.7
 TOLERANCE = 1e-6
 """Largest difference of a term of the loss in float32, relative to the term, or to a hundredth of the whole loss where
@@ -56,14 +60,19 @@ def bench_trikd(arguments: list[str]) -> None:
     parser.add_argument("--part", choices=(*PARTS, "all"), default="all", help="what is measured (default: all)")
     parser.add_argument("--recipe", choices=tuple(RECIPES), default="official",
                         help="whose switches (default: official)")  # fmt: skip
+    parser.add_argument("--steps", type=int, default=20, help="of learning, to compare bfloat16's loss with float32's "
+                        "(default: 20)")  # fmt: skip
     parser.add_argument("--no-memory", action="store_true", help="leave out peak memory, which takes two steps more")
     options = parser.parse_args(arguments)
-    require_positive(**{"--crop": options.crop, "--repeats": options.repeats})
+    require_positive(**{"--crop": options.crop, "--repeats": options.repeats, "--steps": options.steps})
 
     say = sys.stdout.write
     say(f"{options.size}, crop {options.crop}, one labelled and one unlabelled image, float32\n"
         f"median of {options.repeats} runs in turns, {torch.get_num_threads()} threads, "
         f"{environment()}\n\n")  # fmt: skip
+    options.sides = [side for side in SIDES if side != "bf16" or (options.part in ("step", "all") and measured_here())]
+    if "bf16" in options.sides:
+        _learn(options)
     say(f"{'':<42}{'plain':>10}{'ours':>10}{'ratio':>8}  switches\n")
     ratios = {}
     for part in PARTS if options.part == "all" else (options.part,):
@@ -76,10 +85,10 @@ def bench_trikd(arguments: list[str]) -> None:
                 say(_row(f"{part}{SIDES[side]}, s", *row, _switches(part, chosen)))
             sys.stdout.flush()
         if part == "step" and not options.no_memory:
-            peaks = {side: _peak_memory(side, options) for side in ("plain", *SIDES)}
-            for side, words in SIDES.items():
-                row = peaks["plain"], peaks[side], peaks["plain"] / peaks[side]
-                say(_row(f"peak memory{words}, GB", *row, _switches(part, options)))
+            peaks = {side: peak_memory(_step, side, options) for side in ("plain", *options.sides)}
+            reference = peaks.pop("plain")
+            for side, peak in peaks.items():
+                say(_row(f"peak memory{SIDES[side]}, GB", reference, peak, reference / peak, _switches(part, options)))
             sys.stdout.flush()
     say(f"\nratio={next(iter(ratios.values())):.2f}\n")
 
@@ -138,8 +147,8 @@ def make_batch(crop: int, images: int = 1) -> Batch:
     return Batch(labelled, masks, unlabelled, torch.zeros(images, 0, 3, crop, crop), every)
 
 
-def make_step(side: str, method: nn.Module, batch: Batch) -> Callable[[], dict[str, float]]:
-    """A training step with SGD of one side: "plain" or one of SIDES. It returns the terms of the loss."""
+def make_step(side: str, method: nn.Module, batch: Batch, lr: float = 1e-9) -> Callable[[], dict[str, float]]:
+    """A training step with SGD of one side: "plain" or one of SIDES. It returns the weighted terms of the loss."""
     progress = Progress(0, 1, np.random.default_rng(0))
     if side == "plain":
         plain(method)
@@ -149,12 +158,13 @@ def make_step(side: str, method: nn.Module, batch: Batch) -> Callable[[], dict[s
             return sum(method.weights[name] * part for name, part in parts.items()), parts
     else:
         method.to(memory_format=torch.channels_last)
+        forward = computed_in("bf16" if side == "bf16" else "fp32", method)
 
         def losses() -> tuple[Tensor, dict[str, Tensor]]:
-            out = method(batch, progress)
+            out = forward(batch, progress)
             return out.loss, out.parts
 
-    optimizer = torch.optim.SGD(method.parameters(), lr=1e-9, momentum=0.9, weight_decay=1e-4)
+    optimizer = torch.optim.SGD(method.parameters(), lr=lr, momentum=0.9, weight_decay=1e-4)
 
     def step() -> dict[str, float]:
         loss, parts = losses()
@@ -166,11 +176,30 @@ def make_step(side: str, method: nn.Module, batch: Batch) -> Callable[[], dict[s
     return step
 
 
+def _step(side: str, options: argparse.Namespace) -> Callable[[], dict[str, float]]:
+    return make_step(side, make_method(options, side), make_batch(options.crop))
+
+
+def _learn(options: argparse.Namespace) -> None:
+    """Compare what is learnt in float32 and in bfloat16."""
+    crop = min(options.crop, CHECKED)
+    batch, sides = make_batch(crop), {"fp32": "ours", "bf16": "bf16"}
+    small = argparse.Namespace(**{**vars(options), "crop": crop})
+
+    def make(precision: str) -> Callable[[], float]:
+        side = sides[precision]
+        step = make_step(side, make_method(small, side), batch, LEARNING_RATE)
+        return lambda: sum(step().values())
+
+    compare_learning(make, options.steps, crop)
+
+
 def _steps(options: argparse.Namespace) -> dict[str, Callable]:
     batch = make_batch(options.crop)
-    steps = {side: make_step(side, make_method(options, side), batch) for side in ("plain", *SIDES)}
+    steps = {side: make_step(side, make_method(options, side), batch) for side in ("plain", *options.sides)}
     losses = {side: step() for side, step in steps.items()}
     expected = losses.pop("plain")
+    losses.pop("bf16", None)  # of another precision
     whole = sum(expected.values())
     off = max(
         abs(ours[k] - value) / max(value, whole / 100) for ours in losses.values() for k, value in expected.items()
@@ -255,16 +284,3 @@ def require_equal(what: str, ours: Tensor | float, reference: Tensor | float, to
     off = ((ours - reference).norm() / reference.norm().clamp(min=1e-12)).item()
     if not off <= tolerance:
         raise KitError(f"{what} differs from the plain form by {off:.1e} (allowed: {tolerance:.0e})")
-
-
-def _peak_memory(side: str, options: argparse.Namespace) -> float:
-    """GB that a process with nothing but two steps of one side has needed at most."""
-    spawn = multiprocessing.get_context("spawn")
-    with spawn.Pool(1) as pool:
-        return pool.apply(_two_steps, (side, options))
-
-
-def _two_steps(side: str, options: argparse.Namespace) -> float:
-    step = make_step(side, make_method(options, side), make_batch(options.crop))
-    step(), step()
-    return resident(peak=True) / 1e9

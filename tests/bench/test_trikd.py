@@ -2,16 +2,23 @@ import pytest
 import torch
 
 from kit.__main__ import main
-from kit.bench import trikd
+from kit.bench import half, trikd
 from kit.bench.timing import interleaved
 from kit.bench.trikd_reference import plain, plain_kl, sorted_ohem
 from kit.config import ModelConfig
+from kit.errors import KitError
 from kit.losses.distill import attention_kl
 from kit.losses.supervised import ohem_cross_entropy
 from kit.models.build import build_model
 from kit.types import IGNORE
 
-SMALL = ["--size", "demo", "--crop", "32", "--repeats", "1"]
+SMALL = ["--size", "demo", "--crop", "32", "--repeats", "1", "--steps", "2"]
+
+
+@pytest.fixture(autouse=True)
+def bfloat16(monkeypatch):
+    """Rows in bfloat16 on every CPU, be it emulated."""
+    monkeypatch.setattr(half, "cpu_has_bfloat16", lambda: True)
 
 
 @pytest.mark.parametrize("part", trikd.PARTS)
@@ -19,6 +26,8 @@ def test_every_part_compares_and_ends_with_its_ratio(part, capsys):
     assert main(["bench", "trikd", *SMALL, "--part", part, "--no-memory"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith(f"{part}, s") for line in lines) and float(lines[-1].removeprefix("ratio=")) > 0
+    rows = [line.startswith(("step, bfloat16, s", "loss after 2 steps")) for line in lines]
+    assert sum(rows) == (2 if part == "step" else 0)
 
 
 def test_each_row_says_its_switches_and_the_split_is_run_with_both_filters(monkeypatch, capsys):
@@ -28,6 +37,7 @@ def test_each_row_says_its_switches_and_the_split_is_run_with_both_filters(monke
         monkeypatch.setitem(
             trikd.MEASURES, part, lambda options, part=part: seen.append((part, options.recipe)) or instant
         )
+    monkeypatch.setattr(trikd, "_learn", lambda options: None)
     main(["bench", "trikd", "--crop", "512", "--repeats", "1", "--recipe", "default", "--no-memory"])
     rows = [line for line in capsys.readouterr().out.splitlines() if line.split(",")[0] in trikd.PARTS]
     assert seen == [("step", "default"), ("split", "default"), ("split", "official"), ("ohem", "default"),
@@ -40,12 +50,27 @@ def test_each_row_says_its_switches_and_the_split_is_run_with_both_filters(monke
 def test_peak_memory_is_that_of_another_process(monkeypatch, capsys):
     instant = dict.fromkeys(("plain", "ours"), float)
     monkeypatch.setitem(trikd.MEASURES, "step", lambda options: instant)
-    monkeypatch.setattr(
-        trikd, "_peak_memory", lambda side, options: {"plain": 8.0, "ours": 4.0, "recomputed": 1.0}[side]
-    )
+    peaks = {"plain": 8.0, "ours": 4.0, "bf16": 2.0, "recomputed": 1.0}
+    monkeypatch.setattr(trikd, "peak_memory", lambda make, side, options: peaks[side])
     main(["bench", "trikd", *SMALL, "--part", "step"])
-    kept, recomputed = (line for line in capsys.readouterr().out.splitlines() if line.startswith("peak memory"))
-    assert " 2.00 " in kept and "recomputed" in recomputed and " 8.00 " in recomputed
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("peak memory")]
+    for row, words, ratio in zip(rows, ("GB", "bfloat16", "recomputed"), (2, 4, 8), strict=True):
+        assert words in row and f" {ratio}.00 " in row
+
+
+def test_a_cpu_without_bfloat16_has_no_row_of_it(monkeypatch, capsys):
+    monkeypatch.setattr(half, "cpu_has_bfloat16", lambda: False)
+    monkeypatch.setitem(trikd.MEASURES, "step", lambda options: dict.fromkeys(("plain", *options.sides), float))
+    main(["bench", "trikd", *SMALL, "--part", "step", "--no-memory"])
+    told = capsys.readouterr().out
+    assert "this CPU has no bfloat16" in told and "step, s" in told and "step, bfloat16" not in told
+
+
+def test_a_format_that_learns_something_else_is_not_timed(capsys):
+    losses = {"fp32": [3.0, 2.0], "bf16": [3.0, 2.03]}
+    with pytest.raises(KitError, match="bfloat16 learns something else"):
+        half.compare_learning(lambda precision: iter(losses[precision]).__next__, 2, 32)
+    assert "1.50% apart, 1% allowed" in capsys.readouterr().out
 
 
 def test_what_is_not_equal_is_not_timed(monkeypatch, capsys):
