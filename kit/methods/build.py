@@ -14,6 +14,7 @@ from kit.methods.supervised import Supervised
 from kit.methods.trikd import TriKD
 from kit.methods.unimatch import UniMatch
 from kit.models.build import build_model
+from kit.models.by_head import fast_attention
 from kit.models.depthwise import fast_depthwise
 from kit.models.segmenter import Segmenter
 
@@ -43,6 +44,7 @@ def build_method(cfg: RunConfig, num_classes: int, teachers: dict[str, Segmenter
     build = partial(build_model, num_classes=num_classes, pretrained=cfg.pretrained)
     made = method(cfg.method, cfg.student, build, **given)
     fast_depthwise(made)
+    fast_attention(made)
     if cfg.optim.encoder_lr == 0:
         for net in trained(made):
             net.encoder.freeze()

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from timm.layers import apply_rot_embed_cat
 from torch import Tensor, nn
 
+from kit.models.by_head import attend
 from kit.models.windowed import after_attention, queries_keys_values
 
 
@@ -68,7 +69,7 @@ def tinyvit_global(block: nn.Module, x: Tensor) -> Tensor:
     Returns: (B, h, w, C). The softmax is that of `tinyvit_scores`.
     """
     q, k, v = queries_keys_values(block.attn, x.flatten(1, 2))
-    mixed = F.scaled_dot_product_attention(q, k, v, scale=block.attn.scale)  # (B, heads, N, d)
+    mixed = attend(q, k, v, block.attn.scale)  # (B, heads, N, d)
     return after_attention(block, x, block.attn.proj(mixed.transpose(1, 2).flatten(2)).view_as(x))
 
 

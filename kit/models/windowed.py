@@ -26,6 +26,7 @@ from timm.models.tiny_vit import Attention, TinyVitBlock
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from kit.models.by_head import transposed_product
 from kit.models.windows import concatenated, cut, joined
 
 CHUNK = 2**20
@@ -167,11 +168,11 @@ class _BiasedAttention(torch.autograd.Function):
         inner = (outer * mixed).sum(-1, keepdim=True, dtype=offsets.dtype)
         for at, scores, shares in _parts(q, offsets, beyond):
             torch.softmax(_add_product(scores, q[at], k[at].mT, ctx.scale), -1, out=shares)
-            of_v[at] = shares.to(v.dtype).mT @ outer[at]
+            of_v[at] = transposed_product(shares.to(v.dtype), outer[at])
             torch.sub(outer[at] @ v[at].mT, inner[at], out=scores).mul_(shares)  # gradient of the scores
             of_scores = scores.to(q.dtype)
             of_q[at] = of_scores @ k[at]
-            of_k[at] = of_scores.mT @ q[at]
+            of_k[at] = transposed_product(of_scores, q[at])
             head = at[1]
             of_table = scores.sum(0, keepdim=True)
             of_offsets[head] += F.fold(of_table[..., :places], offsets.shape[1:], _window(offsets))[0, 0]
