@@ -56,6 +56,7 @@ def compare_learning(make_step: Callable[[str], Callable[[], float]], steps: int
     off = abs(last["bf16"] - last["fp32"]) / abs(last["fp32"])
     sys.stdout.write(f"loss after {steps} steps at crop {crop}: float32 {last['fp32']:.5g}, bfloat16 {last['bf16']:.5g}"
                      f" ({off:.2%} apart, {ALLOWED:.0%} allowed), from {first:.5g}\n")  # fmt: skip
+    sys.stdout.flush()
     if not off <= ALLOWED:
         raise KitError(f"bfloat16 learns something else than float32: losses of {last}")
 
