@@ -34,9 +34,9 @@ def demo(method: str) -> RunConfig:
         method=light_method(method, ohem_min_kept=28_000),
         student=_light("hybrid_lite0"),
         data=DataConfig(dataset="synthetic", root="data/synthetic", split="1_8", crop=(128, 128), scale=(0.75, 1.5),
-                        jitter=0.1, labelled=4, unlabelled=4, cache=True, observe=True),
+                        jitter=0.1, labelled=4, unlabelled=2, cache=True, observe=True),
         optim=OptimConfig(name="adamw", lr=1.5e-3, weight_decay=0.01, warmup=20, clip=5.0),
-        train=TrainConfig(steps=200, log_every=10, eval_every=100, checkpoint_every=50, ema_decay=0.98,
+        train=TrainConfig(steps=250, log_every=10, eval_every=125, checkpoint_every=50, ema_decay=0.98,
                           keep_views=True),
         evaluate=EvalConfig(batch=4),
         run_dir=f"runs/demo/{method}",
@@ -91,7 +91,7 @@ def light_method(name: str, ohem_min_kept: int) -> MethodConfig:
         "unimatch": UniMatchConfig(**semi),
         "distill": DistillConfig(**taught),
         "trikd": TriKDConfig(cnn=_light("efficientnet_lite2"), vit=_light("hybrid_lite1"),
-                             low_unit="variance", **semi),
+                             low_unit="variance", high_weight=0.5, **semi),
         "mgd": MGDConfig(**taught),
     }  # fmt: skip
     if name not in settings:

@@ -103,21 +103,28 @@ def group_key(run: dict) -> str:
     return json.dumps([run["method"], config, taught], sort_keys=True)
 
 
+def start_of(run: dict) -> str:
+    """The weights with which a run's encoders began, in a word; "–" where the run does not say."""
+    return {True: "pretrained", False: "random"}.get(run["config"].get("pretrained"), "–")
+
+
 def run_labels(runs: list[dict]) -> list[str]:
     """A short name per run, all different: the method, and of several runs of one method what tells them apart.
 
-    Runs that differ in their seed alone are told apart by it, others by the name of their folder.
+    Runs that differ in their seed alone have it in their label, those of which one started from pretrained and one from
+    random weights have that, others the name of their folder.
     """
-    labels = [method_name(run["method"]) for run in runs]
-    seeds = [f"{label}, seed {run['seed']}" for label, run in zip(labels, runs, strict=True)]
-    folders = [f"{label} ({Path(run['path']).name})" for label, run in zip(labels, runs, strict=True)]
-    settings: dict[str, set] = {}
+    chosen = []
     for run in runs:
-        settings.setdefault(run["method"], set()).add(group_key(run))
-    chosen = [
-        label if Counter(labels)[label] == 1 else seed if len(settings[run["method"]]) == 1 else folder
-        for run, label, seed, folder in zip(runs, labels, seeds, folders, strict=True)
-    ]
+        label, same = method_name(run["method"]), [other for other in runs if other["method"] == run["method"]]
+        if len(same) == 1:
+            chosen.append(label)
+        elif len({group_key(other) for other in same}) == 1:
+            chosen.append(f"{label}, seed {run['seed']}")
+        elif len({start_of(other) for other in same}) == len(same):
+            chosen.append(f"{label}, {start_of(run)}")
+        else:
+            chosen.append(f"{label} ({Path(run['path']).name})")
     # The same run twice, or folders of one name in several places: number them.
     repeated = {label for label, count in Counter(chosen).items() if count > 1}
     return [

@@ -8,13 +8,10 @@ from matplotlib.figure import Figure
 
 from kit.checks import require_choice
 from kit.errors import KitError
-from kit.figures.style import PAGE, group_key, looks, method_colour, method_name, new_figure, setting_labels
+from kit.figures.style import PAGE, group_key, looks, method_colour, method_name, new_figure, setting_labels, start_of
 
 ABSENT, UNKNOWN = "absent", "–"
 """In a cell: a class that neither truth nor predictions hold, and one that this run's data set does not have."""
-
-START = {True: "pretrained", False: "random"}
-"""In a cell: the weights with which encoders began."""
 
 SHARES = ("mIoU", "IoU", "share")
 """Columns that start so hold shares in 0..1, written in percent."""
@@ -39,7 +36,7 @@ def rows(runs: list[dict], mixed: bool = False) -> list[dict]:
     return [
         {
             "method": method_name(run["method"]),
-            "start": START.get(run["config"].get("pretrained"), UNKNOWN),
+            "start": start_of(run),
             "mIoU last": run["last"]["miou"],
             "mIoU average": run["average"]["miou"],
             **{f"IoU {name}": run["last"]["iou"].get(name, UNKNOWN) for name in rare},

@@ -53,6 +53,10 @@ def test_every_method_has_a_colour_of_its_own():
         ([run("supervised"), run("trikd")], ["Supervised only", "TriKD"]),
         ([run(seed=0), run(seed=1, path="runs/b")], ["TriKD, seed 0", "TriKD, seed 1"]),
         ([run(path="x/low", w=1), run(path="x/high", w=2)], ["TriKD (low)", "TriKD (high)"]),
+        (
+            [run(path="x/low", pretrained=True), run(path="x/high", pretrained=False)],
+            ["TriKD, pretrained", "TriKD, random"],
+        ),
         ([run(), run()], ["TriKD, seed 0 #1", "TriKD, seed 0 #2"]),
         ([run("own")], ["own"]),
     ],
