@@ -76,6 +76,8 @@ def bench_trikd(arguments: list[str]) -> None:
     say(f"{'':<42}{'plain':>10}{'ours':>10}{'ratio':>8}  switches\n")
     ratios = {}
     for part in PARTS if options.part == "all" else (options.part,):
+        if part == "step" and not options.no_memory:  # before all forms lie in this process's memory side by side
+            _peaks(options)
         for chosen in _variants(part, options):
             seconds = interleaved(MEASURES[part](chosen), options.repeats, warmup=0)  # they have run to be compared
             ratios.setdefault(part, speedup(seconds["plain"], seconds["ours"]))
@@ -84,13 +86,17 @@ def bench_trikd(arguments: list[str]) -> None:
                 row = median(reference), median(ours), speedup(reference, ours)
                 say(_row(f"{part}{SIDES[side]}, s", *row, _switches(part, chosen)))
             sys.stdout.flush()
-        if part == "step" and not options.no_memory:
-            peaks = {side: peak_memory(_step, side, options) for side in ("plain", *options.sides)}
-            reference = peaks.pop("plain")
-            for side, peak in peaks.items():
-                say(_row(f"peak memory{SIDES[side]}, GB", reference, peak, reference / peak, _switches(part, options)))
-            sys.stdout.flush()
     say(f"\nratio={next(iter(ratios.values())):.2f}\n")
+
+
+def _peaks(options: argparse.Namespace) -> None:
+    """Rows with the memory of each form of the step, in a process of its own."""
+    peaks = {side: peak_memory(_step, side, options) for side in ("plain", *options.sides)}
+    reference = peaks.pop("plain")
+    for side, peak in peaks.items():
+        row = reference, peak, reference / peak
+        sys.stdout.write(_row(f"peak memory{SIDES[side]}, GB", *row, _switches("step", options)))
+    sys.stdout.flush()
 
 
 def _row(name: str, reference: float, ours: float, ratio: float, switches: str) -> str:
