@@ -79,8 +79,11 @@ class Student(nn.Module):
 
     def __repr__(self) -> str:
         """Three lines: the network and how it sees images, its classes, and where it was trained and what it scores."""
-        size, parameters = self.config.data.base_size, sum(p.numel() for p in self.net.parameters())
-        sees = f"resized to {' x '.join(map(str, size))}" if size else "at their own size"
+        data, parameters = self.config.data, sum(p.numel() for p in self.net.parameters())
+        sees = "at their own size"
+        if data.base_size:
+            size = f"a shorter side of {min(data.base_size)}" if data.keep_aspect else "{} x {}".format(*data.base_size)
+            sees = f"resized to {size}"
         more = f" and {len(self.classes) - NAMED} more" if len(self.classes) > NAMED else ""
         protocol = sentence(self.config.evaluate).removesuffix(", one confusion matrix")
         return "\n".join((

@@ -89,3 +89,7 @@ def test_the_explorer_shows_what_the_student_predicts(run):
         scale, multiple = 48 / min(height, width), student.net.multiple
         padded = [-(-round(side * scale) // multiple) * multiple for side in (height, width)]
         assert band.layer.covers == pytest.approx([side / scale for side in padded], rel=0.03)
+
+
+def test_a_student_says_how_it_sees_photographs(run):
+    assert "images resized to a shorter side of 48, whole image" in str(kit.load(run.run_dir))
