@@ -62,10 +62,10 @@ def demo(out: Path, steps: int | None = None, workers: int = 2) -> dict:
 
 
 def tour(out: Path, folders: list[Path], data_root: str) -> list[Cell]:
-    """Every other notebook, on the runs in `folders`; `ablate` makes four short ones of its own beside `out`."""
+    """Every other notebook, on the runs in `folders`; `ablate` makes two short ones of its own beside `out`."""
     runs = [str(folder) for folder in folders]
     parameters = {
-        "ablate": {"grid": "", "methods": ["supervised", "cps"], "seeds": [0, 1], "workers": 1,
+        "ablate": {"grid": "", "methods": ["supervised", "cps"], "seeds": [0], "workers": 1,
                    "common": {"recipe": "tiny", "steps": 10}, "out": str(out.with_name(f"{out.name}_ablation"))},
         "frequency": {"run": runs[-1]},
         "visualize": {"runs": runs, "out": str(out / "figures")},
