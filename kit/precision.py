@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import torch
+from torch import Tensor
 
 from kit.errors import KitError
 
@@ -46,6 +47,11 @@ def cpu_has_bfloat16() -> bool:
         return False
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # a torch without one of them does not use it
     return any(probe() for probe in (getattr(torch.cpu, name, None) for name in probes) if probe)
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """Half precision as float32, float32 and float64 as they are."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager:

@@ -15,12 +15,12 @@ from timm.models.tiny_vit import Attention as TinyViTAttention
 from timm.models.tiny_vit import TinyVitBlock
 from torch import Tensor, nn
 
-from kit.losses.reduce import at_least_float32
 from kit.methods.trikd import TriKD
 from kit.models.encoders import Features, TinyViTEncoder
 from kit.models.frequency import FrequencySelect
 from kit.models.upsampled import ConvOfMaps, resize
 from kit.models.vit import ViTEncoder
+from kit.precision import at_least_float32
 from kit.types import IGNORE, Batch
 
 

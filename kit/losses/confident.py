@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kit.losses.reduce import at_least_float32, masked_mean, require_pixels, require_same_shape
+from kit.losses.reduce import masked_mean, require_pixels, require_same_shape
+from kit.precision import at_least_float32
 from kit.types import IGNORE
 
 

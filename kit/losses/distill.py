@@ -6,8 +6,9 @@ from torch import Tensor
 
 from kit.checks import require_choice
 from kit.errors import KitError
-from kit.losses.reduce import at_least_float32, require_same_shape
+from kit.losses.reduce import require_same_shape
 from kit.losses.tables import table_kl
+from kit.precision import at_least_float32
 
 
 def map_mse(student: Tensor, teacher: Tensor, unit: str = "map") -> Tensor:

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kit.checks import require_choice, require_positive
-from kit.losses.reduce import at_least_float32, masked_mean, require_pixels, require_same_shape
+from kit.losses.reduce import masked_mean, require_pixels, require_same_shape
+from kit.precision import at_least_float32
 from kit.types import IGNORE
 
 REGIONS = 7

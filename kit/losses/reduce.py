@@ -12,11 +12,6 @@ from torch import Tensor
 from kit.errors import KitError
 
 
-def at_least_float32(x: Tensor) -> Tensor:
-    """Half precision as float32, which every loss is computed in; float32 and float64 as they are."""
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-
-
 def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
     """Mean of `values` where `valid` (bool, same shape) is True; 0 with a zero gradient if it is nowhere.
 

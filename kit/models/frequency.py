@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from kit.errors import KitError
-from kit.models.upsampled import at_least_float32, constant
+from kit.models.upsampled import constant
+from kit.precision import at_least_float32
 
 PATHS = ("auto", "matmul", "fft")
 """How a map is filtered. "auto" is "matmul" up to `LARGEST_PRODUCT` and wherever a graph is captured, else "fft"."""

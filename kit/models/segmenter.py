@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from kit.errors import KitError
 from kit.models.encoders import Encoder, Features
-from kit.models.upsampled import at_least_float32, resize, shifted_resize
+from kit.models.upsampled import resize, shifted_resize
+from kit.precision import at_least_float32
 from kit.types import SegOutput
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -24,11 +24,6 @@ def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=True)
 
 
-def at_least_float32(x: Tensor) -> Tensor:
-    """Half precision as float32, float32 and float64 as they are."""
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-
-
 def constant(make):
     """Remember what `make(*arguments)` returned, a tensor that depends on nothing else.
 
