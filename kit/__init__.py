@@ -4,17 +4,17 @@ import importlib
 import warnings
 from typing import TYPE_CHECKING
 
-from kit._torchvision import heed_imports
+from kit.system.torchvision_operators import heed_imports
 
 heed_imports()  # before anything imports torchvision
 warnings.filterwarnings("ignore", "Failed to load image Python extension", UserWarning)  # images are read by Pillow
 
 if TYPE_CHECKING:  # for editors; see __getattr__
     from kit.errors import KitError
-    from kit.evaluate.load import Student, load
-    from kit.notebook import parameters
-    from kit.recipes import configure
-    from kit.results import load_run, load_runs
+    from kit.evaluate.student import Student, load
+    from kit.runs.folder import load_run, load_runs
+    from kit.settings.notebook import parameters
+    from kit.settings.recipes import configure
     from kit.train.launch import launch
     from kit.train.loop import fit
 
@@ -23,14 +23,14 @@ __version__ = "0.1.0"
 
 _HOME = {
     "KitError": "errors",
-    "Student": "evaluate.load",
-    "configure": "recipes",
+    "Student": "evaluate.student",
+    "configure": "settings.recipes",
     "fit": "train.loop",
     "launch": "train.launch",
-    "load": "evaluate.load",
-    "load_run": "results",
-    "load_runs": "results",
-    "parameters": "notebook",
+    "load": "evaluate.student",
+    "load_run": "runs.folder",
+    "load_runs": "runs.folder",
+    "parameters": "settings.notebook",
 }
 """Name -> module below this one. Fetched when asked for: torch, timm and the rest take seconds to import, which
 `python -m kit --help`, or a process that only reads results, need not wait for."""

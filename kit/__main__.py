@@ -3,7 +3,8 @@
 import argparse
 import sys
 
-from kit.commands import batch, bench, data, evaluate, overview, rate, runs, splits, weights
+from kit.commands import batch, bench, data, evaluate, overview, runs, splits, weights
+from kit.commands import rate_test as rate
 from kit.errors import KitError
 
 

@@ -41,7 +41,7 @@ class StepOutput(NamedTuple):
 
     loss: Tensor  # scalar float32, the only thing that is back-propagated
     parts: dict[str, Tensor]  # detached scalars before weighting, logged under these names
-    stats: dict[str, Tensor] = {}  # counts about pseudo labels (`kit.losses.observe`), summed up by the loop
+    stats: dict[str, Tensor] = {}  # counts about pseudo labels (`kit.losses.pseudo_label_counts`), summed by the loop
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import pytest
 
 from kit.__main__ import main
 from kit.commands import GROUPS, overview
-from kit.data.splits import read_list
-from kit.fields import to_dict
+from kit.data.splits.split import read_list
+from kit.settings.fields import to_dict
 
 
 def test_bad_input_is_one_line_and_an_exit_code(tmp_path, capsys):

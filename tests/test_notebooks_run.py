@@ -6,12 +6,12 @@ import pytest
 
 from kit.__main__ import main
 from kit.batch import Cell, complete, run_notebook
-from kit.demo import summarise
+from kit.batch.demo import summarise
+from kit.batch.html_page import to_html
 from kit.errors import KitError
-from kit.evaluate.pick import ranked
-from kit.paths import PROJECT
-from kit.report import to_html
-from kit.results import load_run
+from kit.explore.pick import ranked
+from kit.runs.folder import load_run
+from kit.system.paths import PROJECT
 
 TRAIN, VISUALIZE = PROJECT / "notebooks/train.ipynb", PROJECT / "notebooks/visualize.ipynb"
 ABLATE, COMPARE = PROJECT / "notebooks/ablate.ipynb", PROJECT / "notebooks/compare.ipynb"

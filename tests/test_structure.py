@@ -6,46 +6,61 @@ from pathlib import Path
 
 import pytest
 
-from kit.paths import PROJECT
+from kit.system.paths import PROJECT
 
 MODULES = sorted((PROJECT / "kit").rglob("*.py"))
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 
-ALLOWED = {  # part of the kit -> parts it may import
-    "leaves": set(),
-    "config": {"leaves"},
-    "data": {"leaves", "config"},
-    "models": {"leaves", "config"},
-    "losses": {"leaves"},
-    "methods": {"leaves", "config", "models", "losses"},
-    "results": {"leaves", "config"},
-    "recipes": {"leaves", "config"},
-    "evaluate": {"leaves", "config", "data", "models", "results"},
-    "train": {"leaves", "config", "data", "models", "methods", "evaluate", "results"},
-    "bench": {"leaves", "config", "data", "models", "losses", "methods", "results", "recipes", "evaluate"},
-    "figures": {"leaves", "data", "results"},
-    "widgets": {"leaves", "config", "data", "figures", "evaluate", "recipes", "results"},
-    "tools": {"leaves"},
-    "batch": {"leaves", "config", "data", "methods", "recipes", "results", "evaluate", "train", "tools"},
-    "top": {"leaves", "config", "data", "models", "methods", "results", "recipes", "evaluate", "train", "figures",
-            "tools", "batch", "bench"},
-}  # fmt: skip
+ROOMS = {  # room -> rooms it may import; beside them everyone may import kit.types and kit.errors
+    "system": "",
+    "settings": "system",
+    "runs": "settings system",
+    "data": "settings system",
+    "models": "settings system",
+    "losses": "settings system",
+    "methods": "models losses settings system",
+    "evaluate": "models data runs settings system",
+    "train": "methods evaluate models data runs settings system",
+    "explore": "evaluate models data runs settings system",
+    "deploy": "evaluate models data runs settings system",
+    "figures": "data runs settings system",
+    "widgets": "explore figures data runs settings system",
+    "batch": "train evaluate figures methods data runs settings system",
+    "bench": "deploy evaluate methods losses models data runs settings system",
+    "commands": "batch bench deploy explore train evaluate figures data runs settings system",
+    "": "train evaluate runs settings system",  # kit/__init__.py
+    "__main__": "commands",
+}
 
-PART_OF = {
-    "types": "leaves", "lock": "leaves", "errors": "leaves", "checks": "leaves", "paths": "leaves", "storage": "leaves",
-    "console": "leaves", "pages": "leaves", "precision": "leaves", "_torchvision": "leaves", "config": "config",
-    "method_config": "config", "baseline_config": "config", "fields": "config", "results": "results",
-    "recipes": "recipes", "ablations": "recipes", "light_recipes": "recipes", "mgd_recipes": "recipes",
-    "unimatch_recipes": "recipes",
-    "notebook": "tools", "report": "tools", "collect": "results", "teachers": "train",
-    "demo": "top", "study": "top", "commands": "top", "__main__": "top", "": "top",
-}  # fmt: skip
+FLOORS = {  # folders inside rooms -> other folders of the same room they may import
+    "data.scenes": "",
+    "models.layers": "",
+    "models.encoders": "models.layers",
+    "models.decoders": "models.layers models.encoders",
+    "figures.pictures": "figures",
+    "figures.charts": "figures figures.pictures",
+    "bench.plain": "",
+}
 
 
-def part(module: str) -> str:
-    """Part of the kit that "kit.a.b" belongs to."""
-    name = module.removeprefix("kit").lstrip(".").split(".")[0]
-    return PART_OF.get(name, name)
+def room(module: str) -> str:
+    """Room that "kit.a.b" belongs to: "a"."""
+    return module.removeprefix("kit").lstrip(".").split(".")[0]
+
+
+def folder(module: str) -> str:
+    """Folder of "kit.a.b.c": "a.b"; of a package, itself."""
+    path = PROJECT / module.replace(".", "/")
+    return (module if path.is_dir() else module.rpartition(".")[0]).removeprefix("kit").lstrip(".")
+
+
+def imports(path: Path) -> list[str]:
+    """Modules of the kit that a file imports, at the top or inside functions."""
+    names = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        names += [a.name for a in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+    return [name for name in names if name.split(".")[0] == "kit"]
 
 
 def module_name(path: Path) -> str:
@@ -54,15 +69,33 @@ def module_name(path: Path) -> str:
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
 def test_imports_point_one_way(path):
-    here = part(module_name(path))
-    assert here in ALLOWED, f"say in this test what {path.name} may import"
-    for node in ast.walk(ast.parse(path.read_text())):
-        names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
-        for name in names:
-            if name.split(".")[0] == "kit":
-                there = part(name)
-                assert there == here or there in ALLOWED[here], f"{path.name} ({here}) imports {name} ({there})"
+    name = module_name(path)
+    if name in ("kit.types", "kit.errors"):
+        assert not imports(path)
+        return
+    here, floor = room(name), folder(name)
+    assert here in ROOMS, f"say in this test what {path.name} may import"
+    for other in imports(path):
+        if other in ("kit.types", "kit.errors"):
+            continue
+        there = room(other)
+        assert there == here or there in ROOMS[here].split(), f"{path.name} ({here}) imports {other}"
+        if there == here and floor in FLOORS and folder(other) != floor:
+            assert folder(other) in FLOORS[floor].split(), f"{path.name} ({floor}) imports {other}"
+
+
+def test_every_room_says_what_it_is_for():
+    rooms = [path.parent for path in MODULES if path.name == "__init__.py"]
+    assert {path.relative_to(PROJECT / "kit").parts[0] for path in rooms[1:]} <= set(ROOMS)
+    assert all(ast.get_docstring(ast.parse((path / "__init__.py").read_text())) for path in rooms)
+    folders = {path.parent for path in MODULES}
+    assert folders == set(rooms), "every folder with modules has an __init__.py"
+
+
+def test_tests_mirror_the_rooms():
+    tests = {path.parent.relative_to(PROJECT / "tests") for path in (PROJECT / "tests").rglob("test_*.py")}
+    rooms = {path.parent.relative_to(PROJECT / "kit") for path in MODULES}
+    assert tests <= rooms | {Path("browser")}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)

@@ -16,9 +16,9 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from kit.errors import KitError
-from kit.notebook import check_values, read_notebook
-from kit.paths import PROJECT
-from kit.storage import write_bytes
+from kit.settings.notebook import check_values, read_notebook
+from kit.system.paths import PROJECT
+from kit.system.storage import write_bytes
 
 PATIENCE = 2.0
 """Seconds that a kernel has to end by itself before it is interrupted."""

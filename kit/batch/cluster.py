@@ -18,7 +18,7 @@ from kit.batch.cell import Cell
 from kit.batch.grid import Grid
 from kit.batch.outcome import Outcome, run_cell
 from kit.errors import KitError
-from kit.storage import write_bytes, write_json
+from kit.system.storage import write_bytes, write_json
 
 POLL = 2.0
 """Seconds between two looks at the queue."""

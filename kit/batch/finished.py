@@ -7,13 +7,13 @@ configuration and which data it is about, and both have to be what the notebook 
 import functools
 
 from kit.batch.cell import Cell
-from kit.config import DataConfig, RunConfig
-from kit.data.contents import changes, find_data
+from kit.data.fingerprint import changes, find_data
 from kit.errors import KitError
-from kit.fields import differences, from_dict, to_dict
-from kit.notebook import declared_in, defaults_in
-from kit.recipes import SHORT_NAMES, configure
-from kit.results import INCIDENTAL, RunFolder
+from kit.runs.folder import INCIDENTAL, RunFolder
+from kit.settings.fields import differences, from_dict, to_dict
+from kit.settings.notebook import declared_in, defaults_in
+from kit.settings.recipes import SHORT_NAMES, configure
+from kit.settings.run import DataConfig, RunConfig
 
 
 def asked(cell: Cell) -> RunConfig | None:
@@ -31,7 +31,7 @@ def asked(cell: Cell) -> RunConfig | None:
 
 @functools.lru_cache(maxsize=256)
 def data_now(cfg: DataConfig, limit: int) -> dict:
-    """`kit.data.contents.Data.record` of the data that `cfg` names. Raises KitError if they cannot be had.
+    """`kit.data.fingerprint.Data.record` of the data that `cfg` names. Raises KitError if they cannot be had.
 
     Remembered, for a grid names few data sets many times; `run_grid` looks again.
     """

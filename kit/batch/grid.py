@@ -5,7 +5,8 @@ out: runs/losses                 # folder for everything, from the project's
 parameters: {recipe: demo}       # of the notebook, the same for all runs
 methods: [trikd]                 # each axis that is left out stays as the parameters have it
 splits: [1_8]
-overrides:                       # rows of a table: name -> settings; or a list of names of kit.ablations.ABLATIONS
+overrides:                       # rows of a table: name -> settings; or a list of names of
+kit.settings.ablations.ABLATIONS
   full: {}
   without_low: {method.low_weight: 0}
 seeds: [0, 1, 2]
@@ -25,10 +26,10 @@ from pathlib import Path
 
 import yaml
 
-from kit.ablations import ABLATIONS
 from kit.batch.cell import Cell
 from kit.errors import KitError, unknown
-from kit.paths import PROJECT, from_project
+from kit.settings.ablations import ABLATIONS
+from kit.system.paths import PROJECT, from_project
 
 AXES = {"methods": "method", "splits": "split"}
 """Key of a grid -> the notebook's parameter."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from kit.batch.cell import Cell, NotebookError, run_notebook
 from kit.batch.finished import is_finished
+from kit.batch.html_page import to_html
 from kit.errors import KitError
-from kit.report import to_html
 
 
 @dataclass(frozen=True)

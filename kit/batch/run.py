@@ -11,11 +11,11 @@ from kit.batch.grid import Grid, Run, read_grid
 from kit.batch.outcome import Outcome
 from kit.batch.pool import run_cells
 from kit.batch.teachers import teacher_runs
-from kit.data.synthetic import draw_dataset
+from kit.data.scenes.dataset import draw_dataset
 from kit.errors import KitError
-from kit.lock import locked
-from kit.paths import PROJECT, from_project
-from kit.storage import read_json, write_json
+from kit.system.lock import locked
+from kit.system.paths import PROJECT, from_project
+from kit.system.storage import read_json, write_json
 
 TABLE = "grid.json"
 """File of the table, in the grid's folder."""
@@ -57,7 +57,7 @@ class Table:
         return [entry for entry in self.entries if entry.status == "failed"]
 
     def rows(self) -> list[dict]:
-        """For `kit.figures.tables.as_text` and `as_markdown`."""
+        """For `kit.figures.charts.tables.as_text` and `as_markdown`."""
         return [
             {"row": e.row, "seed": e.seed, "status": e.status, "attempts": e.attempts, "seconds": round(e.seconds),
              "error": e.error}

@@ -10,7 +10,7 @@ from kit.batch.grid import Grid
 from kit.errors import KitError
 from kit.evaluate.bootstrap import LEVEL, draw, resampled_iou
 from kit.evaluate.counts import Counts, load_counts, unlike
-from kit.results import RunFolder, load_run
+from kit.runs.folder import RunFolder, load_run
 
 WEIGHTS = ("last", "average")
 """Which weights are judged: the last, and their running average."""

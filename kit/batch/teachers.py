@@ -1,19 +1,19 @@
 """Teachers that several runs of a grid learn from are runs of the grid too, and come first.
 
-`kit.teachers.with_teachers` would train them inside the first run that wants them, and the others would be turned away
-from a folder in use.
+`kit.train.teachers.with_teachers` would train them inside the first run that wants them, and the others would be
+turned away from a folder in use.
 """
 
 from kit.batch.cell import Cell
 from kit.batch.finished import asked
 from kit.batch.grid import Grid, Run
-from kit.config import RunConfig
 from kit.errors import KitError
-from kit.fields import differences, flat
 from kit.methods.build import METHODS
-from kit.paths import PROJECT
-from kit.recipes import configure
-from kit.teachers import teacher_config
+from kit.settings.fields import differences, flat
+from kit.settings.recipes import configure
+from kit.settings.run import RunConfig
+from kit.system.paths import PROJECT
+from kit.train.teachers import teacher_config
 
 ROW = "teacher"
 """What their rows in the grid's table begin with."""

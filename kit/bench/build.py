@@ -7,7 +7,7 @@ with it.
 
 from kit.bench.data import bench_data
 from kit.bench.evaluate import bench_evaluate
-from kit.bench.gpu import bench_gpu
+from kit.bench.gpu.run import bench_gpu
 from kit.bench.mgd import bench_mgd
 from kit.bench.trikd import bench_trikd
 

@@ -15,16 +15,16 @@ from statistics import median
 import numpy as np
 import torch
 
-from kit.bench import reference
 from kit.bench.frames import make_frames
+from kit.bench.plain import crops as reference
 from kit.bench.timing import environment, interleaved, speedup
-from kit.checks import require_positive
-from kit.config import DataConfig
 from kit.data.catalog import DATASETS
-from kit.data.files import SegFiles
 from kit.data.loaders import TrainBatches, train_loader
-from kit.data.splits import Split
-from kit.data.transforms import Geometry, draw_geometry, padding, strong_colour
+from kit.data.reading.files import SegFiles
+from kit.data.reading.transforms import Geometry, draw_geometry, padding, strong_colour
+from kit.data.splits.split import Split
+from kit.settings.checks import require_positive
+from kit.settings.run import DataConfig
 from kit.types import IGNORE, Views
 
 SCALE = (0.5, 2.0)

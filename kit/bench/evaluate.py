@@ -15,15 +15,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kit.bench.sliding_reference import histogram, slide
+from kit.bench.plain.sliding import histogram, slide
+from kit.bench.plain.trikd import plain
 from kit.bench.timing import environment, interleaved, speedup
-from kit.bench.trikd_reference import plain
-from kit.checks import require_positive
-from kit.config import EvalConfig, ModelConfig
 from kit.data.catalog import DATASETS
 from kit.errors import KitError
 from kit.evaluate.run import count
 from kit.models.build import build_model
+from kit.settings.checks import require_positive
+from kit.settings.run import EvalConfig, ModelConfig
 
 SPEC = DATASETS["cityscapes"]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
+from kit.data.scenes.dataset import scene_paths
 from kit.data.scenes.scene import draw_scene
-from kit.data.synthetic import scene_paths
 
 SCENES = 2
 """Scenes drawn (seconds each at 2048 x 1024); further frames are the same scenes with other noise."""

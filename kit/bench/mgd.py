@@ -19,17 +19,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kit.bench.half import CHECKED, compare_learning, computed_in, measured_here, peak_memory
-from kit.bench.mgd_reference import Images, Nets, plain_loss
+from kit.bench.bf16 import CHECKED, compare_learning, computed_in, measured_here, peak_memory
+from kit.bench.plain.mgd import Images, Nets, plain_loss
 from kit.bench.timing import environment, interleaved, speedup
-from kit.checks import require_positive
-from kit.config import RunConfig
 from kit.errors import KitError
 from kit.methods.build import build_method
+from kit.methods.cutmix import french_cutmix
 from kit.methods.mgd import MGD
-from kit.methods.mixing import french_cutmix
 from kit.models.build import build_model
-from kit.recipes import configure
+from kit.settings.checks import require_positive
+from kit.settings.recipes import configure
+from kit.settings.run import RunConfig
 from kit.types import IGNORE, Batch, Progress
 
 CLASSES = 19

@@ -19,16 +19,16 @@ import torch
 from timm.layers import DropPath
 from torch import Tensor, nn
 
-from kit.bench.half import CHECKED, compare_learning, computed_in, measured_here, peak_memory
+from kit.bench.bf16 import CHECKED, compare_learning, computed_in, measured_here, peak_memory
+from kit.bench.plain.trikd import fourier_descriptor, plain, plain_step, sorted_ohem
 from kit.bench.timing import environment, interleaved, speedup
-from kit.bench.trikd_reference import fourier_descriptor, plain, plain_step, sorted_ohem
-from kit.checks import require_positive
 from kit.errors import KitError
 from kit.losses.supervised import ohem_cross_entropy
 from kit.methods.build import build_method
-from kit.models.fold import fold_batch_norm
-from kit.models.frequency import FrequencySelect
-from kit.recipes import configure
+from kit.models.decoders.frequency import FrequencySelect
+from kit.models.layers.fold_norm import fold_batch_norm
+from kit.settings.checks import require_positive
+from kit.settings.recipes import configure
 from kit.types import IGNORE, Batch, Progress
 
 CLASSES = 19

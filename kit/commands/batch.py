@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from kit.commands import command
-from kit.paths import PROJECT
+from kit.system.paths import PROJECT
 
 
 def add(commands) -> None:
@@ -22,7 +22,7 @@ def _batch(options: argparse.Namespace) -> int:
     import dataclasses
 
     from kit.batch import read_grid, run_grid, show_line
-    from kit.figures.tables import as_text
+    from kit.figures.charts.tables import as_text
 
     grid = read_grid(options.grid)
     if options.out:
@@ -39,8 +39,8 @@ def _scores(grid) -> str:
     """The table of mIoU over the seeds of every row, or why there is none."""
     from kit.batch import load_rows, summarise
     from kit.errors import KitError
-    from kit.figures.ablation import score_rows
-    from kit.figures.tables import as_text
+    from kit.figures.charts.ablation import score_rows
+    from kit.figures.charts.tables import as_text
 
     try:
         rows = {

@@ -28,16 +28,16 @@ def add(commands) -> None:
 
 
 def _synthetic(options: argparse.Namespace) -> None:
-    from kit.data.synthetic import draw_dataset
+    from kit.data.scenes.dataset import draw_dataset
 
     draw_dataset(options.root, options.train, options.val, tuple(options.size), options.seed, progress=True)
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from kit.data.doctor import examine
-    from kit.figures.diagnosis import summary
-    from kit.results import provenance
-    from kit.storage import write_json
+    from kit.data.doctor.diagnose import examine
+    from kit.figures.charts.diagnosis import summary
+    from kit.runs.folder import provenance
+    from kit.system.storage import write_json
 
     found = examine(options.dataset, options.root, options.split, options.split_seed, options.workers, progress=True)
     sys.stdout.write(summary(found))

@@ -86,8 +86,8 @@ def _device(options: argparse.Namespace) -> str:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from kit.evaluate.again import evaluate_run
-    from kit.results import RunFolder
+    from kit.evaluate.reevaluate import evaluate_run
+    from kit.runs.folder import RunFolder
 
     cfg = _asked(options, RunFolder(options.folder).config().evaluate)
     record = evaluate_run(options.folder, options.weights, cfg, options.data_root, _device(options))
@@ -103,15 +103,15 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    from kit.evaluate.again import as_text, compare_runs
+    from kit.evaluate.reevaluate import as_text, compare_runs
 
     sys.stdout.write(as_text(compare_runs(options.first, options.second, options.scores, options.resamples)))
 
 
 def _predict(options: argparse.Namespace) -> None:
-    from kit.evaluate.inspect import val_files
-    from kit.evaluate.load import load
-    from kit.evaluate.predictions import pictures_in, save_predictions
+    from kit.deploy.prediction_files import pictures_in, save_predictions
+    from kit.evaluate.student import load
+    from kit.evaluate.val_images import val_files
 
     student = load(options.folder, options.weights).to(_device(options))
     if options.images:
@@ -126,10 +126,10 @@ def _predict(options: argparse.Namespace) -> None:
 
 
 def _card(options: argparse.Namespace) -> None:
-    from kit.evaluate.card import as_text, make_card
-    from kit.figures.efficiency import efficiency
+    from kit.deploy.card import as_text, make_card
+    from kit.figures.charts.efficiency import efficiency
     from kit.figures.style import save
-    from kit.results import RunFolder
+    from kit.runs.folder import RunFolder
 
     size = tuple(options.size) if options.size else None
     cards = [make_card(run, size, options.repeats, not options.no_teachers, _device(options)) for run in options.runs]

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from kit.commands import command
-from kit.paths import PROJECT
+from kit.system.paths import PROJECT
 
 
 def add(commands) -> None:
@@ -20,7 +20,7 @@ def add(commands) -> None:
                        "activations, then divide steps into micro-steps")  # fmt: skip
 
     presets = command(commands, "presets", _presets, "what a recipe takes on GPUs of 8, 16, 24 and 80 GB, by estimate")
-    presets.add_argument("recipe", help="a name of kit.recipes.RECIPES")
+    presets.add_argument("recipe", help="a name of kit.settings.recipes.RECIPES")
     presets.add_argument("--method", default="trikd", help="default: trikd")
     presets.add_argument("--processes", type=int, default=1, help="GPUs that share each step (default: 1)")
 
@@ -38,10 +38,10 @@ def add(commands) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from kit.fields import from_dict, replace_fields
-    from kit.storage import read_json
-    from kit.teachers import with_teachers
+    from kit.settings.fields import from_dict, replace_fields
+    from kit.system.storage import read_json
     from kit.train.launch import end_with_parent, launch
+    from kit.train.teachers import with_teachers
 
     given = {"run_dir": options.run_dir, "train.processes": options.processes}
     cfg = replace_fields(from_dict(read_json(options.config)), {k: v for k, v in given.items() if v is not None})
@@ -55,7 +55,7 @@ def _train(options: argparse.Namespace) -> None:
 def _fitted(cfg, gigabytes: float):
     """`cfg` for a GPU of that size; says what was changed."""
     from kit.data.catalog import find_spec
-    from kit.paths import from_project
+    from kit.system.paths import from_project
     from kit.train.memory import preset
 
     cfg, need = preset(cfg, gigabytes, find_spec(cfg.data.dataset, from_project(cfg.data.root)).num_classes)
@@ -72,9 +72,9 @@ def _line(gigabytes: float, cfg, need) -> str:
 def _presets(options: argparse.Namespace) -> None:
     from kit.data.catalog import find_spec
     from kit.errors import KitError, unknown
-    from kit.fields import replace_fields
-    from kit.paths import from_project
-    from kit.recipes import RECIPES
+    from kit.settings.fields import replace_fields
+    from kit.settings.recipes import RECIPES
+    from kit.system.paths import from_project
     from kit.train.memory import SIZES, preset
 
     if options.recipe not in RECIPES:
@@ -91,14 +91,14 @@ def _presets(options: argparse.Namespace) -> None:
 
 
 def _demo(options: argparse.Namespace) -> None:
-    from kit.demo import demo
+    from kit.batch.demo import demo
 
     os.chdir(PROJECT)  # notebooks run there, and --out means the same to them
     demo(options.out, options.steps, options.workers)
 
 
 def _study(options: argparse.Namespace) -> None:
-    from kit.study import study
+    from kit.batch.study import study
 
     os.chdir(PROJECT)
     study(options.out, options.seeds, options.steps, options.workers)

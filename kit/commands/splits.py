@@ -43,7 +43,7 @@ def add(commands) -> None:
 
 
 def _draw_split(options: argparse.Namespace) -> None:
-    from kit.data.cover import write_draws
+    from kit.data.splits.class_cover import write_draws
 
     seeds = range(options.seed, options.seed + (1 if options.seeds is None else options.seeds))
     folders = {seed: options.out if options.seeds is None else options.out / f"seed_{seed}" for seed in seeds}
@@ -53,8 +53,8 @@ def _draw_split(options: argparse.Namespace) -> None:
 
 def _import_split(options: argparse.Namespace) -> None:
     from kit.data.catalog import find_spec
-    from kit.data.lists import import_lists
-    from kit.data.splits import summary
+    from kit.data.splits.list_formats import import_lists
+    from kit.data.splits.split import summary
 
     files = _both_parts(options)
     spec = find_spec(options.dataset, options.root or Path()) if options.dataset else None
@@ -64,8 +64,8 @@ def _import_split(options: argparse.Namespace) -> None:
 
 
 def _show_splits(options: argparse.Namespace) -> None:
-    from kit.data.show import overview
-    from kit.figures.tables import as_text
+    from kit.data.splits.comparison import overview
+    from kit.figures.charts.tables import as_text
 
     tables, warnings = overview(options.folders, options.dataset, _both_parts(options))
     sys.stdout.write("\n".join([*(as_text(table) for table in tables), *(f"{line}\n" for line in warnings)]))
@@ -74,7 +74,7 @@ def _show_splits(options: argparse.Namespace) -> None:
 def _both_parts(options: argparse.Namespace):
     """Train and val images of the data set that is asked for; None if no folder of it is."""
     from kit.data.catalog import find_spec
-    from kit.data.files import SegFiles
+    from kit.data.reading.files import SegFiles
 
     if options.root is None:
         return None

@@ -25,7 +25,7 @@ def add(commands) -> None:
 
 
 def _import_weights(options: argparse.Namespace) -> None:
-    from kit.evaluate.imported import import_weights
+    from kit.deploy.imported_weights import import_weights
 
     imported = import_weights(options.family, options.file, options.out, options.dataset)
     for key in imported.keys:
@@ -39,8 +39,8 @@ def _import_weights(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
+    from kit.deploy.export import export, pictures_for, require_packages
     from kit.errors import KitError
-    from kit.evaluate.export import export, pictures_for, require_packages
 
     require_packages()
     size = tuple(options.size) if options.size else None

@@ -6,8 +6,8 @@ To add one, write an entry; one's own images need none (`kit.data.folder`).
 from pathlib import Path
 
 from kit.data.folder import folder_spec
-from kit.data.sequences import FRAMES
 from kit.data.spec import Colour, DatasetSpec, Found, Layout, Masks
+from kit.data.splits.sequences import FRAMES
 from kit.errors import KitError, unknown
 from kit.types import IGNORE
 

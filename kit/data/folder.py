@@ -21,10 +21,10 @@ from pathlib import Path
 
 import yaml
 
-from kit.data.colours import default_colours
-from kit.data.draw import draw
-from kit.data.sequences import FRAMES
+from kit.data.palette import default_colours
 from kit.data.spec import Colour, DatasetSpec, Found, Layout, Masks
+from kit.data.splits.hash_draw import draw
+from kit.data.splits.sequences import FRAMES
 from kit.errors import KitError
 from kit.types import IGNORE
 

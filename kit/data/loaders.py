@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from kit.config import DataConfig
-from kit.data.files import SegFiles
-from kit.data.splits import Split
-from kit.data.transforms import Geometry, draw_geometry, jitter, padding, strong_colour, unit_range
-from kit.data.workers import InOrder
+from kit.data.reading.files import SegFiles
+from kit.data.reading.transforms import Geometry, draw_geometry, jitter, padding, strong_colour, unit_range
+from kit.data.reading.workers import InOrder
+from kit.data.splits.split import Split
 from kit.errors import KitError
+from kit.settings.run import DataConfig
 from kit.types import IGNORE, Batch, Views
 
 LABELLED, UNLABELLED = 0, 1

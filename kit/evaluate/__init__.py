@@ -1,0 +1,3 @@
+"""Scores: predictions by a protocol, metrics, calibration, boundaries, intervals.
+Imports `kit.models`, `kit.data`, `kit.runs`.
+"""

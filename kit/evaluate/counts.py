@@ -15,7 +15,7 @@ from kit.errors import KitError
 from kit.evaluate.bootstrap import intervals
 from kit.evaluate.calibration import calibration_error
 from kit.evaluate.metrics import Scores, by_class, scores_of
-from kit.storage import write_bytes
+from kit.system.storage import write_bytes
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Counts:
     masks: tuple[str, ...] | None = None
     """Digest of the class ids of each image's mask (`mask_digest`); None for counts made before it was recorded."""
     images: str = ""
-    """sha256 of the images' names and sizes on disk (`kit.data.contents.files`); "" where it is not known."""
+    """sha256 of the images' names and sizes on disk (`kit.data.fingerprint.files`); "" where it is not known."""
 
     def scores(self, classes: tuple[str, ...], resamples: int = 0) -> Scores:
         """Scores over all images, with everything that was counted.

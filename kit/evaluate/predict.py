@@ -5,13 +5,13 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from kit.config import EvalConfig
 from kit.evaluate.protocol import WHOLE, is_plain, stride_of
 from kit.evaluate.sliding import pad_images, sliding_scores
-from kit.models.fold import fold_batch_norm
+from kit.models.layers.fold_norm import fold_batch_norm
+from kit.models.layers.upsampling import resize
 from kit.models.segmenter import Segmenter
-from kit.models.upsampled import resize
-from kit.precision import autocast, gpu_settings
+from kit.settings.run import EvalConfig
+from kit.system.precision import autocast, gpu_settings
 
 
 @torch.no_grad()

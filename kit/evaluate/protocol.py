@@ -2,7 +2,7 @@
 
 import math
 
-from kit.config import EvalConfig
+from kit.settings.run import EvalConfig
 
 WHOLE = EvalConfig()
 """Whole images, one scale, no flip."""

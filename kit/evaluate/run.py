@@ -8,7 +8,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from kit.config import EvalConfig
 from kit.data.catalog import DatasetSpec
 from kit.evaluate.boundary import boundary_counts
 from kit.evaluate.calibration import calibration_counts
@@ -16,7 +15,8 @@ from kit.evaluate.counts import Counts, mask_digest
 from kit.evaluate.metrics import Scores, confusion_matrix
 from kit.evaluate.predict import Predictor
 from kit.evaluate.protocol import WHOLE, sentence
-from kit.pages import kept_pages
+from kit.settings.run import EvalConfig
+from kit.system.allocator import kept_pages
 
 Item = tuple[str, Tensor, Tensor]
 """(id, image (3, H, W), mask (H', W'))."""

@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from kit.storage import write_bytes
+from kit.system.storage import write_bytes
 from kit.types import IGNORE
 
 COLUMN, PAGE = 3.35, 7.0

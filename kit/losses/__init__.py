@@ -1,0 +1,1 @@
+"""Pure functions of tensors. Imports `kit.system` and `kit.settings.checks` alone."""

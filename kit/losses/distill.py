@@ -4,11 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kit.checks import require_choice
 from kit.errors import KitError
-from kit.losses.reduce import require_same_shape
-from kit.losses.tables import table_kl
-from kit.precision import at_least_float32
+from kit.losses.attention_kl import table_kl
+from kit.losses.reduction import require_same_shape
+from kit.settings.checks import require_choice
+from kit.system.precision import at_least_float32
 
 
 def map_mse(student: Tensor, teacher: Tensor, unit: str = "map") -> Tensor:

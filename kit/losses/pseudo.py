@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from kit.losses.reduce import masked_mean, require_pixels, require_same_shape
+from kit.losses.reduction import masked_mean, require_pixels, require_same_shape
 from kit.losses.supervised import pixel_cross_entropy
 from kit.types import IGNORE
 

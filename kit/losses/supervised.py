@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from kit.losses.reduce import masked_mean, of_all_processes, require_pixels
-from kit.precision import at_least_float32
+from kit.losses.reduction import masked_mean, of_all_processes, require_pixels
+from kit.system.precision import at_least_float32
 from kit.types import IGNORE
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kit.config import MethodConfig, ModelConfig
 from kit.errors import KitError
-from kit.methods.mixing import Paste
+from kit.methods.cutmix import Paste
 from kit.models.segmenter import Segmenter
-from kit.precision import no_gradient
+from kit.settings.run import MethodConfig, ModelConfig
+from kit.system.precision import no_gradient
 from kit.types import Batch, Progress, SegOutput, StepOutput, Views
 
 Build = Callable[[ModelConfig], Segmenter]

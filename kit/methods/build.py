@@ -1,8 +1,7 @@
-"""METHODS: name -> class. To add a method: its file, a line here, its settings in `kit.config.METHOD_CONFIGS`."""
+"""METHODS: name -> class. To add a method: its file, a line here, its settings in `kit.settings.run.METHOD_CONFIGS`."""
 
 from functools import partial
 
-from kit.config import RunConfig
 from kit.errors import KitError
 from kit.methods.base import Method, trained
 from kit.methods.cps import CPS
@@ -14,9 +13,10 @@ from kit.methods.supervised import Supervised
 from kit.methods.trikd import TriKD
 from kit.methods.unimatch import UniMatch
 from kit.models.build import build_model
-from kit.models.by_head import fast_attention
-from kit.models.depthwise import fast_depthwise
+from kit.models.encoders.attention_bf16 import fast_attention
+from kit.models.layers.depthwise_bf16 import fast_depthwise
 from kit.models.segmenter import Segmenter
+from kit.settings.run import RunConfig
 
 METHODS = {
     "supervised": Supervised,

@@ -4,15 +4,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kit.config import CPSConfig, ModelConfig
-from kit.losses.granular import pixel_labels
-from kit.losses.observe import pseudo_counts
+from kit.losses.granularity import pixel_labels
 from kit.losses.pseudo import cross_pseudo, pseudo_labels
+from kit.losses.pseudo_label_counts import pseudo_counts
 from kit.losses.supervised import ohem_cross_entropy
 from kit.methods.base import Build, Method, see, total
-from kit.methods.mixing import Paste, french_cutmix
+from kit.methods.cutmix import Paste, french_cutmix
 from kit.models.segmenter import Segmenter
-from kit.precision import no_gradient
+from kit.settings.run import CPSConfig, ModelConfig
+from kit.system.precision import no_gradient
 from kit.types import IGNORE, Batch, Progress, StepOutput
 
 

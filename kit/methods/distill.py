@@ -2,14 +2,14 @@
 
 import torch
 
-from kit.config import DistillConfig, ModelConfig
-from kit.losses.granular import pixel_kl
-from kit.losses.observe import pseudo_counts
+from kit.losses.granularity import pixel_kl
 from kit.losses.pseudo import pseudo_labels
+from kit.losses.pseudo_label_counts import pseudo_counts
 from kit.losses.supervised import ohem_cross_entropy
 from kit.methods.base import Build, Method, total
+from kit.models.followers import Frozen
 from kit.models.segmenter import Segmenter
-from kit.models.wrappers import Frozen
+from kit.settings.run import DistillConfig, ModelConfig
 from kit.types import IGNORE, Batch, Progress, StepOutput
 
 

@@ -4,14 +4,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kit.config import FixMatchConfig, ModelConfig
-from kit.losses.confident import believe, confident_cross_entropy
-from kit.losses.observe import pseudo_counts
+from kit.losses.confidence import believe, confident_cross_entropy
 from kit.losses.pseudo import pseudo_labels
+from kit.losses.pseudo_label_counts import pseudo_counts
 from kit.losses.supervised import ohem_cross_entropy
 from kit.methods.base import Build, Method, in_eval_mode, total
-from kit.methods.mixing import Paste, single_cutmix
+from kit.methods.cutmix import Paste, single_cutmix
 from kit.models.segmenter import Segmenter
+from kit.settings.run import FixMatchConfig, ModelConfig
 from kit.types import IGNORE, Batch, Progress, StepOutput, Views
 
 

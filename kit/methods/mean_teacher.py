@@ -4,15 +4,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kit.config import MeanTeacherConfig, ModelConfig
-from kit.losses.confident import probability_mse
-from kit.losses.observe import pseudo_counts
+from kit.losses.confidence import probability_mse
 from kit.losses.pseudo import pseudo_labels
+from kit.losses.pseudo_label_counts import pseudo_counts
 from kit.losses.supervised import ohem_cross_entropy
 from kit.methods.base import Build, Method, total
-from kit.methods.mixing import Paste, french_cutmix
+from kit.methods.cutmix import Paste, french_cutmix
+from kit.models.followers import Averaged
 from kit.models.segmenter import Segmenter
-from kit.models.wrappers import Averaged
+from kit.settings.run import MeanTeacherConfig, ModelConfig
 from kit.types import IGNORE, Batch, Progress, StepOutput, Views
 
 

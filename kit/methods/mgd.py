@@ -4,15 +4,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kit.config import MGDConfig, ModelConfig
-from kit.losses.granular import image_l1, pixel_labels, region_mse
-from kit.losses.observe import pseudo_counts
+from kit.losses.granularity import image_l1, pixel_labels, region_mse
+from kit.losses.pseudo_label_counts import pseudo_counts
 from kit.losses.supervised import ohem_cross_entropy
 from kit.methods.base import Build, Method, see, total
-from kit.methods.mixing import Paste, french_cutmix
+from kit.methods.cutmix import Paste, french_cutmix
+from kit.models.followers import Frozen
 from kit.models.segmenter import Segmenter
-from kit.models.wrappers import Frozen
-from kit.precision import no_gradient
+from kit.settings.run import MGDConfig, ModelConfig
+from kit.system.precision import no_gradient
 from kit.types import IGNORE, Batch, Progress, StepOutput
 
 

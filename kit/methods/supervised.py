@@ -1,9 +1,9 @@
 """Supervised training on the labelled images alone."""
 
-from kit.config import ModelConfig, SupervisedConfig
 from kit.losses.supervised import ohem_cross_entropy
 from kit.methods.base import Build, Method, total
 from kit.models.segmenter import Segmenter
+from kit.settings.run import ModelConfig, SupervisedConfig
 from kit.types import Batch, Progress, StepOutput, Views
 
 

@@ -5,17 +5,17 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from kit.config import ModelConfig, TriKDConfig
 from kit.errors import KitError
 from kit.losses.distill import attention_kl, map_mse
-from kit.losses.observe import pseudo_counts
 from kit.losses.pseudo import cross_pseudo, pseudo_labels
+from kit.losses.pseudo_label_counts import pseudo_counts
 from kit.losses.supervised import cross_entropy, ohem_cross_entropy
 from kit.methods.base import Build, Method
 from kit.methods.terms import Terms
-from kit.models.norm import exchanged_pass
+from kit.models.layers.norm import exchanged_pass
+from kit.models.layers.upsampling import resize
 from kit.models.segmenter import Segmenter
-from kit.models.upsampled import resize
+from kit.settings.run import ModelConfig, TriKDConfig
 from kit.types import Batch, Progress, StepOutput
 
 RAMPED = ("cps", "low", "high")
@@ -37,9 +37,9 @@ class TriKD(Method):
 
     A term of weight 0 and a view that is left out are not computed; a term goes with the view it needs.
 
-    Known differences of the authors' code, each a switch (`kit.ablations.OFFICIAL`): two passes, so that batch norm
-    sees labelled and unlabelled images apart; padding of unlabelled crops taught as content; the attention KL a mean
-    over every element, its table resized as if flattened; the student's last block without windows and bias in its
+    Known differences of the authors' code, each a switch (`kit.settings.ablations.OFFICIAL`): two passes, so that batch
+    norm sees labelled and unlabelled images apart; padding of unlabelled crops taught as content; the attention KL a
+    mean over every element, its table resized as if flattened; the student's last block without windows and bias in its
     forward, not in its scores alone; the Gaussian one bin beside the zero frequency; a ViT pyramid upside down, whose
     decoder works at 1/32; a rate that comes one step late and never decays for the ViT; weight decay on everything.
     Of the paper: it names OHEM for all views, while the code, and this, take plain cross entropy for the ViT.

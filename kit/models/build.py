@@ -3,15 +3,15 @@
 import timm
 from timm.models.tiny_vit import TinyVit
 
-from kit.config import ModelConfig
 from kit.errors import KitError, unknown
-from kit.models.deeplab import DeepLabV3Plus, dilated_encoder
-from kit.models.encoders import Encoder, TimmEncoder, TinyViTEncoder
-from kit.models.hybrid import HybridEncoder
-from kit.models.recompute import recompute_blocks
+from kit.models.decoders.deeplab import DeepLabV3Plus, dilated_encoder
+from kit.models.decoders.uper import DualFrequencyUPer
+from kit.models.encoders.hybrid import HybridEncoder
+from kit.models.encoders.recompute import recompute_blocks
+from kit.models.encoders.timm_encoder import Encoder, TimmEncoder, TinyViTEncoder
+from kit.models.encoders.vit import ViTEncoder, is_vit
 from kit.models.segmenter import Segmenter
-from kit.models.uper import DualFrequencyUPer
-from kit.models.vit import ViTEncoder, is_vit
+from kit.settings.run import ModelConfig
 
 
 def build_model(cfg: ModelConfig, num_classes: int, pretrained: bool) -> Segmenter:

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from kit.errors import KitError
-from kit.models.encoders import Encoder, Features
-from kit.models.upsampled import resize, shifted_resize
-from kit.precision import at_least_float32
+from kit.models.encoders.timm_encoder import Encoder, Features
+from kit.models.layers.upsampling import resize, shifted_resize
+from kit.system.precision import at_least_float32
 from kit.types import SegOutput
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -23,7 +23,7 @@ class Segmenter(nn.Module):
     saved with the weights unless they are ImageNet's, which weights saved without them expect.
 
     Args:
-        encoder: see `kit.models.encoders.Encoder`.
+        encoder: see `kit.models.encoders.timm_encoder.Encoder`.
         decoder: four maps to one, states `.out_channels`.
         num_classes: C.
         dropout: share of channels of the decoder's map dropped before the classifier.

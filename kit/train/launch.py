@@ -15,13 +15,13 @@ import threading
 import time
 from pathlib import Path
 
-from kit.config import RunConfig
 from kit.errors import KitError
-from kit.fields import to_dict
-from kit.paths import PROJECT
-from kit.results import RunFolder
+from kit.runs.folder import RunFolder
+from kit.settings.fields import to_dict
+from kit.settings.run import RunConfig
+from kit.system.paths import PROJECT
 from kit.train.loop import fit
-from kit.train.stop import Stop, leave
+from kit.train.resume.signals import Stop, leave
 
 LAUNCHED = "KIT_LAUNCHED"
 """Set in the environment of processes that were started here: their standard input ends when this one does."""

@@ -9,32 +9,32 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import send_to_device
 
-from kit.config import RunConfig
 from kit.data.loaders import train_loader, val_loader
 from kit.errors import KitError
 from kit.evaluate.metrics import Scores
-from kit.lock import locked
-from kit.models.norm import synchronised
+from kit.models.followers import Averaged
+from kit.models.layers.norm import synchronised
 from kit.models.segmenter import Segmenter
-from kit.models.wrappers import Averaged
-from kit.results import RunFolder, identity, provenance
-from kit.storage import write_json
-from kit.train import state
-from kit.train.bound import check_bound
-from kit.train.checkpoint import Checkpoints
-from kit.train.deterministic import deterministic
-from kit.train.finite import WATCHED, Guard, non_finite
-from kit.train.judge import judge
-from kit.train.logbook import Logbook
+from kit.runs.folder import RunFolder, identity, provenance
+from kit.settings.run import RunConfig
+from kit.system.lock import locked
+from kit.system.storage import write_json
+from kit.train.failure import problem_of
+from kit.train.monitor.counters import Tally
+from kit.train.monitor.logbook import Logbook
+from kit.train.monitor.progress import Reporter
+from kit.train.monitor.val_pictures import val_pictures
+from kit.train.nonfinite import WATCHED, Guard, non_finite
 from kit.train.optim import base_lr, make_optimizer, set_lr, share_of_a_step
-from kit.train.pictures import val_pictures
 from kit.train.prepare import Parts, prepare
-from kit.train.problem import problem_of
-from kit.train.progress import Reporter
-from kit.train.record import result_of
-from kit.train.stop import Interrupted, Stop, leave
-from kit.train.tally import Tally
-from kit.train.world import World, continued, make_accelerator, precision_of, training_on
+from kit.train.processes import World, continued, make_accelerator, precision_of, training_on
+from kit.train.result_record import result_of
+from kit.train.resume import state
+from kit.train.resume.checkpoint import Checkpoints
+from kit.train.resume.data_binding import check_bound
+from kit.train.resume.deterministic import deterministic
+from kit.train.resume.signals import Interrupted, Stop, leave
+from kit.train.validation import judge
 from kit.types import Batch, Progress
 
 
@@ -44,11 +44,11 @@ def fit(cfg: RunConfig) -> dict:
     Called by each of `train.processes` processes, which torchrun starts (`kit.train.launch` does it for you). A folder
     that holds a finished run of the same configuration on the same data is not trained again, one that was killed goes
     on from its last checkpoint and ends with the weights, scores and log it would have had (to the bit on a CPU; on a
-    GPU see `kit.train.deterministic`).
+    GPU see `kit.train.resume.deterministic`).
 
     Raises: KitError for data, split, networks or a folder that do not fit the configuration, and for the folder of a
     run that learnt from other data, before anything is written; for a folder in use, a full disk, too little memory;
-    and for a loss that is not finite, which never reaches the weights (`kit.train.finite`). KeyboardInterrupt or
+    and for a loss that is not finite, which never reaches the weights (`kit.train.nonfinite`). KeyboardInterrupt or
     SystemExit after SIGINT, SIGTERM or SIGUSR1, once the step is done and a checkpoint is written.
     """
     folder = RunFolder(Path(cfg.run_dir))

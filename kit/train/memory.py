@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode
 
-from kit.config import ModelConfig, RunConfig
 from kit.errors import KitError
-from kit.fields import replace_fields, to_dict
 from kit.methods.build import METHODS, build_method
 from kit.models.build import build_model
+from kit.settings.fields import replace_fields, to_dict
+from kit.settings.run import ModelConfig, RunConfig
 from kit.types import Batch, Progress
 
 SIZES = (8, 16, 24, 80)

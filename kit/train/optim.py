@@ -3,9 +3,9 @@
 import torch
 from torch import nn
 
-from kit.config import OptimConfig, RunConfig
 from kit.errors import unknown
 from kit.methods.base import trained
+from kit.settings.run import OptimConfig, RunConfig
 
 
 def poly_lr(step: int, total: int, power: float = 0.9, warmup: int = 0) -> float:
@@ -21,7 +21,8 @@ def make_optimizer(cfg: OptimConfig, method: nn.Module, fused: bool = False) -> 
     """SGD or AdamW over all parameters that want a gradient.
 
     Args:
-        fused: one kernel for all parameters, which can be told on the device to leave them alone (`kit.train.finite`);
+        fused: one kernel for all parameters, which can be told on the device to leave them alone
+        (`kit.train.nonfinite`);
             the networks must be where they are trained.
 
     Groups: parameters of one rate (`rates`), with and without weight decay, and those of the networks in `cfg.constant`

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 
 import torch
 
-from kit.config import RunConfig
 from kit.data.catalog import DatasetSpec
-from kit.data.contents import find_data
+from kit.data.fingerprint import find_data
 from kit.data.loaders import TrainBatches, ValImages
-from kit.data.splits import Split, look_for_classes, make_split
+from kit.data.splits.split import Split, look_for_classes, make_split
 from kit.errors import KitError
-from kit.evaluate.load import load
-from kit.fields import replace_fields
+from kit.evaluate.student import load
 from kit.methods.base import Method
 from kit.methods.build import METHODS, build_method
 from kit.models.segmenter import Segmenter
-from kit.paths import from_project
-from kit.results import RunFolder
+from kit.runs.folder import RunFolder
+from kit.settings.fields import replace_fields
+from kit.settings.run import RunConfig
+from kit.system.paths import from_project
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Parts:
     spec: DatasetSpec
     split: Split
     data: dict
-    """What the run is bound to (`kit.data.contents.Data.record`)."""
+    """What the run is bound to (`kit.data.fingerprint.Data.record`)."""
     val: ValImages
     batches: TrainBatches
     method: Method
@@ -90,7 +90,7 @@ def load_teachers(cfg: RunConfig, spec: DatasetSpec) -> tuple[dict[str, Segmente
         if not run:
             raise KitError(
                 f"method.{name} names no teacher; give the folder of a finished run, or train the teachers first: "
-                "fit(with_teachers(cfg)) of kit.teachers does, as do notebooks/train.ipynb and `python -m kit train`"
+                "kit.train.teachers.with_teachers(cfg) does, as do notebooks/train.ipynb and `python -m kit train`"
             )
         teacher = load(from_project(run))
         if tuple(teacher.classes) != spec.classes:

@@ -1,13 +1,13 @@
-"""A panel around `kit.data.doctor`."""
+"""A panel around `kit.data.doctor.diagnose`."""
 
 import html
 
 from ipywidgets import HTML, Button, IntProgress, IntText, Text, VBox
 
-from kit.data.doctor import examine
+from kit.data.doctor.diagnose import examine
 from kit.errors import KitError
-from kit.figures.diagnosis import summary
-from kit.paths import from_project
+from kit.figures.charts.diagnosis import summary
+from kit.system.paths import from_project
 
 
 def doctor_panel(
@@ -15,8 +15,8 @@ def doctor_panel(
 ) -> VBox:
     """Fields for a data set and a split, a button that has every file read, a bar, and what was found.
 
-    Arguments are the first values of the fields, as `kit.data.doctor.examine` takes them; a relative `root` counts from
-    the project's folder.
+    Arguments are the first values of the fields, as `kit.data.doctor.diagnose.examine` takes them; a relative `root`
+    counts from the project's folder.
     """
     fields = {
         "dataset": Text(dataset, description="Data set"),

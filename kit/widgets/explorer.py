@@ -1,4 +1,4 @@
-"""Controls around `kit.evaluate.explorer`: choose, click, flip between runs, save what is seen."""
+"""Controls around `kit.explore.explorer`: choose, click, flip between runs, save what is seen."""
 
 import html
 import io
@@ -11,13 +11,13 @@ from ipywidgets import HTML, Button, Dropdown, FileUpload, FloatSlider, HBox, In
 from PIL import Image, UnidentifiedImageError
 
 from kit.errors import KitError
-from kit.evaluate.explorer import Explorer
-from kit.evaluate.look import PHOTO, VIEWS, Layer, Look, Scene
+from kit.explore.explorer import Explorer
+from kit.explore.view_request import PHOTO, VIEWS, Layer, Look, Scene
+from kit.figures.pictures.thumbnails import cell_at, thumbnail_sheet
+from kit.figures.pictures.view import heat_stops, legend, paint, png, render, view_figure
 from kit.figures.style import run_labels, save, show
-from kit.figures.thumbnails import cell_at, thumbnail_sheet
-from kit.figures.view import heat_stops, legend, paint, png, render, view_figure
-from kit.results import load_runs
-from kit.storage import write_bytes, write_json
+from kit.runs.folder import load_runs
+from kit.system.storage import write_bytes, write_json
 from kit.types import IGNORE
 from kit.widgets.picture import ClickPicture
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from IPython.display import display
 from ipywidgets import Image, Layout, VBox
 
-from kit.console import attended
 from kit.errors import KitError
-from kit.evaluate.history import History
-from kit.figures.curves import training_curves
-from kit.figures.strip import strip_figure
+from kit.explore.history import History
+from kit.figures.charts.curves import training_curves
+from kit.figures.pictures.training_strip import strip_figure
 from kit.figures.style import show
-from kit.results import RunFolder
+from kit.runs.folder import RunFolder
+from kit.system.console import attended
 
 PAUSE = 2.0
 """Seconds between two looks at the folder."""

@@ -1,6 +1,6 @@
 import pytest
 
-from kit.paths import PROJECT
+from kit.system.paths import PROJECT
 
 IDLE = PROJECT / "tests/support/idle.ipynb"
 

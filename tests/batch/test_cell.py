@@ -6,13 +6,13 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from kit.batch import Cell, run_notebook
 from kit.batch.cell import NotebookError
-from kit.train.stop import STOPPED
+from kit.train.resume.signals import STOPPED
 
 MISTAKE = "from kit import configure\nconfigure(method='foo')"
 
 INTERRUPT = """\
 import os, signal
-from kit.train.stop import Stop, leave
+from kit.train.resume.signals import Stop, leave
 with Stop() as stop:
     os.kill(os.getpid(), signal.SIGINT)
 raise leave(stop.signal)"""

@@ -13,8 +13,8 @@ import kit
 from kit.batch import run_grid
 from kit.batch.grid import read_grid
 from kit.errors import KitError
-from kit.paths import PROJECT
-from kit.recipes import configure
+from kit.settings.recipes import configure
+from kit.system.paths import PROJECT
 
 SMALL = {"data.crop": [64, 64], "data.base_size": None, "data.labelled": 2, "data.unlabelled": 2,
          "train.log_every": 1, "train.checkpoint_every": 1}  # fmt: skip

@@ -1,13 +1,13 @@
 import pytest
 import yaml
 
-from kit.ablations import ABLATIONS
 from kit.batch.finished import asked
 from kit.batch.grid import compose, read_grid
 from kit.batch.teachers import teacher_runs
 from kit.errors import KitError
-from kit.paths import PROJECT
-from kit.teachers import teacher_config
+from kit.settings.ablations import ABLATIONS
+from kit.system.paths import PROJECT
+from kit.train.teachers import teacher_config
 
 GRIDS = sorted((PROJECT / "notebooks/grids").glob("*.yaml"))
 

@@ -14,8 +14,8 @@ import yaml
 from kit.batch import read_table, run_grid
 from kit.batch.processes import MARK
 from kit.errors import KitError
-from kit.paths import PROJECT
-from kit.storage import read_json, write_json
+from kit.system.paths import PROJECT
+from kit.system.storage import read_json, write_json
 
 FAULTS = {
     "exception": ({"fault": "raise"}, "RuntimeError: out of luck"),

@@ -5,7 +5,7 @@ from kit.batch.grid import read_grid
 from kit.batch.summary import difference, load_rows, mean_sd, summarise
 from kit.errors import KitError
 from kit.evaluate.counts import Counts
-from kit.results import RunFolder
+from kit.runs.folder import RunFolder
 
 CLASSES = ("road", "sky", "train")
 

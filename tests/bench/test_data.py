@@ -6,7 +6,7 @@ from kit.__main__ import main
 from kit.bench.data import Crops
 from kit.bench.frames import make_frames
 from kit.data.catalog import DATASETS
-from kit.data.files import SegFiles
+from kit.data.reading.files import SegFiles
 from kit.types import IGNORE
 
 

@@ -4,7 +4,7 @@ import torch
 
 from kit.__main__ import main
 from kit.bench import evaluate
-from kit.bench.sliding_reference import histogram, slide
+from kit.bench.plain.sliding import histogram, slide
 
 SMALL = ["--size", "64", "96", "--window", "64", "--repeats", "1", "--threads", "1"]
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from kit.__main__ import main
-from kit.bench import half, mgd
+from kit.bench import bf16, mgd
 
 
 def test_the_official_form_gives_the_gradient_of_twelve_forwards():
@@ -23,7 +23,7 @@ def test_a_term_too_few_is_noticed(monkeypatch):
 
 
 def test_from_the_command_line(monkeypatch, capsys):
-    monkeypatch.setattr(half, "cpu_has_bfloat16", lambda: True)
+    monkeypatch.setattr(bf16, "cpu_has_bfloat16", lambda: True)
     peaks = dict(zip(("plain", *mgd.FORMS, *mgd.IN_BF16), (8.0, 4.0, 4.0, 2.0, 2.0), strict=True))
     monkeypatch.setattr(mgd, "peak_memory", lambda make, row, options: peaks[row])
     assert main(["bench", "mgd", "--size", "demo", "--crop", "64", "--repeats", "1", "--steps", "10"]) == 0
@@ -36,7 +36,7 @@ def test_from_the_command_line(monkeypatch, capsys):
 
 def test_peak_memory_is_that_of_a_step_in_a_process_of_its_own():
     options = argparse.Namespace(size="demo", crop=64, batch=2)
-    assert 0.1 < half.peak_memory(mgd._step_of, "fixed", options) < 10
+    assert 0.1 < bf16.peak_memory(mgd._step_of, "fixed", options) < 10
 
 
 def test_gradients_that_differ_are_not_timed(monkeypatch, capsys):

@@ -2,14 +2,14 @@ import pytest
 import torch
 
 from kit.__main__ import main
-from kit.bench import half, trikd
+from kit.bench import bf16, trikd
+from kit.bench.plain.trikd import plain, plain_kl, sorted_ohem
 from kit.bench.timing import interleaved
-from kit.bench.trikd_reference import plain, plain_kl, sorted_ohem
-from kit.config import ModelConfig
 from kit.errors import KitError
 from kit.losses.distill import attention_kl
 from kit.losses.supervised import ohem_cross_entropy
 from kit.models.build import build_model
+from kit.settings.run import ModelConfig
 from kit.types import IGNORE
 
 SMALL = ["--size", "demo", "--crop", "32", "--repeats", "1", "--steps", "2"]
@@ -18,7 +18,7 @@ SMALL = ["--size", "demo", "--crop", "32", "--repeats", "1", "--steps", "2"]
 @pytest.fixture(autouse=True)
 def bfloat16(monkeypatch):
     """Rows in bfloat16 on every CPU, be it emulated."""
-    monkeypatch.setattr(half, "cpu_has_bfloat16", lambda: True)
+    monkeypatch.setattr(bf16, "cpu_has_bfloat16", lambda: True)
 
 
 @pytest.mark.parametrize("part", trikd.PARTS)
@@ -59,7 +59,7 @@ def test_peak_memory_is_that_of_another_process(monkeypatch, capsys):
 
 
 def test_a_cpu_without_bfloat16_has_no_row_of_it(monkeypatch, capsys):
-    monkeypatch.setattr(half, "cpu_has_bfloat16", lambda: False)
+    monkeypatch.setattr(bf16, "cpu_has_bfloat16", lambda: False)
     monkeypatch.setitem(trikd.MEASURES, "step", lambda options: dict.fromkeys(("plain", *options.sides), float))
     main(["bench", "trikd", *SMALL, "--part", "step", "--no-memory"])
     told = capsys.readouterr().out
@@ -69,7 +69,7 @@ def test_a_cpu_without_bfloat16_has_no_row_of_it(monkeypatch, capsys):
 def test_a_format_that_learns_something_else_is_not_timed(capsys):
     losses = {"fp32": [3.0, 2.0], "bf16": [3.0, 2.03]}
     with pytest.raises(KitError, match="bfloat16 learns something else"):
-        half.compare_learning(lambda precision: iter(losses[precision]).__next__, 2, 32)
+        bf16.compare_learning(lambda precision: iter(losses[precision]).__next__, 2, 32)
     assert "1.50% apart, 1% allowed" in capsys.readouterr().out
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 import kit
-from kit.paths import PROJECT
+from kit.system.paths import PROJECT
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ pytest.importorskip("playwright", reason="the extra 'browser' is not installed: 
 
 from lab import browser, chromium, lab, prepared, run_all, watched
 
-from kit.evaluate.pick import ranked
-from kit.figures.thumbnails import COLUMNS
+from kit.explore.pick import ranked
+from kit.figures.pictures.thumbnails import COLUMNS
 
 pytestmark = [
     pytest.mark.slow,

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from kit.data.catalog import DATASETS, find_spec
-from kit.data.files import SegFiles
+from kit.data.reading.files import SegFiles
 from kit.errors import KitError
 from kit.types import IGNORE
 

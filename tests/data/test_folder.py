@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from kit.data.catalog import find_spec
-from kit.data.files import SegFiles
+from kit.data.reading.files import SegFiles
 from kit.errors import KitError
 from kit.types import IGNORE
 

@@ -6,13 +6,13 @@ import pytest
 import torch
 import torchvision.transforms.v2.functional as tv
 
-from kit.config import DataConfig
 from kit.data.catalog import find_spec
-from kit.data.files import SegFiles
 from kit.data.loaders import TrainBatches, ValImages, train_loader, val_loader
-from kit.data.splits import Split
-from kit.data.transforms import blur, draw_geometry, jitter, strong_colour, unit_range
+from kit.data.reading.files import SegFiles
+from kit.data.reading.transforms import blur, draw_geometry, jitter, strong_colour, unit_range
+from kit.data.splits.split import Split
 from kit.errors import KitError
+from kit.settings.run import DataConfig
 from kit.types import IGNORE, PADDING, Views
 
 
@@ -130,7 +130,7 @@ def test_a_strong_view_changes_colours_as_published(monkeypatch):
 
         monkeypatch.setattr(tv, f"adjust_{name}", record)
     monkeypatch.setattr(tv, "rgb_to_grayscale", lambda x, **_: drawn["grey"].append(1) or x)
-    monkeypatch.setattr("kit.data.transforms.blur", lambda x, sigma: drawn["blur"].append(sigma) or x)
+    monkeypatch.setattr("kit.data.reading.transforms.blur", lambda x, sigma: drawn["blur"].append(sigma) or x)
     for seed in range(2000):
         strong_colour(image, rng(seed))
     for name, (low, high) in zip(names, [(0.5, 1.5)] * 3 + [(-0.25, 0.25)], strict=True):

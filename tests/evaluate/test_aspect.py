@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 
 import kit
-from kit.evaluate.again import val_images
-from kit.evaluate.explorer import Explorer
-from kit.evaluate.look import Look
 from kit.evaluate.metrics import confusion_matrix
+from kit.evaluate.reevaluate import val_images
 from kit.evaluate.run import count
+from kit.explore.explorer import Explorer
+from kit.explore.view_request import Look
 from kit.train.prepare import prepare
 
 SHAPES = {"a": (90, 120), "b": (120, 90), "c": (64, 160), "d": (90, 120), "e": (90, 120), "f": (120, 90)}

@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from kit.config import EvalConfig
 from kit.data.catalog import DATASETS
 from kit.evaluate.metrics import confusion_matrix, scores_of
 from kit.evaluate.predict import predict_logits
 from kit.evaluate.run import evaluate
+from kit.settings.run import EvalConfig
 from kit.types import IGNORE, SegOutput
 
 

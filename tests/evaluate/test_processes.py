@@ -6,9 +6,9 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from kit.config import EvalConfig
 from kit.data.catalog import DATASETS
 from kit.evaluate.run import count, evaluate
+from kit.settings.run import EvalConfig
 
 SPEC = DATASETS["camvid"]
 

@@ -6,12 +6,12 @@ import torch
 from scipy.ndimage import binary_erosion
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from kit.config import EvalConfig
 from kit.data.catalog import DATASETS
 from kit.evaluate.boundary import band_width, boundary_counts
 from kit.evaluate.calibration import calibration_counts, calibration_error
 from kit.evaluate.counts import Counts
 from kit.evaluate.run import count, evaluate
+from kit.settings.run import EvalConfig
 from kit.types import IGNORE
 
 SPEC = DATASETS["camvid"]

@@ -4,15 +4,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from kit.bench.sliding_reference import slide
-from kit.config import EvalConfig, ModelConfig
+from kit.bench.plain.sliding import slide
 from kit.errors import KitError
 from kit.evaluate import protocol
-from kit.evaluate.again import slug
 from kit.evaluate.predict import Predictor, fast_copy
+from kit.evaluate.reevaluate import slug
 from kit.evaluate.sliding import sliding_scores, window_starts
 from kit.models.build import build_model
-from kit.recipes import RECIPES
+from kit.settings.recipes import RECIPES
+from kit.settings.run import EvalConfig, ModelConfig
 from kit.types import SegOutput
 
 

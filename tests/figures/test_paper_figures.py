@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from kit.errors import KitError
-from kit.evaluate.attention import Attention
-from kit.evaluate.bands import Channels, Cutoff, Profile
-from kit.figures import boundaries, laboratory, masks, pseudo_labels, strip
-from kit.figures.attention import attention_grid
+from kit.explore.attention import Attention
+from kit.explore.bands import Channels, Cutoff, Profile
+from kit.figures.charts import pseudo_labels
+from kit.figures.pictures import boundaries, laboratory, masks, training_strip
+from kit.figures.pictures.attention import attention_grid
 from kit.types import IGNORE
 
 IMAGE = np.zeros((40, 60, 3), np.uint8)
@@ -65,13 +66,13 @@ def test_pseudo_labels_have_a_panel_for_what_was_logged():
 
 def test_the_strip_grows_by_a_column_per_evaluation():
     pictures = {step: [np.full((8, 36, 3), step, np.uint8)] * 2 for step in range(10, 100, 10)}
-    two = strip.strip_figure({step: pictures[step] for step in (10, 20)})
+    two = training_strip.strip_figure({step: pictures[step] for step in (10, 20)})
     heads = [ax.get_title() for ax in two.axes if ax.get_title()]
     assert heads == ["Image", "Ground truth", "Step 10", "Step 20"] and len(two.axes) == 8
-    shown = strip.spread(sorted(pictures), strip.MOST)
-    assert len(shown) == strip.MOST and shown[0] == 10 and shown[-1] == 90
+    shown = training_strip.spread(sorted(pictures), training_strip.MOST)
+    assert len(shown) == training_strip.MOST and shown[0] == 10 and shown[-1] == 90
     with pytest.raises(KitError, match="eval_every"):
-        strip.strip_figure({})
+        training_strip.strip_figure({})
 
 
 def test_attention_is_drawn_from_the_pixel():

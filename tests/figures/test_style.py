@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from IPython.display import Image
 
-from kit.config import METHOD_CONFIGS
 from kit.figures import style
+from kit.settings.run import METHOD_CONFIGS
 from kit.types import IGNORE
 
 

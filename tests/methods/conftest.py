@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from kit.config import ModelConfig
-from kit.fields import replace_fields
 from kit.methods.build import METHODS, build_method
 from kit.models.build import build_model
-from kit.recipes import configure
+from kit.settings.fields import replace_fields
+from kit.settings.recipes import configure
+from kit.settings.run import ModelConfig
 from kit.types import IGNORE, Batch, Progress
 
 CLASSES, SIDE = 3, 32

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import torch
 
-from kit.config import METHOD_CONFIGS
-from kit.fields import replace_fields
 from kit.losses.supervised import cross_entropy
 from kit.methods.build import METHODS
-from kit.methods.mixing import french_cutmix
-from kit.recipes import configure
+from kit.methods.cutmix import french_cutmix
+from kit.settings.fields import replace_fields
+from kit.settings.recipes import configure
+from kit.settings.run import METHOD_CONFIGS
 from kit.types import IGNORE, Batch, SegOutput
 
 SMALL = {"student.name": "deeplab_demo", "student.d0_relative": False}

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from kit.config import METHOD_CONFIGS, ModelConfig
 from kit.errors import KitError
 from kit.methods.base import total
 from kit.methods.build import METHODS
+from kit.settings.run import METHOD_CONFIGS, ModelConfig
 from kit.train.memory import Kept
 from kit.types import IGNORE
 

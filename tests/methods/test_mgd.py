@@ -9,9 +9,9 @@ import torch.nn.functional as F
 
 from kit.errors import KitError
 from kit.methods.build import build_method
-from kit.methods.mixing import french_cutmix
-from kit.models.wrappers import Frozen
-from kit.recipes import configure
+from kit.methods.cutmix import french_cutmix
+from kit.models.followers import Frozen
+from kit.settings.recipes import configure
 from kit.types import IGNORE
 
 OFFICIAL = {"method.image_reduction": "sum", "method.overlap": "invert", "method.partner": "halves",

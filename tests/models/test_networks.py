@@ -2,14 +2,14 @@ import pytest
 import timm
 import torch
 
-from kit.config import ModelConfig
 from kit.errors import KitError
-from kit.models.attention import tinyvit_scores, vit_scores
 from kit.models.build import MODELS, build_model, encoder_class
-from kit.models.encoders import TimmEncoder
-from kit.models.norm import synchronised
-from kit.models.vit import regrid
-from kit.models.wrappers import Averaged
+from kit.models.encoders.attention_scores import tinyvit_scores, vit_scores
+from kit.models.encoders.timm_encoder import TimmEncoder
+from kit.models.encoders.vit import regrid
+from kit.models.followers import Averaged
+from kit.models.layers.norm import synchronised
+from kit.settings.run import ModelConfig
 
 SMALL = [name for name in MODELS if name.endswith("_demo")]
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from kit.config import ModelConfig
 from kit.models.build import build_model
+from kit.settings.run import ModelConfig
 
 SIZE = (64, 96)
 

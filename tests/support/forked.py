@@ -180,7 +180,7 @@ def bad_loss(*steps: int) -> None:
 
 def on_device(*steps: int) -> None:
     """`bad_loss`, decided as on an accelerator: nothing is looked at before the next line of the log."""
-    from kit.train import finite, loop
+    from kit.train import loop, nonfinite
 
-    finite.WATCHED = loop.WATCHED = ()
+    nonfinite.WATCHED = loop.WATCHED = ()
     bad_loss(*steps)

@@ -18,7 +18,7 @@ from pathlib import Path
 import papermill
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from kit.paths import PROJECT
+from kit.system.paths import PROJECT
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 

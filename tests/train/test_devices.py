@@ -13,16 +13,16 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import kit
-from kit.config import OptimConfig
 from kit.methods.build import METHODS, build_method
 from kit.models.build import build_model
-from kit.recipes import configure
-from kit.results import RunFolder
-from kit.train import finite, loop
-from kit.train.checkpoint import load_checkpoint, save_checkpoint
-from kit.train.deterministic import WORKSPACE, deterministic
+from kit.runs.folder import RunFolder
+from kit.settings.recipes import configure
+from kit.settings.run import OptimConfig
+from kit.train import loop, nonfinite
 from kit.train.optim import make_optimizer
-from kit.train.state import broadcast_statistics_alone, load_optimizer, statistics
+from kit.train.resume.checkpoint import load_checkpoint, save_checkpoint
+from kit.train.resume.deterministic import WORKSPACE, deterministic
+from kit.train.resume.state import broadcast_statistics_alone, load_optimizer, statistics
 from kit.types import Batch, Progress, StepOutput
 
 
@@ -31,7 +31,7 @@ def accelerator(monkeypatch):
     """Steps are decided as on a GPU: on the device, by a fused optimiser."""
     with monkeypatch.context() as patch:
         patch.setattr(loop, "WATCHED", ())
-        patch.setattr(finite, "WATCHED", ())
+        patch.setattr(nonfinite, "WATCHED", ())
         yield
 
 

@@ -15,7 +15,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from kit.results import RunFolder
+from kit.runs.folder import RunFolder
 
 KILLS = int(os.environ.get("KIT_KILLS", 2))
 CASES = [(0, 1), (2, 2), (2, 1), (0, 2)]

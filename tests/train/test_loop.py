@@ -15,10 +15,10 @@ from PIL import Image
 
 import kit
 from kit.errors import KitError
-from kit.fields import from_dict, to_dict
-from kit.results import RunFolder
+from kit.runs.folder import RunFolder
+from kit.settings.fields import from_dict, to_dict
 from kit.train import loop
-from kit.train.checkpoint import load_checkpoint, save_checkpoint
+from kit.train.resume.checkpoint import load_checkpoint, save_checkpoint
 from kit.types import StepOutput
 
 
@@ -195,7 +195,7 @@ def test_where_losses_are_read_with_the_log_a_bad_one_is_found_before_anything_i
 
     monkeypatch.setattr("kit.methods.supervised.Supervised.forward", broken)
     monkeypatch.setattr(loop, "WATCHED", ())
-    monkeypatch.setattr("kit.train.finite.WATCHED", ())
+    monkeypatch.setattr("kit.train.nonfinite.WATCHED", ())
     cfg = tiny(steps=8, overrides={"train.log_every": 4, "train.checkpoint_every": 4, "train.eval_every": 6})
     with pytest.raises(KitError, match=r"loss is -?inf at step 4 \(sup"):
         kit.fit(cfg)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from kit.errors import KitError
-from kit.recipes import configure
+from kit.settings.recipes import configure
 from kit.train.memory import estimate, out_of_memory, preset
 from kit.train.prepare import prepare
 

@@ -9,9 +9,9 @@ import torch
 
 import kit
 from kit.methods.build import METHODS
-from kit.results import RunFolder
-from kit.teachers import with_teachers
+from kit.runs.folder import RunFolder
 from kit.train import loop
+from kit.train.teachers import with_teachers
 
 pytestmark = pytest.mark.gpu
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from kit.config import OptimConfig
 from kit.errors import KitError
 from kit.methods.build import build_method
-from kit.recipes import configure
+from kit.settings.recipes import configure
+from kit.settings.run import OptimConfig
 from kit.train.optim import make_optimizer, poly_lr, set_lr
 from kit.types import Batch, Progress
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 import kit
-from kit import precision
 from kit.errors import KitError
-from kit.results import RunFolder
+from kit.runs.folder import RunFolder
+from kit.system import precision
 from kit.train import loop
-from kit.train.checkpoint import load_checkpoint, save_checkpoint
-from kit.train.world import began_in
+from kit.train.processes import began_in
+from kit.train.resume.checkpoint import load_checkpoint, save_checkpoint
 
 AUTO = {"train.precision": "auto", "train.channels_last": True}
 

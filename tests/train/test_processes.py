@@ -14,10 +14,10 @@ import kit
 from kit.data.loaders import TrainBatches
 from kit.errors import KitError
 from kit.methods.build import METHODS
-from kit.results import RunFolder
-from kit.teachers import with_teachers
-from kit.train.checkpoint import load_checkpoint
+from kit.runs.folder import RunFolder
 from kit.train.optim import share_of_a_step
+from kit.train.resume.checkpoint import load_checkpoint
+from kit.train.teachers import with_teachers
 
 RECOMPUTED = {f"{network}.recompute": True for network in ("student", "method.cnn", "method.vit")}
 FOUR = {"data.labelled": 4, "data.unlabelled": 4, "train.log_every": 1}

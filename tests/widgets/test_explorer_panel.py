@@ -9,10 +9,10 @@ from PIL import Image
 
 import kit
 from kit.batch import Cell
-from kit.evaluate.explorer import Explorer
-from kit.evaluate.look import PHOTO, Look
-from kit.notebook import check_values
-from kit.paths import PROJECT
+from kit.explore.explorer import Explorer
+from kit.explore.view_request import PHOTO, Look
+from kit.settings.notebook import check_values
+from kit.system.paths import PROJECT
 from kit.widgets.explorer import ExplorerPanel
 from kit.widgets.watch import RunPanel, attended, watching
 

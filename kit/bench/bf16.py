@@ -1,0 +1,74 @@
+"""What benches of training steps ask of bfloat16: whether its loss stays with float32's while the networks learn, and
+how much memory a step takes.
+
+Speed alone would not do: a format that loses a term or a gradient is fast, too.
+"""
+
+import multiprocessing
+import sys
+from collections.abc import Callable
+
+import torch
+
+from kit.deploy.memory import resident
+from kit.errors import KitError
+from kit.system.precision import autocast, cpu_has_bfloat16
+
+CPU = torch.device("cpu")
+
+ALLOWED = 0.01
+"""Largest difference of the loss after some steps, relative to float32's."""
+
+CHECKED = 128
+"""Largest side of the images on which losses are compared."""
+
+
+def computed_in(precision: str, function: Callable) -> Callable:
+    """`function`, whose networks compute in "fp32" or "bf16"."""
+
+    def run(*arguments):
+        with autocast(precision, CPU):
+            return function(*arguments)
+
+    return run
+
+
+def measured_here() -> bool:
+    """Whether rows in bfloat16 are worth their time; says so if not."""
+    if not cpu_has_bfloat16():
+        sys.stdout.write("this CPU has no bfloat16 (AVX512_BF16 or AMX), and no row is in it\n")
+    return cpu_has_bfloat16()
+
+
+def compare_learning(make_step: Callable[[str], Callable[[], float]], steps: int, crop: int) -> None:
+    """Let both formats take some steps from the same weights on the same images, and write how far apart they end.
+
+    Args:
+        make_step: from "fp32" or "bf16" to a step that learns and returns its loss.
+        crop: side of the images, for the line that is written.
+    Raises: KitError if the last losses differ by more than `ALLOWED`.
+    """
+    last = {}
+    for precision in ("fp32", "bf16"):
+        step = make_step(precision)
+        losses = [step() for _ in range(steps)]
+        first, last[precision] = losses[0], losses[-1]
+    off = abs(last["bf16"] - last["fp32"]) / abs(last["fp32"])
+    sys.stdout.write(f"loss after {steps} steps at crop {crop}: float32 {last['fp32']:.5g}, bfloat16 {last['bf16']:.5g}"
+                     f" ({off:.2%} apart, {ALLOWED:.0%} allowed), from {first:.5g}\n")  # fmt: skip
+    sys.stdout.flush()
+    if not off <= ALLOWED:
+        raise KitError(f"bfloat16 learns something else than float32: losses of {last}")
+
+
+def peak_memory(make_step: Callable[..., Callable], *arguments: object) -> float:
+    """GB that a process with nothing but two of the steps that `make_step(*arguments)` returns has needed at most."""
+    spawn = multiprocessing.get_context("spawn")
+    with spawn.Pool(1) as pool:
+        return pool.apply(_two_steps, (make_step, arguments))
+
+
+def _two_steps(make_step: Callable[..., Callable], arguments: tuple) -> float:
+    step = make_step(*arguments)
+    step(), step()
+    return resident(peak=True) / 1e9

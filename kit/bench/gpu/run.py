@@ -1,0 +1,192 @@
+"""`python -m kit bench gpu`: everything that wants a GPU once, in ten minutes, without a network: `make bench-gpu`.
+
+Training steps of TriKD and MGD in four forms, latency of students, whether loader processes keep up, a run that is
+killed and goes on, the tests marked `gpu`. What is measured is written to one JSON file after every part, so that
+nothing is lost if the machine goes away; at the end a table is printed. A part starts only if the time that is left
+will probably do for it; what was left out is named. `--device cpu --size demo` tries all of it with small networks.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from kit.bench.gpu.checks import device_tests, kill_and_resume
+from kit.bench.gpu.report import as_markdown
+from kit.bench.gpu.serving import latency, loader_rates
+from kit.bench.gpu.steps import FORMS, MGDWork, TriKDWork, measure_step, release
+from kit.deploy.cost import device_record
+from kit.errors import KitError
+from kit.runs.folder import provenance
+from kit.settings.checks import require_choice, require_positive
+from kit.system.storage import read_json, write_json
+
+PARTS = ("steps", "latency", "loader", "resume", "tests", "compiled")
+"""In the order in which they run; what takes longest comes last."""
+
+
+class Sizes(NamedTuple):
+    """What is measured."""
+
+    works: tuple[tuple[type, str], ...]
+    """Kind of step and size of its student."""
+    crop: int
+    images: tuple[int, ...]
+    """Labelled ones of a step, and as many unlabelled or mixed ones."""
+    students: tuple[str, ...]
+    frames: tuple[tuple[int, int], ...]
+    """(height, width) of images for students; the last is that of the loader's frames."""
+    workers: tuple[int, ...]
+    repeats: int
+
+
+SIZES = {
+    "full": Sizes(((TriKDWork, "11m"), (MGDWork, "resnet18"), (TriKDWork, "21m")), 512, (2, 8),
+                  ("tinyvit_11m", "tinyvit_21m", "deeplab_resnet18", "deeplab_mobilenetv2"),
+                  ((512, 1024), (1024, 2048)), (4, 8, 16), 10),
+    "demo": Sizes(((TriKDWork, "demo"), (MGDWork, "demo")), 32, (2,), ("tinyvit_demo",), ((64, 128),), (1,), 1),
+}  # fmt: skip
+
+
+class Part(NamedTuple):
+    """Something that is measured at one go."""
+
+    kind: str
+    """One of PARTS."""
+    name: str
+    seconds: float
+    """It takes on one H100, roughly; it starts only if as much is left."""
+    run: Callable[[], dict | list[dict]]
+
+
+def bench_gpu(arguments: list[str]) -> int:
+    """Read the options, run the parts, write JSON and table; 1 if a part failed, else 0.
+
+    Raises: KitError if there is no such device.
+    """
+    parser = argparse.ArgumentParser(prog="python -m kit bench gpu", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--device", default="cuda", help="cuda, or cpu to try the command (default: cuda)")
+    parser.add_argument("--size", choices=tuple(SIZES), default="full", help="full: published networks and crops; "
+                        "demo: small ones (default: full)")  # fmt: skip
+    parser.add_argument("--parts", nargs="+", default=list(PARTS), metavar="PART", help=f"some of: {', '.join(PARTS)}")
+    parser.add_argument("--minutes", type=float, default=9.0, help="no part starts later (default: 9)")
+    parser.add_argument("--commit", help="what to write down as the commit where there is no repository")
+    parser.add_argument("--out", type=Path, default=Path("runs/bench/gpu.json"), help="(default: runs/bench/gpu.json)")
+    parser.add_argument("--show", type=Path, metavar="FILE", help="measure nothing, print the tables of such a file")
+    options = parser.parse_args(arguments)
+    if options.show:
+        return show(options.show)
+    require_positive(**{"--minutes": options.minutes})
+    for part in options.parts:
+        require_choice(PARTS, **{"--parts": part})
+    started, device = time.monotonic(), find_device(options.device)
+    record = {**head(device, options), "parts": [], "out_of_memory": [], "failed": {}, "left_out": []}
+    parts = [part for part in make_parts(SIZES[options.size], device, options) if part.kind in options.parts]
+    deadline = started + 60 * options.minutes
+    run_parts(parts, record, deadline, started, device, options.out)
+    sys.stdout.write(f"\n{as_markdown(record)}\nall of it is in {options.out}\n")
+    return 1 if record["failed"] else 0
+
+
+def show(path: Path) -> int:
+    """Print the tables of a file. Raises: KitError if it is not one of this command."""
+    record = read_json(path)
+    if not {"device", "parts", "left_out"} <= set(record):
+        raise KitError(f"{path} was not written by `python -m kit bench gpu`")
+    sys.stdout.write(as_markdown(record))
+    return 0
+
+
+def find_device(name: str) -> torch.device:
+    """The device of that name. Raises: KitError if it is not there."""
+    require_choice(("cuda", "cpu"), **{"--device": name})
+    if name == "cuda" and not torch.cuda.is_available():
+        raise KitError("there is no GPU that torch can use; to try the command without one: --device cpu --size demo")
+    return torch.device(name)
+
+
+def head(device: torch.device, options: argparse.Namespace) -> dict:
+    """What was measured, on what, of which commit and when."""
+    record = {"schema": 1, "size": options.size, "minutes": options.minutes, "device": device_record(options.device),
+              "cores": os.cpu_count(), **provenance()}  # fmt: skip
+    record["commit"] = record["commit"] or options.commit
+    if device.type == "cuda":
+        record["device"] |= {
+            "memory": torch.cuda.get_device_properties(device).total_memory,
+            "cuda": torch.version.cuda,
+            "cudnn": torch.backends.cudnn.version(),
+        }
+    return record
+
+
+def make_parts(sizes: Sizes, device: torch.device, options: argparse.Namespace) -> list[Part]:
+    """All parts in their order."""
+    parts = []
+    works = [kind(size, sizes.crop) for kind, size in sizes.works]
+    for work in works:
+        for images in sizes.images:
+            for form in FORMS:
+                kind, seconds = ("compiled", 120.0) if form == "compiled" else ("steps", 12.0)
+                run = _call(measure_step, work, form, images, device, sizes.repeats)
+                parts.append(Part(kind, f"{work.name}, {images} + {images}, {form}", seconds, run))
+    for size in sizes.frames:
+        for name in sizes.students:
+            run = _call(latency, name, size, device, max(2, sizes.repeats))
+            parts.append(Part("latency", f"{name} at {size[0]} x {size[1]}", 8.0, run))
+    workers = tuple(count for count in sizes.workers if count <= (os.cpu_count() or 1)) or (1,)
+    run = _call(loader_rates, sizes.crop, sizes.images[-1], sizes.frames[-1], workers)
+    parts.append(Part("loader", f"loader with {', '.join(map(str, workers))} processes", 45.0, run))
+    parts.append(Part("resume", "kill and resume", 60.0, _call(kill_and_resume, device)))
+    parts.append(Part("tests", "device tests", 90.0, _call(device_tests, 150.0)))
+    # of compiled steps first those with the most images, which tell most if time is short
+    return sorted(parts, key=lambda part: (PARTS.index(part.kind), _fewer_images(part, sizes)))
+
+
+def run_parts(parts: list[Part], record: dict, deadline: float, started: float, device: torch.device,
+              out: Path) -> None:  # fmt: skip
+    """Run parts until the deadline and add what they return to `record`, which is written after each of them."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    for part in parts:
+        if time.monotonic() + part.seconds * (device.type == "cuda") > deadline:
+            record["left_out"].append(part.name)
+            continue
+        began = time.monotonic()
+        sys.stdout.write(f"[{began - started:4.0f} s] {part.name}\n")
+        sys.stdout.flush()
+        try:
+            found = part.run()
+        except torch.OutOfMemoryError:
+            record["out_of_memory"].append(part.name)
+        except Exception as error:  # whatever it is, it must not cost the other parts
+            record["failed"][part.name] = _reason(error)
+            sys.stdout.write(f"         failed: {record['failed'][part.name]}\n")
+        else:
+            for row in found if isinstance(found, list) else [found]:
+                record["parts"].append({"part": part.kind, **row})
+            if part.kind == "tests" and found["failed"]:
+                record["failed"][part.name] = f"{len(found['failed'])} failed: {', '.join(found['failed'])}"
+        record["parts_seconds"] = {**record.get("parts_seconds", {}), part.name: round(time.monotonic() - began, 1)}
+        release(device)
+        write_json(out, record)
+    record["seconds"] = round(time.monotonic() - started, 1)
+    write_json(out, record)
+
+
+def _fewer_images(part: Part, sizes: Sizes) -> int:
+    if part.kind != "compiled":
+        return 0
+    return -max(images for images in sizes.images if f", {images} + {images}," in part.name)
+
+
+def _reason(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else ''}".removeprefix("KitError: ")
+
+
+def _call(function: Callable, *arguments) -> Callable:
+    return lambda: function(*arguments)

@@ -1,0 +1,1 @@
+"""The plain way, as most published code has it, to be measured against."""

@@ -1,0 +1,242 @@
+"""Is a data set fit for training? Every file is read to its end, and whatever is wrong is told at once."""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from kit.data.catalog import DATASETS, find_spec
+from kit.data.doctor.file_facts import image_facts, mask_facts
+from kit.data.doctor.findings import (
+    ERROR,
+    SEVERITIES,
+    Finding,
+    Read,
+    of_classes,
+    of_duplicates,
+    of_part,
+    of_thin_classes,
+)
+from kit.data.doctor.listing import open_part, strays
+from kit.data.reading.files import SegFiles
+from kit.data.spec import Colour, DatasetSpec
+from kit.data.splits.hash_draw import draw
+from kit.data.splits.split import Split, chosen_split, split_problems
+from kit.errors import KitError, unknown
+from kit.settings.checks import require_positive
+from kit.settings.run import DataConfig
+from kit.system.console import bar
+
+Watch = Callable[[int, int], None]
+"""Told (files read, files in all) after each file."""
+
+
+@dataclass(frozen=True)
+class Census:
+    """What a part holds. Numbers of pixels are those of its readable masks, at the size they have on disk."""
+
+    images: int
+    """Images of the part; further images without masks, which train may use, are `extra`."""
+    masks: int
+    """Masks, with and without an image."""
+    pairs: int
+    """Images that have a mask."""
+    extra: int = 0
+    sizes: dict[str, int] = field(default_factory=dict)
+    """"height x width" -> readable images, the most frequent first."""
+    pixels: dict[str, int] = field(default_factory=dict)
+    """Class -> pixels."""
+    ignored: int = 0
+    """Pixels that are not counted."""
+    present: dict[str, int] = field(default_factory=dict)
+    """Class -> masks that have a pixel of it."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was found. Plain data: tables and figures are drawn from it in `kit.figures`."""
+
+    dataset: str
+    root: str
+    split: dict | None
+    """Name, counts and digests of the split; None if none was asked for or it cannot be used."""
+    classes: tuple[str, ...]
+    palette: tuple[Colour, ...]
+    parts: dict[str, Census]
+    """Of "train", "val" and "labelled" (the images of the split that have labels), as far as there are such."""
+    findings: tuple[Finding, ...]
+    """Errors first."""
+    files: int
+    """Files that were read."""
+    seconds: float
+
+    def count(self, severity: str) -> int:
+        """Number of findings of this severity."""
+        return sum(finding.severity == severity for finding in self.findings)
+
+    def record(self) -> dict:
+        """The same as values for JSON."""
+        return {**asdict(self), "findings": [finding._asdict() for finding in self.findings]}
+
+
+def examine(dataset: str, root: str | Path, split: str = "", split_seed: int = 0, workers: int | None = None,
+            progress: bool | Watch = False) -> Diagnosis:  # fmt: skip
+    """Read every image and every mask that training or evaluation would use, and report what is wrong with them.
+
+    Of an image with masks of several kinds the preferred one is read, as training does.
+
+    Args:
+        dataset: a key of `kit.data.catalog.DATASETS`, or "folder".
+        root: the data set's folder; nothing is written to it.
+        split: as `DataConfig.split`, to have the split checked and its labelled part counted; empty for none.
+        split_seed: of a drawn split.
+        workers: files read at a time; None takes one per core. With 1 nothing runs beside the caller.
+        progress: True shows a bar; a function is called with (files read, files in all) instead.
+    Returns: the findings, which hold everything that is wrong with the data, down to a missing folder.
+    Raises: KitError for an unknown data set, or workers below 1; never for anything in the folder.
+    """
+    began = time.monotonic()
+    if dataset != "folder" and dataset not in DATASETS:
+        raise unknown("dataset", dataset, [*DATASETS, "folder"])
+    workers = _cores() if workers is None else workers
+    require_positive(workers=workers)
+    root = Path(root)
+    findings: list[Finding] = []
+    spec = _spec(dataset, root, findings)
+    parts = _parts(spec, root, findings) if spec else {}
+    reads = _read(parts, workers, progress)
+    findings += chain.from_iterable(of_part(read) for read in reads.values())
+    chosen = _split(split, split_seed, parts, findings)
+    labelled = chosen.labelled if chosen else ()
+    findings += of_duplicates(reads, frozenset(labelled))
+    census = {part: _census(spec, read) for part, read in reads.items()}
+    if chosen and "train" in reads:
+        census["labelled"] = _census(spec, reads["train"], labelled)
+        absent = (name for name, count in census["labelled"].pixels.items() if not count)
+        chosen = replace(chosen, missing_classes=tuple(absent))
+    if spec:
+        pixels = {part: np.array([*counted.pixels.values()]) for part, counted in census.items()}
+        findings += of_classes(spec.classes, pixels)
+        if "labelled" in census:
+            sound = reads["train"].sound_masks()
+            rows = [np.array([sound[i].pixels for i in ids if i in sound]) for ids in (labelled, sound)]
+            findings += of_thin_classes(spec.classes, *rows)
+    return Diagnosis(
+        dataset=dataset,
+        root=str(root),
+        split=chosen.record() if chosen else None,
+        classes=spec.classes if spec else (),
+        palette=spec.palette if spec else (),
+        parts=census,
+        findings=tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))),
+        files=sum(len(read.images) + len(read.masks) for read in reads.values()),
+        seconds=round(time.monotonic() - began, 3),
+    )
+
+
+def sound_pairs(diagnosis: Diagnosis, part: str = "train", count: int = 3, seed: int = 0) -> list[tuple]:
+    """Up to `count` pairs without an error, drawn by hash: (id, image uint8 (H, W, 3), mask uint8 (H, W)) each."""
+    root, bad = Path(diagnosis.root), {finding.file for finding in diagnosis.findings if finding.severity == ERROR}
+    if part not in diagnosis.parts:
+        return []
+    files = SegFiles(find_spec(diagnosis.dataset, root), root, part)
+    sound = [i for i in files.masked_ids if not bad & {str(files.paths[i]), str(files.masks[i][0])}]
+    pairs = ((name, *files.pair(name)) for name in draw(sound, count, seed))
+    return [(name, image.permute(1, 2, 0).numpy(), mask.numpy()) for name, image, mask in pairs]
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _spec(dataset: str, root: Path, findings: list[Finding]) -> DatasetSpec | None:
+    kind = "no folder"
+    try:
+        if not root.is_dir():
+            raise KitError(f"no folder {root}; give the folder of the data set")
+        kind = "description"
+        return find_spec(dataset, root)
+    except (KitError, OSError, UnicodeError) as error:
+        findings.append(Finding(ERROR, kind, "", str(root), " ".join(str(error).split())))
+        return None
+
+
+def _parts(spec: DatasetSpec, root: Path, findings: list[Finding]) -> dict[str, SegFiles]:
+    opened = {part: open_part(spec, root, part) for part in ("train", "val")}
+    findings += (part for part in opened.values() if isinstance(part, Finding))
+    parts = {name: part for name, part in opened.items() if isinstance(part, SegFiles)}
+    findings += strays(spec, root, parts)
+    return parts
+
+
+def _read(parts: dict[str, SegFiles], workers: int, progress: bool | Watch) -> dict[str, Read]:
+    """Facts of every file. Threads do, for Pillow and hashlib let others run while they work, and none is left over."""
+    reads = {part: Read(files) for part, files in parts.items()}
+    tasks = [*chain.from_iterable(_tasks(read) for read in reads.values())]
+    watch = progress if callable(progress) else None
+    shown = bar(len(tasks), "reading", "file", silent=watch is not None or not progress)
+    with shown, closing(_each(tasks, workers)) as results:  # closed: an interrupted caller leaves no thread at work
+        for done, ((into, name, _), facts) in enumerate(zip(tasks, results, strict=True), 1):
+            into[name] = facts
+            shown.update()
+            if watch:
+                watch(done, len(tasks))
+    return reads
+
+
+def _tasks(read: Read) -> Iterator[tuple[dict, str, Callable]]:
+    """(where the facts go, id, function that reads the file)."""
+    files = read.files
+    for name, path in files.paths.items():
+        yield read.images, name, lambda path=path: image_facts(path)
+    for name, (path, kind) in files.masks.items():
+        yield read.masks, name, lambda path=path, kind=kind: mask_facts(path, kind, files.layout.masks, files.spec)
+
+
+def _each(tasks: list[tuple], workers: int) -> Iterator:
+    """Results in the order of the tasks."""
+    if workers == 1:
+        yield from (task() for _, _, task in tasks)
+        return
+    with ThreadPoolExecutor(workers) as pool:  # what has not begun is dropped when this is closed
+        yield from pool.map(lambda task: task[2](), tasks)
+
+
+def _split(split: str, seed: int, parts: dict[str, SegFiles], findings: list[Finding]) -> Split | None:
+    """The split that is asked for, if the data set is complete enough to check it against."""
+    if not split or len(parts) < 2 or any(files.missing for files in parts.values()):
+        return None
+    try:
+        chosen = chosen_split(DataConfig(split=split, split_seed=seed), parts["train"])
+        problems = [*split_problems(chosen, parts["train"], parts["val"])]
+    except (KitError, OSError) as error:
+        problems = [" ".join(str(error).split())]
+    for problem in problems:
+        findings.append(Finding(ERROR, "split", "train", split, problem if split in problem else f"{split}: {problem}"))
+    return None if problems else chosen
+
+
+def _census(spec: DatasetSpec, read: Read, ids: Iterable[str] | None = None) -> Census:
+    """Of a whole part, or of some of its images."""
+    files, sound = read.files, read.sound_masks()
+    chosen = sound.values() if ids is None else [sound[name] for name in ids if name in sound]
+    images = read.sound_images()
+    sizes = Counter(" x ".join(map(str, images[i].size)) for i in (files.paths if ids is None else ids) if i in images)
+    pixels = sum((facts.pixels for facts in chosen), np.zeros(spec.num_classes, np.int64))
+    present = sum((facts.pixels > 0 for facts in chosen), np.zeros(spec.num_classes, np.int64))
+    counts = (len(files.ids), len(files.masks), len(files.masked_ids)) if ids is None else (len(list(ids)),) * 3
+    return Census(
+        *counts,
+        extra=len(files.extra_ids) if ids is None else 0,
+        sizes=dict(sizes.most_common()),
+        pixels=dict(zip(spec.classes, pixels.tolist(), strict=True)),
+        ignored=sum(facts.ignored for facts in chosen),
+        present=dict(zip(spec.classes, present.tolist(), strict=True)),
+    )

@@ -1,0 +1,138 @@
+"""What one file of a data set holds, read to its last byte: the facts from which the doctor draws its findings."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from kit.data.reading.decode import SIXTEEN_BIT, orientation, read_image, read_mask
+from kit.data.spec import FORBIDDEN, DatasetSpec, Masks
+from kit.errors import KitError
+from kit.types import IGNORE
+
+VALUES = ("1", "L", "LA", "P", *SIXTEEN_BIT)
+"""Pillow's modes of masks that hold a number per pixel."""
+
+
+class ImageFacts(NamedTuple):
+    """Of an image that can be read."""
+
+    size: tuple[int, int]  # (height, width) in pixels, upright
+    deep: bool  # more than 8 bits per channel
+    turned: bool  # the camera noted that it was held another way
+    colour: tuple[int, ...] | None  # the only RGB colour it has
+    digest: bytes  # of its upright 8-bit RGB pixels: the same for every form of file that loses nothing
+
+
+class MaskFacts(NamedTuple):
+    """Of a mask that can be read. C classes."""
+
+    size: tuple[int, int]  # (height, width) in pixels
+    pixels: np.ndarray  # int64 (C,): pixels of each class
+    ignored: int  # pixels that are not counted
+    raw: frozenset[int]  # values in the file; empty unless it is a plain grey picture
+    lossy: bool  # saved as JPEG
+
+
+class Trouble(NamedTuple):
+    """Why a file cannot be used."""
+
+    kind: str  # as in `kit.data.doctor.findings`
+    message: str  # one line that names the file
+    count: int  # pixels, or 1 for a file
+
+
+def image_facts(path: Path) -> ImageFacts | Trouble:
+    """Decode an image completely and say what it holds."""
+    trouble = _no_file(path)
+    if trouble:
+        return trouble
+    try:
+        pixels = read_image(path)
+        with Image.open(path) as picture:
+            deep = picture.mode in SIXTEEN_BIT or any(";16" in str(tile[3]) for tile in picture.tile)
+            turned = orientation(picture) != 1
+    except (KitError, OSError) as error:
+        return Trouble("unreadable", str(error), 1)
+    height, width = pixels.shape[:2]
+    first = pixels[0, 0]
+    # Few pixels settle nearly every picture.
+    plain = bool((pixels[::16, ::16] == first).all() and (pixels == first).all())
+    digest = hashlib.blake2b(f"{height} {width} ".encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(pixels))
+    return ImageFacts((height, width), deep, turned, tuple(first.tolist()) if plain else None, digest.digest())
+
+
+def mask_facts(path: Path, kind: Masks, kinds: tuple[Masks, ...], spec: DatasetSpec) -> MaskFacts | Trouble:
+    """Decode a mask completely, as `kit.data.reading.decode.read_mask` would for training, and count its classes."""
+    trouble = _no_file(path)
+    if trouble:
+        return trouble
+    size, values, lossy = _grey_values(path)
+    by_class = _counted(values, kind) if values is not None else None
+    doubtful = by_class is None or (len(kinds) > 1 and not by_class[: spec.num_classes].any())
+    if doubtful:
+        try:
+            mask = read_mask(path, kind, spec.colour_ids(), kinds)
+        except KitError as error:
+            return _refused(path, kind, kinds, str(error))
+        size, by_class = mask.shape, np.bincount(mask.ravel(), minlength=256)
+    raw = frozenset() if values is None else frozenset(values.nonzero()[0].tolist())
+    return MaskFacts(size, by_class[: spec.num_classes], int(by_class[IGNORE]), raw, lossy)
+
+
+def _no_file(path: Path) -> Trouble | None:
+    """What is wrong with an entry of a folder before anything is read from it; a pipe would be waited for forever."""
+    if os.path.islink(path) and not os.path.exists(path):
+        return Trouble("unreadable", f"{path} is a link to {os.readlink(path)}, which is not there", 1)
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        return Trouble("unreadable", f"{path} is not a file with content but a pipe, socket or device", 1)
+    return None
+
+
+def _grey_values(path: Path) -> tuple[tuple[int, int], np.ndarray | None, bool]:
+    """(height, width), int64 (256,) pixels of each value, and whether it is a JPEG; values of plain grey masks alone.
+
+    A histogram is all that is wanted of most masks, and Pillow's own is several times faster than a look-up.
+    """
+    try:
+        with Image.open(path) as picture:
+            values = np.array(picture.histogram()) if picture.mode == "L" else None
+            size = picture.size if orientation(picture) >= 5 else picture.size[::-1]
+            return size, values, picture.format == "JPEG"
+    except Exception:  # whatever a damaged file raises; `read_mask` will say it in one line
+        return (0, 0), None, False
+
+
+def _counted(values: np.ndarray, kind: Masks) -> np.ndarray | None:
+    """int64 (256,): pixels of each class id, or None if a value has no meaning."""
+    counts = np.zeros(256, np.int64)
+    np.add.at(counts, kind.lookup(), values)
+    return None if counts[FORBIDDEN] else counts
+
+
+def _refused(path: Path, kind: Masks, kinds: tuple[Masks, ...], message: str) -> Trouble:
+    """Which kind of trouble it is that `read_mask` describes by `message`."""
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+            mode, pixels, lossy = picture.mode, np.asarray(picture), picture.format == "JPEG"
+    except Exception:
+        return Trouble("unreadable", message, 1)
+    if mode in ("RGB", "RGBA"):
+        return Trouble("colours", message, 1)
+    if mode not in VALUES:
+        return Trouble("mask mode", message, 1)
+    values, counts = np.unique(pixels[..., 0] if mode == "LA" else pixels, return_counts=True)
+    pixels_of = dict(zip(values.tolist(), counts.tolist(), strict=True))
+    strange = {value: n for value, n in pixels_of.items() if value not in kind.raw_ids}
+    meant = any(o.raw_ids != kind.raw_ids and set(pixels_of) <= set(o.raw_ids) for o in kinds)
+    if strange:
+        shown = ", ".join(f"{n} of value {value}" for value, n in list(strange.items())[:8])
+        message += f"; pixels: {shown}{f', ... ({sum(strange.values())} in all)' if len(strange) > 8 else ''}"
+    if lossy:
+        message += "; JPEG changes values, save masks as PNG"
+    return Trouble("mask kind" if meant else "label values", message, sum(strange.values()) or 1)

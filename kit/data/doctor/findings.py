@@ -1,0 +1,248 @@
+"""What the facts about single files say about a data set: findings of the doctor, each one line that names its file.
+
+An *error* makes numbers wrong or stops a training run, a *warning* is to be looked at, a *note* is for the record.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from kit.data.doctor.file_facts import ImageFacts, MaskFacts, Trouble
+from kit.data.loaders import few_to_judge_by
+from kit.data.reading.files import SegFiles
+from kit.data.splits.class_cover import shows, usual_size
+from kit.errors import KitError
+
+SEVERITIES = ERROR, WARNING, NOTE = "error", "warning", "note"
+"""The gravest first."""
+
+SMALL = 32
+"""Pixels; networks halve a picture five times, so one with a shorter side has nothing left."""
+
+UNLIKE = 16
+"""Areas of the largest and the smallest picture of a part that differ more than so many times are worth a look."""
+
+THIN = 6
+"""Labelled images that should show a class at half its usual size or more; of fewer than four times as many labelled
+images, a quarter."""
+
+
+class Finding(NamedTuple):
+    """One thing that is wrong, or worth knowing."""
+
+    severity: str  # ERROR, WARNING or NOTE
+    kind: str  # a few words, the same for all of its kind
+    part: str  # "train" or "val"; "" where it is neither's alone
+    file: str  # path, or the folder or id it is about
+    message: str  # one line that names the file or the value
+    count: int = 1  # pixels, images or classes it is about
+
+
+@dataclass(frozen=True)
+class Read:
+    """One part of a data set with the facts of all of its files, by id."""
+
+    files: SegFiles
+    images: dict[str, ImageFacts | Trouble] = field(default_factory=dict)
+    masks: dict[str, MaskFacts | Trouble] = field(default_factory=dict)
+
+    def sound_images(self) -> dict[str, ImageFacts]:
+        """Facts of the images that can be read."""
+        return {name: facts for name, facts in self.images.items() if isinstance(facts, ImageFacts)}
+
+    def sound_masks(self) -> dict[str, MaskFacts]:
+        """Facts of the masks that can be read."""
+        return {name: facts for name, facts in self.masks.items() if isinstance(facts, MaskFacts)}
+
+
+def of_part(read: Read) -> Iterator[Finding]:
+    """Findings about one part by itself."""
+    for findings in (_presence, _images, _masks, _pairs, _sizes, _orientations, _kind_of_all):
+        yield from findings(read)
+
+
+def _presence(read: Read) -> Iterator[Finding]:
+    files, part = read.files, read.files.part
+    bare = [name for name in files.ids if name not in files.masks]
+    if part == "val" and files.masked_ids and (message := few_to_judge_by(len(files.masked_ids))):
+        yield Finding(WARNING, "few val images", part, str(files.base), message, len(files.masked_ids))
+    if not files.masked_ids:
+        wanted = " or ".join(kind.files.format(part=dict(files.layout.parts)[part]) for kind in files.layout.masks)
+        message = f"no {part} image has a mask: no file {files.base / wanted} of the same name"
+        yield Finding(ERROR, "no masks", part, str(files.base), message, len(bare))
+    elif part == "val":
+        for name in bare:
+            try:
+                files.mask_path(name)
+            except KitError as error:
+                yield Finding(ERROR, "image without mask", part, str(files.paths[name]), str(error))
+    elif bare:
+        message = f"{len(bare)} of {len(files.ids)} train images have no mask, such as {bare[0]}: they stay unlabelled"
+        yield Finding(NOTE, "image without mask", part, str(files.paths[bare[0]]), message, len(bare))
+    for name in files.ids:
+        if not name.isprintable():
+            message = f"{str(files.paths[name])!a} has a name that is not text in UTF-8, or not of one line; rename it"
+            yield Finding(ERROR, "name", part, str(files.paths[name]), message)
+    for name in files.missing:
+        message = f"no image of {name} in {files.base}, although a list of the data set has it in {part}"
+        yield Finding(ERROR, "listed, not there", part, name, message)
+
+
+def _images(read: Read) -> Iterator[Finding]:
+    part = read.files.part
+    for name, facts in read.images.items():
+        path = str(read.files.paths[name])
+        if isinstance(facts, Trouble):
+            yield Finding(ERROR, facts.kind, part, path, facts.message, facts.count)
+            continue
+        height, width = facts.size
+        if facts.colour is not None:
+            message = f"{path} is of the single colour {facts.colour}: there is nothing on it"
+            yield Finding(WARNING, "single colour", part, path, message)
+        if facts.deep:
+            message = f"{path} has 16 bits per channel, of which the upper 8 are used"
+            yield Finding(WARNING, "16 bits", part, path, message)
+        if min(facts.size) < SMALL:
+            message = f"{path} is {height} x {width}; below {SMALL} pixels nothing is left of it inside a network"
+            yield Finding(WARNING, "tiny", part, path, message)
+        if facts.turned:
+            message = f"{path} is turned upright to {height} x {width}, as its camera noted; so must its mask be"
+            yield Finding(NOTE, "turned", part, path, message)
+
+
+def _masks(read: Read) -> Iterator[Finding]:
+    part = read.files.part
+    for name, facts in read.masks.items():
+        path = str(read.files.masks[name][0])
+        if isinstance(facts, Trouble):
+            yield Finding(ERROR, facts.kind, part, path, facts.message, facts.count)
+            continue
+        if not facts.pixels.any():
+            message = f"{path} labels nothing: all of its {facts.ignored} pixels are ignored"
+            yield Finding(WARNING, "nothing labelled", part, path, message, facts.ignored)
+        if facts.lossy:
+            message = f"{path} is a JPEG, which changes values at edges; save masks as PNG"
+            yield Finding(WARNING, "lossy mask", part, path, message)
+
+
+def _pairs(read: Read) -> Iterator[Finding]:
+    images, part = read.sound_images(), read.files.part
+    for name, mask in read.sound_masks().items():
+        if name not in images or images[name].size == mask.size:
+            continue
+        image, path = images[name], str(read.files.masks[name][0])
+        hint = ""
+        if image.size == mask.size[::-1]:
+            why = "the camera noted that the image is turned" if image.turned else "one of the two lies on its side"
+            hint = f"; height and width are swapped: {why}"
+        sizes = f"{mask.size[0]} x {mask.size[1]}, its image {image.size[0]} x {image.size[1]}"
+        yield Finding(ERROR, "sizes differ", part, path, f"{path} is {sizes} ({read.files.paths[name]}){hint}")
+
+
+def _sizes(read: Read) -> Iterator[Finding]:
+    areas = {name: facts.size[0] * facts.size[1] for name, facts in read.sound_images().items()}
+    if not areas:
+        return
+    least, most = min(areas, key=areas.get), max(areas, key=areas.get)
+    if areas[most] > UNLIKE * areas[least]:
+        low, high = (f"{read.files.paths[i]} ({' x '.join(map(str, read.images[i].size))})" for i in (least, most))
+        message = f"sizes are very unlike, from {low} to {high}; crops of them show things at very unlike scales"
+        yield Finding(WARNING, "unlike sizes", read.files.part, str(read.files.paths[least]), message, len(areas))
+
+
+def _orientations(read: Read) -> Iterator[Finding]:
+    sizes = {name: facts.size for name, facts in read.sound_images().items()}
+    tall = [name for name, (height, width) in sizes.items() if height > width]
+    if tall and any(height < width for height, width in sizes.values()):
+        path, part = read.files.paths[tall[0]], read.files.part
+        message = (
+            f"{len(tall)} of {len(sizes)} {part} images are taller than wide, such as {path}, others are wider: "
+            "data.keep_aspect keeps their shapes, as recipe folder does; data.base_size alone squeezes them into one"
+        )
+        yield Finding(NOTE, "mixed orientations", part, str(path), message, len(tall))
+
+
+def _kind_of_all(read: Read) -> Iterator[Finding]:
+    """Masks of one kind whose values, all taken together, are those of a narrower kind: one may be so by chance."""
+    layout = read.files.layout
+    for kind in layout.masks:
+        names = [i for i, facts in read.sound_masks().items() if read.files.masks[i][1] is kind and facts.raw]
+        raw = frozenset().union(*(read.masks[i].raw for i in names))
+        for other in layout.masks:
+            narrower = set(other.raw_ids) - {255} < set(kind.raw_ids) - {255}
+            if narrower and len(raw) > 1 and raw <= set(other.raw_ids):
+                path = str(read.files.masks[names[0]][0])
+                message = (
+                    f"{len(names)} masks named {kind.kind!r}, such as {path}, hold no value above {max(raw)}: "
+                    f"they are those of {other.kind!r}, so name and content disagree"
+                )
+                yield Finding(ERROR, "mask kind", read.files.part, path, message, len(names))
+
+
+def of_duplicates(parts: Mapping[str, Read], labelled: frozenset[str]) -> Iterator[Finding]:
+    """Images with the very same pixels. Those of a single colour are alike without being copies."""
+    same = defaultdict(list)
+    for part, read in parts.items():
+        for name, facts in read.sound_images().items():
+            if facts.colour is None:
+                same[facts.digest].append((part, name))
+    for members in same.values():
+        first_part, first = members[0]
+        original = parts[first_part].files.paths[first]
+        for part, name in members[1:]:
+            path = str(parts[part].files.paths[name])
+            if part != first_part:
+                message = f"{path} of {part} is the same picture as {original} of {first_part}: it flatters the score"
+                yield Finding(ERROR, "in train and val", "", path, message)
+            else:
+                known = {name, first} & labelled if part == "train" else ()
+                who = ("", ", one labelled and one not", ", both labelled")[len(known)]
+                message = f"{path} is the same picture as {original}{who}"
+                yield Finding(WARNING, "twice", part, path, message)
+
+
+def of_classes(classes: tuple[str, ...], pixels: Mapping[str, np.ndarray]) -> Iterator[Finding]:
+    """Classes that a part has no pixel of.
+
+    Args:
+        pixels: "train", "val" and "labelled" -> int64 (C,).
+    """
+    absent = {part: [c for c, n in zip(classes, counts, strict=True) if not n] for part, counts in pixels.items()}
+    for part, why in (("train", "nothing can learn them"), ("val", "they get no score")):
+        names = absent.get(part, [])
+        if names and len(names) < len(classes):
+            message = f"no pixel of {', '.join(names)} in the {part} masks: {why}"
+            yield Finding(WARNING, "class absent", part, "", message, len(names))
+    names = [name for name in absent.get("labelled", []) if name not in absent.get("train", [])]
+    if names:
+        message = f"no pixel of {', '.join(names)} in the labelled part of the split; another draw may have some"
+        yield Finding(WARNING, "class not labelled", "train", "", message, len(names))
+
+
+def of_thin_classes(classes: tuple[str, ...], labelled: np.ndarray, train: np.ndarray) -> Iterator[Finding]:
+    """Classes that the labelled part of a split shows too seldom or too small to be learnt, where train has more.
+
+    A class is thin if too few labelled images (THIN) show it at half its mean size or more, or if its share of the
+    labelled pixels is less than half of that in train.
+
+    Args:
+        labelled, train: int64 (n, C), pixels of each class in each mask of the labelled part and of the whole of train.
+    """
+    if not labelled.any():
+        return
+    wanted = min(THIN, math.ceil(len(labelled) / 4))
+    shown, there = (shows(counts, 0.5, usual_size(train)).sum(0) for counts in (labelled, train))
+    shares, usual = (counts.sum(0) / counts.sum() for counts in (labelled, train))
+    thin = (shares > 0) & ((shown < np.minimum(wanted, there)) | (2 * shares < usual))
+    if thin.any():
+        said = [f"{classes[c]} ({shares[c]:.2%} of the pixels, {usual[c]:.2%} in train; at half its usual size or more "
+                f"in {shown[c]} images)" for c in np.flatnonzero(thin)]  # fmt: skip
+        message = (
+            f"thin in the {len(labelled)} labelled images: {', '.join(said)}. So little is often not learnt: label "
+            f"more or exchange images by `python -m kit splits draw --cover {wanted} --pixels 0.5`"
+        )
+        yield Finding(WARNING, "class thin", "train", "", message, int(thin.sum()))

@@ -1,0 +1,130 @@
+"""What a run learns from and is judged on, and in what two data sets differ.
+
+The record holds names and sizes of files, so thousands of files take a fraction of a second and nothing is decoded. A
+file that is changed without a change of its size (in an uncompressed format, say) is not noticed.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kit.data.catalog import DatasetSpec, find_spec
+from kit.data.reading.files import SegFiles
+from kit.data.splits.hash_draw import digest
+from kit.data.splits.split import LABELLED, Split, checked_split
+from kit.settings.run import DataConfig
+from kit.system.paths import from_project
+
+LISTS = {"labelled": "labelled list", "unlabelled": "unlabelled list", "extra": "list of extra images"}
+"""Lists of a split in the record, as a message names them."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set opened for a run, with the split of its training images."""
+
+    spec: DatasetSpec
+    train: SegFiles
+    val: SegFiles
+    judged: tuple[str, ...]
+    """Ids of the val images that are judged."""
+    split: Split
+    drawn: bool
+    """The split is drawn from all images with masks, not read from lists."""
+
+    def record(self) -> dict:
+        """What a run is bound to, as JSON; the folder of the data set is not part of it.
+
+        Lists are {"count", "sha256"} of their ids, files {"count", "bytes", "sha256"} of their ids and sizes in bytes.
+        Masks of unlabelled images count by their ids alone, and only where the split is drawn from them.
+        """
+        split, train, val = self.split, self.train, self.val
+        lists = {"labelled": split.labelled, "unlabelled": split.unlabelled, "extra": split.extra}
+        return {
+            "classes": list(self.spec.classes),
+            "mask values": self._meaning(),
+            "lists": {name: {"count": len(ids), "sha256": digest(ids)} for name, ids in lists.items()},
+            "masked": {"count": len(train.masked_ids), "sha256": digest(train.masked_ids)} if self.drawn else None,
+            "files": {
+                "train images": files((name, train.paths[name]) for name in (*split.labelled, *split.pool)),
+                "labelled masks": files((name, train.mask_path(name)) for name in split.labelled),
+                "val images": files((name, val.paths[name]) for name in self.judged),
+                "val masks": files((name, val.mask_path(name)) for name in self.judged),
+            },
+        }
+
+    def digest(self) -> str:
+        """sha256 of the record."""
+        return hashlib.sha256(json.dumps(self.record(), sort_keys=True).encode()).hexdigest()
+
+    def _meaning(self) -> str:
+        """sha256 of what values and colours in the masks stand for."""
+        used = [self.train.masks[name][1] for name in self.split.labelled]
+        used += [self.val.masks[name][1] for name in self.judged]
+        kinds = {id(kind): sorted(kind.raw_ids.items()) for kind in used}
+        about = [sorted(kinds.values()), sorted(self.spec.colour_ids().items())]
+        return hashlib.sha256(repr(about).encode()).hexdigest()
+
+
+def find_data(cfg: DataConfig, limit: int = 0) -> Data:
+    """The data set and the split that `cfg` names; no picture is opened.
+
+    Args:
+        limit: judge only the first `limit` val images; 0 is all.
+    Raises: KitError if the data set or the split cannot be used.
+    """
+    root = from_project(cfg.root)
+    spec = find_spec(cfg.dataset, root)
+    cache = from_project(cfg.cache_dir) if cfg.cache else None
+    train, val = (SegFiles(spec, root, part, cfg.base_size, cache, cfg.keep_aspect) for part in ("train", "val"))
+    split = checked_split(cfg, train, val)
+    drawn = not (from_project(cfg.split) / LABELLED).is_file()
+    return Data(spec, train, val, val.masked_ids[: limit or None], split, drawn)
+
+
+def files(named: Iterable[tuple[str, Path]]) -> dict:
+    """Number, total size in bytes, and sha256 over ids and sizes of files (id, path)."""
+    sizes = {name: _size(path) for name, path in named}
+    lines = "".join(f"{name}\t{sizes[name]}\n" for name in sorted(sizes))
+    sha256 = hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
+    return {"count": len(sizes), "bytes": sum(sizes.values()), "sha256": sha256}
+
+
+def changes(before: dict, now: dict) -> list[str]:
+    """In what two records differ, a phrase each; what one of them does not hold is not compared."""
+    found = [*_classes(before.get("classes"), now["classes"])]
+    if before.get("mask values", now["mask values"]) != now["mask values"]:
+        found.append("what the masks' values or colours mean")
+    if before.get("masked") and now["masked"] and before["masked"] != now["masked"]:
+        found.append(_numbers("train images with a mask", before["masked"], now["masked"]))
+    for part in ("lists", "files"):
+        for name, value in now[part].items():
+            old = before.get(part, {}).get(name)
+            if old is not None and (old["count"], old["sha256"]) != (value["count"], value["sha256"]):
+                found.append(_numbers(LISTS.get(name, name), old, value))
+    return found
+
+
+def _numbers(name: str, before: dict, now: dict) -> str:
+    if before["count"] != now["count"]:
+        return f"{name} ({before['count']}, now {now['count']})"
+    return f"{name} ({now['count']}, of other {'names or sizes' if 'bytes' in now else 'names'})"
+
+
+def _classes(before: list[str] | None, now: list[str]) -> list[str]:
+    if before is None or before == now:
+        return []
+    if len(before) != len(now):
+        return [f"classes ({len(before)}, now {len(now)})"]
+    old, new = next(pair for pair in zip(before, now, strict=True) if pair[0] != pair[1])
+    return [f"classes ({old!r}, now {new!r})"]
+
+
+def _size(path: Path) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:  # a broken link, which is named when it is read
+        return -1

@@ -1,0 +1,252 @@
+"""Images and masks of one part of a data set, found on disk and read into class ids."""
+
+import hashlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, partial
+from math import prod
+from pathlib import Path
+
+import torch
+import torchvision.transforms.v2.functional as tv
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+
+from kit.data.reading.cache import Cache, Item
+from kit.data.reading.decode import SUFFIXES, Box, picture_size, read_image, read_mask
+from kit.data.reading.sizes import Size, size_when_read
+from kit.data.spec import DatasetSpec, Found, Layout, Masks
+from kit.errors import KitError
+
+THREADS = 8
+"""Heads of files read at a time."""
+
+
+class SegFiles:
+    """The train or val images of a data set, by id.
+
+    Args:
+        spec: the data set's entry.
+        root: its folder.
+        part: "train" or "val".
+        base_size: (height, width) to which images and masks are resized when read; None keeps theirs.
+        cache: folder in which decoded images and masks are kept; None keeps nothing. Pixels are the same either way.
+        keep_aspect: resize to `base_size`'s shorter side, as `DataConfig.keep_aspect` says.
+    Attributes:
+        base: the folder below `root` in which the data set was found, and `layout` the form it has there.
+        ids: of the part's images, sorted.
+        extra_ids: of further images without masks (train only), sorted.
+        masks: id -> (file, kind) of every mask of the part, whether or not there is an image.
+        missing: ids that the data set's own lists name and that have no image.
+    Raises: KitError if the folder is missing or holds no image of this part.
+    """
+
+    def __init__(self, spec: DatasetSpec, root: Path, part: str, base_size: tuple[int, int] | None = None,
+                 cache: Path | None = None, keep_aspect: bool = False):  # fmt: skip
+        self.spec, self.root, self.part = spec, Path(root), part
+        self.base_size, self.keep_aspect = base_size, keep_aspect
+        if not self.root.is_dir():
+            raise KitError(f"no folder {self.root}; set data_root to the folder of the {spec.name} data set")
+        self.base, self.layout = find_layout(spec, self.root, part)
+        name = dict(self.layout.parts)[part]
+        self.paths = found(self.base, self.layout.images.format(part=name), pictures=True)
+        self.masks: dict[str, tuple[Path, Masks]] = {}
+        for kind in reversed(self.layout.masks):  # the preferred one is written last
+            masks = found(self.base, kind.files.format(part=name))
+            self.masks |= {mask: (path, kind) for mask, path in masks.items()}
+        extra = {}
+        self.missing: tuple[str, ...] = ()
+        if self.layout.members:
+            members = self.layout.members(self.base, self.paths, {mask: path for mask, (path, _) in self.masks.items()})
+            extra = {i: path for i, path in self.paths.items() if not any(i in ids for ids in members.values())}
+            self.missing = tuple(sorted(members[part] - set(self.paths)))
+            self.paths = {i: path for i, path in self.paths.items() if i in members[part]}
+            self.masks = {i: mask for i, mask in self.masks.items() if i in members[part]}
+        for pattern in self.layout.extra:
+            extra |= found(self.base, pattern, pictures=True)
+        self.ids = tuple(sorted(self.paths))
+        self.extra_ids = tuple(sorted(extra)) if part == "train" else ()
+        self.paths |= {name: extra[name] for name in self.extra_ids}
+        if not self.ids:
+            raise KitError(f"no {part} images of the {spec.name} data set in {self.base}; is this its folder?")
+        self._cache = self._cache_below(Path(cache)) if cache else None
+
+    @cached_property
+    def masked_ids(self) -> tuple[str, ...]:
+        """Ids of the images that have a mask, sorted."""
+        return tuple(name for name in self.ids if name in self.masks)
+
+    def mask_path(self, name: str) -> Path:
+        """File of the mask of the image `name`. Raises KitError if it has none."""
+        if name not in self.masks:
+            part = dict(self.layout.parts)[self.part]
+            wanted = (name.join(kind.files.format(part=part).rsplit("*", 1)) for kind in self.layout.masks)
+            raise KitError(f"no mask of {name}: no file {self.base / ' or '.join(wanted)}")
+        return self.masks[name][0]
+
+    def size(self, name: str) -> tuple[int, int]:
+        """(height, width) of an image as `image` returns it; reads no more than the head of the file."""
+        return self._size("image", name, self.paths[name])
+
+    def image(self, name: str, box: Box | None = None) -> Tensor:
+        """uint8 (3, H, W), turned upright if the camera said so; with `box` only that part of it.
+
+        Where images are neither resized nor kept, a box spares decoding what lies below it.
+        """
+        if self._whole_is_at_hand:
+            pixels = _cut(self._kept("image", name), box)
+        else:
+            pixels = self._read_image(name, box)
+        return pixels.permute(2, 0, 1)
+
+    def pair(self, name: str, box: Box | None = None) -> tuple[Tensor, Tensor]:
+        """Image uint8 (3, H, W) and mask uint8 (H, W) of class ids and IGNORE, resized alike if there is a `base_size`.
+
+        Args:
+            box: read only this part of both. Label values without a meaning are then looked for in this part alone.
+        Raises: KitError if one of them cannot be read, or if their sizes differ.
+        """
+        image, mask = self.size(name), self._size("mask", name, self.mask_path(name))
+        if image != mask:
+            raise KitError(f"{self.mask_path(name)} is {mask}, its image {image}")
+        if self._whole_is_at_hand:
+            return self.image(name, box), _cut(self._kept("mask", name), box)
+        return self.image(name, box), self._read_mask(name, box)
+
+    def check_sizes(self, names: Iterable[str]) -> None:
+        """Raise KitError naming the first mask that is not of its image's size on disk. Reads the heads of the files
+        only, a few seconds for ten thousand pairs."""
+        with ThreadPoolExecutor(THREADS) as pool:  # a network's file systems answer several questions at once
+            for _ in pool.map(self._check_size, names):
+                pass
+
+    def full_mask(self, name: str) -> Tensor:
+        """Mask uint8 (H, W) at the size it has on disk."""
+        return self._kept("full" if self.base_size else "mask", name)
+
+    def keep(self, images: Iterable[str], pairs: Iterable[str], full: bool = False, silent: bool = False) -> None:
+        """Fill the cache with images, and with images and masks; nothing happens where there is no cache.
+
+        Args:
+            full: of masks, keep them at the size they have on disk, and not at `base_size`.
+            silent: show no progress bar.
+        Raises: KitError naming a file that cannot be read or does not fit its image, or if the disk has no room.
+        """
+        if not self._cache:
+            return
+        pairs = tuple(pairs)
+        masks = "full" if full and self.base_size else "mask"
+        items = [self._item("image", name) for name in (*images, *pairs)]
+        self._cache.fill([*items, *(self._item(masks, name) for name in pairs)], silent)
+        if not self.base_size:
+            for name in pairs:
+                self.pair(name)
+
+    def _check_size(self, name: str) -> None:
+        image, mask = picture_size(self.paths[name]), picture_size(self.mask_path(name))
+        if image != mask:
+            raise KitError(
+                f"{self.mask_path(name)} is {mask[0]} x {mask[1]}, its image {self.paths[name]} {image[0]} x {image[1]}"
+                "; a mask has its image's size (`python -m kit doctor` lists all that have not)"
+            )
+
+    @property
+    def _whole_is_at_hand(self) -> bool:
+        """A box is cut from the whole picture: from the cache, or because it is resized when read."""
+        return self._cache is not None or self.base_size is not None
+
+    def _size(self, what: str, name: str, path: Path) -> Size:
+        """Of an "image" or "mask" as `pair` has it."""
+        if self.base_size and not self.keep_aspect:
+            return self.base_size
+        return tuple(self._kept(what, name).shape[:2]) if self._cache else self._resized(picture_size(path))
+
+    def _resized(self, size: Size) -> Size:
+        return size_when_read(size, self.base_size, self.keep_aspect)
+
+    def _kept(self, what: str, name: str) -> Tensor:
+        """An "image" (H, W, 3) or "mask" (H, W) as `pair` has it, or a "full" mask; from the cache, if there is one."""
+        item = self._item(what, name)
+        return self._cache.get(item) if self._cache else item.make()
+
+    def _item(self, what: str, name: str) -> Item:
+        source = self.paths[name] if what == "image" else self.mask_path(name)
+        make = {"image": self._read_image, "mask": self._read_mask, "full": self._read_full}[what]
+        return Item(f"{name}.{what}", source, partial(make, name), partial(self._bytes, what, source))
+
+    def _bytes(self, what: str, source: Path) -> int:
+        size = picture_size(source)
+        return prod(size if what == "full" else self._resized(size)) * (3 if what == "image" else 1)
+
+    def _cache_below(self, folder: Path) -> Cache:
+        """Each data set, part and size has a folder of its own; a change of what masks mean makes all files anew."""
+        root = hashlib.sha256(str(self.root.resolve()).encode(errors="surrogateescape")).hexdigest()[:12]
+        size = "full" if self.base_size is None else "{}x{}".format(*self.base_size)
+        if self.base_size and self.keep_aspect:
+            size = f"short{min(self.base_size)}"
+        about = repr((self.layout.masks, self.spec.colour_ids()))
+        return Cache(folder / f"{self.spec.name}-{self.part}-{size}-{root}", about)
+
+    def _read_image(self, name: str, box: Box | None = None) -> Tensor:
+        """uint8 (H, W, 3), resized if there is a `base_size`, or the box of it at its own size."""
+        image = torch.from_numpy(read_image(self.paths[name], box).copy())
+        if self.base_size:
+            size = list(self._resized(tuple(image.shape[:2])))
+            image = tv.resize(image.permute(2, 0, 1), size, InterpolationMode.BILINEAR, antialias=True)
+            image = image.permute(1, 2, 0)
+        return image
+
+    def _read_mask(self, name: str, box: Box | None = None) -> Tensor:
+        """uint8 (H, W), resized if there is a `base_size`, or the box of it at its own size."""
+        mask = self._read_full(name, box)
+        if self.base_size:
+            size = list(self._resized(tuple(mask.shape)))
+            mask = tv.resize(mask[None], size, InterpolationMode.NEAREST_EXACT)[0]
+        return mask
+
+    def _read_full(self, name: str, box: Box | None = None) -> Tensor:
+        path = self.mask_path(name)
+        return torch.from_numpy(read_mask(path, self.masks[name][1], self.spec.colour_ids(), self.layout.masks, box))
+
+
+def _cut(pixels: Tensor, box: Box | None) -> Tensor:
+    """The box of (H, W) or (H, W, 3)."""
+    if box is None:
+        return pixels
+    top, left, height, width = box
+    return pixels[top : top + height, left : left + width]
+
+
+def find_layout(spec: DatasetSpec, root: Path, part: str) -> tuple[Path, Layout]:
+    """The folder in or below `root` that holds a part of the data set, and the form it has there. KitError if none."""
+    for below in spec.below:
+        for layout in spec.layouts:
+            base = root / below
+            pattern = layout.images.format(part=dict(layout.parts)[part])
+            if (base / layout.needs).exists() and next(base.glob(pattern), None):
+                return base, layout
+    patterns = [layout.images.format(part=dict(layout.parts)[part]) for layout in spec.layouts]
+    wanted = " or ".join(dict.fromkeys(patterns))
+    raise KitError(f"no images at {root / wanted}; is this the folder of the {spec.name} data set?")
+
+
+def found(base: Path, pattern: str, pictures: bool = False) -> Found:
+    """Id -> file, of the files that a pattern finds; an id is what the last `*` stands for.
+
+    Args:
+        pictures: leave out files whose names do not end like a picture's. Hidden files are never found.
+    Raises: KitError if two files have the same id.
+    """
+    core = Path(pattern).name.removesuffix(".*")
+    before, after = core.rsplit("*", 1)
+    before, whole = before.rpartition("*")[2], not after and core.endswith("*")
+    files: Found = {}
+    for path in sorted(base.glob(pattern)):
+        if path.name.startswith(".") or (pictures and path.suffix.lower() not in SUFFIXES):
+            continue
+        name = path.stem if whole or pattern.endswith(".*") else path.name
+        name = name.removeprefix(before).removesuffix(after)
+        if name in files:
+            raise KitError(f"{files[name]} and {path} have the same id {name!r}; rename one")
+        files[name] = path
+    return files

@@ -1,0 +1,126 @@
+"""A data set of synthetic street scenes on disk, in the Cityscapes folder layout. Nothing is downloaded."""
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+from kit.data.scenes.scene import VERSION, draw_scene
+from kit.errors import KitError
+from kit.system.console import bar
+
+PARAMETERS = "synthetic.json"
+CITIES = {"train": ("almbruck", "dornau", "elmsted", "fahrwald", "grauburg", "hirsholm"), "val": ("kestrow", "lindmar")}
+MAX_SEED = 1 << 31
+SPLIT_STRIDE = 1 << 31
+"""Scene seeds of one data set seed: train takes [0, stride) from its base, val the next stretch."""
+
+
+def draw_dataset(
+    root: str | Path,
+    train: int = 192,
+    val: int = 96,
+    size: tuple[int, int] = (128, 256),
+    seed: int = 0,
+    progress: bool = False,
+) -> Path:
+    """Write a data set of street scenes, or leave it be if it is there already.
+
+    Scene k of a split depends only on seed, size, split and k, so a larger set begins with the smaller one.
+    The set is made in a folder beside `root` and renamed when whole: an interrupted call leaves nothing behind.
+
+    Args:
+        root: folder to make; it may exist if it is empty or holds this very set.
+        train, val: number of scenes, each >= 1.
+        size: (height, width) in pixels, each >= 32.
+        seed: 0 <= seed < 2**31; sets of different seeds share no scene.
+        progress: show a progress bar.
+    Returns: root as a Path, holding leftImg8bit/, gtFine/ (labelIds) and synthetic.json.
+    Raises: KitError if a parameter is out of range, or root holds another set or files of another origin.
+    """
+    root = Path(root)
+    wanted = _checked(train, val, size, seed)
+    if _already_there(root, wanted):
+        return root
+    root.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".partial", dir=root.parent))
+    try:
+        with bar(train + val, "drawing scenes", "scene", silent=not progress) as drawn:
+            for split, count in (("train", train), ("val", val)):
+                for index in range(count):
+                    _write_scene(partial, split, index, wanted)
+                    drawn.update()
+        (partial / PARAMETERS).write_text(json.dumps(wanted, indent=2) + "\n")
+        os.chmod(partial, 0o755)  # mkdtemp makes it private
+        os.replace(partial, root)
+    except BaseException:  # Ctrl-C included
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return root
+
+
+def scene_seed(seed: int, split: str, index: int) -> int:
+    """The seed for `draw_scene` of scene `index` in "train" or "val"; no two scenes of any two sets share one."""
+    return (seed * 2 + ("train", "val").index(split)) * SPLIT_STRIDE + index
+
+
+def scene_paths(split: str, index: int) -> tuple[Path, Path]:
+    """Image and mask of a scene, relative to the data set's root, named as Cityscapes names its files."""
+    cities = CITIES[split]
+    city = cities[index % len(cities)]
+    stem = f"{city}_{index // len(cities):06d}_000019"
+    return (
+        Path("leftImg8bit", split, city, f"{stem}_leftImg8bit.png"),
+        Path("gtFine", split, city, f"{stem}_gtFine_labelIds.png"),
+    )
+
+
+def _write_scene(root: Path, split: str, index: int, wanted: dict) -> None:
+    pictures = draw_scene(scene_seed(wanted["seed"], split, index), *wanted["size"])
+    for path, pixels in zip(scene_paths(split, index), pictures, strict=True):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(root / path)
+
+
+def _checked(train: int, val: int, size: tuple[int, int], seed: int) -> dict:
+    """The parameters as they are stored, or KitError."""
+    for name, value in (("train", train), ("val", val)):
+        if value < 1:
+            raise KitError(f"{name} is {value}; a synthetic data set needs at least 1 scene in each part")
+    if len(size) != 2 or min(size) < 32:
+        raise KitError(f"size is {tuple(size)}; give (height, width) in pixels, each at least 32")
+    if not 0 <= seed < MAX_SEED:
+        raise KitError(f"seed is {seed}; give a whole number from 0 to {MAX_SEED - 1}")
+    return {
+        "train": int(train),
+        "val": int(val),
+        "size": [int(side) for side in size],
+        "seed": int(seed),
+        "version": VERSION,
+    }
+
+
+def _already_there(root: Path, wanted: dict) -> bool:
+    """True if root holds the wanted set, False if there is room for it, KitError otherwise."""
+    if not root.exists():
+        return False
+    if not root.is_dir():
+        raise KitError(f"{root} is a file; name a folder for the synthetic data set")
+    if not any(root.iterdir()):
+        return False
+    try:
+        found = json.loads((root / PARAMETERS).read_text())
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, dict):
+        raise KitError(f"{root} holds files that are not a synthetic data set; name another folder or empty this one")
+    differing = [f"{key} {found.get(key)} (asked: {value})" for key, value in wanted.items() if found.get(key) != value]
+    if differing:
+        raise KitError(
+            f"{root} holds a synthetic data set with {', '.join(differing)}; "
+            "name another folder, ask for the same, or delete it to draw it anew"
+        )
+    return True

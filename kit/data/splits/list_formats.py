@@ -1,0 +1,109 @@
+"""Published lists, in the formats they come in: one path or id a line, or image and mask apart by a space or a tab."""
+
+import re
+from pathlib import Path
+
+from kit.data.catalog import DATASETS
+from kit.data.reading.decode import SUFFIXES
+from kit.data.reading.files import SegFiles
+from kit.data.spec import DatasetSpec
+from kit.data.splits.published import find_protocol
+from kit.data.splits.split import Split, check_split, look_for_classes, repeated, some, write_lists
+from kit.errors import KitError
+
+_SUFFIX = "|".join(sorted(suffix.lstrip(".") for suffix in SUFFIXES))
+_IMAGE_AND_MASK = re.compile(rf"(\S.*?\.(?:{_SUFFIX}))\s+\S.*", re.IGNORECASE)
+
+
+def import_lists(labelled: Path, unlabelled: Path, out: Path, spec: DatasetSpec | None = None,
+                 files: tuple[SegFiles, SegFiles] | None = None) -> Split:  # fmt: skip
+    """Read two published lists, tell which they are, and write them to the folder `out` as the kit's own.
+
+    Args:
+        labelled, unlabelled: list files.
+        spec: the data set, if known: whatever its file names have around an id is taken off.
+        files: its train and val images, if at hand: the lists are checked against them.
+    Raises: KitError as `read_pair` and `check_split` do; then nothing is written.
+    """
+    split = read_pair(labelled, unlabelled, f"lists {Path(out).name}", spec)
+    if files:
+        check_split(split, *files)
+        split = look_for_classes(split, files[0])
+    write_lists(split, Path(out), {"imported": ["/".join(Path(path).parts[-2:]) for path in (labelled, unlabelled)]})
+    return split
+
+
+def read_pair(labelled: Path, unlabelled: Path, called: str, spec: DatasetSpec | None = None) -> Split:
+    """The split of two list files, by its published name or else as `called`.
+
+    Raises: KitError as `read_published` does, and if the lists share an image or are those of another data set.
+    """
+    lists = [read_published(Path(path), spec) for path in (labelled, unlabelled)]
+    protocol = find_protocol(*lists)
+    if both := set(lists[0]) & set(lists[1]):
+        known = f" (they are {protocol.name!r}, published like this)" if protocol else ""
+        raise KitError(f"{labelled} and {unlabelled} share {some(both)}{known}; delete the line from one of them")
+    if protocol and spec and spec.name in DATASETS and spec.name != protocol.dataset:
+        raise KitError(f"{labelled} and {unlabelled} are {protocol.name!r} of {protocol.dataset}, not of {spec.name}")
+    return Split(protocol.name if protocol else called, *lists)
+
+
+def read_published(path: Path, spec: DatasetSpec | None = None) -> tuple[str, ...]:
+    """Ids of a list file, in its order.
+
+    Raises: KitError if the file is missing, is no text, is empty, or names an image twice.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError as error:
+        raise KitError(f"no file {path}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise KitError(f"{path} is not a list of images: it cannot be read as text in UTF-8") from error
+    if "\0" in text:
+        raise KitError(f"{path} is not a list of images: it is a binary file")
+    around = _around_ids(spec)
+    ids = tuple(image_id(line, around) for line in text.splitlines() if line.strip())
+    if not ids:
+        raise KitError(f"{path} is empty; a list names one image a line")
+    if "" in ids:
+        raise KitError(f"{path} has a line without the name of an image")
+    if twice := repeated(ids):
+        raise KitError(f"{path} names {some(twice)} twice; keep one line of each")
+    return ids
+
+
+def image_id(line: str, around: set[tuple[str, str]]) -> str:
+    """The id that a line names: the stem of its image without what the data set writes around ids.
+
+    Args:
+        line: "image", "image mask" or "image<tab>mask"; the image with or without folders and suffix.
+        around: (before, after) an id in names of images.
+    """
+    line = line.strip()
+    first, *others = line.split("\t")
+    if not others and (match := _IMAGE_AND_MASK.fullmatch(line)):
+        first = match[1]
+    elif not others and len(words := line.split()) == 2 and f"{_stem(words[1])}_".startswith(f"{_stem(words[0])}_"):
+        first = words[0]  # without suffixes, a space may as well belong to the name
+    stem = _stem(first)
+    for before, after in sorted(around, key=lambda pair: -len(pair[0] + pair[1])):
+        if stem.startswith(before) and stem.endswith(after) and len(stem) > len(before + after):
+            return stem[len(before) : len(stem) - len(after)]
+    return stem
+
+
+def _stem(path: str) -> str:
+    name = path.strip().replace("\\", "/").rpartition("/")[2]
+    dot = name.rfind(".")
+    # An id may hold dots itself, so only what names a kind of picture is a suffix.
+    return name[:dot] if dot > 0 and name[dot:].lower() in SUFFIXES else name
+
+
+def _around_ids(spec: DatasetSpec | None) -> set[tuple[str, str]]:
+    """(before, after) the id in names of images: of one data set, or of every one in the catalogue."""
+    around = set()
+    for entry in [spec] if spec else DATASETS.values():
+        for pattern in (pattern for layout in entry.layouts for pattern in (layout.images, *layout.extra)):
+            before, _, after = Path(pattern).stem.rpartition("*")
+            around.add((before.rpartition("*")[2], after))
+    return around - {("", "")}

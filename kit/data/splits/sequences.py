@@ -1,0 +1,74 @@
+"""Draws for videos: labelled frames spread over sequences, and apart in time inside each.
+
+Neighbouring frames show nearly the same, so a hash draw of a video may spend its few labels on one scene. Here the
+sequences take turns, in hash order, and each gives the frame that is farthest in time from those it has given, the
+first one by hash. So sequences differ by one label at most, unless one has no frame left; smaller draws lie inside
+larger ones; and the order of files plays no part.
+
+Time is a circle, whose end meets its beginning: on a line the two ends would be labelled with every seed. The closest
+labelled frames of a sequence are at least half as far apart on it as any choice of so many frames can have them (Ravi,
+Rosenkrantz and Tayi 1994).
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import zip_longest
+
+import numpy as np
+
+from kit.data.splits.hash_draw import draw
+from kit.errors import KitError
+
+FRAMES = r"(?P<sequence>.*?)(?:[ ._-]+f?)?(?P<frame>\d+)"
+"""An id that ends with the number of its frame: "0001TP_006690", "Seq05VD_f00000"."""
+
+
+def order_by_sequence(ids: Iterable[str], frames: str, seed: int) -> tuple[str, ...]:
+    """All ids, in the order in which they are drawn.
+
+    Args:
+        frames: as `DatasetSpec.frames`.
+        seed: another one draws other first frames, and has the sequences take turns in another order.
+    Raises: KitError naming an id that says no frame.
+    """
+    sequences = by_sequence(ids, frames)
+    turns = [_far_apart(sequences[name], seed) for name in draw(sequences, len(sequences), seed)]
+    return tuple(name for turn in zip_longest(*turns) for name in turn if name is not None)
+
+
+def by_sequence(ids: Iterable[str], frames: str) -> dict[str, dict[str, int]]:
+    """Sequence -> id of each of its frames -> number of the frame. Raises KitError naming an id that says no frame."""
+    sequences: dict[str, dict[str, int]] = defaultdict(dict)
+    for name in ids:
+        match = re.fullmatch(frames, name)
+        if match is None:
+            raise KitError(f"{name!r} does not end with the number of a frame, so its sequence is not known")
+        sequences[match["sequence"]][name] = int(re.sub(r"\D", "", match["frame"]))
+    return dict(sequences)
+
+
+def spread(labelled: Iterable[str], ids: Iterable[str], frames: str) -> dict[str, dict]:
+    """Sequence -> {"images", "labelled", "closest"}: frames, labelled ones, and the least difference between the frame
+    numbers of two labelled ones (None for fewer than two)."""
+    chosen, found = set(labelled), {}
+    for sequence, members in sorted(by_sequence(ids, frames).items()):
+        numbers = sorted(number for name, number in members.items() if name in chosen)
+        closest = min((b - a for a, b in zip(numbers, numbers[1:], strict=False)), default=None)
+        found[sequence] = {"images": len(members), "labelled": len(numbers), "closest": closest}
+    return found
+
+
+def _far_apart(members: dict[str, int], seed: int) -> Iterator[str]:
+    """The frames of a sequence, each the farthest from all before it; of several equally far, the first by hash."""
+    order = draw(members, len(members), seed)
+    numbers = np.array([members[name] for name in order], dtype=np.int64)
+    steps = np.diff(np.unique(numbers))
+    around = int(numbers.max() - numbers.min() + (steps.min() if steps.size else 1))  # from the last frame to the first
+    apart = np.full(len(order), np.iinfo(np.int64).max)
+    for _ in order:
+        at = int(apart.argmax())
+        yield order[at]
+        away = np.abs(numbers - numbers[at])
+        apart = np.minimum(apart, np.minimum(away, around - away))
+        apart[at] = -1

@@ -1,0 +1,294 @@
+"""Which training images count as labelled: lists that are drawn by hash or read from files, named, with digests.
+
+A folder of lists holds labelled.txt and unlabelled.txt, one id a line, and split.json, which says what they are.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from kit.data.reading.files import SegFiles
+from kit.data.splits.hash_draw import digest, draw
+from kit.data.splits.published import recognise
+from kit.data.splits.sequences import order_by_sequence
+from kit.errors import KitError
+from kit.settings.run import DataConfig
+from kit.system.paths import from_project
+from kit.system.storage import read_json, write_bytes, write_json
+
+LABELLED, UNLABELLED, ABOUT = "labelled.txt", "unlabelled.txt", "split.json"
+
+BY_SEQUENCE = "_by_sequence"
+"""Behind a share or number: the draw of `kit.data.splits.sequences`."""
+
+PROTOCOLS = {
+    "all": "every image with a mask",
+    "hash": "the first images with masks by sha256 of SEED:ID",
+    "sequence": "sequences take turns in the order of sha256 of SEED:SEQUENCE; each gives the image with a mask that "
+    "is farthest in time from those it has given, the first one by sha256 of SEED:ID",
+}
+"""How a split is drawn, in a sentence for its record."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Disjoint lists of training ids."""
+
+    name: str
+    """As people call it: "cps 1/16" if published, "1_16 seed 0" if drawn."""
+    labelled: tuple[str, ...]
+    unlabelled: tuple[str, ...]
+    extra: tuple[str, ...] = ()
+    """Unlabelled images from beyond the protocol, apart so that the digests stay those of the protocol."""
+    missing_classes: tuple[str, ...] | None = None
+    """Names of the classes that no labelled mask holds; None if nobody looked."""
+    protocol: str = ""
+    """How it was drawn; empty where only the lists are known."""
+
+    @cached_property
+    def pool(self) -> tuple[str, ...]:
+        """Everything that is used without its mask."""
+        return self.unlabelled + self.extra
+
+    @property
+    def warning(self) -> str:
+        """One line if labelled images of some classes are missing, else empty."""
+        if not self.missing_classes:
+            return ""
+        return f"split {self.name!r}: no labelled image holds {', '.join(self.missing_classes)}"
+
+    def record(self) -> dict:
+        """What a result says of it: name, protocol, counts and digests; no digest where there are no extra images."""
+        return {
+            "name": self.name,
+            "protocol": self.protocol or None,
+            **_counted(self.labelled, self.unlabelled),
+            "extra": len(self.extra),
+            "extra_sha256": digest(self.extra) if self.extra else None,
+            "missing_classes": None if self.missing_classes is None else list(self.missing_classes),
+        }
+
+
+def make_split(cfg: DataConfig, train: SegFiles, val: SegFiles) -> Split:
+    """The split that `cfg.split`, `cfg.split_seed` and `cfg.extra` ask for, checked against the files.
+
+    Raises KitError as `checked_split` does, or if a mask that would be read is not of its image's size.
+    """
+    split = checked_split(cfg, train, val)
+    train.check_sizes(split.labelled + (tuple(i for i in split.pool if i in train.masks) if cfg.observe else ()))
+    return split
+
+
+def checked_split(cfg: DataConfig, train: SegFiles, val: SegFiles) -> Split:
+    """The split of `make_split`, for which no picture is opened.
+
+    Raises KitError as `chosen_split` and `check_split` do, or if the data set lacks images that its own lists name.
+    """
+    check_complete(train)
+    check_complete(val)
+    split = chosen_split(cfg, train)
+    check_split(split, train, val)
+    return split
+
+
+def chosen_split(cfg: DataConfig, train: SegFiles) -> Split:
+    """The split that is asked for, not yet checked.
+
+    Raises KitError if it is not understood, if its lists are not what their split.json says, or if extra images are
+    wanted and there are none.
+    """
+    folder = from_project(cfg.split)
+    if (folder / LABELLED).is_file():
+        split = read_lists(folder, f"lists {cfg.split}")
+    else:
+        split = draw_split(cfg.split, cfg.split_seed, train)
+    if cfg.extra:
+        extra = tuple(sorted(set(train.extra_ids) - {*split.labelled, *split.unlabelled}))
+        if not extra:
+            raise KitError(f"data.extra is on, but {train.base} holds no images beyond split {split.name!r}")
+        split = replace(split, name=f"{split.name} + {len(extra)} extra", extra=extra)
+    return split
+
+
+def draw_split(share: str, seed: int, train: SegFiles) -> Split:
+    """`share` ("1_N" or "count_N" by hash or with "_by_sequence", "all" or "masks") of the images with masks; all
+    others are unlabelled.
+
+    Raises: KitError if it is not understood, or by sequence if the data set has none or an id says no frame.
+    """
+    count = labelled_count(share, len(train.masked_ids))
+    labelled = drawing_order(share, seed, train)[:count]
+    every = count == len(train.masked_ids)
+    kind = "all" if every else "sequence" if share.endswith(BY_SEQUENCE) else "hash"
+    unlabelled = tuple(sorted(set(train.ids) - set(labelled)))
+    return Split(share if every else f"{share} seed {seed}", labelled, unlabelled, protocol=PROTOCOLS[kind])
+
+
+def drawing_order(share: str, seed: int, train: SegFiles) -> tuple[str, ...]:
+    """All images with masks, in the order in which `share` takes them; errors are those of `draw_split`."""
+    if not share.endswith(BY_SEQUENCE):
+        return draw(train.masked_ids, len(train.masked_ids), seed)
+    if not train.spec.frames:
+        raise KitError(
+            f"split {share!r}: {train.spec.name} is no data set of videos, whose names would say sequence and frame; "
+            f"{share.removesuffix(BY_SEQUENCE)!r} draws by hash"
+        )
+    return order_by_sequence(train.masked_ids, train.spec.frames, seed)
+
+
+def check_complete(files: SegFiles) -> None:
+    """Raise KitError if the data set's own lists name images that are not there: a draw would silently be another."""
+    if files.missing:
+        raise KitError(
+            f"{files.base} lacks {some(files.missing)} that the data set names as {files.part}; "
+            "fetch what is missing (`python -m kit doctor` lists everything)"
+        )
+
+
+def check_split(split: Split, train: SegFiles, val: SegFiles) -> None:
+    """Raise KitError with the first of `split_problems`, if there is one."""
+    for problem in split_problems(split, train, val):
+        raise KitError(problem)
+
+
+def split_problems(split: Split, train: SegFiles, val: SegFiles) -> Iterator[str]:
+    """What keeps a split from being used, a line each: no labelled image, an image named twice or in both lists or
+    without a file, a labelled one without a mask, one that is in val."""
+    if not split.labelled:
+        masked = f"{len(train.masked_ids)} images in {train.root} have masks"
+        yield f"split {split.name!r} has no labelled image; {masked}"
+    for which, ids in (("labelled", split.labelled), ("unlabelled", split.unlabelled)):
+        if twice := repeated(ids):
+            yield f"split {split.name!r}: {some(twice)} twice in the {which} list; keep one line of each"
+    if both := set(split.labelled) & set(split.pool):
+        yield f"split {split.name!r}: {some(both)} in both lists; delete them from one"
+    listed = {*split.labelled, *split.pool}
+    if absent := listed - set(train.paths):
+        yield (
+            f'split {split.name!r}: no image of {some(absent)} in {train.root}; "1_16" draws a fitting one, '
+            "`python -m kit splits import` reads lists of paths"
+        )
+    if bare := set(split.labelled) - set(train.masked_ids):
+        yield f"split {split.name!r}: no mask of {some(bare)} in {train.root}"
+    if seen := listed & set(val.ids):
+        yield f"split {split.name!r}: {some(seen)} also in the val part of {val.root}"
+
+
+def missing_classes(files: SegFiles, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of the classes that the masks of no image in `names` hold. Reads only until every class was seen."""
+    seen = np.zeros(files.spec.num_classes, bool)
+    for name in names:
+        if seen.all():
+            break
+        seen |= classes_in(files, name)
+    return tuple(cls for cls, there in zip(files.spec.classes, seen, strict=True) if not there)
+
+
+def look_for_classes(split: Split, train: SegFiles) -> Split:
+    """The split with `missing_classes` filled in."""
+    return replace(split, missing_classes=missing_classes(train, split.labelled))
+
+
+def classes_in(files: SegFiles, name: str) -> np.ndarray:
+    """bool (C,): which classes the mask of an image holds."""
+    there = np.zeros(256, bool)
+    there[files.full_mask(name).numpy()] = True  # much faster than sorting two million pixels
+    return there[: files.spec.num_classes]
+
+
+def pixels_in(files: SegFiles, name: str) -> np.ndarray:
+    """int64 (C,): pixels of each class in the mask of an image."""
+    return np.bincount(files.full_mask(name).numpy().ravel(), minlength=256)[: files.spec.num_classes]
+
+
+def read_lists(folder: Path, called: str) -> Split:
+    """The split of a folder of lists, by its published name, else by the one in its split.json, else `called`.
+
+    Raises: KitError if split.json is there and the lists are not the ones it describes.
+    """
+    labelled, unlabelled = read_list(folder / LABELLED), read_list(folder / UNLABELLED)
+    about, protocol = folder / ABOUT, ""
+    if about.is_file():
+        stated, found = read_json(about), _counted(labelled, unlabelled)
+        if not isinstance(stated, dict) or not isinstance(stated.get("name"), str):
+            raise KitError(f"{about} does not say what the lists are; delete it to use them as they are")
+        changed = [key for key in ("labelled_sha256", "unlabelled_sha256") if stated.get(key) != found[key]]
+        if changed:
+            file = folder / (LABELLED if changed[0].startswith("labelled") else UNLABELLED)
+            raise KitError(
+                f"{file} is no longer the list of {stated['name']!r} that {ABOUT} beside it "
+                f"describes; restore it, or delete {ABOUT} to use the lists under no such name"
+            )
+        called, protocol = stated["name"], str(stated.get("protocol") or "")
+    return Split(recognise(labelled, unlabelled) or called, labelled, unlabelled, protocol=protocol)
+
+
+def read_list(path: Path) -> tuple[str, ...]:
+    """Ids of a list file, one a line; an absent file is an empty list."""
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n") if path.is_file() else []
+    except UnicodeDecodeError as error:
+        raise KitError(f"{path} is not a list of ids: it is no text in UTF-8") from error
+    return tuple(line.strip() for line in lines if line.strip())
+
+
+def write_lists(split: Split, folder: Path, about: dict | None = None) -> None:
+    """Write labelled.txt and unlabelled.txt, sorted, one id a line, and split.json with `about` added to it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    # split.json last, and labelled.txt, without which a folder is no folder of lists, after unlabelled.txt: a process
+    # that is killed in between leaves what is refused, not a mixture under the old name.
+    for name, ids in ((UNLABELLED, split.unlabelled), (LABELLED, split.labelled)):
+        write_bytes(folder / name, "".join(f"{i}\n" for i in sorted(ids)).encode())
+    stated = {"name": split.name, **({"protocol": split.protocol} if split.protocol else {})}
+    write_json(folder / ABOUT, {**stated, **_counted(split.labelled, split.unlabelled), **(about or {})})
+
+
+def labelled_count(split: str, total: int) -> int:
+    """Number of labelled images that "1_N" (rounded up, as published) or "count_N", either by hash or "_by_sequence",
+    "all" or "masks" asks for."""
+    if split in ("all", "masks"):
+        return total
+    share, count = (re.fullmatch(rf"{kind}_(\d+)({BY_SEQUENCE})?", split) for kind in ("1", "count"))
+    if share and int(share[1]) > 0:
+        return math.ceil(total / int(share[1]))
+    if count and 0 < int(count[1]) <= total:
+        return int(count[1])
+    raise KitError(
+        f'split {split!r} is neither "1_N", "count_N" (N of at most {total}), one of them with "{BY_SEQUENCE}" behind '
+        f'it, "all", "masks", nor a folder with {LABELLED}'
+    )
+
+
+def summary(split: Split) -> str:
+    """Name, counts and the heads of the digests, for a terminal."""
+    record = split.record()
+    return (
+        f"{split.name}: {record['labelled']} labelled ({record['labelled_sha256'][:12]}), "
+        f"{record['unlabelled']} unlabelled ({record['unlabelled_sha256'][:12]})"
+    )
+
+
+def repeated(ids: tuple[str, ...]) -> set[str]:
+    """Ids that occur more than once."""
+    seen: set[str] = set()
+    return {name for name in ids if name in seen or seen.add(name)}
+
+
+def some(ids: Iterable[str]) -> str:
+    """How many images, and the first of them, for messages."""
+    shown = ", ".join(sorted(ids)[:3])
+    return f"{len(ids)} image(s) ({shown}{', ...' if len(ids) > 3 else ''})"
+
+
+def _counted(labelled: tuple[str, ...], unlabelled: tuple[str, ...]) -> dict:
+    return {
+        "labelled": len(labelled),
+        "unlabelled": len(unlabelled),
+        "labelled_sha256": digest(labelled),
+        "unlabelled_sha256": digest(unlabelled),
+    }

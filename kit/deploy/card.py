@@ -1,0 +1,124 @@
+"""The efficiency card of a run: what its student costs beside what it scores, and its teachers beside it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from kit.deploy.cost import cost, device_record
+from kit.deploy.export import export_record, working_size
+from kit.errors import KitError
+from kit.evaluate.student import Student, load
+from kit.models.build import build_model
+from kit.models.segmenter import Segmenter
+from kit.runs.folder import RunFolder, provenance
+from kit.settings.run import ModelConfig, RunConfig
+from kit.system.paths import from_project
+from kit.system.storage import write_json
+
+
+def make_card(run_dir: str | Path, size: tuple[int, int] | None = None, repeats: int = 10, teachers: bool = True,
+              device: str = "cpu") -> dict:  # fmt: skip
+    """Measure a run's student, and its teachers, and write `card.json` into its folder.
+
+    Args:
+        run_dir: of a finished run, or of imported weights.
+        size: (height, width) of an image; None is what the student works at (`kit.deploy.export.working_size`).
+        repeats: timed runs of each network, at least 2.
+        teachers: measure them too. Networks that a run trains beside its student (TriKD's) are not kept, so they are
+            built anew, which costs the same, and have no score.
+    Returns: the card; "networks" are the student and its teachers, each with "role", "name", "miou" (None where there
+        is none), "protocol" and what `kit.deploy.cost.cost` says.
+    Raises: KitError if there is no such run, or a network does not take this size.
+    """
+    if repeats < 2:
+        raise KitError(f"repeats must be at least 2, for a spread, got {repeats}")
+    folder, student = RunFolder(Path(run_dir)), load(run_dir)
+    size = tuple(size or working_size(student))
+    student.net.check_size(*size)
+    networks = []
+    for role, name, net, cfg, scored in _networks(folder, student, teachers):
+        net.check_size(*size)
+        networks.append({"role": role, "name": name, **scored, **cost(net.to(device), cfg, size, repeats)})
+    card = {
+        "run": str(folder.path),
+        "method": student.config.method.name,
+        "size": list(size),
+        "classes": len(student.classes),
+        "judged": _judged(folder),
+        "networks": networks,
+        "export": export_record(folder.path),
+        "device": device_record(device),
+        **provenance(),
+    }
+    write_json(folder.card_file, card)
+    return card
+
+
+def as_text(card: dict) -> str:
+    """A card in columns for a terminal."""
+    device = card["device"]
+    head = f"{card['run']}: {card['size'][0]} x {card['size'][1]}, float32, {device['name']}"
+    head += f", {device['threads']} threads" if "threads" in device else ""
+    names = "".join(f"{f'ms, batch {b}':>21}{'images/s':>10}{'MB':>8}" for b in card["networks"][0]["timing"])
+    lines = [head, f"{'network':<34}{'mIoU':>8}{'parameters':>12}{'GFLOPs':>9}{names}"]
+    for net in card["networks"]:
+        score = "-" if net["miou"] is None else f"{net['miou']:.2%}"
+        name = f"{net['role']} {net['name']}"
+        row = f"{name:<34}{score:>8}{net['parameters'] / 1e6:>10.2f} M{net['flops'] / 1e9:>9.2f}"
+        for t in net["timing"].values():
+            spread = f"{1e3 * t['median']:.1f} ({1e3 * t['low']:.1f}-{1e3 * t['high']:.1f})"
+            row += f"{spread:>21}{t['throughput']:>10.1f}{t['peak_memory'] / 1e6:>8.0f}"
+        lines.append(row)
+    if card["export"]:
+        check = card["export"]["check"]
+        lines.append(
+            f"ONNX against PyTorch on {check['images']} images: {check['agreement']:.3%} of pixels agree, "
+            f"largest difference of logits {check['difference']:.1e}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _judged(folder: RunFolder) -> list | None:
+    """What the scores of a run are about: data set, digests of its lists and protocol; None for imported weights."""
+    result = folder.result()
+    if result is None:
+        return None
+    return [result["dataset"]["name"], result["split"]["labelled_sha256"], result["protocol"], result["last"]["images"]]
+
+
+def _networks(folder: RunFolder, student: Student,
+              teachers: bool) -> Iterator[tuple[str, str, Segmenter, ModelConfig, dict]]:  # fmt: skip
+    """(role, name, network, its settings, {"miou", "protocol"}) of the student and of those it learnt from."""
+    cfg = student.config
+    yield "student", cfg.student.name, student.net, cfg.student, _scored(folder)
+    if not teachers:
+        return
+    for role, value in beside(cfg).items():
+        if isinstance(value, ModelConfig):
+            net = build_model(value, len(student.classes), pretrained=False)
+            yield role, value.name, net, value, {"miou": None, "protocol": None}
+        else:
+            teacher = load(value)
+            yield role, teacher.config.student.name, teacher.net, teacher.config.student, _scored(RunFolder(value))
+
+
+def beside(cfg: RunConfig) -> dict[str, ModelConfig | Path]:
+    """Role -> settings, or the finished run, of every network that a method has besides the student."""
+    method, found = cfg.method, {}
+    for role in ("cnn", "vit"):
+        if role in getattr(method, "views", ()):
+            found[role] = getattr(method, role)
+    for role in ("deep", "wide"):
+        if hasattr(method, role):
+            run = getattr(method, role)
+            there = run and RunFolder(from_project(run)).config_file.is_file()
+            found[role] = from_project(run) if there else getattr(method, f"{role}_net")
+    return found
+
+
+def _scored(folder: RunFolder) -> dict:
+    """Mean IoU and protocol in a run's result; None for imported weights."""
+    try:
+        result = folder.result()
+    except KitError:
+        result = None
+    return {"miou": result["last"]["miou"] if result else None, "protocol": result["protocol"] if result else None}

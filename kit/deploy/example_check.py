@@ -1,0 +1,96 @@
+"""What an export's example.py does to a picture, and how well its masks agree with `Student.predict`."""
+
+import importlib.util
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from kit.data.reading.decode import picture_size
+from kit.data.reading.sizes import size_when_read
+from kit.evaluate import protocol
+from kit.evaluate.student import Student
+from kit.types import PADDING
+
+SOURCE = Path(__file__).with_name("standalone.py")
+"""What is copied as example.py; it imports nothing of the kit."""
+
+
+def graph_size(student: Student, pictures: Sequence[Path] = ()) -> tuple[int, int]:
+    """(height, width) of what the network is shown by the protocol of its run, for a graph of one size.
+
+    That is a window, else a whole picture as it is resized when read, padded to what the network takes. Where pictures
+    of several sizes stay different, it is the commonest size of `pictures`; if there are none, `data.base_size`, else
+    the size of a training crop.
+    """
+    data, multiple, size = student.config.data, student.net.multiple, fixed_size(student)
+    if size is None and pictures:
+        sizes = (size_when_read(picture_size(path), data.base_size, data.keep_aspect) for path in pictures)
+        size = Counter(sizes).most_common(1)[0][0]
+    return tuple(-(-side // multiple) * multiple for side in size or data.base_size or data.crop)
+
+
+def fixed_size(student: Student) -> tuple[int, int] | None:
+    """(height, width) of what the network is shown, before padding; None where it depends on the picture."""
+    cfg = student.config
+    return cfg.evaluate.window or (None if cfg.data.keep_aspect else cfg.data.base_size)
+
+
+def settings_of(student: Student, size: tuple[int, int], free: bool) -> dict:
+    """How `Student.predict` prepares pictures and asks its network, as example.py reads it.
+
+    Args:
+        size: (height, width) of the exported graph.
+        free: whether it takes any other multiple of the network's as well.
+    """
+    base = student.config.data.base_size
+    return {
+        "base_size": list(base) if base else None,
+        "keep_aspect": student.config.data.keep_aspect,
+        "padding": list(PADDING),
+        "multiple": student.net.multiple,
+        "size": list(size),
+        "size_is_free": free,
+        "protocol": protocol.record(student.config.evaluate),
+        "remark": remark(student, size, free),
+    }
+
+
+def remark(student: Student, size: tuple[int, int], free: bool) -> str:
+    """What example.py does otherwise than `Student.predict`; "" if it does the same to every picture."""
+    cfg, fixed = student.config, fixed_size(student)
+    multiple, height, width = student.net.multiple, *size
+    same = fixed is not None and tuple(-(-side // multiple) * multiple for side in fixed) == tuple(size)
+    if free or (same and cfg.evaluate.scales == (1.0,)) or (same and cfg.evaluate.window):
+        return ""
+    return (
+        f"the exported network takes {height} x {width} alone: images of another size are shown in windows of that "
+        "size, whose scores are averaged, where the kit's predict shows them as they are"
+    )
+
+
+def check_example(student: Student, out: Path, pictures: Sequence[Path]) -> dict:
+    """Share of pixels in which example.py in `out` and `Student.predict` agree, on whole pictures read from files.
+
+    Args:
+        student: on the CPU.
+        out: folder of an export.
+    Returns: {"pictures", "agreement" (over all pixels), "worst" (of a picture), "remark"}.
+    """
+    module = _imported(out / "example.py")
+    session, settings, *_ = module.open_student(out / "student.onnx")
+    shares, pixels = [], []
+    for path in pictures:
+        theirs, ours = module.predict(session, settings, module.read_picture(path)), student.predict(path)
+        shares.append(float((theirs == ours).mean()))
+        pixels.append(ours.size)
+    agreement = sum(share * n for share, n in zip(shares, pixels, strict=True)) / sum(pixels)
+    return {"pictures": len(shares), "agreement": agreement, "worst": min(shares), "remark": settings["remark"]}
+
+
+def _imported(path: Path) -> ModuleType:
+    """The module in a file, which stays out of `sys.modules`."""
+    found = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module

@@ -1,0 +1,115 @@
+"""Predictions as picture files: in the classes' colours, over the image, or in the numbers that a benchmark's server
+wants."""
+
+import io
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from kit.data.reading.decode import SUFFIXES
+from kit.data.spec import DatasetSpec
+from kit.errors import KitError
+from kit.evaluate.predict import Predictor
+from kit.evaluate.student import Student, read_pixels
+from kit.evaluate.uncertainty import overlaid
+from kit.settings.checks import require_choice
+from kit.settings.run import EvalConfig
+from kit.system.storage import write_bytes
+from kit.types import IGNORE
+
+FORMS = ("palette", "ids", "overlay")
+"""Class numbers with the palette in the file; the data set's own numbers, grey (Cityscapes: labelIds, as its server
+takes them); or the image with the classes' colours blended over it."""
+
+
+def save_predictions(student: Student, images: Iterable[tuple[str, Path]], out: Path, form: str = "palette",
+                     cfg: EvalConfig | None = None, spec: DatasetSpec | None = None) -> Iterator[Path]:  # fmt: skip
+    """Write a PNG per image, at the image's own size; yields each path once it is written.
+
+    Args:
+        student: from `kit.load`, on any device.
+        images: (name, file); the PNG is `out/NAME.png`.
+        form: one of FORMS.
+        cfg: how the student is asked; None is its run's protocol.
+        spec: of the data set whose numbers are wanted; for form "ids" only.
+    Raises: KitError for a form that does not exist or a spec that does not fit; before anything is written if two
+        pictures would have one file, or one would be overwritten by its prediction; and, once all others are written,
+        naming the pictures that cannot be read.
+    """
+    require_choice(FORMS, form=form)
+    if form == "ids" and (spec is None or spec.classes != tuple(student.classes)):
+        raise KitError("form 'ids' needs the data set whose classes the student tells apart")
+    table = raw_values(spec) if form == "ids" else None
+    images = list(images)
+    _check_targets(images, Path(out))
+    predictor = Predictor(student.net, cfg or student.config.evaluate)
+    Path(out).mkdir(parents=True, exist_ok=True)
+    broken = []
+    for name, path in images:
+        try:
+            pixels = read_pixels(path)
+        except KitError as error:
+            broken.append(str(error))
+            continue
+        scores = predictor.scores(student.prepare(pixels), tuple(pixels.shape[1:]))
+        prediction = scores[0].argmax(0).to(torch.uint8).cpu().numpy()
+        if form == "overlay":
+            image = pixels.permute(1, 2, 0).cpu().numpy()
+            picture = Image.fromarray(overlaid(image, prediction, student.palette))
+        else:
+            picture = as_palette(prediction, student.palette) if table is None else Image.fromarray(table[prediction])
+        target = Path(out) / f"{name}.png"
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG")
+        write_bytes(target, buffer.getvalue())
+        yield target
+    if broken:
+        raise KitError(
+            f"{len(broken)} of {len(images)} pictures cannot be predicted ({len(images) - len(broken)} are, in {out}): "
+            + "; ".join(broken)
+        )
+
+
+def _check_targets(images: list[tuple[str, Path]], out: Path) -> None:
+    sources, targets = {Path(path).resolve() for _, path in images}, {}
+    for name, path in images:
+        target = (out / f"{name}.png").resolve()
+        if target in sources:
+            raise KitError(f"{target} is a picture to be predicted; write the predictions into another folder")
+        if target in targets:
+            raise KitError(f"{targets[target]} and {path} would both become {target.name}; rename one of them")
+        targets[target] = path
+
+
+def as_palette(mask: np.ndarray, palette: list) -> Image.Image:
+    """A picture of mode "P": class ids (H, W) as its values, their colours as its palette, and IGNORE black."""
+    colours = np.zeros((256, 3), np.uint8)
+    colours[: len(palette)] = palette
+    picture = Image.fromarray(np.ascontiguousarray(mask, np.uint8)).convert("L")
+    picture.putpalette(colours.tobytes())  # makes it "P"
+    return picture
+
+
+def raw_values(spec: DatasetSpec) -> np.ndarray:
+    """uint8 (256,): class id -> the value that the data set's preferred kind of masks has for it; IGNORE stays."""
+    table = np.full(256, IGNORE, np.uint8)
+    for raw, cls in sorted(spec.layouts[0].masks[0].raw_ids.items(), reverse=True):  # of several, the smallest
+        if cls != IGNORE:
+            table[cls] = raw
+    return table
+
+
+def pictures_in(place: Path) -> list[tuple[str, Path]]:
+    """(name, file) of one picture, or of all below a folder, by name; two of one name keep their folder's."""
+    if place.is_file():
+        return [(place.stem, place)]
+    files = sorted(path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES and path.name[0] != ".")
+    if not files:
+        raise KitError(f"no pictures in {place}; name a picture or a folder of them")
+    stems = [path.stem for path in files]
+    if len(set(stems)) == len(stems):
+        return list(zip(stems, files, strict=True))
+    return [("_".join(path.relative_to(place).with_suffix("").parts), path) for path in files]

@@ -1,0 +1,150 @@
+"""A finished run's student, ready to predict."""
+
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+import torchvision.transforms.v2.functional as tv
+from PIL import Image, ImageOps
+from torch import Tensor, nn
+
+from kit.data.reading.decode import read_image
+from kit.data.reading.sizes import size_when_read
+from kit.data.reading.transforms import unit_range
+from kit.errors import KitError
+from kit.evaluate.predict import Predictor
+from kit.evaluate.protocol import sentence
+from kit.evaluate.uncertainty import overlaid
+from kit.models.build import build_model
+from kit.models.segmenter import Segmenter
+from kit.runs.folder import RunFolder
+from kit.settings.checks import require_choice
+from kit.settings.run import RunConfig
+from kit.system.storage import read_json
+
+Picture = str | Path | Image.Image | np.ndarray | Tensor
+"""What a student can be asked about: a file, a PIL image, uint8 array (H, W, 3), or uint8 tensor (3, H, W)."""
+
+
+WEIGHTS = ("last", "average", "best")
+"""What a run may keep of its student."""
+
+NAMED = 8
+"""Classes that `print(student)` names."""
+
+
+class Student(nn.Module):
+    """A trained network with what is needed to use it: classes, palette and the size it works at.
+
+    Attributes:
+        net: the `Segmenter`, in eval mode.
+        classes, palette: names and RGB colours, in the order of class ids.
+        config: the configuration of its run.
+        origin: where it comes from and what it scores, in words.
+    """
+
+    def __init__(self, net: Segmenter, classes: list[str], palette: list[list[int]], config: RunConfig):
+        super().__init__()
+        self.net, self.classes, self.palette, self.config = net.eval(), classes, palette, config
+        self.origin = ""
+
+    def prepare(self, image: Picture) -> Tensor:
+        """A batch of one, float32 (1, 3, h, w) in 0..1, resized to the size the run worked at.
+
+        Args:
+            image: file, PIL image, uint8 array (H, W, 3), or uint8 tensor (3, H, W).
+        """
+        pixels = read_pixels(image)
+        data, size = self.config.data, tuple(pixels.shape[1:])
+        if data.base_size:
+            pixels = tv.resize(pixels, list(size_when_read(size, data.base_size, data.keep_aspect)), antialias=True)
+        return unit_range(pixels)[None].to(next(self.net.parameters()).device)
+
+    def probabilities(self, image: Picture) -> Tensor:
+        """Class probabilities, float32 (C, H, W), at the image's own size, by the protocol of its run."""
+        pixels = read_pixels(image)
+        return Predictor(self.net, self.config.evaluate).probabilities(self.prepare(pixels), tuple(pixels.shape[1:]))[0]
+
+    def predict(self, image: Picture, overlay: bool = False) -> np.ndarray:
+        """Class ids, uint8 (H, W), at the image's own size, by the protocol of its run.
+
+        Args:
+            image: file, PIL image, uint8 array (H, W, 3), or uint8 tensor (3, H, W).
+            overlay: return the picture with the classes' colours blended over it instead, uint8 (H, W, 3).
+        """
+        pixels = read_pixels(image)
+        mask = self.probabilities(pixels).argmax(0).to(torch.uint8).cpu().numpy()
+        return overlaid(pixels.permute(1, 2, 0).cpu().numpy(), mask, self.palette) if overlay else mask
+
+    def __repr__(self) -> str:
+        """Three lines: the network and how it sees images, its classes, and where it was trained and what it scores."""
+        data, parameters = self.config.data, sum(p.numel() for p in self.net.parameters())
+        sees = "at their own size"
+        if data.base_size:
+            size = f"a shorter side of {min(data.base_size)}" if data.keep_aspect else "{} x {}".format(*data.base_size)
+            sees = f"resized to {size}"
+        more = f" and {len(self.classes) - NAMED} more" if len(self.classes) > NAMED else ""
+        protocol = sentence(self.config.evaluate).removesuffix(", one confusion matrix")
+        return "\n".join((
+            f"{self.config.student.name}: {parameters:,} parameters; images {sees}, {protocol}",
+            f"{len(self.classes)} classes: {', '.join(self.classes[:NAMED])}{more}",
+            self.origin or f"a network of {self.config.run_dir}",
+        ))  # fmt: skip
+
+
+def load(run_dir: str | Path, weights: str = "last") -> Student:
+    """The student of a finished run, or of imported weights.
+
+    Args:
+        run_dir: the run's folder, or one that `import-weights` wrote.
+        weights: "last", "average" (the running average of the weights), or "best" (those of the best evaluation on the
+            way, which a run keeps if it has any).
+    Raises: KitError if the run is not finished or the weights do not fit.
+    """
+    require_choice(WEIGHTS, weights=weights)
+    folder = RunFolder(Path(run_dir))
+    record = read_json(folder.import_file) if folder.import_file.is_file() else folder.result()
+    if record is None:
+        raise KitError(f"{folder.path} holds no finished run (no result.json)")
+    config, dataset = folder.config(), record["dataset"]
+    student = load_weights(folder.weights(weights), config, dataset)
+    student.origin = _origin(folder, weights, record)
+    return student
+
+
+def _origin(folder: RunFolder, weights: str, record: dict) -> str:
+    """One line about the weights of a run, or imported ones."""
+    if "split" not in record:
+        return f"imported from {record['source']} into {folder.path}"
+    miou = record[weights]["miou"] if record.get(weights) else None
+    score = "" if miou is None else f"; mIoU {miou:.1%} on val ({weights} weights)"
+    trained = f"trained by {record['method']} for {record['steps']} steps"
+    return f"{trained} on {record['dataset']['name']}, {record['split']['name']}, in {folder.path}{score}"
+
+
+def load_weights(path: Path, config: RunConfig, dataset: dict) -> Student:
+    """The network `config.student` with the weights in a file. Raises KitError naming the file if they do not fit.
+
+    Args:
+        dataset: names and colours of its classes: "classes" and "palette" of a run's record.
+    """
+    if not path.is_file():
+        raise KitError(f"there is no {path}; a run keeps best weights if it is judged on its way (train.eval_every)")
+    net = build_model(config.student, len(dataset["classes"]), pretrained=False)
+    try:
+        net.load_state_dict(safetensors.torch.load_file(path))
+    except (OSError, RuntimeError, safetensors.SafetensorError) as error:
+        raise KitError(f"{path} does not fit the network of this run: {error}") from error
+    return Student(net, dataset["classes"], dataset["palette"], config)
+
+
+def read_pixels(image: Picture) -> Tensor:
+    """uint8 (3, H, W) of a file, PIL image, array (H, W, 3) or tensor (3, H, W). Raises KitError for a broken file."""
+    if isinstance(image, Tensor):
+        return image
+    if isinstance(image, (str, Path)):
+        return torch.from_numpy(read_image(Path(image)).copy()).permute(2, 0, 1)
+    if isinstance(image, Image.Image):
+        image = np.array(ImageOps.exif_transpose(image).convert("RGB"))
+    return torch.from_numpy(image).permute(2, 0, 1)

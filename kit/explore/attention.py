@@ -1,0 +1,50 @@
+"""Where a network with attention looks: the softmax of its last block's scores, from a pixel that is asked about."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from kit.errors import KitError
+from kit.evaluate.student import Student
+from kit.explore.frequency_levels import padded_input
+
+
+class Attention(NamedTuple):
+    """Attention of the last block for one image, on a token grid of (h, w)."""
+
+    weights: np.ndarray  # float32 (h, w, h, w): query, then key; mean over heads, sums to 1 over the keys
+    covers: tuple[float, float]  # (height, width) in pixels of the image that the grid spans; more where it was padded
+
+    def token(self, pixel: tuple[float, float]) -> tuple[int, int]:
+        """Row and column of the token that a pixel (row, column) of the image belongs to."""
+        grid = self.weights.shape[:2]
+        at = (int(n * place / side) for n, place, side in zip(grid, pixel, self.covers, strict=True))
+        return tuple(min(max(i, 0), n - 1) for i, n in zip(at, grid, strict=True))
+
+    def seen_from(self, pixel: tuple[float, float]) -> np.ndarray:
+        """(h, w), sums to 1: how much a pixel's token attends to every token."""
+        return self.weights[self.token(pixel)]
+
+
+@torch.no_grad()
+def attention(student: Student, image: np.ndarray) -> Attention:
+    """Attention over the whole image, as TriKD compares it: of a TinyViT without its windows and position bias.
+
+    Args:
+        image: uint8 (H, W, 3).
+    Raises: KitError if the network has no attention.
+    """
+    net = student.net
+    if not has_attention(student):
+        raise KitError(f"{student.config.student.name} has no attention to show; take a TinyViT, a ViT or a hybrid")
+    padded, covers = padded_input(student, image)
+    scores = net.encode(padded, scores=True).scores[0]  # (heads, h, w, h, w)
+    # One head at a time: for a large image the whole table would not fit beside itself.
+    weights = sum(head.float().flatten(2).softmax(-1) for head in scores).div(len(scores)).view_as(scores[0])
+    return Attention(weights.cpu().numpy(), covers)
+
+
+def has_attention(student: Student) -> bool:
+    """Whether `attention` has something to say about this network."""
+    return bool(getattr(student.net.encoder, "heads", 0))

@@ -1,0 +1,37 @@
+"""The pictures that a run took of itself on the way, read back from its TensorBoard events."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import IMAGES, EventAccumulator
+
+from kit.runs.folder import RunFolder
+
+EVERYTHING = {IMAGES: 0, "scalars": 1, "histograms": 1, "tensors": 1}
+"""Of each kind, how many events to keep; 0 is all."""
+
+
+class History:
+    """Pictures of a run that is finished or still going on; asking again reads only what is new."""
+
+    def __init__(self, run_dir: str | Path):
+        self.folder, self._events = RunFolder(Path(run_dir)).path / "tensorboard", None
+
+    def pictures(self) -> dict[int, list[np.ndarray]]:
+        """Step -> of each of a few val images, image, truth and prediction side by side, uint8 (H, 3 W, 3)."""
+        if not self.folder.is_dir():
+            return {}
+        if self._events is None:
+            self._events = EventAccumulator(str(self.folder), EVERYTHING)
+        self._events.Reload()
+        found: dict[int, dict[str, bytes]] = {}
+        for tag in sorted(name for name in self._events.Tags()[IMAGES] if name.startswith("val/")):
+            for event in self._events.Images(tag):
+                found.setdefault(event.step, {})[tag] = event.encoded_image_string
+        return {step: [_decoded(data) for _, data in sorted(tags.items())] for step, tags in sorted(found.items())}
+
+
+def _decoded(data: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))

@@ -1,0 +1,57 @@
+"""Other networks of a run than its student's last weights: those trained beside it, and the student before training."""
+
+import dataclasses
+from pathlib import Path
+
+import torch
+
+from kit.errors import KitError
+from kit.evaluate.student import Student, load, load_weights
+from kit.models.build import build_model
+from kit.runs.folder import RunFolder
+from kit.settings.run import ModelConfig
+
+STUDENT = "student"
+"""Name of the network that every run keeps."""
+
+
+def networks(run_dir: str | Path, weights: str = "last") -> dict[str, Student]:
+    """Every network that a finished run keeps, by name: its "student", then what was trained beside it, if the run had
+    `train.keep_views`. Arguments and errors are those of `kit.load`."""
+    views = {name: load_view(run_dir, name) for name in RunFolder(Path(run_dir)).views()}
+    return {STUDENT: load(run_dir, weights), **views}
+
+
+def load_view(run_dir: str | Path, name: str) -> Student:
+    """A network that was trained beside the student, such as TriKD's "vit" or "cnn"; its last weights.
+
+    Raises: KitError if the run is not finished, does not keep this network, or the weights do not fit.
+    """
+    folder = RunFolder(Path(run_dir))
+    result = folder.result()
+    if result is None:
+        raise KitError(f"{folder.path} holds no finished run (no result.json)")
+    if name not in folder.views():
+        kept = ", ".join(folder.views()) or "none"
+        raise KitError(
+            f"{folder.path} does not keep a network {name!r} beside its student (kept: {kept}); "
+            "train it with train.keep_views: true"
+        )
+    config = folder.config()
+    own = getattr(config.method, name, None)
+    settings = own if isinstance(own, ModelConfig) else config.student
+    return load_weights(folder.view(name), dataclasses.replace(config, student=settings), result["dataset"])
+
+
+def untrained(student: Student) -> Student:
+    """The student as its run had it before the first step: random weights of the run's seed, or pretrained ones.
+
+    Every method makes its student before its other networks, so the same seed gives the same weights.
+
+    Raises: KitError if pretrained weights cannot be had.
+    """
+    config = student.config
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        net = build_model(config.student, len(student.classes), config.pretrained)
+    return Student(net, student.classes, student.palette, config)

@@ -1,0 +1,99 @@
+"""Which val images a figure shows: named, drawn, or those a run does best or worst on."""
+
+import re
+from collections.abc import Sequence
+from itertools import takewhile
+from pathlib import Path
+
+import numpy as np
+
+from kit.data.reading.files import SegFiles
+from kit.evaluate.counts import load_counts
+from kit.evaluate.val_images import Example, choose
+from kit.runs.folder import RunFolder
+from kit.settings.checks import require_choice, require_positive
+
+PICKS = ("random", "best", "worst")
+"""How images are picked that nobody named."""
+
+
+LONG, ENDS = 26, (9, 15)
+"""Characters of an id that a menu shows, and of a longer one the characters at its two ends."""
+
+
+def short_ids(names: Sequence[str]) -> list[str]:
+    """Names for a menu, all different: what all ids begin or end with is left out, and long ones lose their middle.
+
+    Words and numbers stay whole, so "munster_000173_000019" and "munster_000174_000019" become "…000173…" and
+    "…000174…".
+    """
+    parts = [re.findall(r"\d+|[^\W\d_]+|[\W_]+", name) for name in names]
+    if len(parts) < 2:
+        return [_middle_out(name) for name in names]
+    shortest = min(map(len, parts))
+    start, end = min(_same(parts), shortest - 1), _same([part[::-1] for part in parts])
+    first, last = parts[0][:start], parts[0][len(parts[0]) - end :]
+    start = start if len("".join(first)) > 2 else 0  # an ellipsis for a character or two tells less than they do
+    end = min(end, shortest - start - 1) if len("".join(last)) > 2 else 0
+    short = [("…" if start else "") + "".join(part[start : len(part) - end]) + ("…" if end else "") for part in parts]
+    cut = [_middle_out(name) for name in short]
+    return cut if len(set(cut)) == len(cut) else short if len(set(short)) == len(short) else list(names)
+
+
+def _same(parts: list[list[str]]) -> int:
+    """How many first parts are the same in all lists."""
+    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, zip(*parts, strict=False)))
+
+
+def _middle_out(name: str) -> str:
+    return name if len(name) <= LONG else f"{name[: ENDS[0]]}…{name[-ENDS[1] :]}"
+
+
+def image_mious(matrices: np.ndarray) -> np.ndarray:
+    """Mean IoU of every image over the classes that occur in its truth, float64 (n,); nan where nothing is counted.
+
+    Classes that are only predicted lower the IoU of the class whose pixels they take. Such numbers rank images; their
+    mean is not a data set's mIoU.
+
+    Args:
+        matrices: int64 (n, C, C), true class by predicted class.
+    """
+    hits = np.diagonal(matrices, axis1=1, axis2=2)
+    true, predicted = matrices.sum(2), matrices.sum(1)
+    with np.errstate(invalid="ignore"):
+        shares = np.where(true > 0, hits / (true + predicted - hits), np.nan)
+    counted = (true > 0).any(1)
+    means = np.full(len(matrices), np.nan)
+    means[counted] = np.nanmean(shares[counted], axis=1)
+    return means
+
+
+def ranked(run_dir: str | Path, weights: str = "last") -> list[tuple[str, float]]:
+    """(id, mean IoU) of every val image on which something is counted, the best first; ties by id.
+
+    Raises: KitError if the run kept no counts of these weights.
+    """
+    counts = load_counts(RunFolder(Path(run_dir)).scores(weights))
+    pairs = zip(counts.names, image_mious(counts.matrices).tolist(), strict=True)
+    return sorted((pair for pair in pairs if not np.isnan(pair[1])), key=lambda pair: (-pair[1], pair[0]))
+
+
+def pick(files: SegFiles, run_dir: str | Path, how: str = "random", images: Sequence[str] = (), count: int = 4,
+         seed: int = 0, weights: str = "last") -> list[Example]:  # fmt: skip
+    """Val images for a figure.
+
+    Args:
+        files: the val part.
+        run_dir, weights: by whose scores images are ranked.
+        how: one of PICKS; "worst" begins with the worst.
+        images: ids to show instead.
+        count: how many are picked.
+        seed: of a random pick.
+    Raises: KitError for ids without image or mask, or if a ranking is asked for and the run kept no scores.
+    """
+    require_choice(PICKS, pick=how)
+    require_positive(count=count)
+    if images or how == "random":
+        return choose(files, images, count, seed)
+    names = [name for name, _ in ranked(run_dir, weights)]
+    return choose(files, names[:count] if how == "best" else names[: -count - 1 : -1])

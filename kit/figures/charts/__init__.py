@@ -1,0 +1,1 @@
+"""Numbers of runs, grids and data sets as curves, marks, bars and tables."""

@@ -1,0 +1,179 @@
+"""The report of a grid: a table of its rows over their seeds, and two figures, from `kit.batch.summary.summarise`."""
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import TwoSlopeNorm
+from matplotlib.figure import Figure
+
+from kit.figures.charts.table_formats import Cell
+from kit.figures.style import COLUMN, PAGE, looks, method_colour, new_figure
+
+SHORT = 7
+"""Values of a heat map are written into it in points of this size."""
+
+
+def ablation_rows(summary: dict) -> list[dict]:
+    """The table: mean ± standard deviation over seeds in percent, and differences to the baseline in points, with a
+    remark beside intervals that hold 0 and thus show no difference."""
+    table = []
+    for row in summary["rows"]:
+        gain = row.get("difference")
+        table.append({
+            "row": row["row"] + (" (baseline)" if row["row"] == summary["baseline"] else ""),
+            "n": row["n"],
+            "labels": row["labelled"],
+            "mIoU last [%]": percent(row["last"]),
+            "mIoU average [%]": percent(row["average"]),
+            "mIoU best on val [%]": percent(row["best"]),
+            f"difference, {summary['weights']} [points]": _points(gain),
+            "95 % interval": _interval(gain),
+            "train seconds": _seconds(row["seconds"]),
+            "parameters": row["parameters"],
+        })  # fmt: skip
+    if all(row["best"] is None for row in summary["rows"]):
+        for row in table:
+            del row["mIoU best on val [%]"]
+    return table
+
+
+def score_rows(summary: dict) -> list[dict]:
+    """The scores alone, as text, for `kit.figures.charts.tables.as_text`: mIoU in percent on val, last and average
+    weights."""
+    return [
+        {"row": row["row"], "seeds": str(row["n"]), "last mIoU [%]": str(percent(row["last"])),
+         "average mIoU [%]": str(percent(row["average"])), "difference [points]": str(_points(gain) or ""),
+         "95 % interval": str(_interval(gain) or "")}
+        for row in summary["rows"] for gain in [row.get("difference")]
+    ]  # fmt: skip
+
+
+def number_rows(summary: dict) -> list[dict]:
+    """The same as plain numbers, a column each, for other programs: shares in 0..1."""
+    table = []
+    for row in summary["rows"]:
+        numbers = {name: row[name] for name in ("row", "method", "n", "labelled", "parameters")}
+        for name in ("last", "average", "best", "seconds", "difference"):
+            value = row.get(name) or {}
+            numbers |= {f"{name}_{what}": value.get(what) for what in ("mean", "sd")}
+        low, high = (row.get("difference") or {}).get("interval") or (None, None)
+        table.append({**numbers, "difference_low": low, "difference_high": high})
+    return table
+
+
+def class_rows(summary: dict) -> list[dict]:
+    """IoU of every class in percent in the baseline, and by how many points each other row differs."""
+    rows = {row["row"]: row for row in summary["rows"]}
+    baseline = rows.pop(summary["baseline"])
+    return [
+        {"class": name, f"{baseline['row']} [%]": _single(baseline["iou"][name], ".1f")}
+        | {row: _single(of_row["change"][name], "+.1f") for row, of_row in rows.items()}
+        for name in summary["classes"]
+    ]
+
+
+def percent(value: dict | None) -> Cell | None:
+    """Mean ± standard deviation of shares, in percent."""
+    if value is None:
+        return None
+    spread = "" if value["sd"] is None else f" ± {100 * value['sd']:.2f}"
+    return Cell(f"{100 * value['mean']:.2f}{spread}", round(100 * value["mean"], 4))
+
+
+@looks()
+def ablation_figure(summary: dict) -> Figure:
+    """mIoU of every row at the left, its difference to the baseline with its interval at the right."""
+    rows = summary["rows"]
+    several = len(rows) > 1
+    fig = new_figure(PAGE if several else COLUMN, 0.55 + 0.24 * len(rows))
+    axes = fig.subplots(1, 2, sharey=True, squeeze=False)[0] if several else [fig.add_subplot()]
+    draw_scores(axes[0], summary)
+    if several:
+        draw_differences(axes[1], summary)
+    axes[0].set_yticks(range(len(rows)), [row["row"] for row in rows])
+    axes[0].set_ylim(len(rows) - 0.5, -0.5)
+    for ax in axes:
+        ax.tick_params(axis="y", length=0)
+        ax.grid(axis="x")
+    return fig
+
+
+def draw_scores(ax: Axes, summary: dict) -> Axes:
+    """A mark per row at its mean, a line of one standard deviation to either side."""
+    which = summary["weights"]
+    for place, row in enumerate(summary["rows"]):
+        value = row[which]
+        ax.errorbar(100 * value["mean"], place, xerr=None if value["sd"] is None else 100 * value["sd"], fmt="o",
+                    color=method_colour(row["method"]), capsize=2)  # fmt: skip
+    ax.set_xlabel(f"mIoU, {which} weights [%], mean ± sd over seeds")
+    ax.margins(x=0.15)
+    return ax
+
+
+def draw_differences(ax: Axes, summary: dict) -> Axes:
+    """The mean difference of every row to the baseline, and the interval of the bootstrap."""
+    ax.axvline(0, color="0.4", linewidth=0.8)
+    over = set()
+    for place, row in enumerate(summary["rows"]):
+        gain = row.get("difference")
+        if gain is None:
+            continue
+        shade = method_colour(row["method"])
+        if gain["interval"] is not None:
+            ax.plot([100 * edge for edge in gain["interval"]], [place, place], color=shade)
+            over.add(gain["over"])
+        ax.plot(100 * gain["mean"], place, "o", color=shade)
+    drawn = f", 95 % over {' or '.join(sorted(over))}" if over else ""
+    ax.set_xlabel(f"difference to {summary['baseline']} [points]{drawn}")
+    ax.margins(x=0.1)
+    return ax
+
+
+@looks()
+def class_changes(summary: dict) -> Figure | None:
+    """Heat map of the change of every class against the baseline, in points; None if there is nothing to compare."""
+    rows = [row for row in summary["rows"] if "change" in row]
+    if not rows:
+        return None
+    values = np.array([[np.nan if (v := row["change"][name]) is None else 100 * v for name in summary["classes"]]
+                       for row in rows])  # fmt: skip
+    fig = new_figure(PAGE, 0.75 + 0.22 * len(rows))
+    ax = fig.add_subplot()
+    reach = max(1.0, float(np.nanmax(np.abs(values))) if not np.isnan(values).all() else 1.0)
+    shades = matplotlib.colormaps["RdBu"].with_extremes(bad="0.85")
+    ax.imshow(np.ma.masked_invalid(values), cmap=shades, norm=TwoSlopeNorm(0, -reach, reach), aspect="auto")
+    for (y, x), value in np.ndenumerate(values):
+        told = "–" if np.isnan(value) else f"{value:+.1f}"
+        ax.text(x, y, told, ha="center", va="center", fontsize=SHORT - 1.5,
+                color="white" if abs(value) > 0.7 * reach else "black")  # fmt: skip
+    ax.set_xticks(range(len(summary["classes"])), summary["classes"], rotation=40, ha="right", rotation_mode="anchor")
+    ax.set_yticks(range(len(rows)), [row["row"] for row in rows])
+    ax.tick_params(length=0)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    ax.set_title(f"IoU minus that of {summary['baseline']} [points]")
+    return fig
+
+
+def _points(gain: dict | None) -> Cell | None:
+    if gain is None:
+        return None
+    spread = "" if gain["sd"] is None else f" ± {100 * gain['sd']:.2f}"
+    return Cell(f"{100 * gain['mean']:+.2f}{spread}", round(100 * gain["mean"], 4))
+
+
+def _interval(gain: dict | None) -> str | None:
+    if gain is None or gain["interval"] is None:
+        return None
+    low, high = (100 * edge for edge in gain["interval"])
+    held = "; holds 0" if low <= 0 <= high else ""
+    return f"{low:+.2f} to {high:+.2f} ({gain['over']}{held})"
+
+
+def _seconds(value: dict) -> Cell:
+    spread = "" if value["sd"] is None else f" ± {value['sd']:.0f}"
+    return Cell(f"{value['mean']:.0f}{spread}", round(value["mean"], 2))
+
+
+def _single(value: float | None, form: str) -> Cell:
+    return Cell("absent") if value is None else Cell(format(100 * value, form), round(100 * value, 4))

@@ -1,0 +1,79 @@
+"""How often the classes of a data set occur: all of train beside the labelled part of a split."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from kit.data.doctor.diagnose import Census, Diagnosis
+from kit.errors import KitError
+from kit.figures.style import COLUMN, looks, new_figure
+
+SHADES = {"train": "#7F7F7F", "labelled": "#D55E00", "val": "#56B4E9"}  # told apart by colour-blind readers
+SHAPES = {"train": "o", "labelled": "D", "val": "^"}
+AREAS = {"train": 22, "labelled": 14, "val": 12}
+"""Of the marks, in square points; the first is seen behind the others."""
+
+NAMES = {"train": "all masks of train", "labelled": "labelled part", "val": "val"}
+
+
+def shares(census: Census) -> dict[str, float]:
+    """Class -> share of the counted pixels, 0..1; 0 where the class does not occur."""
+    total = sum(census.pixels.values())
+    return {name: count / total if total else 0.0 for name, count in census.pixels.items()}
+
+
+@looks()
+def class_frequencies(diagnosis: Diagnosis) -> Figure:
+    """Share of pixels of every class, the most frequent above; in train, in the labelled part if there is one, in val.
+
+    Raises: KitError if no part could be read.
+    """
+    found = {part: shares(diagnosis.parts[part]) for part in SHADES if part in diagnosis.parts}
+    if not found:
+        raise KitError(f"nothing could be read in {diagnosis.root}, so there are no frequencies to draw")
+    first = next(iter(found.values()))
+    order = sorted(first, key=lambda name: (-first[name], diagnosis.classes.index(name)))
+    fig = new_figure(COLUMN, 0.75 + 0.145 * len(order))
+    ax = draw_frequencies(fig.add_subplot(), order, found)
+    fig.legend(handles=ax.get_legend_handles_labels()[0], loc="outside upper center", ncol=len(found),
+               handletextpad=0.2, columnspacing=1.0)  # fmt: skip
+    return fig
+
+
+def draw_frequencies(ax: Axes, classes: Sequence[str], found: Mapping[str, Mapping[str, float]]) -> Axes:
+    """A row per class, from above in the order given, and a mark per part on a logarithmic scale.
+
+    Marks and not bars, for a logarithmic scale has no zero from which a bar could start; where there is a labelled
+    part, a line joins it to all of train, so that its length is the factor between them. A class that a part does not
+    have stands as an empty mark in a column of its own at the left.
+
+    Args:
+        found: "train", "labelled" or "val" -> class -> share of the pixels, 0..1.
+    """
+    positive = [share for values in found.values() for share in values.values() if share > 0] or [1e-3, 1.0]
+    least, most = 100 * min(positive) / 1.5, 100 * max(positive) * 1.5
+    column = (most / least) ** 0.1  # as wide as a tenth of the scale
+    nothing, edge = least / column**0.5, least / column
+    rows = range(len(classes))
+    at = {part: [100 * values[name] or nothing for name in classes] for part, values in found.items()}
+    lacking = any(share == nothing for x in at.values() for share in x)
+    if {"train", "labelled"} <= set(at):
+        ax.hlines(rows, at["train"], at["labelled"], color=SHADES["labelled"], linewidth=1.2, alpha=0.5)
+    for part, x in at.items():
+        faces = ["white" if share == nothing else SHADES[part] for share in x]
+        ax.scatter(x, rows, AREAS[part], label=NAMES[part], marker=SHAPES[part], facecolors=faces,
+                   edgecolors=SHADES[part], linewidths=1, zorder=3)  # fmt: skip
+    ax.set_xscale("log")
+    ax.set_xlim(edge if lacking else least, most)
+    ax.set_ylim(len(classes) - 0.4, -0.6)
+    ax.set_yticks(rows, classes)
+    ax.set_xlabel("Share of counted pixels [%]")
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.grid(axis="both")
+    ax.tick_params(axis="y", length=0)
+    if lacking:
+        ax.axvspan(edge, least, color="0.95", linewidth=0, zorder=0)
+        ax.text(nothing, -0.65, "none", ha="center", va="bottom", color="0.3")
+    return ax

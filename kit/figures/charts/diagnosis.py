@@ -1,0 +1,88 @@
+"""What the doctor found, as tables: parts, classes, findings."""
+
+from pathlib import Path
+
+from kit.data.doctor.diagnose import Diagnosis
+from kit.data.doctor.findings import SEVERITIES, Finding
+from kit.figures.charts.class_frequencies import shares
+from kit.figures.charts.tables import as_text
+
+SHOWN = 5
+"""Files of one kind of finding that are named; doctor.json names all."""
+
+
+def part_rows(diagnosis: Diagnosis) -> list[dict]:
+    """A row per part: images, masks, pairs, images beyond the protocol, sizes."""
+    return [
+        {
+            "part": part,
+            "images": census.images,
+            "masks": census.masks,
+            "pairs": census.pairs,
+            "extra images": census.extra,
+            "height x width": _sizes(census.sizes),
+        }
+        for part, census in diagnosis.parts.items()
+    ]
+
+
+def class_rows(diagnosis: Diagnosis) -> list[dict]:
+    """A row per class: its share of the counted pixels, 0..1, and the masks that have it, for each part."""
+    found = {part: shares(census) for part, census in diagnosis.parts.items()}
+    return [
+        {"class": name}
+        | {f"share {part}": share[name] for part, share in found.items()}
+        | {f"masks {part}": diagnosis.parts[part].present[name] for part in found}
+        for name in (diagnosis.classes if found else ())
+    ]
+
+
+def findings_text(diagnosis: Diagnosis) -> str:
+    """Findings of one kind together: the first in full, further files by name."""
+    groups: dict[tuple, list[Finding]] = {}
+    for finding in diagnosis.findings:
+        groups.setdefault((finding.severity, finding.kind, finding.part), []).append(finding)
+    blocks = []
+    for severity in SEVERITIES:
+        for (found, kind, part), members in groups.items():
+            if found != severity:
+                continue
+            head = f"{severity.upper()}  {kind}{f' in {part}' if part else ''}"
+            lines = [head + (f": {len(members)} times" if len(members) > 1 else ""), f"  {members[0].message}"]
+            others = [_below(member.file, diagnosis.root) for member in members[1:SHOWN]]
+            more = len(members) - 1 - len(others)
+            if others:
+                lines.append(f"  also {', '.join(others)}{f' and {more} more' if more else ''}")
+            blocks.append("\n".join(lines) + "\n")
+    return _printable("\n".join(blocks) or "nothing found that is worth a word\n")
+
+
+def verdict(diagnosis: Diagnosis) -> str:
+    """One line: what was read, how long it took, and how many findings there are."""
+    counts = ", ".join(f"{diagnosis.count(severity)} {severity}(s)" for severity in SEVERITIES)
+    split = f", split {diagnosis.split['name']}" if diagnosis.split else ""
+    took = f"{diagnosis.files} files in {diagnosis.seconds:.1f} s"
+    return _printable(f"{diagnosis.dataset} in {diagnosis.root}{split}: {counts}; {took}")
+
+
+def summary(diagnosis: Diagnosis) -> str:
+    """Everything, for a terminal."""
+    tables = [as_text(rows) for rows in (part_rows(diagnosis), class_rows(diagnosis)) if rows]
+    return "\n".join([*tables, findings_text(diagnosis), verdict(diagnosis) + "\n"])
+
+
+def _sizes(sizes: dict[str, int]) -> str:
+    """The most frequent ones."""
+    shown = ", ".join(f"{size} ({count})" for size, count in list(sizes.items())[:2])
+    return shown + (f", {len(sizes) - 2} others" if len(sizes) > 2 else "") or "-"
+
+
+def _below(file: str, root: str) -> str:
+    """A path counted from the data set's folder, anything else as it is."""
+    path = Path(file)
+    return str(path.relative_to(root)) if path.is_relative_to(root) else file
+
+
+def _printable(text: str) -> str:
+    """Names of files need not be text in any encoding; what is not is written as \\xNN."""
+    return text.encode(errors="surrogateescape").decode(errors="backslashreplace")

@@ -1,0 +1,77 @@
+"""How good the labels were that a run gave itself, over its steps."""
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from kit.errors import KitError
+from kit.figures.style import COLUMN, PAGE, looks, method_colour, new_figure, run_dashes, run_labels
+
+PANELS = {  # names of `kit.train.monitor.pseudo_labels.shares` -> labels; the first four are shares
+    "accuracy": "Pseudo labels that are right [%]",
+    "sure_accuracy": "Right among the taught ones [%]",
+    "coverage": "Taught after the threshold [%]",
+    "agreement": "Agreement of two views [%]",
+    "diversity": "Classes, exp(entropy)",
+}
+
+
+def series(log: list[dict], name: str) -> tuple[list[int], list[float]]:
+    """Steps and values of one number of the "pseudo" records; shares in percent."""
+    found = [(r["step"], r["pseudo"][name]) for r in log if r.get("pseudo") and r["pseudo"].get(name) is not None]
+    scale = 1 if name.endswith("diversity") else 100
+    return [step for step, _ in found], [scale * value for _, value in found]
+
+
+def measured(runs: list[dict]) -> list[str]:
+    """Names of the panels about which some run has something to say."""
+    return [name for name in PANELS if any(series(run["log"], name)[0] for run in runs)]
+
+
+@looks()
+def pseudo_quality(runs: list[dict]) -> Figure:
+    """A panel for each number that some run logged about its pseudo labels, as means between two lines of the log.
+
+    Whether they are right is known where the masks of unlabelled images were read (`data.observe`). The last panel says
+    how many classes they seem to be of, and dotted, how many the labels of people have in the same steps.
+
+    Args:
+        runs: from `kit.load_runs`; those that make no pseudo labels are left out.
+    Raises: KitError if no run has made any.
+    """
+    names = measured(runs)
+    if not names:
+        raise KitError("none of these runs has logged pseudo labels; supervised ones make none")
+    shown = [run for run in runs if measured([run])]
+    columns = len(names) if len(names) < 4 else -(-len(names) // 2)
+    lines = -(-len(names) // columns)
+    fig = new_figure(PAGE if columns > 2 else COLUMN if columns == 1 else PAGE * 0.7, 1.6 * lines + 0.35)
+    axes = list(fig.subplots(lines, columns, squeeze=False).flat)
+    for ax, name in zip(axes, names, strict=False):
+        draw_quality(ax, shown, name)
+    for ax in axes[len(names) :]:
+        ax.remove()
+    labels, dashes = run_labels(shown), run_dashes(shown)
+    handles = [Line2D([], [], color=method_colour(run["method"]), linestyle=dash, label=label)
+               for run, dash, label in zip(shown, dashes, labels, strict=True)]  # fmt: skip
+    if "diversity" in names:
+        handles.append(Line2D([], [], color="0.4", linestyle=":", label="human labels"))
+    fig.legend(handles=handles, loc="outside lower center", ncol=min(4, len(handles)), handlelength=2.2)
+    return fig
+
+
+def draw_quality(ax: Axes, runs: list[dict], name: str) -> Axes:
+    """One number over steps, for the runs that have it; `name` is a key of PANELS."""
+    for run, dash in zip(runs, run_dashes(runs), strict=True):
+        shade = method_colour(run["method"])
+        ax.plot(*series(run["log"], name), dash, color=shade)
+        if name == "diversity":
+            ax.plot(*series(run["log"], "labelled_diversity"), ":", color=shade, linewidth=0.8)
+    ax.set_title(PANELS[name])
+    ax.set_xlim(0, 1.02 * max(run["steps"] for run in runs))
+    ax.set_ylim((1, None) if name == "diversity" else (0, 100))
+    ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    ax.set_xlabel("Step")
+    ax.grid(axis="y")
+    return ax

@@ -1,0 +1,35 @@
+"""A learning-rate test: loss over rate."""
+
+from matplotlib.figure import Figure
+
+from kit.figures.style import COLUMN, looks, new_figure
+
+HIGHEST = 1.5
+"""Top of the figure, as a multiple of the first loss: what lies above is a loss that diverges."""
+
+
+@looks()
+def rate_figure(test, used: float | None = None, width: float = 1.4 * COLUMN) -> Figure:
+    """Loss over learning rate, each step pale and smoothed in blue, with the suggested rate.
+
+    Args:
+        test: a `kit.train.rate_test.RateTest`.
+        used: the rate of the run, drawn too.
+        width: in inches.
+    """
+    fig = new_figure(width, 0.62 * width)
+    ax = fig.add_subplot()
+    ax.plot(test.rates, test.losses, color="0.75", linewidth=0.7)
+    ax.plot(test.rates, test.smoothed, color="#0072B2", label="loss, smoothed")
+    ax.axvline(test.suggested, color="#D55E00", linestyle="--", label=f"suggested: {test.suggested:.1e}")
+    ax.axvline(test.lowest, color="0.5", linestyle=":", label=f"lowest loss: {test.lowest:.1e}")
+    if used is not None:
+        ax.axvline(used, color="black", linewidth=0.8, label=f"optim.lr of the run: {used:.1e}")
+    ax.set_xscale("log")
+    low, high = min(test.smoothed), HIGHEST * test.smoothed[0]
+    ax.set_ylim(max(0.0, low - 0.15 * (high - low)), high)
+    ax.set_xlabel("optim.lr")
+    ax.set_ylabel("Loss")
+    ax.grid(axis="y")
+    ax.legend(loc="upper left", fontsize="small")
+    return fig

@@ -1,0 +1,67 @@
+"""Many images, small, with what a run scores on each: where to look first."""
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from kit.errors import KitError
+from kit.figures.pictures.view import paint
+from kit.figures.style import PAGE, SMALL, looks, new_figure
+
+COLUMNS = 4
+"""Thumbnails of a row."""
+
+CAPTION, GAP = 0.17, 0.04
+"""Inches of a caption's line, and between pictures."""
+
+PIXELS = 440
+"""Width of a thumbnail, at most."""
+
+
+@looks()
+def thumbnail_sheet(thumbnails: list, columns: int = COLUMNS, strength: float = 0.6, width: float = PAGE) -> Figure:
+    """Thumbnails in rows, with the mean IoU and the id of each above it. All cells have the same size and fill the
+    figure, so that `cell_at` finds the one at a place.
+
+    Args:
+        thumbnails: `kit.explore.view_request.Thumbnail`s, in the order in which they are shown.
+        columns: of a row.
+        strength: weight of what is laid over the images, 0..1.
+        width: in inches.
+    Raises: KitError if there is none.
+    """
+    if not thumbnails:
+        raise KitError("no thumbnails to show; they follow from the counts that a finished run keeps of its val images")
+    across, rows = width / columns, row_count(len(thumbnails), columns)
+    shapes = [each.scene.image.shape for each in thumbnails]
+    high = (across - GAP) * max(shape[0] / shape[1] for shape in shapes) + CAPTION + GAP
+    fig = new_figure(width, rows * high, layout=None)
+    for place, each in enumerate(thumbnails):
+        row, column = divmod(place, columns)
+        tall = (across - GAP) * each.scene.image.shape[0] / each.scene.image.shape[1]
+        top = (rows - row) * high - CAPTION
+        left = column * across + GAP / 2
+        ax = fig.add_axes((left / width, (top - tall) / (rows * high), (across - GAP) / width, tall / (rows * high)))
+        ax.imshow(_small(paint(each.scene.image, each.scene.layer, strength)), aspect="auto")
+        ax.set_axis_off()
+        fig.text(left / width, (top + 0.25 * CAPTION) / (rows * high), f"{each.miou:.1%}  {each.short}", fontsize=SMALL)
+    return fig
+
+
+def row_count(thumbnails: int, columns: int = COLUMNS) -> int:
+    """Rows of a sheet."""
+    return -(-thumbnails // columns)
+
+
+def cell_at(place: tuple[float, float], thumbnails: int, columns: int = COLUMNS) -> int | None:
+    """Which thumbnail of a sheet is at a place, shares of its height and width; None where there is none."""
+    rows = row_count(thumbnails, columns)
+    row, column = (min(int(share * count), count - 1) for share, count in zip(place, (rows, columns), strict=True))
+    cell = row * columns + column
+    return cell if cell < thumbnails else None
+
+
+def _small(picture: np.ndarray) -> np.ndarray:
+    image = Image.fromarray(picture)
+    image.thumbnail((PIXELS, 4 * PIXELS))
+    return np.asarray(image)

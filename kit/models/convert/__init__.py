@@ -1,0 +1,1 @@
+"""The authors' checkpoints under this kit's names."""

@@ -1,0 +1,64 @@
+"""Atrous spatial pyramid pooling: context around every pixel at several distances (Chen et al. 2018, DeepLabv3+)."""
+
+import importlib
+
+import torch
+from torch import Tensor, nn
+
+from kit.errors import KitError
+from kit.models.layers.norm import PooledBatchNorm2d
+
+ATROUS = (6, 12, 18)
+"""Dilations at output stride 16, as published."""
+
+
+class OfficialASPP(nn.Module):
+    """The ASPP of MGD's authors: a 1x1 and three dilated 3x3 convolutions and the mean over the image, then a 1x1.
+
+    (B, C, h, w) -> (B, width, h, w). It differs from segmentation_models_pytorch's in its leaky ReLUs (slope 0.01, no
+    dropout) and bears the same names, so that weights of one fit the other. Theirs is written otherwise, with one batch
+    norm over the four convolutions' channels and two convolutions whose sum is normalised; it computes the same.
+    """
+
+    def __init__(self, channels: int, width: int, atrous: tuple[int, int, int] = ATROUS):
+        super().__init__()
+
+        def block(kernel: int, dilation: int = 1) -> nn.Sequential:
+            padding = dilation * (kernel // 2)
+            conv = nn.Conv2d(channels, width, kernel, padding=padding, dilation=dilation, bias=False)
+            return nn.Sequential(conv, nn.BatchNorm2d(width), nn.LeakyReLU(inplace=True))
+
+        pooled = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(channels, width, 1, bias=False),
+            PooledBatchNorm2d(width),
+            nn.LeakyReLU(inplace=True),
+        )
+        self.convs = nn.ModuleList([block(1), *(block(3, dilation) for dilation in atrous), pooled])
+        self.project = nn.Sequential(
+            nn.Conv2d(5 * width, width, 1, bias=False), nn.BatchNorm2d(width), nn.LeakyReLU(inplace=True)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        *maps, pooled = [conv(x) for conv in self.convs]
+        return self.project(torch.cat([*maps, pooled.expand_as(maps[0])], 1))
+
+
+def smp_aspp(channels: int, width: int, atrous: tuple[int, int, int] = ATROUS) -> nn.Module:
+    """The ASPP of segmentation_models_pytorch, with plain convolutions and without dropout (a `Segmenter` has its own).
+
+    (B, C, h, w) -> (B, width, h, w). Its pooled branch takes a batch of one in train mode too (`PooledBatchNorm2d`).
+
+    Raises: KitError if the package cannot be imported; only networks that ask for this part need it.
+    """
+    try:
+        parts = importlib.import_module("segmentation_models_pytorch.decoders.deeplabv3.decoder")
+    except ImportError as error:
+        raise KitError(
+            f"head 'smp' needs segmentation_models_pytorch, which cannot be imported ({error}); "
+            "install it, or set the network's head to 'official'"
+        ) from error
+    aspp = parts.ASPP(channels, width, atrous, separable=False, dropout=0.0)
+    pooled = aspp.convs[-1]
+    pooled[[type(part) for part in pooled].index(nn.BatchNorm2d)] = PooledBatchNorm2d(width)
+    return aspp

@@ -1,0 +1,207 @@
+"""TinyViT's attention within windows, with its position bias: fused where that can be, its table never kept, and no
+work done on padding.
+
+PyTorch's fused attention takes a bias of four dimensions that needs no gradient; with any other, on a CPU, it forms
+the whole table, keeps it, and gathers and scatters the biases entry by entry. Where the biases are trained, a few
+heads' tables are worked on at a time here, while they are in the cache, and made again in the backward pass.
+
+A bias is that of the distance of two places of a window, `table[y, x, y', x'] = offsets[y' - y, x' - x]`. So a table
+is all windows of `offsets`, which lie in memory row by row, and its gradient is their overlapping sum.
+
+Where windows overhang a map, TinyViT pads the map with zeros, to which its places attend as well. All of the padding
+has one key k0 and one value, so it counts as a single place, with the bias of all of it together:
+
+    sum over j of exp(q k0 + table_j) = exp(q k0 + log(sum over j of exp(table_j)))
+
+What the padding itself would attend to is nobody's business. So a window of 32 x 32 over a map of 8 x 10 has 80
+queries and 81 keys, not 1024 of either.
+"""
+
+import math
+from types import MethodType
+
+import torch
+import torch.nn.functional as F
+from timm.models.tiny_vit import Attention, TinyVitBlock
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from kit.models.encoders.attention_bf16 import transposed_product
+from kit.models.encoders.windows import concatenated, cut, joined
+
+CHUNK = 2**20
+"""Entries of tables that are worked on at a time: they should fit a CPU's cache."""
+
+
+def attend_fused(net: nn.Module) -> None:
+    """Let every block of a timm TinyViT compute what it does by `window_attention` from now on."""
+    for module in net.modules():
+        if isinstance(module, TinyVitBlock):
+            module.forward = MethodType(_windowed_block, module)
+
+
+def _windowed_block(block: TinyVitBlock, x: Tensor) -> Tensor:
+    return after_attention(block, x, window_attention(block.attn, x))
+
+
+def after_attention(block: TinyVitBlock, x: Tensor, attended: Tensor) -> Tensor:
+    """What a timm TinyViT block makes of its input and of what its attention made of that, all (B, H, W, C)."""
+    x = x + block.drop_path1(attended)
+    x = block.local_conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    return x + block.drop_path2(block.mlp(x))
+
+
+def window_attention(attention: Attention, x: Tensor) -> Tensor:
+    """What a timm TinyViT's attention makes of a map (B, H, W, C) that is cut into windows and, where they overhang,
+    padded; as large."""
+    windows = cut(x, attention.resolution)
+    qkv = _apart(attention.qkv(attention.norm(_together(windows))), windows)
+    mixed = [_within_windows(attention, part) for part in qkv]
+    return joined(_apart(attention.proj(_together(mixed)), windows), x.shape[1:3], attention.resolution)
+
+
+def _together(windows: list[Tensor]) -> Tensor:
+    """The places of windows (M, a, b, C) of several sizes, (sum of M a b, C)."""
+    return concatenated([part.flatten(0, 2) for part in windows], 0)
+
+
+def _apart(places: Tensor, windows: list[Tensor]) -> list[Tensor]:
+    """Undo `_together`; the number of channels may have changed."""
+    parts = places.split([math.prod(part.shape[:3]) for part in windows])
+    return [part.unflatten(0, like.shape[:3]) for part, like in zip(parts, windows, strict=True)]
+
+
+def _within_windows(attention: Attention, qkv: Tensor) -> Tensor:
+    """Windows (M, a, b, channels of all queries, keys and values) -> (M, a, b, C), before the last product.
+
+    Windows smaller than the attention's overhang the map; the rest of them is padding.
+    """
+    size, biases = tuple(qkv.shape[1:3]), attention.attention_biases
+    padded = size != attention.resolution
+    q, k, v = _by_head(attention, qkv.flatten(1, 2))
+    if padded:
+        _, key, value = _by_head(attention, attention.qkv(attention.norm.bias)[None, None])  # a layer norm's of zeros
+        k, v = (torch.cat([x, one.expand(x.shape[0], -1, -1, -1)], 2) for x, one in ((k, key), (v, value)))
+    learns = torch.is_grad_enabled() and biases.requires_grad and not torch.compiler.is_compiling()
+    if learns and q.device.type == "cpu":
+        offsets = _offsets(biases, attention.resolution)
+        beyond = _to_padding(_table(offsets, size), size) if padded else offsets.new_empty(*q.shape[1:3], 0)
+        mixed = _BiasedAttention.apply(q, k, v, _around(offsets, size), beyond, attention.scale)
+    else:
+        table = attention.get_attention_biases(q.device)
+        table = _with_padding(table, attention.resolution, size) if padded else table
+        mixed = F.scaled_dot_product_attention(q, k, v, table[None], scale=attention.scale)
+    return mixed.transpose(1, 2).flatten(2).unflatten(1, size)
+
+
+def queries_keys_values(attention: Attention, x: Tensor) -> list[Tensor]:
+    """What a timm TinyViT's attention makes of tokens (M, N, C), each (M, heads, N, channels of a head)."""
+    return _by_head(attention, attention.qkv(attention.norm(x)))
+
+
+def _by_head(attention: Attention, qkv: Tensor) -> list[Tensor]:
+    sizes = [attention.key_dim, attention.key_dim, attention.val_dim]
+    parts = qkv.unflatten(-1, (attention.num_heads, -1)).split(sizes, dim=-1)
+    return [part.transpose(1, 2) for part in parts]
+
+
+def _offsets(biases: Tensor, resolution: tuple[int, int]) -> Tensor:
+    """Biases (heads, h * w) of distances to those of signed offsets, (heads, 2 h - 1, 2 w - 1), zero in the middle."""
+    rows, columns = ((torch.arange(2 * n - 1, device=biases.device) - (n - 1)).abs() for n in resolution)
+    return biases.unflatten(1, resolution)[:, rows][:, :, columns]
+
+
+def _around(offsets: Tensor, size: tuple[int, int]) -> Tensor:
+    """Of offsets those that occur among a x b places, (heads, 2 a - 1, 2 b - 1)."""
+    (h, w), (a, b) = _window(offsets), size
+    return offsets[:, h - a : h + a - 1, w - b : w + b - 1]
+
+
+def _table(offsets: Tensor, size: tuple[int, int]) -> Tensor:
+    """Biases from the first a x b places of a window to all of it, (heads, a, b, h, w)."""
+    (h, w), (a, b) = _window(offsets), size
+    return offsets.unfold(1, h, 1).unfold(2, w, 1)[:, h - a :, w - b :].flip(1, 2)
+
+
+def _to_padding(table: Tensor, size: tuple[int, int]) -> Tensor:
+    """The bias to all places together that do not lie among the first a x b: (heads, a, b, h, w) -> (heads, a b, 1)."""
+    a, b = size
+    right, below = table[..., b:], table[..., a:, :b]
+    return torch.cat([right.flatten(3), below.flatten(3)], 3).logsumexp(3, keepdim=True).flatten(1, 2)
+
+
+def _with_padding(table: Tensor, window: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """A window's whole table (heads, N, N) -> that of its first a x b places and the padding, (heads, a b, a b + 1)."""
+    a, b = size
+    table = table.unflatten(2, window).unflatten(1, window)[:, :a, :b]
+    among = table[..., :a, :b].flatten(3).flatten(1, 2)
+    return torch.cat([among, _to_padding(table, size)], 2)
+
+
+class _BiasedAttention(torch.autograd.Function):
+    """softmax(scale q k^T + table) v for q (M, heads, N, d), k and v (M, heads, N + E, d); can be differentiated once.
+    `beyond` (heads, N, E) holds the biases to the last E places, which are not on the grid.
+
+    With the queries taken last to first a table is `offsets[y + y', x + x']`, a view. Tables and softmax have the
+    dtype of the biases, float32; of q, k and v in bfloat16 the products are taken in it.
+    """
+
+    @staticmethod
+    def forward(ctx, q: Tensor, k: Tensor, v: Tensor, offsets: Tensor, beyond: Tensor, scale: float) -> Tensor:
+        q, beyond, mixed = q.flip(2), beyond.flip(1), torch.empty_like(q)
+        with torch.autocast("cpu", enabled=False):
+            for at, scores, shares in _parts(q, offsets, beyond):
+                torch.softmax(_add_product(scores, q[at], k[at].mT, scale), -1, out=shares)
+                mixed[at] = shares.to(v.dtype) @ v[at]
+        ctx.scale = scale
+        ctx.save_for_backward(q, k, v, offsets, beyond, mixed)
+        return mixed.flip(2)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, outer: Tensor):
+        q, k, v, offsets, beyond, mixed = ctx.saved_tensors
+        of_q, of_k, of_v, of_offsets = (torch.empty_like(x) for x in (q, k, v, offsets))
+        of_offsets.zero_()
+        of_beyond = torch.zeros_like(beyond)
+        outer, places = outer.flip(2), q.shape[2]
+        inner = (outer * mixed).sum(-1, keepdim=True, dtype=offsets.dtype)
+        for at, scores, shares in _parts(q, offsets, beyond):
+            torch.softmax(_add_product(scores, q[at], k[at].mT, ctx.scale), -1, out=shares)
+            of_v[at] = transposed_product(shares.to(v.dtype), outer[at])
+            torch.sub(outer[at] @ v[at].mT, inner[at], out=scores).mul_(shares)  # gradient of the scores
+            of_scores = scores.to(q.dtype)
+            of_q[at] = of_scores @ k[at]
+            of_k[at] = transposed_product(of_scores, q[at])
+            head = at[1]
+            of_table = scores.sum(0, keepdim=True)
+            of_offsets[head] += F.fold(of_table[..., :places], offsets.shape[1:], _window(offsets))[0, 0]
+            of_beyond[head] += of_table[0, :, places:]
+        return of_q.flip(2).mul_(ctx.scale), of_k.mul_(ctx.scale), of_v, of_offsets, of_beyond.flip(1), None
+
+
+def _add_product(table: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:
+    """`table += scale a b`, each (m, ., .); the factors may be of a smaller dtype than the table."""
+    return table.baddbmm_(a, b, alpha=scale) if a.dtype == table.dtype else table.add_(a @ b, alpha=scale)
+
+
+def _window(offsets: Tensor) -> tuple[int, int]:
+    return (offsets.shape[1] + 1) // 2, (offsets.shape[2] + 1) // 2
+
+
+def _parts(q: Tensor, offsets: Tensor, beyond: Tensor):
+    """Which windows and head are worked on at a time; their tables, queries last to first, (m, N, N + E); room for as
+    much.
+
+    The room is the same every time: memory that is asked for anew costs more than what is done with it.
+    """
+    (windows, _, n, _), (h, w) = q.shape, _window(offsets)
+    together = min(windows, max(1, CHUNK // n**2))
+    room = offsets.new_empty(2, together, n, n + beyond.shape[2])
+    for head, of_head in enumerate(offsets):
+        for first in range(0, windows, together):
+            tables, free = room[:, : windows - first]
+            on_grid = tables[..., :n].unflatten(2, (h, w)).unflatten(1, (h, w))
+            on_grid.copy_(of_head.unfold(0, h, 1).unfold(1, w, 1))
+            tables[..., n:] = beyond[head]
+            yield (slice(first, first + together), head), tables, free

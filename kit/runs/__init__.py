@@ -1,0 +1,1 @@
+"""Folders of finished runs: read, compared, found. Imports `kit.settings` and `kit.system`."""

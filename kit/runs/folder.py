@@ -1,0 +1,289 @@
+"""The folder of a run, and many such folders read back for tables and figures.
+
+config.json                   the whole RunConfig, written first
+data.json                     what the run learns from: classes, lists, numbers and sizes of files
+log.jsonl                     one line per `log_every` steps (loss, parts, rate), one per evaluation
+tensorboard/                  the same as TensorBoard events
+checkpoint.pt                 from which a killed run goes on, and checkpoint_previous.pt; gone once it is finished
+nonfinite.pt                  what a run that stopped at a loss of nan or infinity saw and was
+student.safetensors           last weights of the student
+student_average.safetensors   their running average
+student_best.safetensors      those of the best evaluation on the way, if there were any
+view_*.safetensors            networks trained beside the student, with `train.keep_views`
+scores_*.npz                  what was counted on every val image, from which intervals and comparisons are made
+figures/                      whatever is drawn from the run
+result.json                   written last: a run without it is not finished
+import.json                   instead of all but config.json and weights: these come from elsewhere
+"""
+
+import datetime
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from kit.errors import KitError
+from kit.settings.fields import differences, from_dict, to_dict
+from kit.settings.run import RunConfig
+from kit.system.paths import PROJECT
+from kit.system.storage import FULL, no_room, read_json, write_bytes, write_json
+
+SCHEMA = 1
+"""Of result.json; raised when a reader of older files would go wrong."""
+
+INCIDENTAL = {"run_dir", "data.root", "data.workers", "data.cache", "data.cache_dir", "evaluate.batch",
+              "evaluate.windows", "train.checkpoint_every", "train.keep_views", "train.skip_nonfinite"}  # fmt: skip
+"""Fields that may differ when a run is continued: they change where, how fast or how safely, not what."""
+
+
+LATER = {"input_scale": None, "prefix_tokens": None, "stem_stride": None, "blocks": None, "block_width": None,
+         "encoder_lr": 1.0, "layer_decay": 1.0, "discrete_scales": [], "combine": "probabilities", "pad": "end",
+         "classifier": "torch", "teacher_batch": 0, "deep_lr": 0.0, "wide_lr": 0.0, "low_unit": "map",
+         "keep_aspect": False, "deterministic": False, "evaluate.precision": "fp32"}  # fmt: skip
+"""Fields that were added when runs were there already, with their defaults; those of one part alone with its name. At
+its default such a field is no part of a run's digest, so that checkpoints and teachers of before are still found."""
+
+
+def identity(cfg: RunConfig) -> str:
+    """Digest of everything that defines a run: equal for configurations that differ in INCIDENTAL fields alone."""
+    plain = _without_later(to_dict(cfg))
+    for name in INCIDENTAL:
+        *parents, last = name.split(".")
+        place = plain
+        for parent in parents:
+            place = place[parent]
+        del place[last]
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def _without_later(plain: dict, part: str = "") -> dict:
+    """A copy without the fields in LATER that have their default."""
+    kept = {}
+    for name, value in plain.items():
+        known = name if name in LATER else f"{part}.{name}"
+        if known not in LATER or value != LATER[known]:
+            kept[name] = _without_later(value, name) if isinstance(value, dict) else value
+    return kept
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of one run, and what is read from and written to them."""
+
+    path: Path
+
+    @property
+    def config_file(self) -> Path:
+        return self.path / "config.json"
+
+    @property
+    def data_file(self) -> Path:
+        return self.path / "data.json"
+
+    @property
+    def log_file(self) -> Path:
+        return self.path / "log.jsonl"
+
+    @property
+    def checkpoint_file(self) -> Path:
+        return self.path / "checkpoint.pt"
+
+    @property
+    def previous_checkpoint_file(self) -> Path:
+        return self.path / "checkpoint_previous.pt"
+
+    @property
+    def nonfinite_file(self) -> Path:
+        return self.path / "nonfinite.pt"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.path / ".lock"
+
+    @property
+    def result_file(self) -> Path:
+        return self.path / "result.json"
+
+    @property
+    def import_file(self) -> Path:
+        return self.path / "import.json"
+
+    @property
+    def card_file(self) -> Path:
+        return self.path / "card.json"
+
+    @property
+    def figures(self) -> Path:
+        return self.path / "figures"
+
+    def weights(self, which: str = "last") -> Path:
+        """File of the student's "last" weights, of their running "average", or of the "best" evaluation's."""
+        return self.path / ("student.safetensors" if which == "last" else f"student_{which}.safetensors")
+
+    def view(self, name: str) -> Path:
+        """File of the last weights of a network that was trained beside the student."""
+        return self.path / f"view_{name}.safetensors"
+
+    def views(self) -> list[str]:
+        """Names of the networks beside the student that the folder keeps."""
+        return sorted(path.stem.removeprefix("view_") for path in self.path.glob("view_*.safetensors"))
+
+    def scores(self, which: str = "last") -> Path:
+        """File of what was counted on every val image, of the "last", "average" or "best" weights."""
+        return self.path / f"scores_{which}.npz"
+
+    def check_free(self, cfg: RunConfig) -> None:
+        """Raise KitError if the folder holds another run than `cfg`, or is a file."""
+        if self.path.is_file():
+            raise KitError(f"run_dir {self.path} is a file; name a folder")
+        if not self.config_file.is_file():
+            return
+        differing = [name for name in differences(cfg, self.config()) if name not in INCIDENTAL]
+        if differing:
+            raise KitError(
+                f"{self.path} already holds another run (it differs in {', '.join(differing)}); "
+                "choose another run_dir, or delete the folder"
+            )
+
+    def open(self, cfg: RunConfig, data: dict) -> None:
+        """Write down what the folder is for and what it learns from (`kit.data.fingerprint.Data.record`), and clear
+        away what killed processes left half written."""
+        begun = self.config_file.is_file()
+        if not (begun and self.data_file.is_file()):
+            write_json(self.data_file, data)
+        if not begun:
+            write_json(self.config_file, to_dict(cfg))
+        for half in self.path.glob(".*.tmp"):
+            half.unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Remove what a run has written before its first checkpoint, and the folder if nothing else is in it."""
+        for path in (self.config_file, self.data_file, self.log_file, self.lock_file, self.weights("best")):
+            path.unlink(missing_ok=True)
+        shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
+        if not any(self.path.iterdir()):
+            self.path.rmdir()
+
+    def remove_checkpoints(self) -> None:
+        """Delete what a finished run no longer needs."""
+        for path in (self.checkpoint_file, self.previous_checkpoint_file):
+            path.unlink(missing_ok=True)
+
+    def config(self) -> RunConfig:
+        """The configuration the folder was made for."""
+        return from_dict(read_json(self.config_file))
+
+    def result(self) -> dict | None:
+        """Content of result.json, or None if the run is not finished."""
+        if not self.result_file.is_file():
+            return None
+        result = read_json(self.result_file)
+        if result.get("schema") != SCHEMA:
+            raise KitError(f"{self.result_file} has schema {result.get('schema')}, this kit reads {SCHEMA}")
+        return result
+
+    def data(self) -> dict | None:
+        """What the run in the folder learnt or learns from; None if nothing is known of it.
+
+        Of a finished run that was made before this was recorded, classes and lists are known from its result.
+        """
+        result = self.result()
+        if result is None:
+            started = self.config_file.is_file() and self.data_file.is_file()
+            return read_json(self.data_file) if started else None
+        if "data" in result:
+            return result["data"]
+        lists = {name: {"count": result["split"][name], "sha256": result["split"][f"{name}_sha256"]}
+                 for name in ("labelled", "unlabelled")}  # fmt: skip
+        return {"classes": result["dataset"]["classes"], "lists": lists}
+
+    def append_log(self, record: dict) -> None:
+        """Add a line to log.jsonl. Raises KitError if there is no room for it."""
+        try:
+            with open(self.log_file, "a") as file:
+                file.write(json.dumps(record) + "\n")
+        except OSError as error:
+            if error.errno in FULL:
+                raise no_room(self.log_file, error) from error
+            raise
+
+    def flush_log(self) -> None:
+        """Bring log.jsonl to disk, so that it is never behind a checkpoint."""
+        if self.log_file.is_file():
+            with open(self.log_file, "rb") as file:
+                os.fsync(file.fileno())
+
+    def log(self) -> list[dict]:
+        """All whole lines of log.jsonl; a line that was cut off by a kill is left out."""
+        records = []
+        for line in self.log_file.read_text().splitlines() if self.log_file.is_file() else []:
+            try:
+                records.append(json.loads(line))
+            except json.JSONDecodeError:
+                continue
+        return records
+
+    def cut_log(self, step: int, evaluated: bool) -> None:
+        """Drop lines that a run which goes on from `step` will write again: later ones, and the evaluation at `step`
+        unless it is `evaluated` already."""
+        kept = [
+            record
+            for record in self.log()
+            if record["step"] < step or record["step"] == step and (evaluated or "miou" not in record)
+        ]
+        write_bytes(self.log_file, "".join(json.dumps(record) + "\n" for record in kept).encode())
+
+
+def load_run(path: str | Path) -> dict:
+    """result.json of a finished run, with "path" (its folder), "log" (its lines) and "card" (its efficiency card, None
+    unless one was made) added. Raises KitError if not."""
+    folder = RunFolder(Path(path))
+    result = folder.result()
+    if result is None:
+        state = "is not finished" if folder.config_file.is_file() else "holds no run"
+        raise KitError(f"{folder.path} {state}: there is no result.json in it")
+    card = read_json(folder.card_file) if folder.card_file.is_file() else None
+    return {**result, "path": str(folder.path), "log": folder.log(), "card": card}
+
+
+def load_runs(paths) -> list[dict]:
+    """`load_run` of each path."""
+    return [load_run(path) for path in paths]
+
+
+def provenance() -> dict:
+    """Date, versions, machine and commit that stand beside every number."""
+    packages = ("torch", "torchvision", "timm", "segmentation-models-pytorch", "accelerate", "torchmetrics", "numpy")
+    return {
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in packages},
+        "machine": f"{platform.machine()} {platform.system()}",
+        "commit": _commit(),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except ModuleNotFoundError:  # a machine that trains without, say, segmentation_models_pytorch
+        return None
+
+
+def _commit() -> str | None:
+    """Commit of the kit's sources, with "+" if they were changed since; None outside a repository."""
+    try:
+        commit = _git("rev-parse", "--short=12", "HEAD")
+        return commit + ("+" if _git("status", "--porcelain", "--", "kit") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(PROJECT), *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.strip()

@@ -1,0 +1,204 @@
+"""Settings of MGD and of the baselines beside it, which `kit.settings.run.RunConfig` takes up.
+
+Every term NAME of a loss has its multiplier NAME_weight. "Official" is what the authors' public code does where the
+kit has something else.
+"""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from kit.settings.checks import require_choice, require_non_negative, require_positive, require_share
+from kit.settings.network import ModelConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SemiConfig:
+    """What all methods of this file have."""
+
+    sup_weight: float = 1.0
+    """Multiplier on the supervised loss."""
+    ohem_threshold: float = 0.7
+    """As in `SupervisedConfig`."""
+    ohem_min_kept: int = 0
+    """As in `SupervisedConfig`."""
+    ramp: float = 0.0
+    """Share of the run over which the weights of all other terms rise linearly from 0."""
+
+    def __post_init__(self):
+        require_share(ohem_threshold=self.ohem_threshold, ramp=self.ramp)
+        require_non_negative(sup_weight=self.sup_weight, ohem_min_kept=self.ohem_min_kept)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MeanTeacherConfig(SemiConfig):
+    """A running average of the student says what the student should predict."""
+
+    name: ClassVar[str] = "mean_teacher"
+    consistency_weight: float = 5.0
+    """Multiplier on the squared difference of probabilities, a sum over classes. The public code for segmentation has
+    100 on a mean over VOC's 21 classes, which is 4.8 on their sum."""
+    ema_decay: float = 0.99
+    """Of the teacher (smaller in the first steps)."""
+    view: str = "strong"
+    """What the student sees of unlabelled images: colours changed strongly, "strong", or (official) just what the
+    teacher sees, "weak"."""
+    cutmix: bool = False
+    """Paste boxes of one image over another, and the teacher's predictions likewise (French et al. 2020)."""
+
+    def __post_init__(self):
+        SemiConfig.__post_init__(self)
+        require_non_negative(consistency_weight=self.consistency_weight)
+        require_share(ema_decay=self.ema_decay)
+        require_choice(("strong", "weak"), view=self.view)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FixMatchConfig(SemiConfig):
+    """Confident predictions on the weak view are labels of the strong view."""
+
+    name: ClassVar[str] = "fixmatch"
+    sup_weight: float = 0.5
+    """Multiplier on the supervised loss."""
+    strong_weight: float = 0.5
+    """Multiplier on the loss of the strong view."""
+    threshold: float = 0.95
+    """Pseudo labels of a lower probability are not learnt; published: 0.95 (VOC), 0 (Cityscapes: all are learnt)."""
+    cutmix: float = 0.5
+    """Share of the strong views that get a box of another image; 0 switches CutMix off."""
+    partner_pass: str = "same"
+    """Labels of what is pasted come from the "same" pass as those of the image itself, in train mode, or (official)
+    from a pass of their own in "eval" mode."""
+
+    def __post_init__(self):
+        SemiConfig.__post_init__(self)
+        require_non_negative(strong_weight=self.strong_weight)
+        require_share(threshold=self.threshold, cutmix=self.cutmix)
+        require_choice(("same", "eval"), partner_pass=self.partner_pass)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UniMatchConfig(SemiConfig):
+    """FixMatch with two strong views and one view whose feature maps lose channels."""
+
+    name: ClassVar[str] = "unimatch"
+    sup_weight: float = 0.5
+    """Multiplier on the supervised loss."""
+    strong_weight: float = 0.125
+    """Multiplier on the loss of each of the two strong views."""
+    feature_weight: float = 0.25
+    """Multiplier on the loss of the view with dropped features."""
+    threshold: float = 0.95
+    """As in `FixMatchConfig`."""
+    cutmix: float = 0.5
+    """As in `FixMatchConfig`; drawn for each strong view apart."""
+    partner_pass: str = "same"
+    """As in `FixMatchConfig`."""
+    feature_dropout: float = 0.5
+    """Share of the channels of every encoder map that is dropped."""
+    feature_images: str = "unlabelled"
+    """Images that are decoded a second time without these channels: "unlabelled", or (official) "all", though no loss
+    follows from the labelled ones; it moves the decoder's batch norm."""
+
+    def __post_init__(self):
+        SemiConfig.__post_init__(self)
+        require_non_negative(strong_weight=self.strong_weight, feature_weight=self.feature_weight)
+        require_share(threshold=self.threshold, cutmix=self.cutmix, feature_dropout=self.feature_dropout)
+        require_choice(("same", "eval"), partner_pass=self.partner_pass)
+        require_choice(("unlabelled", "all"), feature_images=self.feature_images)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaughtConfig(SemiConfig):
+    """A student and two teachers from finished runs: what MGD and plain distillation share."""
+
+    deep: str = ""
+    """Folder of the finished run whose student is the deep teacher; `kit.train.teachers.with_teachers` fills it in."""
+    wide: str = ""
+    """Likewise, the wide teacher."""
+    deep_net: ModelConfig = field(default_factory=lambda: ModelConfig(name="deeplab_resnet101", dropout=0.0))
+    """Network of the deep teacher where it has to be trained first."""
+    wide_net: ModelConfig = field(default_factory=lambda: ModelConfig(name="deeplab_wide_resnet50", dropout=0.0))
+    """Likewise, of the wide teacher."""
+    teacher_cps_weight: float = 1.0
+    """Weight of the cross pseudo loss where teachers have to be trained first; published: 1 (VOC), 5 (Cityscapes)."""
+    teacher_ramp: float = 0.0
+    """Share of a teacher's run over which that weight rises linearly from 0."""
+    teacher_steps: int = 0
+    """Updates of a teacher that has to be trained first; 0: as many as the student's."""
+    teacher_batch: int = 0
+    """Labelled images per step of such a teacher, and unlabelled ones in proportion; 0: as many as the student's."""
+    deep_lr: float = 0.0
+    """Base rate of a deep teacher that has to be trained first; 0: the student's."""
+    wide_lr: float = 0.0
+    """Likewise, of a wide teacher."""
+
+    def __post_init__(self):
+        SemiConfig.__post_init__(self)
+        require_non_negative(teacher_cps_weight=self.teacher_cps_weight, teacher_steps=self.teacher_steps,
+                             teacher_batch=self.teacher_batch, deep_lr=self.deep_lr, wide_lr=self.wide_lr)  # fmt: skip
+        require_share(teacher_ramp=self.teacher_ramp)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DistillConfig(TaughtConfig):
+    """Plain distillation: the student learns the teachers' probabilities at every pixel."""
+
+    name: ClassVar[str] = "distill"
+    deep_weight: float = 0.5
+    """Multiplier on the divergence from the deep teacher."""
+    wide_weight: float = 0.5
+    """Multiplier on the divergence from the wide teacher."""
+    temperature: float = 1.0
+    """Divides the logits; the divergence is multiplied by its square."""
+
+    def __post_init__(self):
+        TaughtConfig.__post_init__(self)
+        require_non_negative(deep_weight=self.deep_weight, wide_weight=self.wide_weight)
+        require_positive(temperature=self.temperature)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MGDConfig(TaughtConfig):
+    """Multi-granularity distillation: pixels from both teachers, images from the deep, regions from the wide one."""
+
+    name: ClassVar[str] = "mgd"
+    pixel_weight: float = 1.0
+    """Multiplier on the cross entropy against both teachers' labels, on mixed unlabelled images."""
+    pixel_labelled_weight: float = 1.0
+    """The same on labelled images."""
+    image_weight: float = 0.038
+    """Multiplier on the difference of logits averaged over an image. Published, for a sum over the images of a process
+    and the classes: 0.001 (Cityscapes), 0.002 (VOC), 0.0005 (VOC, MobileNetV2); as a mean, with two images a process,
+    that is 0.038, 0.084 and 0.021."""
+    region_weight: float = 100.0
+    """Multiplier on the difference of self-similarities of 7 x 7 regions; published: 100, and 50 for MobileNetV2."""
+    image_reduction: str = "mean"
+    """The image term is a "mean" over images and classes, or (official) a "sum" over classes; their sum over the two
+    images of a process too is a factor in the weight of the official recipes, so that processes do not matter."""
+    overlap: str = "union"
+    """Where several boxes overlap the partner is seen, "union", or (official) only if their number is odd, "invert"."""
+    partner: str = "roll"
+    """An image is mixed with the one before in the batch, "roll", or (official, whose two loaders this amounts to) the
+    first half of the batch with the second, "halves"."""
+    padding: str = "masked"
+    """Padding and unlabelled pixels of labelled images are "masked" out of every distilled term, or (official)
+    "taught"."""
+    passes: str = "joint"
+    """Labelled and unlabelled images go through a network in one "joint" pass, or (official) in "separate" ones."""
+    teacher_norm: str = "fixed"
+    """Batch norm of the teachers: "fixed" as trained, or (official) by "batch", which also lets its averages drift."""
+    fused: bool = True
+    """Fold the teachers' batch norm into their convolutions where it is fixed: faster, the same up to rounding."""
+    unmixed_passes: bool = False
+    """Show the student the unmixed images as well (official): no loss follows, its batch norm averages move."""
+
+    def __post_init__(self):
+        TaughtConfig.__post_init__(self)
+        require_non_negative(pixel_weight=self.pixel_weight, pixel_labelled_weight=self.pixel_labelled_weight,
+                             image_weight=self.image_weight, region_weight=self.region_weight)  # fmt: skip
+        require_choice(("mean", "sum"), image_reduction=self.image_reduction)
+        require_choice(("union", "invert"), overlap=self.overlap)
+        require_choice(("roll", "halves"), partner=self.partner)
+        require_choice(("masked", "taught"), padding=self.padding)
+        require_choice(("joint", "separate"), passes=self.passes)
+        require_choice(("fixed", "batch"), teacher_norm=self.teacher_norm)

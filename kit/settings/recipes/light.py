@@ -1,0 +1,104 @@
+"""Settings that start from ImageNet weights an installed package carries and train on two CPU cores, in minutes.
+
+Every method trains the same student, EfficientNet-Lite0 with two transformer blocks on top, from the same weights.
+TriKD's other views are Lite2 and Lite1 with six blocks at 1/16, so all of its terms have what they need. MGD's and
+distillation's teachers are Lite2 and Lite1 without attention: one deeper, the other as wide as the student; a really
+wide network with weights in a package is not to be had.
+"""
+
+from kit.errors import unknown
+from kit.settings.fields import replace_fields
+from kit.settings.run import (
+    CPSConfig,
+    DataConfig,
+    DistillConfig,
+    EvalConfig,
+    FixMatchConfig,
+    MeanTeacherConfig,
+    MethodConfig,
+    MGDConfig,
+    ModelConfig,
+    OptimConfig,
+    RunConfig,
+    SupervisedConfig,
+    TrainConfig,
+    TriKDConfig,
+    UniMatchConfig,
+)
+
+
+def demo(method: str) -> RunConfig:
+    """Drawn street scenes, a light student from ImageNet weights, a few minutes on two CPU cores."""
+    return RunConfig(
+        recipe="demo",
+        method=light_method(method, ohem_min_kept=28_000),
+        student=_light("hybrid_lite0"),
+        data=DataConfig(dataset="synthetic", root="data/synthetic", split="1_8", crop=(128, 128), scale=(0.75, 1.5),
+                        jitter=0.1, labelled=4, unlabelled=2, cache=True, observe=True),
+        optim=OptimConfig(name="adamw", lr=1.5e-3, weight_decay=0.01, warmup=20, clip=5.0),
+        train=TrainConfig(steps=250, log_every=10, eval_every=125, checkpoint_every=50, ema_decay=0.98,
+                          keep_views=True),
+        evaluate=EvalConfig(batch=4),
+        run_dir=f"runs/demo/{method}",
+    )  # fmt: skip
+
+
+def camvid(method: str) -> RunConfig:
+    """CamVid at half its size, for a CPU; evaluated at full size."""
+    return RunConfig(
+        recipe="camvid",
+        method=light_method(method, ohem_min_kept=30_000),
+        student=_light("hybrid_lite0"),
+        data=DataConfig(dataset="camvid", root="data/camvid", split="1_8", base_size=(180, 240), crop=(160, 192),
+                        scale=(0.75, 1.5), jitter=0.1, labelled=4, unlabelled=4, cache=True, observe=True),
+        optim=OptimConfig(name="adamw", lr=1e-3, weight_decay=0.01, warmup=20, clip=5.0),
+        train=TrainConfig(steps=800, log_every=20, eval_every=200, checkpoint_every=50, keep_views=True),
+        evaluate=EvalConfig(batch=4),
+        run_dir=f"runs/camvid/{method}",
+    )  # fmt: skip
+
+
+def folder(method: str) -> RunConfig:
+    """One's own images in the layout of `kit.data.catalog.folder_spec`; whatever has a mask is labelled. Of whatever
+    shape they are, they keep it."""
+    return replace_fields(
+        camvid(method),
+        {"recipe": "folder", "data.dataset": "folder", "data.root": "data/mine", "data.split": "masks",
+         "data.keep_aspect": True,
+         "run_dir": f"runs/folder/{method}"},
+    )  # fmt: skip
+
+
+def light_method(name: str, ohem_min_kept: int) -> MethodConfig:
+    """Settings of a method for a light student from pretrained weights.
+
+    Losses on unlabelled images rise over the first fifth of a run, in which the decoder, which is new, learns enough to
+    teach. Weights and thresholds are the published ones; those of TriKD's low- and high-level terms are in the units of
+    `low_unit` "variance" and `high_reduction` "queries".
+
+    Args:
+        ohem_min_kept: as in `SupervisedConfig`, for all of them.
+    """
+    kept = {"ohem_min_kept": ohem_min_kept}
+    semi = {"ramp": 0.2, **kept}
+    taught = {"deep_net": _light("efficientnet_lite2"), "wide_net": _light("efficientnet_lite1"),
+              "teacher_cps_weight": 1.0, "teacher_ramp": 0.2, **kept}  # fmt: skip
+    settings = {
+        "supervised": SupervisedConfig(**kept),
+        "mean_teacher": MeanTeacherConfig(cutmix=True, **semi),
+        "cps": CPSConfig(cps_weight=1.0, cutmix=True, **semi),
+        "fixmatch": FixMatchConfig(**semi),
+        "unimatch": UniMatchConfig(**semi),
+        "distill": DistillConfig(**taught),
+        "trikd": TriKDConfig(cnn=_light("efficientnet_lite2"), vit=_light("hybrid_lite1"),
+                             low_unit="variance", high_weight=0.5, **semi),
+        "mgd": MGDConfig(**taught),
+    }  # fmt: skip
+    if name not in settings:
+        raise unknown("method", name, settings)
+    return settings[name]
+
+
+def _light(name: str) -> ModelConfig:
+    # A fixed radius of 10 bins lets nearly everything pass on maps this small.
+    return ModelConfig(name=name, d0_relative=True, dropout=0.0)

@@ -1,0 +1,253 @@
+"""MGD's published settings, and those of every method beside it; listed in `RECIPES`."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from kit.errors import unknown
+from kit.settings.checks import require_choice
+from kit.settings.fields import replace_fields, to_dict
+from kit.settings.run import (
+    CPSConfig,
+    DataConfig,
+    DistillConfig,
+    EvalConfig,
+    FixMatchConfig,
+    MeanTeacherConfig,
+    MethodConfig,
+    MGDConfig,
+    ModelConfig,
+    OptimConfig,
+    RunConfig,
+    SupervisedConfig,
+    TrainConfig,
+    TriKDConfig,
+    UniMatchConfig,
+)
+
+STUDENTS, SHARES = ("resnet18", "mobilenetv2"), ("1_16", "1_8", "1_4", "1_2")
+
+EPOCHS = {"cityscapes": (128, 137, 160, 240), "voc": (32, 34, 40, 60)}
+"""Over the longer of the two lists, by share. The authors say 137 and 34 (1/8) in their code; the others of Cityscapes
+belong to this family of recipes, those of VOC keep the same proportions."""
+
+SUM_WEIGHT = {("cityscapes", "resnet18"): 0.001, ("voc", "resnet18"): 0.002, ("voc", "mobilenetv2"): 0.0005,
+              ("cityscapes", "mobilenetv2"): 0.00025}  # fmt: skip
+"""Published multiplier on the image term as a sum; the last is not published, and keeps VOC's proportion."""
+
+OF_A_PROCESS = 2
+"""Images that this sum is over, besides the classes: 16 on eight GPUs, 8 on four."""
+
+RATE = {("cityscapes", "resnet18"): 0.0025, ("voc", "resnet18"): 0.0025, ("voc", "mobilenetv2"): 0.0035,
+        ("cityscapes", "mobilenetv2"): 0.0025}  # fmt: skip
+"""The rate that acts in the authors' runs, for a loss that is a mean over all images; the last is not published.
+
+Theirs is written as 0.02, 0.01 and 0.014. But they sum each loss over W processes, divide it by W and differentiate
+the result, which divides a process's gradient by W before it is averaged over processes. So the gradient acts at the
+written rate over W. Weight decay is not divided, so it is W times as strong beside it (`DECAY`). The kit's own form of
+a recipe has these values too, because the published figures were made with them."""
+
+DECAY = {"cityscapes": 8e-4, "voc": 4e-4}
+"""Written as 1e-4; W is 8 on Cityscapes and 4 on VOC."""
+
+TEACHER_RATE = {"cityscapes": {"deep_lr": 0.0025, "wide_lr": 0.0025}, "voc": {"deep_lr": 0.0025, "wide_lr": 0.001}}
+"""Likewise; written as 0.02, and on VOC as 0.01 and 0.004."""
+
+TEACHER_BATCH = 8
+"""The authors' for both teachers on both data sets."""
+
+CLASSES = {"cityscapes": 19, "voc": 21}
+
+IMAGES = {"cityscapes": 2975, "voc": 10582}
+"""For training."""
+
+OFFICIAL = {
+    "method.image_reduction": "sum",
+    "method.overlap": "invert",
+    "method.partner": "halves",
+    "method.padding": "taught",
+    "method.passes": "separate",
+    "method.teacher_norm": "batch",
+    "method.unmixed_passes": True,
+    "student.head": "official",
+    "student.encoder": "official",
+    "student.classifier": "kaiming",
+    "method.deep_net.head": "official",
+    "method.deep_net.encoder": "official",
+    "method.deep_net.classifier": "kaiming",
+    "method.wide_net.head": "official",
+    "method.wide_net.encoder": "official",
+    "method.wide_net.classifier": "kaiming",
+    "method.teacher_batch": TEACHER_BATCH,
+    "data.discrete_scales": [0.5, 0.75, 1.0, 1.5, 1.75, 2.0],
+    "evaluate.combine": "logits",
+    "evaluate.pad": "centre",
+}
+"""What the authors' code does where this kit's default is something else; their image weight, twice as many unlabelled
+images (for halves), as many epochs for teachers of a smaller batch, and on VOC windows of 512 come with it in
+`mgd_official_*`."""
+
+
+def mgd_cityscapes(student: str = "resnet18", share: str = "1_8", method: str = "mgd") -> RunConfig:
+    """MGD on Cityscapes: crops of 800, SGD at the rate that acts in the authors' runs (`RATE`), 16 labelled and 16
+    unlabelled images a step.
+
+    OHEM keeps 800,000 pixels of a step, where the authors keep 100,000 on each of eight GPUs. Scales are uniform in
+    0.5..2.0, where the authors draw from six of them. Teachers, if they have to be trained, get the student's batch,
+    where theirs had 8. The split is the kit's own draw; for a paper's lists, name their folder in `data.split`.
+
+    Args:
+        student: "resnet18" or "mobilenetv2" (whose setting on Cityscapes is not published).
+        share: labelled share, "1_16", "1_8", "1_4" or "1_2".
+        method: any key of `METHOD_CONFIGS`, for other rows of the same table.
+    """
+    return _published("cityscapes", IMAGES["cityscapes"], student, share, method)
+
+
+def mgd_voc(student: str = "resnet18", share: str = "1_8", method: str = "mgd") -> RunConfig:
+    """MGD on Pascal VOC's 10,582 training images: crops of 512, eight labelled and eight unlabelled images a step.
+    Evaluation shows whole images (the authors pad them to 512 x 512). Arguments as of `mgd_cityscapes`."""
+    return _published("voc", IMAGES["voc"], student, share, method)
+
+
+def mgd_voc_classic(student: str = "resnet18", share: str = "1_8", method: str = "mgd") -> RunConfig:
+    """`mgd_voc` on the lists that its authors call PseudoSeg's: shares of VOC's own 1,464 images, the rest of them
+    unlabelled.
+
+    The lists are looked for in `splits/voc/pseudoseg_SHARE`, where whoever has them puts them; the authors' files name
+    one image in both lists, which has to be taken out of the unlabelled one. Arguments as of `mgd_cityscapes`.
+    """
+    cfg = _published("voc", 1464, student, share, method)
+    name = f"mgd_voc_classic_{student}_{share}"
+    return replace_fields(
+        cfg, {"recipe": name, "data.split": f"splits/voc/pseudoseg_{share}", "run_dir": f"runs/{name}/{method}"}
+    )
+
+
+def official(recipe: Callable[..., RunConfig], student: str = "resnet18", share: str = "1_8",
+             method: str = "mgd") -> RunConfig:  # fmt: skip
+    """A recipe of this file with every switch as MGD's authors have it; for other methods, those of the same name.
+
+    On VOC their evaluation slides windows of 512 too; VOC's images are smaller, so each is one window.
+    """
+    cfg = recipe(student, share, method)
+    name, has = cfg.recipe.replace("mgd_", "mgd_official_", 1), to_dict(cfg)["method"]
+    changes = {k: v for k, v in OFFICIAL.items() if not k.startswith("method.") or k.split(".")[1] in has}
+    if "partner" in has:  # halves
+        changes["data.unlabelled"] = 2 * cfg.data.unlabelled
+    if "teacher_batch" in has and cfg.data.labelled != TEACHER_BATCH:
+        changes["method.teacher_steps"] = _steps(cfg.data.dataset, IMAGES[cfg.data.dataset], share, TEACHER_BATCH)
+    if cfg.evaluate.mode == "whole":
+        changes |= {"evaluate.mode": "slide", "evaluate.window": cfg.data.crop}
+    if method == "mgd":
+        changes["method.image_weight"] = SUM_WEIGHT[cfg.data.dataset, student] * OF_A_PROCESS
+    return replace_fields(cfg, {**changes, "recipe": name, "run_dir": f"runs/{name}/{method}"})
+
+
+def _steps(dataset: str, images: int, share: str, batch: int) -> int:
+    """Of the published epochs over the unlabelled images, the longer list."""
+    unlabelled = images - images // int(share.removeprefix("1_"))
+    return EPOCHS[dataset][SHARES.index(share)] * (unlabelled // batch)
+
+
+def _published(dataset: str, images: int, student: str, share: str, method: str) -> RunConfig:
+    require_choice(STUDENTS, student=student)
+    require_choice(SHARES, share=share)
+    city = dataset == "cityscapes"
+    batch = 16 if city else 8
+    mean_weight = SUM_WEIGHT[dataset, student] * OF_A_PROCESS * CLASSES[dataset]
+    name = f"mgd_{dataset}_{student}_{share}"
+    settings = published_methods(
+        dataset,
+        50_000 * batch if city else 0,
+        image_weight=round(mean_weight, 6),
+        region_weight=50.0 if student == "mobilenetv2" else 100.0,
+    )
+    for taught in ("distill", "mgd"):
+        settings[taught] = replace(settings[taught], **TEACHER_RATE[dataset])
+    if method not in settings:
+        raise unknown("method", method, settings)
+    return RunConfig(
+        recipe=name,
+        method=settings[method],
+        student=_deeplab(student),
+        data=DataConfig(dataset=dataset, root=f"data/{dataset}", split=share, crop=(800, 800) if city else (512, 512),
+                        scale=(0.5, 2.0), labelled=batch, unlabelled=batch, workers=4),
+        optim=OptimConfig(name="sgd", lr=RATE[dataset, student], weight_decay=DECAY[dataset]),
+        train=TrainConfig(steps=_steps(dataset, images, share, batch), log_every=50, eval_every=0,
+                          checkpoint_every=500),
+        evaluate=published_protocol(dataset, (800, 800)),
+        run_dir=f"runs/{name}/{method}",
+    )  # fmt: skip
+
+
+def published_methods(dataset: str, ohem_min_kept: int, **mgd: float) -> dict[str, MethodConfig]:
+    """Every method with its published weights: rows of one table.
+
+    Args:
+        dataset: "cityscapes" or "voc".
+        ohem_min_kept: as in `SupervisedConfig`, for all of them.
+        mgd: weights of MGD that depend on the student.
+    """
+    kept = {"ohem_min_kept": ohem_min_kept}
+    city = dataset == "cityscapes"
+    sure = {**kept, "threshold": 0.0 if city else 0.95}
+    taught = {**kept, "teacher_cps_weight": 5.0 if city else 1.0}
+    return {
+        "supervised": SupervisedConfig(**kept),
+        "mean_teacher": MeanTeacherConfig(**kept),
+        "cps": CPSConfig(cps_weight=6.0 if city else 1.5, cutmix=True, **kept),
+        "fixmatch": FixMatchConfig(**sure),
+        "unimatch": UniMatchConfig(**sure),
+        "distill": DistillConfig(**taught),
+        "trikd": TriKDConfig(high_weight=0.0, ohem_min_kept=ohem_min_kept or 800_000),  # no attention in this student
+        "mgd": MGDConfig(**taught, **mgd),
+    }
+
+
+def published_protocol(dataset: str, crop: tuple[int, int]) -> EvalConfig:
+    """How the authors judge: Cityscapes by windows of the crop's size at a stride of two thirds, others whole."""
+    return EvalConfig(batch=1, mode="slide", window=crop) if dataset == "cityscapes" else EvalConfig(batch=1)
+
+
+def small_methods(ohem_min_kept: int) -> dict[str, MethodConfig]:
+    """MGD and the baselines at demo size.
+
+    Losses on unlabelled images rise over the first half of a run, because networks from random weights have nothing to
+    teach at its start; students of finished teachers need no such patience. CPS's published 1.5 belongs to pretrained
+    networks and is lowered.
+    """
+    kept = {"ohem_min_kept": ohem_min_kept}
+    taught = {"deep_net": _small("deeplab_deep_demo"), "wide_net": _small("deeplab_wide_demo"),
+              "teacher_cps_weight": 0.2, "teacher_ramp": 0.5, **kept}  # fmt: skip
+    return {
+        "mean_teacher": MeanTeacherConfig(ramp=0.5, **kept),
+        "cps": CPSConfig(cps_weight=0.2, ramp=0.5, **kept),
+        "fixmatch": FixMatchConfig(ramp=0.5, **kept),
+        "unimatch": UniMatchConfig(ramp=0.5, **kept),
+        "distill": DistillConfig(**taught),
+        "mgd": MGDConfig(**taught),
+    }
+
+
+def _deeplab(encoder: str) -> ModelConfig:
+    return ModelConfig(name=f"deeplab_{encoder}", dropout=0.0)
+
+
+def _small(name: str) -> ModelConfig:
+    return ModelConfig(name=name, dropout=0.0)
+
+
+def _named(recipe: Callable[..., RunConfig]) -> dict[str, Callable[[str], RunConfig]]:
+    """Both forms of a recipe, for every student and share."""
+    theirs = recipe.__name__.replace("mgd_", "mgd_official_", 1)
+    return {
+        f"{name}_{student}_{share}": partial(make, student, share)
+        for name, make in ((recipe.__name__, recipe), (theirs, partial(official, recipe)))
+        for student in STUDENTS
+        for share in SHARES
+    }
+
+
+MGD_RECIPES = _named(mgd_cityscapes) | _named(mgd_voc) | _named(mgd_voc_classic)
+"""Name -> function of a method: "mgd_voc_resnet18_1_8" as this kit has it, "mgd_official_voc_..." as its authors do."""

@@ -1,0 +1,73 @@
+"""Drawn scenes and the smallest networks, from random weights: for trying the machinery, and for tests."""
+
+from kit.errors import unknown
+from kit.settings.ablations import official
+from kit.settings.fields import replace_fields
+from kit.settings.recipes.mgd import small_methods
+from kit.settings.run import (
+    DataConfig,
+    EvalConfig,
+    MethodConfig,
+    ModelConfig,
+    OptimConfig,
+    RunConfig,
+    SupervisedConfig,
+    TrainConfig,
+    TriKDConfig,
+)
+
+
+def tiny(method: str) -> RunConfig:
+    """Drawn street scenes and the smallest networks, from random weights: for trying the machinery, and for tests."""
+    return RunConfig(
+        recipe="tiny",
+        method=_small_method(method),
+        student=_small("tinyvit_demo"),
+        pretrained=False,
+        data=DataConfig(dataset="synthetic", root="data/synthetic", split="splits/synthetic/1_16",
+                        base_size=(96, 192), crop=(96, 96), scale=(0.75, 1.5), jitter=0.1,
+                        labelled=8, unlabelled=8, cache=True, observe=True),
+        optim=OptimConfig(name="adamw", lr=3e-3, weight_decay=0.01, warmup=20, clip=5.0),
+        train=TrainConfig(steps=300, log_every=10, eval_every=100, checkpoint_every=50, ema_decay=0.98,
+                          keep_views=True),
+        evaluate=EvalConfig(batch=4),
+        run_dir=f"runs/tiny/{method}",
+    )  # fmt: skip
+
+
+def study(method: str) -> RunConfig:
+    """`tiny` with a budget that lets networks from random weights converge further."""
+    return replace_fields(
+        tiny(method),
+        {"recipe": "study", "train.steps": 900, "train.eval_every": 0, "train.checkpoint_every": 100,
+         "train.ema_decay": 0.99,
+         "run_dir": f"runs/study/{method}"},
+    )  # fmt: skip
+
+
+def tiny_official(method: str) -> RunConfig:
+    """`tiny` with every switch as TriKD's authors have it."""
+    return replace_fields(
+        tiny(method),
+        {**official(method), **({"method.vit.grid": [6, 6]} if method == "trikd" else {}), "recipe": "tiny_official",
+         "run_dir": f"runs/tiny_official/{method}"},
+    )  # fmt: skip
+
+
+def _small(name: str) -> ModelConfig:
+    # A fixed radius of 10 bins lets nearly everything pass on maps this small, and so few channels can spare none.
+    return ModelConfig(name=name, d0_relative=True, dropout=0.0)
+
+
+def _small_method(name: str) -> MethodConfig:
+    """Settings of a method for the smallest networks; see `small_methods` for all but these two. TriKD's weights are
+    the published ones, with the others' ramp."""
+    settings = {
+        "supervised": SupervisedConfig(ohem_min_kept=28_000),
+        **small_methods(ohem_min_kept=28_000),
+        "trikd": TriKDConfig(cnn=_small("resnet_demo"), vit=_small("deit_demo"), ramp=0.5,
+                             ohem_min_kept=28_000),
+    }  # fmt: skip
+    if name not in settings:
+        raise unknown("method", name, settings)
+    return settings[name]

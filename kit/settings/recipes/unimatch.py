@@ -1,0 +1,89 @@
+"""UniMatch's published settings, and those of the methods beside it; listed in `kit.settings.recipes`."""
+
+import math
+from dataclasses import replace
+from functools import partial
+
+from kit.errors import unknown
+from kit.settings.checks import require_choice
+from kit.settings.fields import replace_fields, to_dict
+from kit.settings.recipes.mgd import published_methods, published_protocol
+from kit.settings.run import DataConfig, MethodConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig
+
+SPLITS = {
+    "voc": {"92": 10490, "183": 10399, "366": 10216, "732": 9850, "1464": 9118, "1_16": 9920, "1_8": 9259, "1_4": 7936,
+            "u2pl_1_16": 9920, "u2pl_1_8": 9259, "u2pl_1_4": 7936},
+    "cityscapes": {"1_30": 2875, "1_16": 2789, "1_8": 2603, "1_4": 2231, "1_2": 1487},
+}  # fmt: skip
+"""The authors' lists by their own names -> unlabelled images in them."""
+
+OFFICIAL = {
+    "method.partner_pass": "eval",
+    "method.feature_images": "all",
+    "optim.lag": 1,
+    "optim.decay_all": True,
+}
+"""What the authors' code does where this kit's default is something else."""
+
+
+def unimatch_voc(split: str = "732", method: str = "unimatch") -> RunConfig:
+    """UniMatch on Pascal VOC: crops of 321, SGD at 0.001 and ten times that for the head, 80 epochs, plain cross
+    entropy, pseudo labels from a probability of 0.95 on, whole images in evaluation.
+
+    DeepLabv3+ on ResNet-101 with the deep stem at output stride 16, eight labelled and eight unlabelled images a step
+    (theirs: two and two on each of four GPUs), every switch as the authors' code has it (`OFFICIAL`).
+
+    Known differences. The authors' head starts from torch's default weights (here from Kaiming's), and their padding is
+    black (here the mean colour). They do not pad in evaluation; here an image is padded to a multiple of 16, a window
+    of 801 to 816. Their last window at the edge of an image is narrower; here it is flush with the edge. Their
+    supervised row has twice as many labelled images a step; here every row has the same.
+
+    Args:
+        split: the authors' name of their lists, a key of `SPLITS["voc"]`. They are looked for in
+            `splits/voc/unimatch_SPLIT`, where `python -m kit splits import` writes them.
+        method: any key of `METHOD_CONFIGS`, for other rows of the same table.
+    """
+    return _published("voc", split, method)
+
+
+def unimatch_cityscapes(split: str = "1_16", method: str = "unimatch") -> RunConfig:
+    """UniMatch on Cityscapes: crops of 801, SGD at 0.005 for the whole network (the head has no rate of its own in this
+    configuration of theirs), 240 epochs, OHEM with 800,000 pixels kept of a step (200,000 on each of four GPUs), every
+    pseudo label whatever its probability, windows of 801 whose probabilities are averaged. The rest, and the arguments,
+    as of `unimatch_voc`."""
+    return _published("cityscapes", split, method)
+
+
+def _published(dataset: str, split: str, method: str) -> RunConfig:
+    require_choice(tuple(SPLITS[dataset]), split=split)
+    city = dataset == "cityscapes"
+    crop = (801, 801) if city else (321, 321)
+    steps = (240 if city else 80) * (math.ceil(SPLITS[dataset][split] / 4) // 2)  # four processes, two images each
+    student = ModelConfig(name="deeplab_resnet101", dropout=0.0)
+    settings: dict[str, MethodConfig] = published_methods(dataset, 800_000 if city else 0)
+    # TriKD's own CNN would need sides that are multiples of 32, and so would its ViT without `input_scale`.
+    settings["trikd"] = replace(settings["trikd"], cnn=student, vit=ModelConfig(name="deit_b", input_scale=1.0))
+    if method not in settings:
+        raise unknown("method", method, settings)
+    name = f"unimatch_{dataset}_{split}"
+    cfg = RunConfig(
+        recipe=name,
+        method=settings[method],
+        student=student,
+        data=DataConfig(dataset=dataset, root=f"data/{dataset}", split=f"splits/{dataset}/unimatch_{split}", crop=crop,
+                        scale=(0.5, 2.0), labelled=8, unlabelled=8, workers=4),
+        optim=OptimConfig(name="sgd", lr=0.005 if city else 0.001, decoder_lr=1.0 if city else 10.0, weight_decay=1e-4),
+        train=TrainConfig(steps=steps, log_every=50, eval_every=0, checkpoint_every=500),
+        evaluate=published_protocol(dataset, crop),
+        run_dir=f"runs/{name}/{method}",
+    )  # fmt: skip
+    has = to_dict(cfg)["method"]
+    return replace_fields(cfg, {k: v for k, v in OFFICIAL.items() if k.startswith("optim.") or k.split(".")[1] in has})
+
+
+UNIMATCH_RECIPES = {
+    f"{make.__name__}_{split}": partial(make, split)
+    for make, dataset in ((unimatch_voc, "voc"), (unimatch_cityscapes, "cityscapes"))
+    for split in SPLITS[dataset]
+}
+"""Name -> function of a method: "unimatch_voc_732", "unimatch_cityscapes_1_16"."""

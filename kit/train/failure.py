@@ -1,0 +1,19 @@
+"""What ended a run, as one line that says what to do about it."""
+
+import torch
+
+from kit.errors import KitError
+from kit.runs.folder import RunFolder
+from kit.settings.run import RunConfig
+from kit.system.storage import FULL, no_room
+from kit.train.memory import out_of_memory
+
+
+def problem_of(error: Exception, cfg: RunConfig, folder: RunFolder, device: torch.device) -> KitError | None:
+    """The error with a way out: of settings and data as it is, of a full disk, of too little memory; None for any
+    other, which is a fault of the kit."""
+    if isinstance(error, KitError):
+        return error
+    if isinstance(error, OSError):
+        return no_room(folder.path, error) if error.errno in FULL else None
+    return out_of_memory(cfg, error, device)

@@ -1,0 +1,71 @@
+"""Where a run writes down how it goes: log.jsonl and TensorBoard, from the first process."""
+
+import contextlib
+
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from kit.data.catalog import DatasetSpec
+from kit.runs.folder import RunFolder
+from kit.train.monitor import pseudo_labels
+from kit.train.monitor.counters import Tally
+from kit.train.monitor.progress import Reporter
+from kit.train.processes import World
+
+
+class Logbook:
+    """Lines and events from step `start` on; what a killed process had written beyond is dropped.
+
+    Args:
+        start: the step from which the run goes on.
+        evaluated: whether the evaluation at that step, if there was one, is behind it.
+        silent: write nothing (processes other than the first).
+    """
+
+    def __init__(self, folder: RunFolder, start: int, evaluated: bool, silent: bool):
+        self.folder, self.events = folder, None
+        if not silent:
+            folder.cut_log(start, evaluated)
+            self.events = SummaryWriter(folder.path / "tensorboard", purge_step=start + evaluated)
+
+    def train_line(self, done: int, steps: int, tally: Tally, world: World, rate: float, spec: DatasetSpec,
+                   reporter: Reporter) -> None:  # fmt: skip
+        """What happened since the last such line: means of the losses and shares of the counts, over all processes.
+        The tally of these is empty afterwards."""
+        skipped = sum(tally.bad)
+        means, counts = tally.means(world), tally.sums(world)
+        record = {"step": done, "loss": means.pop("loss"), "parts": means, "lr": rate,
+                  "seconds": round(tally.seconds, 3)}  # fmt: skip
+        scalars = {f"train/{name}": value for name, value in {"loss": record["loss"], "lr": rate, **means}.items()}
+        if skipped:
+            record["skipped"] = skipped
+        if counts:
+            record["pseudo"] = pseudo_labels.shares(counts)
+            scalars |= pseudo_labels.scalars(record["pseudo"], spec.classes)
+            alarm = pseudo_labels.alarm(record["pseudo"], done, steps)
+            if alarm:
+                record["alarm"] = alarm
+                if not tally.alarmed:
+                    reporter.say(f"ALARM at step {done}: {alarm}")
+            tally.alarmed = bool(alarm)
+        self.write(record, scalars)
+        reporter.record(record)
+
+    def write(self, record: dict, scalars: dict[str, float], pictures: list[Tensor] = ()) -> None:
+        """A line to log.jsonl; its numbers, and uint8 pictures (3, H, W), to TensorBoard."""
+        if self.events is None:
+            return
+        self.folder.append_log(record)
+        for name, value in scalars.items():
+            if value is not None:
+                self.events.add_scalar(name, value, record["step"])
+        for number, picture in enumerate(pictures):
+            self.events.add_image(f"val/{number}", picture, record["step"])
+        if pictures:
+            self.events.flush()  # for whoever looks on
+
+    def close(self) -> None:
+        """Let go of open files, whether or not there is room for what they still hold."""
+        if self.events is not None:
+            with contextlib.suppress(OSError):
+                self.events.close()

@@ -1,0 +1,83 @@
+"""What a person sees while a run goes on: a bar on a terminal, plain lines elsewhere.
+
+A bar that redraws itself freezes at 0 % in saved notebooks and fills log files, hence the lines there.
+"""
+
+import sys
+import time
+
+from tqdm import tqdm
+
+from kit.system.console import bar
+
+LINES = 20
+"""Plain lines per run, about."""
+
+
+class Reporter:
+    """Shows steps `start` to `total`.
+
+    Args:
+        label: shown in front.
+        silent: show nothing (processes other than the first).
+    """
+
+    def __init__(self, label: str, start: int, total: int, silent: bool = False):
+        self.label, self.total, self.silent = label, total, silent
+        self.start, self.began = start, time.monotonic()
+        self.every = max(1, total // LINES)
+        self.shown = start
+        terminal = not silent and sys.stderr.isatty()
+        self.bar = bar(total, label, "step", start=start) if terminal else None
+
+    def start_at(self, step: int) -> None:
+        """The run goes on from a step of an earlier process."""
+        self.start, self.shown, self.began = step, step, time.monotonic()
+        if self.bar is not None:
+            self.bar.initial = self.bar.n = self.bar.last_print_n = step
+            self.bar.start_t = self.bar.last_print_t = time.time()
+            self.bar.refresh()
+
+    def step(self) -> None:
+        """One more step is done."""
+        if self.bar is not None:
+            self.bar.update()
+
+    def record(self, record: dict) -> None:
+        """A line of log.jsonl was written."""
+        if self.silent:
+            return
+        loss = record.get("loss")
+        if loss is not None and self.bar is not None:
+            self.bar.set_postfix_str(f"loss {loss:.3f}  {_terms(record)}")
+        elif loss is not None and record["step"] - self.shown >= self.every:
+            self.shown = record["step"]
+            place = f"step {record['step']}/{self.total}  {record['seconds']:.0f} s"
+            self.say(f"{place}{self.speed(record['step'])}  loss {loss:.3f}  {_terms(record)}")
+        elif "miou" in record:
+            scores = f"val mIoU {record['miou']:.1%}, of average weights {record['average_miou']:.1%}"
+            self.say(f"step {record['step']}/{self.total}  {scores}")
+
+    def speed(self, step: int) -> str:
+        """Steps per second since the start of this process, and about how long the rest will take."""
+        seconds = time.monotonic() - self.began
+        if step <= self.start or not seconds:
+            return ""
+        rate = (step - self.start) / seconds
+        return f"  {rate:.2f} steps/s, {tqdm.format_interval((self.total - step) / rate)} left"
+
+    def say(self, line: str) -> None:
+        """A line of text, above the bar if there is one."""
+        if not self.silent:
+            tqdm.write(f"{self.label}: {line}", file=sys.stdout)
+            sys.stdout.flush()
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        if self.bar is not None:
+            self.bar.close()
+
+
+def _terms(record: dict) -> str:
+    """The parts of a loss, for a person."""
+    return "  ".join(f"{name} {value:.3f}" for name, value in record["parts"].items())

@@ -1,0 +1,120 @@
+"""Steps whose loss is not finite never reach the weights, and nothing waits for the device to make sure of it.
+
+Where looking at a loss costs nothing (`WATCHED`), each is looked at before the backward pass. On an accelerator a look
+would make every step wait for the one before, so the decision stays on the device: fused optimisers leave weights and
+momentum alone where their `found_inf` is 1, and a gradient scaler does the same where a gradient is not finite. Once
+more steps have been bad than may be, every later one counts as bad too, so that the weights are still those of before
+when the loop looks, which it does at every line of the log, evaluation and checkpoint.
+"""
+
+import io
+import math
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from kit.errors import KitError
+from kit.settings.fields import to_dict
+from kit.system.storage import write_bytes
+from kit.train.processes import World
+
+WATCHED = ("cpu", "mps")
+"""Devices where every loss is looked at."""
+
+
+class Guard:
+    """Keeps count of bad steps, the same in every process.
+
+    Args:
+        allowed: bad steps that may be passed over in the whole run.
+        seen: those passed over so far.
+        net: what is trained; its running statistics of a bad step are taken back if it is passed over.
+        device: where losses are.
+    """
+
+    def __init__(self, allowed: int, seen: int, net: nn.Module, device: torch.device, world: World):
+        self.allowed, self.net, self.world, self.device = allowed, net, world, device
+        self.watched = device.type in WATCHED
+        self.bad = torch.tensor(float(seen), device=device)  # steps of the run so far
+        self.flags: list[Tensor] = []  # of steps since the last `look`: 1 if bad
+        self._flag = torch.zeros((), device=device)
+        self._statistics: list[tuple[Tensor, Tensor]] = []
+
+    def begin(self) -> None:
+        """Before a step."""
+        self._flag = torch.zeros((), device=self.device)
+        if self.allowed:
+            self._statistics = [(buffer, buffer.clone()) for buffer in self.net.buffers()]
+
+    def watch(self, loss: Tensor) -> bool:
+        """Note a loss; True if it is seen to be bad in any process, and the step must go no further."""
+        self._flag = torch.maximum(self._flag, (~loss.detach().isfinite()).float())
+        return self.watched and bool(self.world.most(int(self._flag)))
+
+    def gate(self, norm: Tensor | None = None) -> Tensor:
+        """After the last loss of a step: 1 (float32, on the device) if the weights must not be touched, else 0.
+
+        Args:
+            norm: of the gradient, if it is known: one that is not finite is as bad.
+        """
+        if norm is not None:
+            self._flag = torch.maximum(self._flag, (~norm.detach().isfinite()).float())
+        if self.world.size > 1 and not self.watched:
+            dist.all_reduce(self._flag, dist.ReduceOp.MAX)
+        return torch.maximum(self._flag, (self.bad > self.allowed).float())
+
+    def poison(self) -> None:
+        """Make the gradient of a step that must not be taken one that a gradient scaler refuses."""
+        gradient = next(p.grad for p in self.net.parameters() if p.grad is not None)
+        gradient.mul_(torch.where(self.gate() > 0, math.nan, 1.0))
+
+    def end(self, stopped: bool = False) -> None:
+        """After a step, which was `stopped` by `watch`, or whose gate was heeded."""
+        if stopped:
+            self._flag = torch.ones_like(self._flag)
+        self.flags.append(self._flag)
+        self.bad = self.bad + self._flag
+        if self.allowed and (stopped or not self.watched):
+            for buffer, before in self._statistics:
+                buffer.copy_(torch.where(self._flag > 0, before, buffer))
+
+    def look(self) -> tuple[list[bool], int]:
+        """Which of the steps since the last look were bad, and how many there were in all. Waits for the device."""
+        flags = torch.stack(self.flags).tolist() if self.flags else []
+        self.flags = []
+        return [flag > 0 for flag in flags], int(self.bad)
+
+
+def non_finite(run, step: int, index: int) -> KitError:
+    """What to say of a step that stops a run; its batch and the weights are written to nonfinite.pt first.
+
+    The batch is made again from the seed, for when this is known it has long been let go of. Running statistics have
+    seen it where losses are watched; weights have not.
+
+    Args:
+        run: a `kit.train.loop.Run`; called in every process.
+        index: of the step's losses in the run's tally.
+    """
+    losses = {name: float(run.world.sum(values[index])) / run.world.size for name, values in run.tally.losses.items()}
+
+    def write() -> None:
+        batches, buffer = run.parts.batches, io.BytesIO()
+        scene = {
+            "step": step,
+            "losses": losses,
+            "config": to_dict(run.cfg),
+            "batches": [batches.part(step, number)._asdict() for number in range(batches.parts)],
+            "weights": run.accelerator.unwrap_model(run.method).state_dict(),
+        }
+        torch.save(scene, buffer)
+        write_bytes(run.folder.nonfinite_file, buffer.getvalue())
+
+    run.world.on_first(write)
+    loss = losses["loss"]
+    what = f"loss is {loss}" if not math.isfinite(loss) else f"the gradient of loss {loss:.3g} is not finite"
+    terms = ", ".join(f"{name} {value:.3g}" for name, value in losses.items() if name != "loss")
+    return KitError(
+        f"{what} at step {step} ({terms}); lower optim.lr or set optim.clip, or let train.skip_nonfinite pass over a "
+        f"few such steps. The batch and the weights are in {run.folder.nonfinite_file}"
+    )

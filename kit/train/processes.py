@@ -1,0 +1,141 @@
+"""The processes that share a run: what they tell each other beside gradients."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.distributed as dist
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from torch import Tensor, nn
+
+from kit.errors import KitError
+from kit.settings.run import RunConfig
+from kit.system.allocator import kept_pages
+from kit.system.precision import gpu_settings, resolve
+
+
+def make_accelerator(cfg: RunConfig) -> Accelerator:
+    """Accelerate's view of this process, in the precision of the run. Raises: KitError if the device lacks it."""
+    return _accelerator(resolve(cfg.train.precision))
+
+
+def continued(accelerator: Accelerator, cfg: RunConfig, saved: dict | None) -> Accelerator:
+    """`accelerator`, or one in the precision in which a run began that goes on from a checkpoint.
+
+    Another machine, or another version of this kit, may understand "auto" otherwise; the numbers of a run are to be of
+    one kind.
+
+    Args:
+        saved: what `kit.train.resume.state.capture` returned; None for a run that begins.
+    Raises: KitError if the device lacks that precision.
+    """
+    began = began_in(cfg, saved) if saved else precision_of(accelerator)
+    if began == precision_of(accelerator):
+        return accelerator
+    if began == "fp16":
+        raise KitError(
+            f"{cfg.run_dir} was begun in fp16, which needs a CUDA GPU that this machine lacks; continue it where it "
+            "began, or choose another run_dir"
+        )
+    return _accelerator(began)
+
+
+def began_in(cfg: RunConfig, saved: dict) -> str:
+    """The precision in which a run began. Checkpoints without a record of it are older than bf16 on CPUs."""
+    if "precision" in saved:
+        return saved["precision"]
+    if cfg.train.precision != "auto":
+        return cfg.train.precision
+    on_gpu = bool(saved["processes"][0]["random"]["cuda"])
+    return "fp16" if saved["scaler"] is not None else "bf16" if on_gpu else "fp32"
+
+
+def precision_of(accelerator: Accelerator) -> str:
+    """ "fp32", "bf16" or "fp16"."""
+    return {"no": "fp32"}.get(accelerator.mixed_precision, accelerator.mixed_precision)
+
+
+def _accelerator(precision: str) -> Accelerator:
+    cuda = torch.cuda.is_available()
+    AcceleratorState._reset_state(reset_partial_state=False)  # else a second run in this process keeps the first's
+    several = int(os.environ.get("WORLD_SIZE", 1)) > 1
+    # Accelerate looks at the environment of processes without GPUs only if it is told that they have none
+    return Accelerator(cpu=several and not cuda, mixed_precision={"fp32": "no"}.get(precision, precision))
+
+
+@contextmanager
+def training_on(device: torch.device) -> Iterator[None]:
+    """How a device is set up while a run trains on it: steps are alike, so that it pays to keep freed memory and to try
+    out convolutions."""
+    with kept_pages(device), gpu_settings(device, one_size=True):
+        yield
+
+
+class World:
+    """This process and the others. Everything here is called by all of them, in the same order.
+
+    Words between processes travel over gloo, so that none of them waits for an accelerator.
+
+    Raises: KitError if there are more or fewer processes than the run asks for.
+    """
+
+    def __init__(self, accelerator: Accelerator, cfg: RunConfig):
+        self.rank, self.size = accelerator.process_index, accelerator.num_processes
+        self.first = accelerator.is_main_process
+        if self.size != cfg.train.processes:
+            wanted = cfg.train.processes
+            how = (
+                "`python -m kit train RUN.json`"
+                if wanted == 1
+                else f"`torchrun --standalone --nproc_per_node {wanted} -m kit train RUN.json` (on several nodes, that "
+                "many in all), `python -m kit train RUN.json` or kit.launch(cfg)"
+            )
+            raise KitError(
+                f"this run is one of {wanted} process{'es' * (wanted > 1)} (train.processes), and {self.size} "
+                f"{'were' if self.size > 1 else 'was'} started; start it with {how}, or change train.processes"
+            )
+        self.group = dist.new_group(backend="gloo") if self.size > 1 else None
+
+    def gather(self, value: object) -> list:
+        """`value` of every process, in their order."""
+        if self.group is None:
+            return [value]
+        gathered = [None] * self.size
+        dist.all_gather_object(gathered, value, group=self.group)
+        return gathered
+
+    def most(self, number: int) -> int:
+        """The largest `number` of any process."""
+        if self.group is None:
+            return number
+        tensor = torch.tensor(number)
+        dist.all_reduce(tensor, dist.ReduceOp.MAX, group=self.group)
+        return int(tensor)
+
+    def sum(self, values: Tensor) -> Tensor:
+        """The sum of a tensor of every process, on the CPU."""
+        values = values.cpu()
+        if self.group is not None:
+            dist.all_reduce(values, group=self.group)
+        return values
+
+    def on_first(self, action: Callable[[], None]) -> None:
+        """Let the first process do something while the others wait. Raises, in every process: KitError as it did."""
+        problem = None
+        if self.first:
+            try:
+                action()
+            except KitError as error:
+                problem = str(error)
+        problem = self.gather(problem)[0]
+        if problem is not None:
+            raise KitError(problem)
+
+    def same_buffers(self, *nets: nn.Module) -> None:
+        """Give every process the first one's batch norm statistics, with which networks are judged and saved."""
+        if self.size > 1:
+            for net in nets:
+                for buffer in net.buffers():
+                    dist.broadcast(buffer, 0)

@@ -1,0 +1,47 @@
+"""A run belongs to the data it learnt from: with other data its folder is neither shown as finished nor continued."""
+
+from pathlib import Path
+
+from kit.data.fingerprint import changes, find_data
+from kit.errors import KitError
+from kit.runs.folder import RunFolder
+from kit.settings.run import RunConfig
+
+
+def check_bound(folder: RunFolder, cfg: RunConfig, data: dict | None = None) -> None:
+    """Raise KitError unless a folder is free or holds the run `cfg` on the data that `cfg` names.
+
+    Args:
+        data: `kit.data.fingerprint.Data.record` of `cfg`, if it is known already.
+    """
+    folder.check_free(cfg)
+    check_data(folder, cfg, data)
+
+
+def check_data(folder: RunFolder, cfg: RunConfig, data: dict | None = None) -> None:
+    """Raise KitError in one line if a run in a folder learnt from other data than `cfg` names, or if these are missing.
+
+    The data set may have moved: names and sizes of files count, not their folder. Folders that were written before data
+    were recorded are compared by what they know: classes and lists of a finished run, nothing of a started one.
+    """
+    before = folder.data()
+    if before is None:
+        return
+    differing = changes(before, data or find_data(cfg.data, cfg.evaluate.limit).record())
+    if differing:
+        raise KitError(
+            f"{folder.path} has learnt from other data than {cfg.data.root} holds now: it differs in "
+            f"{', '.join(differing)}; choose another run_dir, or delete the folder"
+        )
+
+
+def digest_if_other(cfg: RunConfig) -> str:
+    """sha256 of the data that `cfg` names if its folder holds a run that learnt from others; "" if it does not.
+
+    Raises: KitError if the folder holds a run and the data cannot be used.
+    """
+    before = RunFolder(Path(cfg.run_dir)).data()
+    if before is None:
+        return ""
+    data = find_data(cfg.data, cfg.evaluate.limit)
+    return data.digest() if changes(before, data.record()) else ""

@@ -1,0 +1,64 @@
+"""The first stage of MGD: two teachers, each trained by cross pseudo supervision on the split that the student has.
+
+A teacher's folder lies beside the student's and bears a digest of everything that defines the teacher, so that every
+student of one setting finds the teachers that are finished already, and none finds another setting's. Where that folder
+holds a teacher that learnt from other data, the name of a new one ends with a digest of the data.
+"""
+
+from pathlib import Path
+
+from kit.methods.build import METHODS
+from kit.runs.folder import RunFolder, identity
+from kit.settings.fields import replace_fields, to_dict
+from kit.settings.run import CPSConfig, RunConfig
+from kit.train.launch import launch
+from kit.train.resume.data_binding import check_data, digest_if_other
+
+
+def with_teachers(cfg: RunConfig) -> RunConfig:
+    """`cfg` with a folder for every teacher it wants; one that is not named is trained now, or taken if it is finished.
+
+    Every other method's `cfg` comes back as it is.
+
+    Raises: KitError, before a teacher is trained, if the student's folder holds a run that learnt from other data.
+    """
+    if METHODS[cfg.method.name].teachers:
+        check_data(RunFolder(Path(cfg.run_dir)), cfg)
+    for name in METHODS[cfg.method.name].teachers:
+        if not getattr(cfg.method, name):
+            teacher = teacher_config(cfg, name)
+            launch(teacher)
+            cfg = replace_fields(cfg, {f"method.{name}": teacher.run_dir})
+    return cfg
+
+
+def teacher_config(cfg: RunConfig, name: str) -> RunConfig:
+    """The run that trains the teacher `name` ("deep" or "wide") of `cfg`: CPS with CutMix between two copies.
+
+    Data, optimiser and seed are the student's, but for the batch (`teacher_batch`; OHEM keeps as many pixels per image)
+    and the rate (`deep_lr`, `wide_lr`) where they are given. Official switches of the student's CutMix and passes are
+    kept.
+    """
+    wanted, labelled = cfg.method, cfg.data.labelled
+    batch = wanted.teacher_batch or labelled
+    method = CPSConfig(
+        cps_weight=wanted.teacher_cps_weight,
+        cutmix=True,
+        ramp=wanted.teacher_ramp,
+        ohem_threshold=wanted.ohem_threshold,
+        ohem_min_kept=wanted.ohem_min_kept * batch // labelled,
+        **{switch: getattr(wanted, switch) for switch in ("overlap", "partner", "passes") if hasattr(wanted, switch)},
+    )
+    changes = {
+        "method": {"name": method.name, **to_dict(RunConfig(method=method))["method"]},
+        "student": to_dict(RunConfig(student=getattr(wanted, f"{name}_net")))["student"],
+        "train.steps": wanted.teacher_steps or cfg.train.steps,
+        "data.labelled": batch,
+        "data.unlabelled": cfg.data.unlabelled * batch // labelled,
+        "optim.lr": getattr(wanted, f"{name}_lr") or cfg.optim.lr,
+    }
+    teacher = replace_fields(cfg, changes)
+    folder = Path(cfg.run_dir).parent / f"teacher_{name}_{identity(teacher)[:8]}"
+    teacher = replace_fields(teacher, {"run_dir": str(folder)})
+    other = digest_if_other(teacher)
+    return replace_fields(teacher, {"run_dir": f"{folder}_{other[:8]}"}) if other else teacher

@@ -1,0 +1,47 @@
+"""Recipes whose every network starts from weights that an installed package carries."""
+
+import dataclasses
+
+import numpy as np
+import torch
+
+from kit.methods.build import build_method
+from kit.models.build import build_model
+from kit.models.encoders.weight_packages import PACKAGES
+from kit.settings.recipes.light import camvid, demo, folder
+from kit.settings.run import METHOD_CONFIGS, ModelConfig
+from kit.types import Batch, Progress
+
+
+def networks(cfg) -> list[ModelConfig]:
+    """Every network that a run trains or has trained for it."""
+    of_method = [getattr(cfg.method, field.name) for field in dataclasses.fields(cfg.method)]
+    return [cfg.student, *(value for value in of_method if isinstance(value, ModelConfig))]
+
+
+def test_every_network_starts_from_a_package():
+    names = set()
+    for recipe in (demo, camvid, folder):
+        for method in METHOD_CONFIGS:
+            cfg = recipe(method)
+            assert cfg.pretrained and cfg.student == demo("supervised").student
+            names |= {net.name for net in networks(cfg)}
+    assert len(names) > 3
+    for name in names:
+        with torch.device("meta"):
+            origin = build_model(ModelConfig(name=name), 3, pretrained=False).encoder.origin
+        assert origin.network in PACKAGES, name
+
+
+def test_all_terms_of_trikd_reach_the_pretrained_views():
+    """From the packages' weights: every term is positive, and every weight has a gradient."""
+    cfg = demo("trikd")
+    method = build_method(cfg, 3).train()
+    assert {net.encoder.origin.source for net in (method.student, method.cnn, method.vit)} <= {"package", "cache"}
+    batch = Batch(torch.rand(2, 3, 64, 64), torch.randint(0, 3, (2, 64, 64)), torch.rand(2, 3, 64, 64),
+                  torch.zeros(2, 0, 3, 64, 64), torch.ones(2, 64, 64, dtype=torch.bool))  # fmt: skip
+    out = method(batch, Progress(cfg.train.steps, cfg.train.steps, np.random.default_rng(0)))
+    assert list(out.parts) == ["sup", "sup_cnn", "sup_vit", "cps", "low", "high"]
+    assert all(value > 0 for value in out.parts.values())
+    out.loss.backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in method.parameters())
