@@ -31,6 +31,33 @@ def test_train_from_a_file(tiny, tmp_path):
     assert (tmp_path / "other/result.json").is_file() and not (tmp_path / "run").exists()
 
 
+def test_train_from_options(scenes, tmp_path, capsys):
+    given = ["train", "--method", "cps", "--recipe", "tiny", "--data-root", str(scenes), "--split", "1_2", "--steps", "1",
+             "--set", "method.cps_weight=0.5", "--set", "data.crop=[64, 64]", "--set", "train.precision=fp32",
+             "--run-dir", str(tmp_path / "7")]  # fmt: skip
+    assert main([*given, "--dry-run"]) == 0
+    cfg = json.loads(capsys.readouterr().out)
+    assert cfg["method"]["name"] == "cps" and cfg["method"]["cps_weight"] == 0.5 and cfg["data"]["crop"] == [64, 64]
+    assert main(given) == 0
+    assert json.loads((tmp_path / "7/config.json").read_text()) == cfg
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--set", "method.cps_wieght=0.5"], "cps_weight"),
+        (["--set", "method.cps_weight"], "FIELD=VALUE"),
+        (["--steps", "many"], "train.steps"),
+        (["--method", "none"], "none"),
+        (["config.json", "--method", "cps"], "leave out"),
+    ],
+)
+def test_mistakes_in_options_of_train_are_one_line(arguments, named, capsys):
+    assert main(["train", *arguments, "--dry-run"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and named in error and error.count("\n") == 1
+
+
 def test_scenes_and_a_split_of_them(tmp_path, capsys):
     root = str(tmp_path / "scenes")
     assert main(["synthetic", root, "--train", "6", "--val", "1", "--size", "32", "64"]) == 0
