@@ -32,8 +32,9 @@ def test_train_from_a_file(tiny, tmp_path):
 
 
 def test_train_from_options(scenes, tmp_path, capsys):
-    given = ["train", "--method", "cps", "--recipe", "tiny", "--data-root", str(scenes), "--split", "1_2", "--steps", "1",
-             "--set", "method.cps_weight=0.5", "--set", "data.crop=[64, 64]", "--set", "train.precision=fp32",
+    given = ["train", "--method", "cps", "--recipe", "tiny", "--data-root", str(scenes), "--split", "1_2",
+             "--steps", "1", "--set", "method.cps_weight=0.5", "--set", "data.crop=[64, 64]",
+             "--set", "train.precision=fp32",
              "--run-dir", str(tmp_path / "7")]  # fmt: skip
     assert main([*given, "--dry-run"]) == 0
     cfg = json.loads(capsys.readouterr().out)

@@ -21,14 +21,12 @@ def add(commands) -> None:
     train.add_argument("config", type=Path, nargs="?", help="a RunConfig as JSON, such as the config.json of a run's "
                        "folder; without it, a recipe and the options below")  # fmt: skip
     train.add_argument("--method", help="a key of kit.settings.run.METHOD_CONFIGS (default: trikd)")
-    train.add_argument(
-        "--recipe", help="a key of kit.settings.recipes.RECIPES (default: that of the data set, or demo)"
-    )
+    train.add_argument("--recipe", help="a key of kit.settings.recipes.RECIPES (default: the data set's)")
     for name, field in SHORT_NAMES.items():
         if name not in ("num_processes", "run_dir"):
             train.add_argument("--" + name.replace("_", "-"), metavar="VALUE", help=field)
-    train.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="any field by its dotted name, "
-                       "such as method.cps_weight=0.5 or 'data.crop=[192, 192]'; may be given several times")  # fmt: skip
+    train.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="any field by its dotted "
+                       "name, such as method.cps_weight=0.5 or 'data.crop=[192, 192]'; may be repeated")  # fmt: skip
     train.add_argument("--run-dir", help="folder of the run, if not that of the recipe or the file")
     train.add_argument("--processes", type=int, help="train.processes: GPUs that share each step")
     train.add_argument("--memory", type=float, metavar="GB", help="fit into a GPU of that size, by estimate: recompute "

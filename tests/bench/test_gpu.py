@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from kit.__main__ import main
+from kit.bench.gpu import run as gpu
 from kit.bench.gpu.checks import device_tests, kill_and_resume
-from kit.bench.gpu.run import run as gpu
 from kit.bench.gpu.steps import FORMS, MGDWork, TriKDWork, measure_step
 from kit.errors import KitError
 from kit.system.paths import PROJECT

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from timm.models.vision_transformer import Block
 
+from kit.models.encoders import attention_bf16
 from kit.models.encoders.attention_bf16 import attend, fast_attention
-from kit.models.encoders.timm_encoder import attention_bf16
 
 
 @pytest.mark.parametrize("room", [1, 200, 10_000])

@@ -12,9 +12,10 @@ from timm.data import ImageNetInfo
 
 from kit.errors import KitError
 from kit.models.build import build_model
+from kit.models.encoders import pretrained as weights
+from kit.models.encoders import weight_packages
 from kit.models.encoders.pretrained import cached_file, create
-from kit.models.encoders.timm_encoder import TimmEncoder, weight_packages
-from kit.models.encoders.timm_encoder import pretrained as weights
+from kit.models.encoders.timm_encoder import TimmEncoder
 from kit.models.encoders.weight_packages import PACKAGES, find_package, read_package, rename
 from kit.models.segmenter import IMAGENET
 from kit.settings.run import ModelConfig
