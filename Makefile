@@ -25,7 +25,7 @@ REQUIREMENTS = sed -e '1,/^ *- pip: *$$/d' -e 's/ *\#.*//' -e '/^ *- /!d' -e 's/
 STATE = { pwd; cat environment.yml pyproject.toml; }
 USABLE = $(PY) -c 'import pip, sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null
 
-.PHONY: help install demo study test lint bench-gpu lab clean distclean requirements
+.PHONY: help install demo study test quick lint bench-gpu lab clean distclean requirements
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1            \2/p' Makefile | sed 's/^\(.\{18\}\) */\1/'
@@ -59,6 +59,10 @@ study: install ## the comparison of methods behind the report
 test: lint ## ruff and pytest (eight minutes on two cores)
 	@echo 'test: pytest'
 	@$(PY) -m pytest -n 3 --dist worksteal $(ARGS)
+
+quick: lint ## ruff and the fast tests (a minute and a half on two cores)
+	@echo 'quick: pytest'
+	@$(PY) -m pytest -n 2 --dist worksteal -m quick $(ARGS)
 
 lint: install ## ruff only
 	@echo 'lint: ruff'
