@@ -1,6 +1,7 @@
 """What the tests share: small drawn scenes, runs that take seconds, and a network whose answers are known."""
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that wait for each other crawl on a busy machine
 
@@ -14,8 +15,17 @@ from kit.settings.recipes import configure
 from kit.types import SegOutput
 
 
+QUICK = ("data/splits", "figures", "losses", "methods", "models/decoders", "models/layers", "runs", "settings",
+         "test_structure.py")  # fmt: skip
+"""Folders and files whose tests are marked `quick`, but for those marked `slow`."""
+
+
 def pytest_collection_modifyitems(config, items):
-    """Tests marked `gpu` are there on machines with a GPU."""
+    """Tests marked `gpu` are there on machines with a GPU; `quick` is a matter of the folder."""
+    for item in items:
+        place = item.path.relative_to(Path(__file__).parent).as_posix()
+        if place.startswith(QUICK) and not item.get_closest_marker("slow"):
+            item.add_marker("quick")
     away = [] if torch.cuda.is_available() else [item for item in items if item.get_closest_marker("gpu")]
     if away:
         config.hook.pytest_deselected(items=away)
