@@ -32,7 +32,7 @@ _HOME = {
     "load_runs": "runs.folder",
     "parameters": "settings.notebook",
 }
-"""Name -> module below this one. Fetched when asked for: torch, timm and the rest take seconds to import, which
+"""Name -> module below this one. Imported on first use: torch, timm and the rest take seconds to import, which
 `python -m kit --help`, or a process that only reads results, need not wait for."""
 
 

@@ -8,7 +8,7 @@ from kit.errors import KitError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; return the exit code. Mistakes that can be mended are one line on standard error."""
+    """Run a command; return the exit code. A `KitError` is one line on standard error."""
     parser = argparse.ArgumentParser(
         prog="python -m kit",
         usage="python -m kit COMMAND ...",
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"error: {error}\n")
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted; the same command goes on from the last checkpoint\n")
+        sys.stderr.write("interrupted; the same command resumes from the last checkpoint\n")
         return 130
     return code or 0
 

@@ -21,7 +21,7 @@ class Batch(NamedTuple):
 
     images: Tensor  # (B, 3, H, W) labelled images
     masks: Tensor  # (B, H, W) int64, class ids or IGNORE
-    weak: Tensor  # (U, 3, H, W) unlabelled images; U = 0 where the method asks for none
+    weak: Tensor  # (U, 3, H, W) unlabelled images; U = 0 where the method uses none
     strong: Tensor  # (U, S, 3, H, W) the same crops with strong changes of colour; S = Views.strong
     valid: Tensor  # (U, H, W) bool, False where the crop was padded
     hidden: Tensor | None = None  # (U, H, W) int64 labels of `weak` for statistics alone; no image: they were not read
@@ -32,7 +32,7 @@ class SegOutput(NamedTuple):
 
     logits: Tensor  # (B, C, H, W) at the size of the input
     maps: list[Tensor]  # encoder maps (B, Ci, Hi, Wi), fine to coarse
-    scores: Tensor | None  # (B, heads, h, w, h, w): query grid, then key grid, before softmax; None unless asked for
+    scores: Tensor | None  # (B, heads, h, w, h, w): query grid, then key grid, before softmax; None unless requested
     features: Tensor  # the decoder's map (B, F, h, w), before dropout and classifier
 
 

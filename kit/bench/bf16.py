@@ -1,4 +1,4 @@
-"""What benches of training steps ask of bfloat16: whether its loss stays with float32's while the networks learn, and
+"""Checks of bfloat16 in benches of training steps: whether its loss stays with float32's while the networks learn, and
 how much memory a step takes.
 
 Speed alone would not do: a format that loses a term or a gradient is fast, too.
@@ -34,7 +34,7 @@ def computed_in(precision: str, function: Callable) -> Callable:
 
 
 def measured_here() -> bool:
-    """Whether rows in bfloat16 are worth their time; says so if not."""
+    """Whether rows in bfloat16 are worth their time; prints a note if not."""
     if not cpu_has_bfloat16():
         sys.stdout.write("this CPU has no bfloat16 (AVX512_BF16 or AMX), and no row is in it\n")
     return cpu_has_bfloat16()

@@ -1,6 +1,6 @@
 """`python -m kit bench evaluate`: sliding windows over frames of Cityscapes' size, against one window at a time.
 
-Both sides judge the same noise with the same weights, at the published windows and stride; their confusion matrices
+Both sides evaluate the same noise with the same weights, at the published windows and stride; their confusion matrices
 have to agree before anything is timed. The reference is the usual loop. It is timed with the network written plainly,
 as published code has it (that is what the ratio is of), and with the kit's own network, which shows what the windows
 alone gain.

@@ -36,7 +36,7 @@ PARTS = ("step", "split", "ohem", "inference")
 RECIPES = {"official": "trikd_official_cityscapes", "default": "trikd_cityscapes"}
 """Whose switches: those of the authors' code, or the kit's own."""
 SIDES = {"ours": "", "bf16": ", bfloat16", "recomputed": ", encoders recomputed"}
-"""What is measured against the plain form, and what its row says of it; only a step has more than the first."""
+"""What is measured against the plain form, and the label of its row; only a step has more than the first."""
 RECOMPUTED = {f"{net}.recompute": True for net in ("student", "method.cnn", "method.vit")}
 """The settings of the last: less memory for a forward pass of the encoders more."""
 LEARNING_RATE = 0.005
@@ -48,7 +48,7 @@ that is more: a divergence of nearly equal tables is a small difference of large
 
 
 def bench_trikd(arguments: list[str]) -> None:
-    """Read the options, compare, time in turns, write the table; the last ratio is the first part's that was asked for.
+    """Read the options, compare, time in turns, write the table; the last ratio is that of the first requested part.
 
     Raises: KitError if the two sides do not agree.
     """

@@ -28,7 +28,7 @@ def believe(logits: Tensor) -> Belief:
 def confident_cross_entropy(logits: Tensor, labels: Tensor, sure: Tensor, valid: Tensor) -> Tensor:
     """Cross entropy where `sure`, averaged over all valid pixels, sure or not (FixMatch, equation 4).
 
-    Dividing by all of them lets the loss grow with the share of sure pixels, so few early labels pull little.
+    Dividing by all of them makes the loss grow with the share of sure pixels, so few early labels pull little.
 
     Args:
         logits: (U, C, H, W).

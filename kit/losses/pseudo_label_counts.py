@@ -17,7 +17,7 @@ def pseudo_counts(labels: Tensor, masks: Tensor, num_classes: int, *, sure: Tens
         labels: int64 (U, H, W), pseudo labels, IGNORE where a crop was padded.
         masks: int64 (B, H, W), labels made by people of the same step's labelled images.
         num_classes: C.
-        sure: bool (U, H, W), where a method's threshold lets labels through; None: it takes all.
+        sure: bool (U, H, W), where labels pass a method's threshold; None: it uses all.
         second: int64 (U, H, W), what another view or network takes to be there.
         hidden: int64 (U, H, W), labels made by people that the method never sees, IGNORE where there are none; None or
             no images at all: they were not read.

@@ -1,4 +1,4 @@
-"""What every loss shares: one reduction over valid pixels, and checks at the door.
+"""What every loss shares: one reduction over valid pixels, and checks of inputs.
 
 Where several processes share a step, each divides by its part of the count of all of them, so that the mean of their
 losses, which is what distributed training takes the gradient of, is the loss of the whole step. With a count of its

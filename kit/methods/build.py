@@ -35,12 +35,12 @@ def build_method(cfg: RunConfig, num_classes: int, teachers: dict[str, Segmenter
 
     Args:
         teachers: the networks that `Method.teachers` names; they are taken over, not copied.
-    Raises: KitError for networks that cannot be had, or other teachers than the method wants.
+    Raises: KitError for networks that cannot be built, or other teachers than the method needs.
     """
     method, given = METHODS[cfg.method.name], teachers or {}
     if given.keys() != set(method.teachers):
         wanted = ", ".join(method.teachers) or "none"
-        raise KitError(f"{cfg.method.name} wants these teachers: {wanted}; got {', '.join(given) or 'none'}")
+        raise KitError(f"{cfg.method.name} needs these teachers: {wanted}; got {', '.join(given) or 'none'}")
     build = partial(build_model, num_classes=num_classes, pretrained=cfg.pretrained)
     made = method(cfg.method, cfg.student, build, **given)
     fast_depthwise(made)

@@ -44,14 +44,14 @@ class CPS(Method):
         for paste in self.pastes(cfg, batch.weak, progress.rng):
             seen, valid, hidden = paste(seen), paste(valid), paste(hidden)
             with no_gradient():
-                told = [paste(pseudo_labels(self.unmixed(net, batch.weak), batch.valid)) for net in nets]
+                targets = [paste(pseudo_labels(self.unmixed(net, batch.weak), batch.valid)) for net in nets]
         (sup_a, a), (sup_b, b) = (
             [out.logits for out in see(net, [batch.images, seen], cfg.passes, last_first=cfg.cutmix)] for net in nets
         )  # (B, C, H, W) and (M, C, H, W) of each network
         if cfg.cutmix:
-            cps = pixel_labels(a, [told[1]], valid) + pixel_labels(b, [told[0]], valid)
+            cps = pixel_labels(a, [targets[1]], valid) + pixel_labels(b, [targets[0]], valid)
         else:
-            told = [pseudo_labels(a, valid), pseudo_labels(b, valid)]
+            targets = [pseudo_labels(a, valid), pseudo_labels(b, valid)]
             everywhere = torch.cat([batch.masks != IGNORE, valid])
             cps = cross_pseudo([torch.cat([sup_a, a]), torch.cat([sup_b, b])], everywhere)
         parts = {
@@ -59,7 +59,7 @@ class CPS(Method):
             "sup_partner": ohem_cross_entropy(sup_b, batch.masks, cfg.ohem_threshold, cfg.ohem_min_kept),
             "cps": cps,
         }
-        stats = pseudo_counts(told[1], batch.masks, a.shape[1], second=told[0], hidden=hidden)
+        stats = pseudo_counts(targets[1], batch.masks, a.shape[1], second=targets[0], hidden=hidden)
         ramp = progress.ramp(cfg.ramp)
         return total(parts, {"sup": 1.0, "sup_partner": 1.0, "cps": ramp * cfg.cps_weight}, stats)
 

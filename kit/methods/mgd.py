@@ -56,8 +56,8 @@ class MGD(Method):
         if cfg.padding == "taught":
             valid, labelled = torch.ones_like(valid), torch.ones_like(labelled)
         unmixed = list(batch.weak.chunk(2)) if cfg.partner == "halves" else [batch.weak]
-        told = [self.labels(teacher, [batch.images, *unmixed]) for teacher in (self.deep, self.wide)]
-        on_mixed = [paste(torch.cat(labels)) for _, *labels in told]
+        targets = [self.labels(teacher, [batch.images, *unmixed]) for teacher in (self.deep, self.wide)]
+        on_mixed = [paste(torch.cat(labels)) for _, *labels in targets]
 
         if cfg.unmixed_passes:
             with no_gradient():
@@ -69,7 +69,7 @@ class MGD(Method):
         if cfg.pixel_weight:
             parts["pixel"] = pixel_labels(there.logits, on_mixed, valid)
         if cfg.pixel_labelled_weight:
-            parts["pixel_labelled"] = pixel_labels(here.logits, [labels for labels, *_ in told], labelled)
+            parts["pixel_labelled"] = pixel_labels(here.logits, [labels for labels, *_ in targets], labelled)
         if cfg.image_weight:
             means = self.deep.mean_logits(mixed, None if cfg.padding == "taught" else valid)
             parts["image"] = image_l1(there.logits, means, valid, cfg.image_reduction)

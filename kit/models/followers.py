@@ -25,7 +25,7 @@ class Averaged(nn.Module):
         self.train(False)
 
     def train(self, mode: bool = True):
-        """Stays in eval mode whatever is asked."""
+        """Stays in eval mode whatever `mode` is."""
         return super().train(False)
 
     @torch.no_grad()
@@ -45,10 +45,10 @@ class Averaged(nn.Module):
 
 
 class Frozen(nn.Module):
-    """A teacher that cannot change: no gradients, eval mode whatever is asked, bit-identical after training.
+    """A teacher that cannot change: no gradients, eval mode always, bit-identical after training.
 
     Its weights come from elsewhere and stay as they are, so they are neither written into a checkpoint nor looked for
-    in one: whoever resumes a run builds the same teacher again.
+    in one: a resumed run builds the same teacher again.
 
     Args:
         net: taken over, not copied.
@@ -71,7 +71,7 @@ class Frozen(nn.Module):
         self.register_load_state_dict_pre_hook(_keep_weights)
 
     def train(self, mode: bool = True):
-        """Stays in eval mode whatever is asked, unless it is official; then all but dropout follows."""
+        """Stays in eval mode whatever `mode` is, unless it is official; then all but dropout follows."""
         super().train(mode and self.official)
         self.net.dropout.eval()
         return self

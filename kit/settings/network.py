@@ -26,7 +26,7 @@ class ModelConfig:
     """Lateral connections of the decoder: "frequency" (channels selected by the high, high and low band), "swapped"
     (by the low, low and high band) or "plain" (1x1 convolutions)."""
     d0: float = 10.0
-    """Radius of the Gaussian low-pass, in frequency bins; infinite lets everything pass as low."""
+    """Radius of the Gaussian low-pass, in frequency bins; inf passes everything as low."""
     d0_relative: bool = False
     """Read `d0` as bins at the published crop of 512 and let it grow and shrink with the image; official: False."""
     filter_centre: str = "exact"

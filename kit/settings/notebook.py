@@ -1,6 +1,6 @@
 """Parameters of a notebook: what its tagged cell declares, and what papermill put in their place.
 
-papermill only warns about a parameter that a notebook does not have, and goes on with the default in its stead; here
+papermill only warns about a parameter that a notebook does not have, and runs with the default instead; here
 such a name stops the run.
 """
 

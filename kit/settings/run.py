@@ -155,7 +155,7 @@ class TrainConfig:
     eval_every: int = 0
     """Steps between evaluations on the way; 0 evaluates at the end only."""
     checkpoint_every: int = 200
-    """Steps between checkpoints from which a killed run goes on."""
+    """Steps between checkpoints, from which a killed run resumes."""
     ema_decay: float = 0.99
     """Of the running average of the student's weights (smaller in the first steps)."""
     processes: int = 1
@@ -167,7 +167,7 @@ class TrainConfig:
     """Steps that may be passed over, without touching a weight, because their loss is nan or infinite."""
     precision: str = "auto"
     """ "fp32", "bf16", "fp16" (with a scaled loss, on CUDA GPUs), or "auto": bf16 on GPUs and CPUs that have it
-    (AVX512_BF16 or AMX), fp16 on other CUDA GPUs, else fp32. A run that goes on keeps what it began in."""
+    (AVX512_BF16 or AMX), fp16 on other CUDA GPUs, else fp32. A resumed run keeps the precision it began in."""
     deterministic: bool = False
     """Compute the same bits every time on GPUs too, as far as torch can (`kit.train.resume.deterministic`), which is
     slower. CPUs do so anyway."""
@@ -189,16 +189,16 @@ class TrainConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvalConfig:
-    """How a network is judged on the val part: the protocol, what is computed at the end of a run, and how fast."""
+    """How a network is evaluated on the val part: the protocol, the scores at the end of a run, and how fast."""
 
     mode: str = "whole"
     """ "whole" images, or "slide": windows over each image, flush with its edges, whose scores are averaged."""
     window: tuple[int, int] | None = None
-    """(height, width) of a window in pixels of the image as it is judged; needed by "slide"."""
+    """(height, width) of a window in pixels of the image as it is evaluated; needed by "slide"."""
     stride: tuple[int, int] | None = None
     """(height, width) from one window to the next, at most the window's; None is two thirds of it, rounded up."""
     flip: bool = False
-    """Also ask about the mirrored image, and average."""
+    """Also predict on the mirrored image, and average."""
     scales: tuple[float, ...] = (1.0,)
     """Sizes at which each image is shown, as factors; scores are averaged."""
     combine: str = "probabilities"
@@ -214,7 +214,7 @@ class EvalConfig:
     windows: int = 0
     """Windows predicted together; 0 is 8 on an accelerator and 1 on a CPU, where more gain nothing."""
     limit: int = 0
-    """Judge only the first `limit` val images; 0 is all. Recorded in the result."""
+    """Evaluate only the first `limit` val images; 0 is all. Recorded in the result."""
     bins: int = 15
     """Of equal width over the confidence, for the expected calibration error."""
     boundary: float = 0.02

@@ -173,7 +173,7 @@ def test_separate_passes_leave_the_running_averages_of_the_authors_order(make, b
 
 
 def test_other_teachers_than_wanted_are_refused():
-    with pytest.raises(KitError, match="mgd wants these teachers: deep, wide; got none"):
+    with pytest.raises(KitError, match="mgd needs these teachers: deep, wide; got none"):
         build_method(configure(method="mgd", recipe="tiny"), 3)
-    with pytest.raises(KitError, match="cps wants these teachers: none; got deep"):
+    with pytest.raises(KitError, match="cps needs these teachers: none; got deep"):
         build_method(configure(method="cps", recipe="tiny"), 3, {"deep": torch.nn.Identity()})

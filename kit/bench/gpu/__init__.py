@@ -1,1 +1,1 @@
-"""Everything that wants a GPU once: checks, training steps, loaders and serving, in ten minutes."""
+"""Everything that needs a GPU once: checks, training steps, loaders and serving, in ten minutes."""

@@ -1,7 +1,7 @@
-"""`python -m kit bench gpu`: everything that wants a GPU once, in ten minutes, without a network: `make bench-gpu`.
+"""`python -m kit bench gpu`: everything that needs a GPU once, in ten minutes, without a network: `make bench-gpu`.
 
 Training steps of TriKD and MGD in four forms, latency of students, whether loader processes keep up, a run that is
-killed and goes on, the tests marked `gpu`. What is measured is written to one JSON file after every part, so that
+killed and resumes, the tests marked `gpu`. What is measured is written to one JSON file after every part, so that
 nothing is lost if the machine goes away; at the end a table is printed. A part starts only if the time that is left
 will probably do for it; what was left out is named. `--device cpu --size demo` tries all of it with small networks.
 """

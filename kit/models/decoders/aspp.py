@@ -49,7 +49,7 @@ def smp_aspp(channels: int, width: int, atrous: tuple[int, int, int] = ATROUS) -
 
     (B, C, h, w) -> (B, width, h, w). Its pooled branch takes a batch of one in train mode too (`PooledBatchNorm2d`).
 
-    Raises: KitError if the package cannot be imported; only networks that ask for this part need it.
+    Raises: KitError if the package cannot be imported; only networks with this part need it.
     """
     try:
         parts = importlib.import_module("segmentation_models_pytorch.decoders.deeplabv3.decoder")

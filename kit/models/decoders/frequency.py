@@ -84,7 +84,7 @@ def gaussian_split(x: Tensor, radius: tuple[float, float], path: str = "auto") -
 
     Args:
         x: maps (B, C, H, W).
-        radius: D0 along height and width, in frequency bins, > 0; infinite lets everything pass as low.
+        radius: D0 along height and width, in frequency bins, > 0; inf passes everything as low.
         path: one of PATHS; the numbers are the same up to rounding.
     Returns: two float32 (or wider) tensors like `x`. The split is computed with autocast off: in bfloat16 the high
         part, a difference of close numbers, would be noise.
@@ -205,7 +205,7 @@ class FrequencySelect(nn.Module):
     `f = |band(x)|`, `a = sigmoid(W1 GAP(f))`, result `W2 (x + a x)`; W1 (C -> C) and W2 (C -> width) are 1x1
     convolutions without bias, norm or activation, both drawn by Kaiming's normal rule with a = 1.
 
-    `split`, `descriptor` and `channel_attention` can be asked for what they are of any map, for figures, at any time.
+    `split`, `descriptor` and `channel_attention` give their values for any map at any time, for figures.
 
     Args:
         channels, width: C, and channels of the result.

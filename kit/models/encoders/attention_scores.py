@@ -1,6 +1,6 @@
 """Attention scores before the softmax, recomputed for one block from its input; TinyViT's attention without windows.
 
-Only `q k^T` of the block that is asked for is computed again; the block itself keeps its fused attention, which never
+Only `q k^T` of the requested block is computed again; the block itself keeps its fused attention, which never
 forms the table. Scores are (B, heads, h, w, h, w): the query's place on the token grid, then the key's.
 
 Scores without a gradient are computed with one and detached: autocast of torch before 2.10 uses the copies of weights

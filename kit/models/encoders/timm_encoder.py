@@ -19,7 +19,7 @@ class Features(NamedTuple):
     """What an encoder returns."""
 
     maps: list[Tensor]  # (B, Ci, H/stride, W/stride), fine to coarse
-    scores: Tensor | None  # (B, heads, h, w, h, w) of the last block, or None unless asked for
+    scores: Tensor | None  # (B, heads, h, w, h, w) of the last block, or None unless requested
 
 
 _STAGE = re.compile(r"(?:^|\.)((?:layers?|blocks|stages|features|s)[._]?\d+)")

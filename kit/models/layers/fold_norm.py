@@ -1,4 +1,4 @@
-"""Batch norm folded into the convolution before it, for networks that are only ever asked in eval mode."""
+"""Batch norm folded into the convolution before it, for networks that are only used in eval mode."""
 
 import torch
 from torch import Tensor, nn

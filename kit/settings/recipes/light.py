@@ -100,5 +100,5 @@ def light_method(name: str, ohem_min_kept: int) -> MethodConfig:
 
 
 def _light(name: str) -> ModelConfig:
-    # A fixed radius of 10 bins lets nearly everything pass on maps this small.
+    # A fixed radius of 10 bins passes nearly everything on maps this small.
     return ModelConfig(name=name, d0_relative=True, dropout=0.0)

@@ -114,7 +114,7 @@ def mgd_voc_classic(student: str = "resnet18", share: str = "1_8", method: str =
     """`mgd_voc` on the lists that its authors call PseudoSeg's: shares of VOC's own 1,464 images, the rest of them
     unlabelled.
 
-    The lists are looked for in `splits/voc/pseudoseg_SHARE`, where whoever has them puts them; the authors' files name
+    The lists are looked for in `splits/voc/pseudoseg_SHARE`, where users put them; the authors' files name
     one image in both lists, which has to be taken out of the unlabelled one. Arguments as of `mgd_cityscapes`.
     """
     cfg = _published("voc", 1464, student, share, method)
@@ -206,7 +206,7 @@ def published_methods(dataset: str, ohem_min_kept: int, **mgd: float) -> dict[st
 
 
 def published_protocol(dataset: str, crop: tuple[int, int]) -> EvalConfig:
-    """How the authors judge: Cityscapes by windows of the crop's size at a stride of two thirds, others whole."""
+    """How the authors evaluate: Cityscapes by windows of the crop's size at a stride of two thirds, others whole."""
     return EvalConfig(batch=1, mode="slide", window=crop) if dataset == "cityscapes" else EvalConfig(batch=1)
 
 

@@ -55,7 +55,7 @@ def tiny_official(method: str) -> RunConfig:
 
 
 def _small(name: str) -> ModelConfig:
-    # A fixed radius of 10 bins lets nearly everything pass on maps this small, and so few channels can spare none.
+    # A fixed radius of 10 bins passes nearly everything on maps this small, and so few channels cannot do without any.
     return ModelConfig(name=name, d0_relative=True, dropout=0.0)
 
 
