@@ -1,61 +1,20 @@
-"""The camera and the two pictures every part of a synthetic scene is painted on: colours and tags.
+"""The camera, and the two pictures that every part of a synthetic scene is painted on: colours and tags.
 
 Metres everywhere: x to the right of the road's centre line, y up from the ground, z ahead of the camera.
-A tag packs what a pixel shows (label id, material, distance) into one integer, so the mask, the texture
-and the fog all come from the very strokes that made the picture.
+Strokes paint both pictures, so the mask, the texture and the fog fit the colours exactly.
 """
 
-import colorsys
 import math
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-VOID, ROAD, SIDEWALK, BUILDING, WALL, FENCE, POLE = 0, 7, 8, 11, 12, 13, 17
-LIGHT, SIGN, VEGETATION, TERRAIN, SKY, PERSON, RIDER = 19, 20, 21, 22, 23, 24, 25
-CAR, TRUCK, BUS, TRAIN, MOTORCYCLE, BICYCLE = 26, 27, 28, 31, 32, 33
-LABEL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+from kit.data.scenes.colours import Colour
+from kit.data.scenes.tags import GLOW, PLAIN, tag_of
 
-PLAIN, ROUGH, LEAF, GRASS, MASONRY, GLOW = range(6)
-"""Materials: they set how much texture a surface gets; GLOW shines by itself."""
-
-DEPTH_STEPS = 8
-"""Tag units per metre; 12 bits reach 511 m, which is where the sky hangs."""
-SKY_DEPTH = 4095
-
-
-def tag_of(label: int, z: float, material: int = PLAIN) -> int:
-    """Pack label id, distance in metres and material into one positive 32-bit integer."""
-    return label | material << 8 | min(max(int(z * DEPTH_STEPS), 0), SKY_DEPTH) << 16
-
-
-def tint(rgb, factor: float = 1.0) -> tuple[int, int, int]:
-    """A colour times a brightness, clipped to 0..255."""
-    r, g, b = int(rgb[0] * factor), int(rgb[1] * factor), int(rgb[2] * factor)
-    if 0 <= r <= 255 and 0 <= g <= 255 and 0 <= b <= 255:
-        return r, g, b
-    return min(max(r, 0), 255), min(max(g, 0), 255), min(max(b, 0), 255)
-
-
-def mix(one, other, share: float) -> tuple[int, int, int]:
-    """`share` of the way from one colour to the other."""
-    return tint([a + (b - a) * share for a, b in zip(one, other, strict=True)])
-
-
-def uni(rng: np.random.Generator, low: float, high: float) -> float:
-    """One number between low and high; plain float arithmetic is several times faster than rng.uniform."""
-    return low + (high - low) * rng.random()
-
-
-def pick(rng: np.random.Generator, items):
-    """One item, all equally likely."""
-    return items[int(rng.random() * len(items))]
-
-
-def hsv(rng: np.random.Generator, saturation: float, value: float) -> tuple[int, int, int]:
-    """A colour of random hue; saturation and value in 0..1."""
-    return tint(colorsys.hsv_to_rgb(rng.random(), saturation, value), 255)
+ROUND = tuple((math.cos(k * math.pi / 6), math.sin(k * math.pi / 6)) for k in range(12))
+"""Twelve points of the unit circle."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +46,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class Sun:
-    """Where light comes from: a direction on the ground (x, z), how much is direct, and shadow length per metre."""
+    """Direction of the light on the ground (x, z), share of direct light, and shadow length per metre of height."""
 
     x: float
     z: float
@@ -100,7 +59,7 @@ class Sun:
 
 
 class Canvas:
-    """Paints colour and tag together; a stroke without a tag only decorates what is already there."""
+    """Paints colour and tag together, in canvas pixels."""
 
     def __init__(self, camera: Camera, sun: Sun, colour: np.ndarray, tags: np.ndarray, night: bool):
         self.camera, self.sun, self.night = camera, sun, night
@@ -108,104 +67,111 @@ class Canvas:
         self._draw, self._mark = ImageDraw.Draw(self.colour), ImageDraw.Draw(self.tags)
         self.lamps: list[tuple[float, float, float]] = []  # canvas column, row, radius of light pools at night
 
-    def poly(self, points, rgb, tag: int | None = None) -> None:
-        """A filled polygon in canvas pixels."""
+    def poly(self, points, rgb, tag: int | None) -> None:
+        """A filled polygon; without a tag it only decorates what is there."""
         self._draw.polygon(points, fill=rgb)
         if tag is not None:
             self._mark.polygon(points, fill=tag)
 
-    def disc(self, u: float, v: float, ru: float, rv: float, rgb, tag: int | None = None) -> None:
-        """A filled ellipse with half axes ru, rv in canvas pixels."""
+    def disc(self, u: float, v: float, ru: float, rv: float, rgb, tag: int) -> None:
+        """A filled ellipse with half axes ru, rv."""
         bounds = (u - ru, v - rv, u + ru, v + rv)
         self._draw.ellipse(bounds, fill=rgb)
-        if tag is not None:
-            self._mark.ellipse(bounds, fill=tag)
+        self._mark.ellipse(bounds, fill=tag)
 
-    def line(self, points, rgb, tag: int | None, width: float) -> None:
-        """A line; at least one canvas pixel wide, so that far poles survive as one."""
-        pixels = max(int(width + 0.5), 1)
-        self._draw.line(points, fill=rgb, width=pixels, joint="curve" if len(points) > 2 else None)
-        if tag is not None:
-            self._mark.line(points, fill=tag, width=pixels, joint="curve" if len(points) > 2 else None)
+    def line(self, points, rgb, tag: int, width: float) -> None:
+        """A line; at least one canvas pixel wide, so that far poles do not vanish."""
+        stroke = {"width": max(int(width + 0.5), 1), "joint": "curve" if len(points) > 2 else None}
+        self._draw.line(points, fill=rgb, **stroke)
+        self._mark.line(points, fill=tag, **stroke)
 
-    def glow(self, rgb, tag: int) -> tuple[tuple[int, int, int], int]:
-        """Colour and tag of something that shines at night: the same label and distance, another material."""
-        return rgb, (tag & ~0xFF00 | GLOW << 8) if self.night else tag
+    def glow(self, tag: int) -> int:
+        """The tag of something that emits light at night: the same label and distance, another material."""
+        return (tag & ~0xFF00 | GLOW << 8) if self.night else tag
 
-    def peek(self, u: float, v: float, default=(90, 90, 90)) -> tuple[int, int, int]:
+    def peek(self, u: float, v: float, default: Colour = (90, 90, 90)) -> Colour:
         """The colour now at a place, to look through wheels and glass."""
         inside = 0 <= u < self.colour.width and 0 <= v < self.colour.height
         return self.colour.getpixel((int(u), int(v))) if inside else default
 
 
 class Board:
-    """An upright card facing the camera at (x, z): draws in metres right of and above its foot."""
+    """An upright card facing the camera at (x, z): draws in metres right of and above its foot.
 
-    def __init__(self, canvas: Canvas, x: float, z: float, y: float = 0.0):
-        self.canvas, self.z = canvas, z
-        self.u, self.v = canvas.camera.project(x, y, z)
+    Strokes have the card's tag unless they name another.
+    """
+
+    def __init__(self, canvas: Canvas, x: float, z: float, label: int, material: int = PLAIN):
+        self.canvas, self.tag = canvas, tag_of(label, z, material)
+        self.u, self.v = canvas.camera.project(x, 0.0, z)
         self.scale = canvas.camera.focal / z
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         """Canvas pixels of a point on the card."""
         return self.u + x * self.scale, self.v - y * self.scale
 
-    def poly(self, points, rgb, tag=None) -> None:
+    def poly(self, points, rgb, tag: int | None = None) -> None:
         """A polygon in metres."""
-        self.canvas.poly([self.at(*p) for p in points], rgb, tag)
+        self.canvas.poly([self.at(*p) for p in points], rgb, tag or self.tag)
 
-    def rect(self, x0, y0, x1, y1, rgb, tag=None) -> None:
+    def rect(self, x0, y0, x1, y1, rgb) -> None:
         """An upright rectangle in metres."""
-        self.poly([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], rgb, tag)
+        self.poly([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], rgb)
 
-    def disc(self, x, y, rx, ry, rgb, tag=None) -> None:
+    def shape(self, levels, rgb, tag: int | None = None) -> None:
+        """A polygon in metres, given by (middle, half width, height) of each level from below upwards."""
+        left, right = ([(x + side * half, y) for x, half, y in levels] for side in (-1, 1))
+        self.poly(left[:1] + right + left[:0:-1], rgb, tag)
+
+    def disc(self, x, y, rx, ry, rgb, tag: int | None = None) -> None:
         """An ellipse in metres."""
-        self.canvas.disc(*self.at(x, y), rx * self.scale, ry * self.scale, rgb, tag)
+        self.canvas.disc(*self.at(x, y), rx * self.scale, ry * self.scale, rgb, tag or self.tag)
 
-    def line(self, points, rgb, tag, width) -> None:
+    def line(self, points, rgb, width, tag: int | None = None) -> None:
         """A line in metres, width included."""
-        self.canvas.line([self.at(*p) for p in points], rgb, tag, width * self.scale)
+        self.canvas.line([self.at(*p) for p in points], rgb, tag or self.tag, width * self.scale)
 
-    def limb(self, points, rgb, tag, width) -> None:
-        """A line with round ends: arms, legs, branches."""
-        self.line(points, rgb, tag, width)
+    def limb(self, points, rgb, width) -> None:
+        """A line with round ends: arms, legs."""
+        self.line(points, rgb, width)
         if width * self.scale > 2.5:
             for x, y in (points[0], points[-1]):
-                self.disc(x, y, width / 2, width / 2, rgb, tag)
+                self.disc(x, y, width / 2, width / 2, rgb)
 
 
 class Face:
     """A flat four-cornered piece of the world; details are placed on it by fractions (s across, t up)."""
 
-    def __init__(self, canvas: Canvas, corners):
-        """corners: (x, y, z) at bottom start, bottom end, top end, top start."""
-        self.canvas, self.corners = canvas, corners
-        self.tag: int | None = (
-            None  # of the first tagged stroke; details inherit it, so that none can stray from the mask
-        )
+    def __init__(self, canvas: Canvas, corners, tag: int):
+        """corners: (x, y, z) at bottom start, bottom end, top end, top start; tag: of strokes that name no other."""
+        self.canvas, self.corners, self.tag = canvas, corners, tag
         # a place on the face is p + s * q + t * r + s * t * w, worked out once for each of x, y, z
         self._basis = [(a, b - a, d - a, a - b + c - d) for a, b, c, d in zip(*corners, strict=True)]
+
+    @classmethod
+    def upright(cls, canvas: Canvas, start: tuple[float, float], end: tuple[float, float], height: float, tag: int):
+        """The face of `height` metres above the ground from start to end, each (x, z)."""
+        (ax, az), (bx, bz) = start, end
+        return cls(canvas, ((ax, 0, az), (bx, 0, bz), (bx, height, bz), (ax, height, az)), tag)
 
     def point(self, s: float, t: float) -> tuple[float, float]:
         """Canvas pixels of a place on the face."""
         return self.canvas.camera.project(*[p + s * q + t * (r + s * w) for p, q, r, w in self._basis])
 
-    def rect(self, s0, t0, s1, t1, rgb, tag=None) -> None:
-        """Fill a part of the face; (0, 0, 1, 1) is all of it."""
-        self.tag = tag if self.tag is None else self.tag
-        tag = self.tag if tag is None else tag
-        self.canvas.poly([self.point(s0, t0), self.point(s1, t0), self.point(s1, t1), self.point(s0, t1)], rgb, tag)
+    def fill(self, rgb) -> None:
+        """Fill all of the face."""
+        self.rect(0, 0, 1, 1, rgb)
 
-    def oval(self, s: float, t: float, rs: float, rt: float, rgb, tag=None) -> None:
+    def rect(self, s0, t0, s1, t1, rgb, tag: int | None = None) -> None:
+        """Fill a part of the face."""
+        corners = [self.point(s0, t0), self.point(s1, t0), self.point(s1, t1), self.point(s0, t1)]
+        self.canvas.poly(corners, rgb, tag or self.tag)
+
+    def oval(self, s: float, t: float, rs: float, rt: float, rgb, tag: int | None) -> None:
         """Fill an ellipse of the face, seen in perspective."""
-        tag = self.tag if tag is None else tag
         self.canvas.poly([self.point(s + rs * c, t + rt * d) for c, d in ROUND], rgb, tag)
 
-    def turned_to_us(self) -> bool:
-        """Whether the side with bottom start on the left is what the camera sees."""
+    def visible(self) -> bool:
+        """Whether the side with bottom start on the left faces the camera."""
         (ax, ay), (bx, by), (cx, cy) = (self.canvas.camera.project(*p) for p in self.corners[:3])
         return (bx - ax) * (cy - ay) - (by - ay) * (cx - ax) < 0
-
-
-ROUND = tuple((math.cos(k * math.pi / 6), math.sin(k * math.pi / 6)) for k in range(12))
-"""Twelve points of the unit circle."""

@@ -3,8 +3,10 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from kit.data.scenes.canvas import DEPTH_STEPS, PLAIN, ROAD, ROUGH, SIDEWALK, SKY, SKY_DEPTH, Camera, uni
+from kit.data.scenes.canvas import Camera
+from kit.data.scenes.colours import uni
 from kit.data.scenes.plan import Street, ground_bands
+from kit.data.scenes.tags import DEPTH_STEPS, PLAIN, ROAD, ROUGH, SIDEWALK, SKY, SKY_DEPTH
 
 
 def soft_noise(rng: np.random.Generator, height: int, width: int, rows: int, columns: int) -> np.ndarray:
@@ -77,7 +79,7 @@ def ground_surface(rng, street: Street, mood, x: np.ndarray, z: np.ndarray):
     road = label == ROAD
     if rng.random() < 0.6:  # worn tracks
         tone += np.where(road, uni(rng, -0.07, 0.05) * np.sin(x * (2 * np.pi / 1.6)), 0)
-    for _ in range(int(rng.random() * 6)):  # mended patches, on carriageway and sidewalk alike
+    for _ in range(int(rng.random() * 6)):  # repaired patches, on carriageway and sidewalk alike
         px, pz, pw, pl = uni(rng, -8, 8), uni(rng, 3, 30), uni(rng, 0.4, 2.5), uni(rng, 0.8, 8)
         tone += np.where((abs(x - px) < pw / 2) & (abs(z - pz) < pl / 2) & (material == ROUGH), uni(rng, -0.2, 0.15), 0)
     ground *= tone[..., None]

@@ -6,23 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from kit.data.scenes.canvas import (
-    DEPTH_STEPS,
-    GLOW,
-    GRASS,
-    LEAF,
-    MASONRY,
-    ROAD,
-    ROUGH,
-    SIDEWALK,
-    SKY,
-    Camera,
-    Sun,
-    mix,
-    pick,
-    uni,
-)
+from kit.data.scenes.canvas import Camera, Canvas, Sun
+from kit.data.scenes.colours import mix, pick, tint, uni
 from kit.data.scenes.ground import soft_noise
+from kit.data.scenes.tags import DEPTH_STEPS, GLOW, GRASS, LEAF, MASONRY, ROAD, ROUGH, SIDEWALK, SKY
 
 GRAIN = {ROUGH: (0.05, 0.03), LEAF: (0.2, 0.14), GRASS: (0.12, 0.14), MASONRY: (0.035, 0.05)}
 """Fine and coarse texture strength per material."""
@@ -59,18 +46,12 @@ def make_mood(rng: np.random.Generator, season: str) -> Mood:
     reach = uni(rng, 0.4, 1.6)
     night, dusk = hour < 0.13, 0.13 <= hour < 0.27
     ambient = np.array((1.0, 1.0, 1.0)) * uni(rng, 1.1, 1.4)
-    zenith, rim = (
-        mix((70, 120, 200), (110, 150, 205), rng.random()),
-        mix((190, 212, 232), (226, 226, 220), rng.random()),
-    )
+    zenith = mix((70, 120, 200), (110, 150, 205), rng.random())
+    rim = mix((190, 212, 232), (226, 226, 220), rng.random())
     cloud_rgb = (238, 238, 240)
     if grey:
         level = uni(rng, 0.7, 1.05)
-        zenith, rim, cloud_rgb = (
-            mix((0, 0, 0), (176, 182, 190), level),
-            mix((0, 0, 0), (214, 216, 218), level),
-            (196, 198, 202),
-        )
+        zenith, rim, cloud_rgb = tint((176, 182, 190), level), tint((214, 216, 218), level), (196, 198, 202)
         ambient *= uni(rng, 0.72, 0.95)
     if dusk:
         zenith, rim = mix(zenith, (60, 66, 110), 0.7), mix((236, 150, 90), (210, 150, 150), rng.random())
@@ -80,27 +61,26 @@ def make_mood(rng: np.random.Generator, season: str) -> Mood:
         zenith, rim, cloud_rgb = (12, 14, 26), mix((34, 34, 46), (70, 54, 44), rng.random()), (40, 38, 42)
         direct = 0.0
         ambient *= np.array((0.2, 0.21, 0.26)) * uni(rng, 0.8, 1.6)
-    haze = {"fog": uni(rng, 0.012, 0.045), "rain": 0.006, "snow": 0.009, "overcast": 0.003}.get(
-        weather, uni(rng, 0.0008, 0.003)
-    )
+    haze = {"fog": uni(rng, 0.012, 0.045), "rain": 0.006, "snow": 0.009, "overcast": 0.003}
+    clear = uni(rng, 0.0008, 0.003)
     rain = uni(rng, 0.3, 1.0) if weather == "rain" else 0.0
     wet = uni(rng, 0.4, 0.9) if rain else (uni(rng, 0.2, 0.6) if rng.random() < 0.08 and weather != "snow" else 0.0)
     snow = uni(rng, 0.25, 0.8) if weather == "snow" else 0.0
-    clouds = {"clear": uni(rng, 0, 0.3), "fair": uni(rng, 0.4, 0.9)}.get(weather, uni(rng, 0.5, 1.0))
+    clouds, closed = {"clear": uni(rng, 0, 0.3), "fair": uni(rng, 0.4, 0.9)}, uni(rng, 0.5, 1.0)
     return Mood(
-        night,
-        Sun(math.sin(turn), math.cos(turn), direct, reach),
-        zenith,
-        rim,
-        clouds,
-        cloud_rgb,
-        tuple(ambient),
-        haze,
-        mix(rim, zenith, 0.2) if not night else mix(rim, (60, 60, 64), 0.5),
-        rain,
-        wet,
-        snow,
-        weather == "snow" and rng.random() < 0.6,
+        night=night,
+        sun=Sun(math.sin(turn), math.cos(turn), direct, reach),
+        zenith=zenith,
+        rim=rim,
+        clouds=clouds.get(weather, closed),
+        cloud_rgb=cloud_rgb,
+        ambient=tuple(ambient),
+        haze=haze.get(weather, clear),
+        haze_rgb=mix(rim, (60, 60, 64), 0.5) if night else mix(rim, zenith, 0.2),
+        rain=rain,
+        wet=wet,
+        snow=snow,
+        flakes=weather == "snow" and rng.random() < 0.6,
     )
 
 
@@ -109,28 +89,24 @@ def settle_mask(tags: np.ndarray) -> np.ndarray:
 
     Preferring the nearest keeps thin things whole, and it is a tag that really is there.
     """
-    four = np.stack([tags[0::2, 0::2], tags[0::2, 1::2], tags[1::2, 0::2], tags[1::2, 1::2]])
+    four = np.stack(quarters(tags))
     labels = four & 0xFF
     votes = sum((labels == labels[k]).astype(np.int32) for k in range(4))
     best = (votes << 13 | (4095 - (four >> 16))).argmax(0)
     return np.take_along_axis(four, best[None], 0)[0]
 
 
-def develop(
-    rng: np.random.Generator,
-    mood: Mood,
-    camera: Camera,
-    albedo: np.ndarray,
-    tags: np.ndarray,
-    settled: np.ndarray,
-    lamps,
-) -> np.ndarray:
+def quarters(canvas: np.ndarray) -> list[np.ndarray]:
+    """The four samples (h, w) of each pixel of an array (2h, 2w)."""
+    return [canvas[0::2, 0::2], canvas[0::2, 1::2], canvas[1::2, 0::2], canvas[1::2, 1::2]]
+
+
+def develop(rng, mood: Mood, canvas: Canvas, albedo: np.ndarray, settled: np.ndarray) -> np.ndarray:
     """From plain colours to a photograph.
 
     Args:
-        albedo: float32 (h, w, 3) in 0..255, already at picture size.
-        tags: int32 (2h, 2w) of the canvas; settled: int32 (h, w), the same at picture size.
-        lamps: (column, row, radius) of light pools in canvas pixels.
+        albedo: float32 (h, w, 3) in 0..255, the colours of the canvas (2h, 2w) at picture size.
+        settled: int32 (h, w), its tags at picture size.
     Returns: uint8 (h, w, 3).
     """
     height, width = settled.shape
@@ -138,30 +114,23 @@ def develop(
     z = (settled >> 16).astype(np.float32) / DEPTH_STEPS
     image = albedo * grain(rng, material, z)[..., None]
     if mood.wet:
-        image = wet_ground(rng, mood, camera, image, label)
+        image = wet_ground(rng, mood, canvas.camera, image, label)
     light = np.float32(mood.ambient) * np.ones((height, width, 1), np.float32)
     if mood.night:
-        light += night_lamps(rng, camera, z, lamps, height, width)
-        shines = material == GLOW
-        light[shines] = 1.0
+        light += night_lamps(rng, canvas, z)
+        light[material == GLOW] = 1.0
     light[label == SKY] = 1.0  # the sky's colour already is its brightness
     image *= light
     if mood.night:
         image += bloom(image, material == GLOW)
-    mist = settled_mist(tags, mood.haze)[..., None]
+    mist = settled_mist(np.asarray(canvas.tags), mood.haze)[..., None]
     image = image * mist + np.float32(mood.haze_rgb) * (1 - mist)
     if mood.rain:
-        image += (
-            streaks(rng, height, width, mood.rain)[..., None] * np.float32((150, 155, 165)) * float(mean_light(mood))
-        )
+        grey = np.float32((150, 155, 165))
+        image += streaks(rng, height, width, mood.rain)[..., None] * grey * float(sum(mood.ambient) / 3)
     if mood.flakes:
         image = flakes(rng, image)
     return sensor(rng, image, mood.night)
-
-
-def mean_light(mood: Mood) -> float:
-    """The scene's overall brightness as a factor."""
-    return sum(mood.ambient) / 3
 
 
 def grain(rng, material: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -182,22 +151,21 @@ def wet_ground(rng, mood: Mood, camera: Camera, image: np.ndarray, label: np.nda
     horizon = camera.horizon / 2
     rows = np.arange(height)
     mirror = np.clip(2 * horizon - rows + 2, 0, height - 1).astype(int)
-    upside = np.asarray(
-        Image.fromarray(np.clip(image, 0, 255).astype(np.uint8)).filter(ImageFilter.BoxBlur(1 + width / 200))
-    )
+    blurred = Image.fromarray(np.clip(image, 0, 255).astype(np.uint8)).filter(ImageFilter.BoxBlur(1 + width / 200))
     puddle = np.clip(soft_noise(rng, height, width, 14, 10) * 1.6 - 0.5, 0.1, 1) * mood.wet * 0.6
     puddle *= (label == ROAD) | ((label == SIDEWALK) & (rows[:, None] > horizon))
     share = puddle[..., None]
-    return image * (1 - 0.45 * share) * (1 - share) + upside[mirror] * 0.9 * share
+    return image * (1 - 0.45 * share) * (1 - share) + np.asarray(blurred)[mirror] * 0.9 * share
 
 
-def night_lamps(rng, camera: Camera, z: np.ndarray, lamps, height: int, width: int) -> np.ndarray:
+def night_lamps(rng, canvas: Canvas, z: np.ndarray) -> np.ndarray:
     """Extra light at night, float32 (h, w, 3): our head lamps ahead, and a pool under every street lamp."""
+    camera, (height, width) = canvas.camera, z.shape
     v, u = np.mgrid[:height, :width].astype(np.float32)
     beam = np.exp(-(((u - camera.cx / 2) / (0.33 * width)) ** 2)) * np.exp(-z / 16) * uni(rng, 0.5, 1.1)
     beam *= np.clip((v - camera.horizon / 2) / (0.1 * height) + 0.6, 0.1, 1)
     glow = np.zeros((height, width), np.float32)
-    for lu, lv, radius in lamps[:10]:
+    for lu, lv, radius in canvas.lamps[:10]:
         r = max(radius / 2, 4.0)
         du, dv = (u - lu / 2) / r, (v - lv / 2) / np.where(v > lv / 2, r * 0.5, r * 1.3)
         glow += 0.55 * np.exp(-(du * du + dv * dv))
@@ -215,8 +183,7 @@ def bloom(image: np.ndarray, shines: np.ndarray) -> np.ndarray:
 def settled_mist(tags: np.ndarray, haze: float) -> np.ndarray:
     """How much of a pixel's own colour gets through the air, float32 (h, w), averaged over its four samples."""
     table = np.exp(-haze * np.arange(4096, dtype=np.float32) / DEPTH_STEPS)
-    through = table[tags >> 16]
-    return (through[0::2, 0::2] + through[0::2, 1::2] + through[1::2, 0::2] + through[1::2, 1::2]) / 4
+    return sum(quarters(table[tags >> 16])) / 4
 
 
 def streaks(rng, height: int, width: int, amount: float) -> np.ndarray:

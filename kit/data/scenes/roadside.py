@@ -1,26 +1,22 @@
 """What lines a synthetic street on both sides: buildings, walls, fences, hedges and the trees behind them."""
 
-from kit.data.scenes.canvas import uni
-from kit.data.scenes.plan import Side, Stage, Street, square
+from kit.data.scenes.colours import uni
+from kit.data.scenes.plan import KINDS, Side, Stage, Street
 from kit.data.scenes.plants import bush, hedge, tree
 from kit.data.scenes.street import building, facing_block, fence, wall
 
 
 def build_sides(stage: Stage, rng, street: Street) -> None:
     """Line both sides with buildings, walls, fences, hedges and trees; close the end of the street if planned."""
-    weights = {
-        "city": (0.82, 0.04, 0.04, 0.03),
-        "suburb": (0.45, 0.07, 0.2, 0.16),
-        "park": (0.06, 0.05, 0.15, 0.12),
-        "arterial": (0.28, 0.16, 0.18, 0.1),
-    }[street.kind]
+    city, suburb = street.kind == "city", street.kind == "suburb"
+    lining = KINDS[street.kind].lining
     limit = street.end or 170.0
     for side in street.sides:
-        sign, storeys = side.sign, uni(rng, 2, 6.5)
+        sign, edge, storeys = side.sign, side.walk + 0.2, uni(rng, 2, 6.5)
         z = 1.2
-        pitched = rng.random() < (0.85 if street.kind == "suburb" else 0.35)
+        pitched = rng.random() < (0.85 if suburb else 0.35)
         while z < limit:
-            length = uni(rng, 7, 22) if street.kind == "city" else uni(rng, 8, 18)
+            length = uni(rng, 7, 22) if city else uni(rng, 8, 18)
             if street.junction and z < street.junction[1] and z + length > street.junction[0] - 1.5:
                 length = street.junction[0] - 1.5 - z
                 if length < 3:
@@ -28,43 +24,31 @@ def build_sides(stage: Stage, rng, street: Street) -> None:
                     continue
             end = z + length
             roll = rng.random()
-            if roll < weights[0]:
-                floors = max(1, round(storeys + rng.normal() * (1.2 if street.kind == "city" else 0.5)))
-                if street.kind == "suburb":
-                    floors = min(floors, 3)
+            if roll < lining[0]:
+                floors = max(1, round(storeys + rng.normal() * (1.2 if city else 0.5)))
+                floors = min(floors, 3) if suburb else floors
                 height, deep = floors * 3.1 + uni(rng, 0.3, 1.5), uni(rng, 8, 13)
-                jut = side.front + (uni(rng, 0, 2.5) if street.kind != "city" else 0.0)
-                gap = 0.0 if street.kind == "city" else uni(rng, 1.5, 5)
-                stop = max(end - gap, z + 4)
-                stage.add(
-                    stop,
-                    building,
-                    (sign, jut, z, stop, height, deep, pitched or street.kind == "suburb"),
-                    [(sign * jut, z), (sign * jut, stop), (sign * (jut + deep), stop), (sign * (jut + deep), z)],
-                    height,
-                )
-                if street.kind != "city" and side.front - side.walk > 1.8 and rng.random() < 0.7:
+                jut = side.front + (0.0 if city else uni(rng, 0, 2.5))
+                stop = max(end - (0.0 if city else uni(rng, 1.5, 5)), z + 4)
+                front, back = sign * jut, sign * (jut + deep)
+                foot = [(front, z), (front, stop), (back, stop), (back, z)]
+                stage.add(stop, building, (sign, jut, z, stop, height, deep, pitched or suburb), foot, height)
+                if not city and side.front - side.walk > 1.8 and rng.random() < 0.7:
                     _front_line(stage, rng, street, side, z, end)
-            elif roll < sum(weights[:2]):
+            elif roll < sum(lining[:2]):
                 tall = uni(rng, 1.2, 3.4)
-                stage.add(
-                    end,
-                    wall,
-                    (sign, side.walk + 0.2, z, end, tall),
-                    [(sign * (side.walk + 0.2), z), (sign * (side.walk + 0.2), end)],
-                    tall,
-                )
+                stage.add(end, wall, (sign, edge, z, end, tall), [(sign * edge, z), (sign * edge, end)], tall)
                 _trees(stage, rng, street, sign, side.walk + 4, side.walk + 12, z, end, 3)
-            elif roll < sum(weights[:3]):
-                stage.add(end, fence, (sign, side.walk + 0.2, z, end, uni(rng, 0.9, 2.0)))
+            elif roll < sum(lining[:3]):
+                stage.add(end, fence, (sign, edge, z, end, uni(rng, 0.9, 2.0)))
                 _trees(stage, rng, street, sign, side.walk + 2, side.walk + 14, z, end, 4)
-            elif roll < sum(weights):
-                stage.add(end, hedge, (sign, side.walk + 0.2, z, end, uni(rng, 0.8, 2.4), street.season))
+            elif roll < sum(lining):
+                stage.add(end, hedge, (sign, edge, z, end, uni(rng, 0.8, 2.4), street.season))
                 _trees(stage, rng, street, sign, side.walk + 3, side.walk + 14, z, end, 2)
             else:
                 _trees(stage, rng, street, sign, side.walk + 1.5, side.walk + 22, z, end, 7)
             z = end
-            if z > 60 and street.kind != "city" and rng.random() < 0.15:
+            if z > 60 and not city and rng.random() < 0.15:
                 break
     if street.end:
         x = -30.0
@@ -75,7 +59,7 @@ def build_sides(stage: Stage, rng, street: Street) -> None:
 
 
 def _front_line(stage: Stage, rng, street: Street, side: Side, z: float, end: float) -> None:
-    """What separates a front garden from the sidewalk."""
+    """The fence, wall or hedge between a front garden and the sidewalk, and a tree behind it."""
     kind, x = rng.random(), side.walk + 0.15
     if kind < 0.45:
         stage.add(end - 0.1, fence, (side.sign, x, z, end, uni(rng, 0.8, 1.4)))
@@ -87,15 +71,13 @@ def _front_line(stage: Stage, rng, street: Street, side: Side, z: float, end: fl
         _trees(stage, rng, street, side.sign, x + 1.2, side.front - 1, z, end, 1)
 
 
-def _trees(
-    stage: Stage, rng, street: Street, sign: int, x0: float, x1: float, z0: float, z1: float, count: int
-) -> None:
-    """Up to `count` trees or bushes in a rectangle beside the road."""
-    for _ in range(int(rng.random() * (count + 1))):
+def _trees(stage: Stage, rng, street: Street, sign: int, x0: float, x1: float, z0: float, z1: float, most: int) -> None:
+    """Up to `most` trees or bushes in a rectangle beside the road."""
+    for _ in range(int(rng.random() * (most + 1))):
         x, z, size = sign * uni(rng, x0, x1), uni(rng, z0, z1), uni(rng, 4.5, 11)
         if z < 4:
             continue
         if rng.random() < 0.25:
             stage.add(z, bush, (x, z, street.season))
         else:
-            stage.add(z, tree, (x, z, street.season, size), square(x, z, size * 0.22), size * 0.8)
+            stage.stand(tree, x, z, street.season, size, half=size * 0.22, tall=size * 0.8)

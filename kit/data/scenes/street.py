@@ -2,47 +2,18 @@
 
 import math
 
-from kit.data.scenes.canvas import (
-    BUILDING,
-    FENCE,
-    LEAF,
-    MASONRY,
-    PLAIN,
-    ROUGH,
-    ROUND,
-    VEGETATION,
-    WALL,
-    Canvas,
-    Face,
-    hsv,
-    mix,
-    pick,
-    tag_of,
-    tint,
-    uni,
-)
+from kit.data.scenes.canvas import ROUND, Canvas, Face
+from kit.data.scenes.colours import hexes, hsv, mix, pick, tint, uni
+from kit.data.scenes.tags import BUILDING, FENCE, LEAF, MASONRY, ROUGH, VEGETATION, WALL, tag_of
 
-PLASTER = (
-    (214, 196, 160),
-    (226, 216, 196),
-    (198, 170, 130),
-    (176, 172, 166),
-    (150, 148, 146),
-    (206, 160, 120),
-    (170, 110, 84),
-    (146, 84, 66),
-    (120, 62, 50),
-    (196, 190, 150),
-    (164, 176, 180),
-    (200, 150, 140),
-    (232, 230, 224),
-    (120, 126, 132),
-    (90, 86, 84),
-    (150, 160, 136),
-    (100, 110, 124),
+PLASTER = hexes(
+    "d6c4a0 e2d8c4 c6aa82 b0aca6 969492 cea078 aa6e54 925442 783e32 c4be96 a4b0b4 c8968c e8e6e0 787e84 5a5654 96a088 "
+    "646e7c"
 )
-ROOFS = ((120, 62, 46), (90, 50, 42), (74, 74, 78), (56, 54, 56), (110, 96, 84), (140, 80, 56))
-WOOD = ((120, 88, 60), (90, 66, 48), (150, 130, 104), (206, 204, 198), (70, 74, 72), (60, 80, 60), (40, 42, 44))
+ROOFS = hexes("783e2e 5a322a 4a4a4e 383638 6e6054 8c5038")
+WOOD = hexes("78583c 5a4230 968268 ceccc6 464a48 3c503c 282a2c")
+PANES = hexes("262c34 3c4854 60707e 8296a8 1e1e20")
+SASHES = hexes("dcdcd7 322e2a 6e6860")
 
 
 def masonry_lines(face: Face, rgb, near_px: float, rows: int) -> None:
@@ -57,8 +28,7 @@ def windows(face: Face, rng, look, length: float, height: float, pixels: float) 
     """Rows of windows over a front of length x height metres; pixels is the canvas size of one metre there."""
     canvas, floors = face.canvas, max(int(height / look["storey"]), 1)
     columns = max(int(length / look["spacing"]), 1)
-    tag = look["tag"]
-    lit = canvas.glow((0, 0, 0), tag)[1]
+    lit = canvas.glow(face.tag)
     ww, wh = look["width"] / 2 / columns, look["tall"] / floors
     rim = min(1.25 * ww, 0.5 / columns)
     luck = rng.random(floors * columns + 1).tolist()
@@ -96,19 +66,16 @@ def windows(face: Face, rng, look, length: float, height: float, pixels: float) 
             face.rect(0, row / floors, 1, (row + 0.05) / floors, tint(look["wall"], 0.85))
 
 
-def make_look(rng, tag: int) -> dict:
+def make_look(rng) -> dict:
     """One building's style: sizes in metres, colours, and which ornaments it has."""
     modern = rng.random() < 0.25
-    wall = (
-        tint(pick(rng, PLASTER), uni(rng, 0.7, 1.12))
-        if rng.random() < 0.88
-        else hsv(rng, uni(rng, 0.1, 0.5), uni(rng, 0.4, 0.9))
-    )
-    glass = pick(rng, ((38, 44, 52), (60, 72, 84), (96, 112, 126), (130, 150, 168), (30, 30, 32)))
+    if rng.random() < 0.88:
+        wall = tint(pick(rng, PLASTER), uni(rng, 0.7, 1.12))
+    else:
+        wall = hsv(rng, uni(rng, 0.1, 0.5), uni(rng, 0.4, 0.9))
     return {
-        "tag": tag,
         "wall": wall,
-        "glass": glass,
+        "glass": pick(rng, PANES),
         "storey": uni(rng, 2.8, 3.9),
         "spacing": uni(rng, 1.8, 3.4),
         "width": uni(rng, 0.7, 0.96) if modern else uni(rng, 0.35, 0.56),
@@ -118,9 +85,9 @@ def make_look(rng, tag: int) -> dict:
         "awning": hsv(rng, 0.7, uni(rng, 0.3, 0.9)),
         "door": hsv(rng, 0.5, uni(rng, 0.15, 0.5)),
         "frame": pick(rng, (None, (226, 224, 216), (80, 70, 62), tint(wall, 1.15))),
-        "sash": pick(rng, ((220, 220, 215), (50, 46, 42), (110, 104, 96))),
+        "sash": pick(rng, SASHES),
         "shutters": hsv(rng, 0.4, uni(rng, 0.25, 0.6)) if not modern and rng.random() < 0.2 else None,
-        "balcony": tint(pick(rng, WOOD), 1.0) if rng.random() < 0.18 else None,
+        "balcony": pick(rng, WOOD) if rng.random() < 0.18 else None,
         "ledge": rng.random() < 0.4,
         "brick": rng.random() < 0.4,
     }
@@ -130,91 +97,73 @@ def building(
     canvas: Canvas, rng, side: int, x: float, z0: float, z1: float, height: float, deep: float, pitched: bool
 ) -> None:
     """A building whose front runs along the road at x (metres from the centre, side -1 left, 1 right), z0 to z1."""
-    tag = tag_of(BUILDING, z0, MASONRY)
-    look = make_look(rng, tag)
-    near, far, back = side * x, side * x, side * (x + deep)
+    tag, look = tag_of(BUILDING, z0, MASONRY), make_look(rng)
+    near, ridge, back = side * x, side * (x + deep / 2), side * (x + deep)
     pixels = canvas.camera.focal / z0
     front_light, end_light = canvas.sun.on(-side, 0), canvas.sun.on(0, -1)
-    roof = pick(rng, ROOFS)
+    roof = tint(pick(rng, ROOFS), front_light)
     rise = uni(rng, 0.25, 0.55) * deep if pitched else 0.0
-    ridge = side * (x + deep / 2)
-    if z0 > 1.5:  # the end wall turned to us; a neighbour drawn later may hide it
-        if side > 0:
-            end = Face(canvas, ((near, 0, z0), (back, 0, z0), (back, height, z0), (near, height, z0)))
-        else:
-            end = Face(canvas, ((back, 0, z0), (near, 0, z0), (near, height, z0), (back, height, z0)))
-        end.rect(0, 0, 1, 1, tint(look["wall"], end_light), tag)
+    if z0 > 1.5:  # the end wall that faces the camera; a neighbour drawn later may hide it
+        left, right = sorted((near, back))
+        end = Face.upright(canvas, (left, z0), (right, z0), height, tag)
+        end.fill(tint(look["wall"], end_light))
         if pitched:
-            peak = [
-                canvas.camera.project(near, height, z0),
-                canvas.camera.project(ridge, height + rise, z0),
-                canvas.camera.project(back, height, z0),
-            ]
+            gable = ((near, height), (ridge, height + rise), (back, height))
+            peak = [canvas.camera.project(*corner, z0) for corner in gable]
             canvas.poly(peak, tint(look["wall"], end_light * 0.96), tag)
         if rng.random() < 0.6:
             shaded = look | {"wall": tint(look["wall"], end_light), "shop": False}
             windows(end, rng, shaded, deep, height, pixels)
-    front = Face(canvas, ((near, 0, z0), (far, 0, z1), (far, height, z1), (near, height, z0)))
     wall = tint(look["wall"], front_light)
     if pitched:
-        slope = Face(
-            canvas,
-            (
-                (near, height - 0.1, z0 - 0.2),
-                (far, height - 0.1, z1),
-                (ridge, height + rise, z1),
-                (ridge, height + rise, z0 - 0.2 if z0 > 1.5 else z0),
-            ),
-        )
-        slope.rect(0, 0, 1, 1, tint(roof, front_light), tag)
-        masonry_lines(slope, tint(roof, front_light), pixels, 8)
-    front.rect(0, 0, 1, 1, wall, tag)
+        eaves, top = height - 0.1, height + rise
+        corners = ((near, eaves, z0 - 0.2), (near, eaves, z1), (ridge, top, z1), (ridge, top, z0 - 0.2 * (z0 > 1.5)))
+        slope = Face(canvas, corners, tag)
+        slope.fill(roof)
+        masonry_lines(slope, roof, pixels, 8)
+    front = Face.upright(canvas, (near, z0), (near, z1), height, tag)
+    front.fill(wall)
     if look["brick"]:
         masonry_lines(front, wall, pixels / 2, int(height * 2.5))
-    mid = canvas.camera.focal / ((z0 + z1) / 2)
-    windows(front, rng, look | {"wall": wall}, z1 - z0, height, mid)
+    windows(front, rng, look | {"wall": wall}, z1 - z0, height, canvas.camera.focal / ((z0 + z1) / 2))
     if not pitched:
         front.rect(0, 0.97, 1, 1, tint(look["wall"], front_light * 0.75))
 
 
 def facing_block(canvas: Canvas, rng, x0: float, x1: float, z: float, height: float) -> None:
     """A building across the end of the road, its front towards the camera."""
-    tag = tag_of(BUILDING, z, MASONRY)
-    look = make_look(rng, tag)
-    face = Face(canvas, ((x0, 0, z), (x1, 0, z), (x1, height, z), (x0, height, z)))
-    wall = tint(look["wall"], canvas.sun.on(0, -1))
-    face.rect(0, 0, 1, 1, wall, tag)
+    tag, look, light = tag_of(BUILDING, z, MASONRY), make_look(rng), canvas.sun.on(0, -1)
+    face = Face.upright(canvas, (x0, z), (x1, z), height, tag)
+    wall = tint(look["wall"], light)
+    face.fill(wall)
     windows(face, rng, look | {"wall": wall}, x1 - x0, height, canvas.camera.focal / z)
     if rng.random() < 0.5:
-        a, b = canvas.camera.project(x0 - 0.3, height, z), canvas.camera.project(x1 + 0.3, height, z)
-        c, d = canvas.camera.project(x1 - 1.5, height + 3, z), canvas.camera.project(x0 + 1.5, height + 3, z)
-        canvas.poly([a, b, c, d], tint(pick(rng, ROOFS), canvas.sun.on(0, -1)), tag)
+        corners = ((x0 - 0.3, height), (x1 + 0.3, height), (x1 - 1.5, height + 3), (x0 + 1.5, height + 3))
+        roof = [canvas.camera.project(*corner, z) for corner in corners]
+        canvas.poly(roof, tint(pick(rng, ROOFS), light), tag)
 
 
 def wall(canvas: Canvas, rng, side: int, x: float, z0: float, z1: float, height: float) -> None:
     """A free-standing wall along the road: stone, brick, plaster or concrete panels, with a coping."""
-    tag = tag_of(WALL, z0, MASONRY)
+    tag, length = tag_of(WALL, z0, MASONRY), z1 - z0
     rgb = tint(pick(rng, PLASTER), uni(rng, 0.65, 1.05) * canvas.sun.on(-side, 0))
-    face = Face(canvas, ((side * x, 0, z0), (side * x, 0, z1), (side * x, height, z1), (side * x, height, z0)))
     if z0 > 1.5:
-        end = sorted((side * x, side * (x + 0.4)))
-        Face(canvas, ((end[0], 0, z0), (end[1], 0, z0), (end[1], height, z0), (end[0], height, z0))).rect(
-            0, 0, 1, 1, tint(rgb, 0.8), tag
-        )
-    face.rect(0, 0, 1, 1, rgb, tag)
+        left, right = sorted((side * x, side * (x + 0.4)))
+        Face.upright(canvas, (left, z0), (right, z0), height, tag).fill(tint(rgb, 0.8))
+    face = Face.upright(canvas, (side * x, z0), (side * x, z1), height, tag)
+    face.fill(rgb)
     pixels, kind = canvas.camera.focal / z0, rng.random()
     if kind < 0.65:
         rows = max(int(height / 0.25), 3)
         masonry_lines(face, rgb, pixels / 2, rows)
-        if pixels > 12:
-            for k in range(int((z1 - z0) * 2)):
-                s, t = k / ((z1 - z0) * 2), int(rng.random() * rows) / rows
-                face.rect(s, t, min(s + 0.3 / (z1 - z0), 1.0), t + 1 / rows, tint(rgb, uni(rng, 0.75, 1.15)))
+        for k in range(int(length * 2)) if pixels > 12 else ():
+            s, t = k / (length * 2), int(rng.random() * rows) / rows
+            face.rect(s, t, min(s + 0.3 / length, 1.0), t + 1 / rows, tint(rgb, uni(rng, 0.75, 1.15)))
     else:
-        for k in range(int((z1 - z0) / 2.5) + 1):
-            s = k * 2.5 / (z1 - z0)
+        for k in range(int(length / 2.5) + 1):
+            s = k * 2.5 / length
             face.rect(s, 0, min(s + 0.03, 1.0), 1, tint(rgb, 0.75))
-    if rng.random() < 0.3:  # paint by passers-by
+    if rng.random() < 0.3:  # graffiti
         for _ in range(4):
             s, t = uni(rng, 0.05, 0.8), uni(rng, 0.1, 0.5)
             face.rect(s, t, s + uni(rng, 0.03, 0.15), t + uni(rng, 0.1, 0.35), hsv(rng, 0.7, 0.7))
@@ -223,35 +172,33 @@ def wall(canvas: Canvas, rng, side: int, x: float, z0: float, z1: float, height:
 
 def fence(canvas: Canvas, rng, side: int, x: float, z0: float, z1: float, height: float) -> None:
     """Pickets, boards or bars along the road. The gaps count as fence, as in Cityscapes, and are drawn closed."""
-    tag = tag_of(FENCE, z0, PLAIN)
     rgb = tint(pick(rng, WOOD), uni(rng, 0.8, 1.15) * canvas.sun.on(-side, 0))
-    length = z1 - z0
-    face = Face(canvas, ((side * x, 0, z0), (side * x, 0, z1), (side * x, height, z1), (side * x, height, z0)))
-    kind = rng.random()
-    behind = canvas.peek(*face.point(0.5, 0.6))
-    gap = mix(rgb, behind, 0.0 if kind < 0.25 else 0.65)
-    face.rect(0, 0.0, 1, 0.96, tint(gap, 0.85), tag)
-    step = 0.3 if kind < 0.6 else 0.16
+    length, kind = z1 - z0, rng.random()
+    face = Face.upright(canvas, (side * x, z0), (side * x, z1), height, tag_of(FENCE, z0))
+    gap = mix(rgb, canvas.peek(*face.point(0.5, 0.6)), 0.0 if kind < 0.25 else 0.65)
+    face.rect(0, 0.0, 1, 0.96, tint(gap, 0.85))
+    step, share = (0.3, 0.7) if kind < 0.6 else (0.16, 0.3)
     count = max(int(length / step), 1)
     for k in range(count):
         z = z0 + (k + 0.5) * step
         if canvas.camera.focal / z * step < 2.0 and k % 6 != 0:
-            continue  # finer than the canvas: the filling's mean colour stands for it
+            continue  # finer than the canvas: the mean colour of the filling replaces it
         s = (k + 0.15) / count
-        face.rect(s, 0.02, s + (0.7 if kind < 0.6 else 0.3) / count, 0.94, rgb)
+        face.rect(s, 0.02, s + share / count, 0.94, rgb)
     for t in (0.15, 0.84) if kind > 0.25 else (0.93,):
-        face.rect(0, t, 1, t + 0.08, tint(rgb, 0.9), tag)
+        face.rect(0, t, 1, t + 0.08, tint(rgb, 0.9))
     for k in range(int(length / 2.5) + 1):
         s = min(k * 2.5 / length, 0.98)
-        face.rect(s, 0, min(s + 0.1 / length, 1.0), 1.0, tint(rgb, 0.75), tag)
+        face.rect(s, 0, min(s + 0.1 / length, 1.0), 1.0, tint(rgb, 0.75))
 
 
 def skyline(canvas: Canvas, rng, kind: str) -> None:
-    """What stands far away between the end of the road and the sky: roofs, woods or hills."""
+    """What is far away between the end of the road and the sky: roofs, woods or hills."""
     camera, width = canvas.camera, canvas.colour.width
     z = 260.0
     scale = camera.focal / z
     foot = camera.horizon + camera.focal * camera.height / z + 1
+    roofs, leaves = tag_of(BUILDING, z, ROUGH), tag_of(VEGETATION, z, LEAF)
 
     def base(u):
         return foot + camera.roll * (u - camera.cx)
@@ -263,19 +210,16 @@ def skyline(canvas: Canvas, rng, kind: str) -> None:
             u = width * (1 - k / 32)
             rise = 12 + 9 * (1 + math.sin(k / 5 + phase[0])) + 5 * math.sin(k / 1.9 + phase[1])
             points.append((u, base(u) - max(rise, 3) * scale))
-        canvas.poly(points, green, tag_of(VEGETATION, z, LEAF))
+        canvas.poly(points, green, leaves)
     u = -10.0
     while u < width:
         wide = uni(rng, 8, 40) * scale
         if kind == "city" or rng.random() < 0.4:
-            high = uni(rng, 8, 34) * scale
-            canvas.poly(
-                [(u, base(u)), (u + wide, base(u)), (u + wide, base(u) - high), (u, base(u) - high)],
-                tint(pick(rng, PLASTER), uni(rng, 0.5, 0.9)),
-                tag_of(BUILDING, z, ROUGH),
-            )
+            low, high = base(u), base(u) - uni(rng, 8, 34) * scale
+            outline = [(u, low), (u + wide, low), (u + wide, high), (u, high)]
+            canvas.poly(outline, tint(pick(rng, PLASTER), uni(rng, 0.5, 0.9)), roofs)
         else:
             high, middle, foot_v = uni(rng, 6, 16) * scale, u + wide / 2, base(u + wide / 2)
             dome = [(middle + wide * 0.8 * c, foot_v - high * d) for c, d in ROUND[:7]]  # the upper half circle
-            canvas.poly(dome, tint((60, 84, 52), uni(rng, 0.7, 1.2)), tag_of(VEGETATION, z, LEAF))
+            canvas.poly(dome, tint((60, 84, 52), uni(rng, 0.7, 1.2)), leaves)
         u += wide * uni(rng, 0.5, 1.3)

@@ -1,9 +1,9 @@
-"""Who and what is about on a synthetic street: poles and signs, people, bicycles, and vehicles of every kind."""
+"""What and who is on a synthetic street: poles and signs, people, bicycles, and vehicles of every kind."""
 
 import math
 
 from kit.data.scenes import people, poles, vehicles
-from kit.data.scenes.canvas import pick, uni
+from kit.data.scenes.colours import pick, uni
 from kit.data.scenes.plan import Stage, Street, square
 from kit.data.scenes.plants import bush, tree
 
@@ -19,118 +19,99 @@ SIZES = {
 def furnish(stage: Stage, rng, street: Street) -> None:
     """Street lamps, masts, lights, signs, bollards, street trees and clutter, all just behind the kerb."""
     for side in street.sides:
-        line = side.kerb + 0.5
-        sign = side.sign
+        line, sign = side.kerb + 0.5, side.sign
         if rng.random() < 0.6:
             z, step = uni(rng, 4, 16), uni(rng, 14, 28)
-            kind = poles.street_lamp if rng.random() < 0.8 else poles.utility_pole
+            kind, args = (poles.street_lamp, (sign,)) if rng.random() < 0.8 else (poles.utility_pole, ())
             while z < 110:
-                if not _in_junction(street, z):
-                    args = (sign * line, z, sign) if kind is poles.street_lamp else (sign * line, z)
-                    stage.add(z, kind, args, square(sign * line, z, 0.1), 7.0)
+                if not street.crossed(z):
+                    stage.stand(kind, sign * line, z, *args, half=0.1, tall=7.0)
                 z += step * uni(rng, 0.9, 1.1)
-        if side.strip > side.kerb or rng.random() < 0.3:
+        planted = side.strip > side.kerb
+        if planted or rng.random() < 0.3:
             z, step, size = uni(rng, 5, 14), uni(rng, 6, 16), uni(rng, 4.5, 9)
-            at = (side.kerb + side.strip) / 2 if side.strip > side.kerb else side.kerb + 0.8
+            x = sign * ((side.kerb + side.strip) / 2 if planted else side.kerb + 0.8)
             while z < 90:
-                if not _in_junction(street, z) and rng.random() < 0.85:
+                if not street.crossed(z) and rng.random() < 0.85:
                     if rng.random() < 0.85:
                         tall = size * uni(rng, 0.85, 1.15)
-                        stage.add(
-                            z, tree, (sign * at, z, street.season, tall), square(sign * at, z, tall * 0.2), tall * 0.7
-                        )
+                        stage.stand(tree, x, z, street.season, tall, half=tall * 0.2, tall=tall * 0.7)
                     else:
-                        stage.add(z, bush, (sign * at, z, street.season))
+                        stage.add(z, bush, (x, z, street.season))
                 z += step
         for _ in range(int(rng.random() * 3.2)):
             z = uni(rng, 6, 42)
-            stage.add(
-                z, poles.traffic_sign, (sign * (line + uni(rng, -0.1, 0.4)), z), square(sign * line, z, 0.06), 2.8
-            )
+            args = (sign * (line + uni(rng, -0.1, 0.4)), z)
+            stage.add(z, poles.traffic_sign, args, square(sign * line, z, 0.06), 2.8)
         if rng.random() < 0.12:
             z, count = uni(rng, 5, 20), 3 + int(rng.random() * 7)
             for k in range(count):
                 stage.add(z + k * 1.6, poles.bollard, (sign * (side.kerb + 0.3), z + k * 1.6))
         if rng.random() < 0.14 and side.walk - side.strip > 1.5:
-            z = uni(rng, 7, 30)
-            stage.add(z, poles.clutter, (sign * (side.walk - 0.5), z), square(sign * (side.walk - 0.5), z, 0.4), 1.0)
+            stage.stand(poles.clutter, sign * (side.walk - 0.5), uni(rng, 7, 30), half=0.4, tall=1.0)
         if street.junction or rng.random() < 0.18:
             z = street.junction[0] - 1.2 if street.junction else uni(rng, 9, 32)
+            x = sign * (side.kerb + 0.4)
             if rng.random() < 0.7:
-                stage.add(z, poles.traffic_light, (sign * (side.kerb + 0.4), z, sign), square(sign * line, z, 0.1), 3.4)
+                stage.add(z, poles.traffic_light, (x, z, sign), square(sign * line, z, 0.1), 3.4)
                 if street.junction and rng.random() < 0.6:
                     far = street.junction[1] + 1
-                    stage.add(far, poles.traffic_light, (sign * (side.kerb + 0.4), far, sign))
+                    stage.add(far, poles.traffic_light, (x, far, sign))
     if street.median:
         z = uni(rng, 6, 12)
         while z < 80:
-            if not _in_junction(street, z):
+            if not street.crossed(z):
                 kind = pick(rng, (poles.traffic_sign, tree, tree, None))
                 if kind is tree:
-                    stage.add(z, tree, (0.0, z, street.season, uni(rng, 4, 7)), square(0.0, z, 1.0), 4.0)
+                    stage.stand(tree, 0.0, z, street.season, uni(rng, 4, 7), half=1.0, tall=4.0)
                 elif kind:
                     stage.add(z, kind, (0.0, z))
             z += uni(rng, 7, 16)
 
 
-def _in_junction(street: Street, z: float) -> bool:
-    return bool(street.junction) and street.junction[0] - 1 < z < street.junction[1] + 1
-
-
-def people_the_street(stage: Stage, rng, street: Street) -> None:
+def add_people(stage: Stage, rng, street: Street) -> None:
     """Walkers on the sidewalks, some crossing; parked bicycles and motorcycles; riders in the lanes."""
+    right = street.sides[1].kerb
     crowd = pick(rng, (0, 1, 2, 3, 5, 9)) * (1.4 if street.kind == "city" else 0.7)
     for _ in range(int(crowd + rng.random())):
-        side = street.sides[int(rng.random() * 2)]
+        side = pick(rng, street.sides)
         z = 4.5 + 32 * rng.random() ** 1.4
         x = side.sign * uni(rng, side.strip + 0.4, max(side.walk, side.strip + 1.5) - 0.3)
         for k in range(1 + (rng.random() < 0.3)):
-            _stand(stage, people.person, x + 0.6 * k, z + 0.1 * k, (), 1.7)
-    if rng.random() < 0.22:  # somebody crosses the road
+            stage.stand(people.person, x + 0.6 * k, z + 0.1 * k, tall=1.7)
+    if rng.random() < 0.22:  # pedestrians cross the road
         z = street.junction[0] - 2.5 if street.junction else uni(rng, 7, 26)
         for _ in range(1 + int(rng.random() * 4)):
-            _stand(stage, people.person, uni(rng, -1, 1) * street.sides[1].kerb, z + uni(rng, -1, 1), (), 1.7)
+            stage.stand(people.person, uni(rng, -1, 1) * right, z + uni(rng, -1, 1), tall=1.7)
     if rng.random() < 0.3:
-        side, z = street.sides[int(rng.random() * 2)], uni(rng, 5, 18)
+        side, z = pick(rng, street.sides), uni(rng, 5, 18)
         for k in range(1 + int(rng.random() * 5)):
             flat, flip = pick(rng, (0.4, 0.9, 1.0)), pick(rng, (-1, 1))
             x = side.sign * (pick(rng, (side.kerb + 0.7, side.walk - 0.5)) if k == 0 else abs(x) + uni(rng, -0.1, 0.1))
-            _stand(stage, people.bicycle, x, z + 0.7 * k, (flat, flip), 0.9)
+            stage.stand(people.bicycle, x, z + 0.7 * k, flat, flip, tall=0.9)
     if rng.random() < 0.17:
-        side, z = street.sides[int(rng.random() * 2)], uni(rng, 5, 17)
+        side, z = pick(rng, street.sides), uni(rng, 5, 17)
         for k in range(1 + int(rng.random() * 3)):
-            _stand(
-                stage,
-                people.motorcycle,
-                side.sign * (side.kerb + uni(rng, -0.5, 0.7)),
-                z + 1.1 * k,
-                (pick(rng, (0.25, 0.6, 1.0)), pick(rng, (-1, 1))),
-                1.0,
-            )
+            x = side.sign * (side.kerb + uni(rng, -0.5, 0.7))
+            flat, flip = pick(rng, (0.25, 0.6, 1.0)), pick(rng, (-1, 1))
+            stage.stand(people.motorcycle, x, z + 1.1 * k, flat, flip, tall=1.0)
     if rng.random() < 0.3:
         for _ in range(1 + (rng.random() < 0.3)):
             motor, z = rng.random() < 0.4, uni(rng, 5.5, 21)
-            x = pick(rng, (-1, 1)) * uni(rng, 0.4, 1.0) * street.sides[1].kerb
+            x = pick(rng, (-1, 1)) * uni(rng, 0.4, 1.0) * right
             if stage.free(x, z, 0.6, 1.2):
-                _stand(stage, people.rider, x, z, (motor,), 1.7)
+                stage.stand(people.rider, x, z, motor, tall=1.7)
 
 
-def _stand(stage: Stage, draw, x: float, z: float, args: tuple, tall: float) -> None:
-    stage.add(z, draw, (x, z, *args), square(x, z, 0.25), tall)
-
-
-def put_traffic(stage: Stage, rng, street: Street) -> None:
+def add_traffic(stage: Stage, rng, street: Street) -> None:
     """Parked and moving vehicles; rare kinds are placed first so that they find room."""
     lane = street.median + street.lane * 0.5
     for kind, chance in ((vehicles.tram, 0.62 if street.tram else 0.03), (vehicles.bus, 0.16), (vehicles.truck, 0.17)):
         if rng.random() < chance:
             for _ in range(4):  # tries
-                oncoming = rng.random() < 0.5
-                z = uni(rng, 8, 36)
-                x = (-1 if oncoming else 1) * (
-                    lane + (street.lane * int(rng.random() * street.lanes) if kind is not vehicles.tram else 0)
-                )
-                if _vehicle(stage, kind, x, z, math.pi if oncoming else 0.0):
+                oncoming, z = rng.random() < 0.5, uni(rng, 8, 36)
+                x = lane if kind is vehicles.tram else lane + street.lane * int(rng.random() * street.lanes)
+                if _vehicle(stage, kind, -x if oncoming else x, z, math.pi if oncoming else 0.0):
                     break
     if street.junction and rng.random() < 0.4:
         z = sum(street.junction) / 2
@@ -142,11 +123,10 @@ def put_traffic(stage: Stage, rng, street: Street) -> None:
         if side.parking:
             fill, z = uni(rng, 0.3, 1.0), uni(rng, 3.5, 9)
             across = rng.random() < 0.12  # nose to the kerb
+            ahead = math.pi / 2 * -side.sign if across else (math.pi if side.sign < 0 else 0.0)
             while z < 75:
-                if rng.random() < fill and not _in_junction(street, z) and not _in_junction(street, z + 5):
-                    yaw = (
-                        math.pi / 2 * -side.sign if across else (math.pi if side.sign < 0 else 0.0)
-                    ) + rng.normal() * 0.03
+                if rng.random() < fill and not street.crossed(z) and not street.crossed(z + 5):
+                    yaw = ahead + rng.normal() * 0.03
                     if not across and rng.random() < 0.2:
                         yaw += math.pi
                     kind = vehicles.car if rng.random() < 0.97 else vehicles.truck
@@ -154,17 +134,12 @@ def put_traffic(stage: Stage, rng, street: Street) -> None:
                 z += 2.8 if across else 5.6
     busy = pick(rng, (0.0, 0.15, 0.3, 0.55))
     for number in range(street.lanes):
-        for way in (-1, 1):
+        for way, ahead in ((-1, math.pi), (1, 0.0)):
             z = uni(rng, 6, 22)
             while z < 95:
                 if rng.random() < busy:
-                    _vehicle(
-                        stage,
-                        vehicles.car,
-                        way * (lane + number * street.lane) + uni(rng, -0.25, 0.25),
-                        z,
-                        (math.pi if way < 0 else 0.0) + rng.normal() * 0.025,
-                    )
+                    x = way * (lane + number * street.lane) + uni(rng, -0.25, 0.25)
+                    _vehicle(stage, vehicles.car, x, z, ahead + rng.normal() * 0.025)
                 z += uni(rng, 7, 14)
 
 
