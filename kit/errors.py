@@ -1,4 +1,4 @@
-"""The one exception for mistakes that the user can fix."""
+"""The one exception for mistakes that users can fix."""
 
 
 class KitError(ValueError):
@@ -8,6 +8,11 @@ class KitError(ValueError):
     def _render_traceback_(self) -> list[str]:
         """What IPython shows instead of a traceback."""
         return [f"{type(self).__name__}: {self}"]
+
+
+def one_line(error: Exception) -> str:
+    """The message of an error with every run of white space, line ends included, as one space."""
+    return " ".join(str(error).split())
 
 
 def unknown(kind: str, name: object, choices) -> KitError:

@@ -1,3 +1,3 @@
-"""Images and masks in: data sets, which of their images are labelled, and the batches made of them.
+"""Data sets, the split of their images into labelled and unlabelled ones, and the batches made of them.
 Imports `kit.settings` and `kit.system`.
 """

@@ -1,6 +1,6 @@
-"""DATASETS: name -> `DatasetSpec`. Everything that is particular to a data set is said here and nowhere else.
+"""DATASETS: name -> `DatasetSpec`. Everything specific to a data set is here and nowhere else.
 
-To add one, write an entry; one's own images need none (`kit.data.folder`).
+To add one, write an entry; a folder of your own images needs none (`kit.data.folder`).
 """
 
 from pathlib import Path
@@ -35,7 +35,7 @@ _VOC = (
 def _cityscapes(name: str) -> DatasetSpec:
     """The standard download: masks as labelIds (0-33) or as labelTrainIds (0-18 and 255), made by the data set's tools.
 
-    `leftImg8bit_trainextra` may lie beside the rest, unpacked into it or into a folder of its own.
+    `leftImg8bit_trainextra` may be unpacked into the same folder or into a folder of its own.
     """
     train_ids = {raw: i for i, (raw, _) in enumerate(_CITYSCAPES.values())}
     images, labels = "leftImg8bit/{part}/*/*_leftImg8bit.png", "gtFine/{part}/*/*_gtFine_"
@@ -67,8 +67,8 @@ def _cityscapes(name: str) -> DatasetSpec:
 def _voc() -> DatasetSpec:
     """Pascal VOC 2012: the devkit, with or without SegmentationClassAug, or MGD's `train_aug/{image,label}`.
 
-    With the additional masks, train is all of them less val (10,582 images), otherwise the devkit's list (1,464). Other
-    images of JPEGImages are extra ones. Masks are read by index whether or not they carry the colour map.
+    With the additional masks, train is all of them without val (10,582 images), otherwise the devkit's list (1,464).
+    Other images of JPEGImages are extra ones. Masks are read by index, with or without the colour map.
     """
     values = {**{i: i for i in range(21)}, 255: IGNORE}
 
@@ -110,7 +110,7 @@ def _voc_augmented(root: Path, images: Found, masks: Found) -> dict[str, set[str
 
 def _listed(path: Path) -> set[str]:
     if not path.is_file():
-        raise KitError(f"no {path}, which says which images are train and which val; it is part of the VOC devkit")
+        raise KitError(f"no {path}, the list of train or val images; it is part of the VOC devkit")
     return set(path.read_text().split())
 
 
@@ -141,8 +141,11 @@ def find_spec(dataset: str, root: Path) -> DatasetSpec:
 
     Raises KitError for an unknown name, or a classes.yaml that is missing or cannot be read.
     """
-    if dataset == "folder":
-        return folder_spec(root)
-    if dataset not in DATASETS:
-        raise unknown("dataset", dataset, [*DATASETS, "folder"])
-    return DATASETS[dataset]
+    require_known(dataset)
+    return folder_spec(root) if dataset == "folder" else DATASETS[dataset]
+
+
+def require_known(dataset: str) -> None:
+    """Raise KitError with all names unless `dataset` is a key of DATASETS or "folder"."""
+    if dataset not in (known := [*DATASETS, "folder"]):
+        raise unknown("dataset", dataset, known)

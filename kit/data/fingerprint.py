@@ -1,10 +1,9 @@
-"""What a run learns from and is judged on, and in what two data sets differ.
+"""Record of the data that a run trains and is evaluated on, and the differences between two such records.
 
 The record holds names and sizes of files, so thousands of files take a fraction of a second and nothing is decoded. A
-file that is changed without a change of its size (in an uncompressed format, say) is not noticed.
+change that keeps the size of a file (in an uncompressed format, say) is not detected.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable
@@ -17,9 +16,10 @@ from kit.data.splits.hash_draw import digest
 from kit.data.splits.split import LABELLED, Split, checked_split
 from kit.settings.run import DataConfig
 from kit.system.paths import from_project
+from kit.system.storage import text_sha256
 
 LISTS = {"labelled": "labelled list", "unlabelled": "unlabelled list", "extra": "list of extra images"}
-"""Lists of a split in the record, as a message names them."""
+"""Lists of a split in the record -> their names in messages."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,17 @@ class Data:
     spec: DatasetSpec
     train: SegFiles
     val: SegFiles
-    judged: tuple[str, ...]
-    """Ids of the val images that are judged."""
+    evaluated: tuple[str, ...]
+    """Ids of the val images that are evaluated."""
     split: Split
     drawn: bool
-    """The split is drawn from all images with masks, not read from lists."""
+    """Whether the split is drawn from all images with masks, not read from lists."""
 
     def record(self) -> dict:
-        """What a run is bound to, as JSON; the folder of the data set is not part of it.
+        """The data of a run, as JSON; a resumed run must have the same. The folder of the data set is not part of it.
 
         Lists are {"count", "sha256"} of their ids, files {"count", "bytes", "sha256"} of their ids and sizes in bytes.
-        Masks of unlabelled images count by their ids alone, and only where the split is drawn from them.
+        Masks of unlabelled images are in it by their ids only, and only if the split is drawn from them.
         """
         split, train, val = self.split, self.train, self.val
         lists = {"labelled": split.labelled, "unlabelled": split.unlabelled, "extra": split.extra}
@@ -51,29 +51,29 @@ class Data:
             "files": {
                 "train images": files((name, train.paths[name]) for name in (*split.labelled, *split.pool)),
                 "labelled masks": files((name, train.mask_path(name)) for name in split.labelled),
-                "val images": files((name, val.paths[name]) for name in self.judged),
-                "val masks": files((name, val.mask_path(name)) for name in self.judged),
+                "val images": files((name, val.paths[name]) for name in self.evaluated),
+                "val masks": files((name, val.mask_path(name)) for name in self.evaluated),
             },
         }
 
     def digest(self) -> str:
         """sha256 of the record."""
-        return hashlib.sha256(json.dumps(self.record(), sort_keys=True).encode()).hexdigest()
+        return text_sha256(json.dumps(self.record(), sort_keys=True))
 
     def _meaning(self) -> str:
-        """sha256 of what values and colours in the masks stand for."""
+        """sha256 of the meaning of values and colours in the masks."""
         used = [self.train.masks[name][1] for name in self.split.labelled]
-        used += [self.val.masks[name][1] for name in self.judged]
+        used += [self.val.masks[name][1] for name in self.evaluated]
         kinds = {id(kind): sorted(kind.raw_ids.items()) for kind in used}
         about = [sorted(kinds.values()), sorted(self.spec.colour_ids().items())]
-        return hashlib.sha256(repr(about).encode()).hexdigest()
+        return text_sha256(repr(about))
 
 
 def find_data(cfg: DataConfig, limit: int = 0) -> Data:
-    """The data set and the split that `cfg` names; no picture is opened.
+    """The data set and the split of `cfg`; no picture is opened.
 
     Args:
-        limit: judge only the first `limit` val images; 0 is all.
+        limit: evaluate only the first `limit` val images; 0 is all.
     Raises: KitError if the data set or the split cannot be used.
     """
     root = from_project(cfg.root)
@@ -89,12 +89,11 @@ def files(named: Iterable[tuple[str, Path]]) -> dict:
     """Number, total size in bytes, and sha256 over ids and sizes of files (id, path)."""
     sizes = {name: _size(path) for name, path in named}
     lines = "".join(f"{name}\t{sizes[name]}\n" for name in sorted(sizes))
-    sha256 = hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
-    return {"count": len(sizes), "bytes": sum(sizes.values()), "sha256": sha256}
+    return {"count": len(sizes), "bytes": sum(sizes.values()), "sha256": text_sha256(lines)}
 
 
 def changes(before: dict, now: dict) -> list[str]:
-    """In what two records differ, a phrase each; what one of them does not hold is not compared."""
+    """Differences between two records, a phrase each; entries that one of them lacks are not compared."""
     found = [*_classes(before.get("classes"), now["classes"])]
     if before.get("mask values", now["mask values"]) != now["mask values"]:
         found.append("what the masks' values or colours mean")
@@ -126,5 +125,5 @@ def _classes(before: list[str] | None, now: list[str]) -> list[str]:
 def _size(path: Path) -> int:
     try:
         return os.stat(path).st_size
-    except OSError:  # a broken link, which is named when it is read
+    except OSError:  # a broken link, which is reported when it is read
         return -1

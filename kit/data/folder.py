@@ -1,18 +1,18 @@
-"""One's own images: a folder with a `classes.yaml` in it.
+"""A data set of your own images: a folder with a `classes.yaml` in it.
 
     classes: [background, leaf]     # mask value 0, 1, ... in this order
     classes: {background: [0, 0, 0], leaf: [0, 160, 60]}   # or with their colours in figures and in masks
-    ignore: [11]                    # values in masks, beside 255, of pixels that are not counted
+    ignore: [11]                    # values in masks, beside 255, of ignored pixels
     images: photos/*                # the last * is the image's name
     masks: drawn/*_mask.png         # the same name; a mask may be missing wherever there is no label
-    val: 0.2                        # share, or number, of the images with masks that the student is judged on
+    val: 0.2                        # share, or number, of the images with masks that the student is evaluated on
 
 Only `classes` is needed. Without `images` and `masks` they are `images/{train,val}/*` and `labels/{train,val}/*.png`
-if there is such a folder, else `images/*` and `labels/*.png`. Where a pattern has {part} in it, it tells train from
-val; where it has not, val is drawn by hash from the images with masks.
+if there is such a folder, else `images/*` and `labels/*.png`. A pattern with {part} in it separates train from val;
+without {part}, val is drawn by hash from the images with masks.
 
-Masks hold one class number per pixel, or are drawn in the colours of `classes` (black counts for nothing if no class
-has it). Classes in a plain list have default colours, well apart from each other, and masks with numbers.
+Masks hold one class number per pixel, or are drawn in the colours of `classes` (black is ignored if no class has it).
+Classes in a plain list have distinct default colours and masks with numbers.
 """
 
 import math
@@ -25,7 +25,7 @@ from kit.data.palette import default_colours
 from kit.data.spec import Colour, DatasetSpec, Found, Layout, Masks
 from kit.data.splits.hash_draw import draw
 from kit.data.splits.sequences import FRAMES
-from kit.errors import KitError
+from kit.errors import KitError, one_line
 from kit.types import IGNORE
 
 FILE = "classes.yaml"
@@ -34,23 +34,22 @@ KEYS = ("classes", "ignore", "images", "masks", "val")
 
 
 def folder_spec(root: Path) -> DatasetSpec:
-    """The data set that `root/classes.yaml` describes. Raises KitError if it is missing or cannot be understood."""
+    """The data set that `root/classes.yaml` describes. Raises KitError if it is missing or invalid."""
     path = Path(root) / FILE
     if not path.is_file():
         raise KitError(f"no {path}; write {WANTED} in the order of the mask values")
     try:
         content = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise KitError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+        raise KitError(f"{path} cannot be read: {one_line(error)}") from error
     if not isinstance(content, dict) or "classes" not in content:
         raise KitError(f"{path} cannot be read: wanted {WANTED}, got {content!r:.60}")
     strange = [key for key in content if key not in KEYS]
     if strange:
         raise KitError(f"{path}: unknown key {strange[0]!r}; known are {', '.join(KEYS)}")
     colours = _colours(path, content["classes"])
-    raw_ids = dict(enumerate(range(len(colours)))) | dict.fromkeys(
-        [*_ignored(path, content, len(colours)), 255], IGNORE
-    )
+    ignored = [*_ignored(path, content, len(colours)), 255]
+    raw_ids = {i: i for i in range(len(colours))} | dict.fromkeys(ignored, IGNORE)
     images, masks = _patterns(path, content)
     val = None if "{part}" in images else partial(_draw_val, share=_val(path, content))
     return DatasetSpec(
@@ -70,12 +69,11 @@ def _colours(path: Path, classes: object) -> dict[str, Colour]:
             raise KitError(f"{path}: two classes are called {min(twice)!r}")
         classes = dict(zip(classes, default_colours(len(classes)), strict=False))
     try:
-        colours = {str(name): tuple(int(v) for v in colour) for name, colour in classes.items()}
+        colours = {str(name): tuple(map(int, colour)) for name, colour in classes.items()}
     except (AttributeError, TypeError, ValueError) as error:
         raise KitError(f"{path} cannot be read: wanted {WANTED}, got {classes!r:.60}") from error
-    if not 2 <= len(colours) <= IGNORE - 1 or any(
-        len(c) != 3 or not all(0 <= v <= 255 for v in c) for c in colours.values()
-    ):
+    valid = all(len(colour) == 3 and all(0 <= v <= 255 for v in colour) for colour in colours.values())
+    if not valid or not 2 <= len(colours) <= IGNORE - 1:
         raise KitError(f"{path}: 2 to {IGNORE - 1} classes, each with a colour [r, g, b] of 0..255, are needed")
     if len(set(colours.values())) < len(colours):
         raise KitError(f"{path}: two classes have the same colour")
@@ -86,7 +84,7 @@ def _ignored(path: Path, content: dict, classes: int) -> list[int]:
     ignore = content.get("ignore", IGNORE)
     values = ignore if isinstance(ignore, list) else [ignore]
     if not all(type(v) is int and classes <= v <= 255 for v in values):
-        raise KitError(f"{path}: ignore is {ignore!r}; give values from {classes} (behind the classes) to 255")
+        raise KitError(f"{path}: ignore is {ignore!r}; give values from {classes} (after the classes) to 255")
     return values
 
 
@@ -96,9 +94,8 @@ def _patterns(path: Path, content: dict) -> tuple[str, str]:
     images, masks = content.get("images", defaults[0]), content.get("masks", defaults[1])
     for name, pattern in (("images", images), ("masks", masks)):
         if not isinstance(pattern, str) or "*" not in Path(pattern).name or Path(pattern).is_absolute():
-            raise KitError(
-                f"{path}: {name} is {pattern!r}; give a pattern below the folder with * for the image's name"
-            )
+            message = f"{path}: {name} is {pattern!r}; give a pattern below the folder with * for the image's name"
+            raise KitError(message)
     if ("{part}" in images) != ("{part}" in masks):
         raise KitError(f"{path}: either both of images and masks have {{part}} in them or neither")
     return images, masks
@@ -117,12 +114,12 @@ def _draw_val(root: Path, images: Found, masks: Found, share: float) -> dict[str
     count = max(1, math.floor(share * len(masked) + 0.5)) if share < 1 else int(share)
     if not masked:
         raise KitError(
-            f"{root / FILE}: none of the {len(images)} images has a mask of its name; label some, or say in `masks` "
-            "where their masks are"
+            f"{root / FILE}: none of the {len(images)} images has a mask of its name; label some, or set `masks` to "
+            "the pattern of their masks"
         )
     if count >= len(masked):
         raise KitError(
-            f"{root / FILE}: {count} of {len(masked)} images with masks for val leave none to learn from; label more "
+            f"{root / FILE}: {count} of {len(masked)} images with masks for val leave none to train on; label more "
             "or give a smaller `val`"
         )
     val = set(draw(masked, count, seed=0))

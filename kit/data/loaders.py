@@ -1,7 +1,7 @@
 """Endless training batches and the val images in order.
 
-Which images a step sees, and how they are changed, follows from (seed, step, place in the batch) alone. So a resumed
-run sees what an uninterrupted one would have, with any number of loader processes, and nothing needs to be saved.
+The images of a step, and their augmentation, depend on (seed, step, place in the batch) alone. So a resumed run sees
+the same batches as an uninterrupted one, with any number of loader processes, and no state needs to be saved.
 """
 
 from collections.abc import Iterator
@@ -24,16 +24,16 @@ LABELLED, UNLABELLED = 0, 1
 """Streams of random numbers: labelled and unlabelled images are drawn independently."""
 
 FEW_VAL = 20
-"""Val images below which a score depends more on the choice of images than on what is compared."""
+"""Number of val images below which a score depends more on the choice of images than on what is compared."""
 
 
-def few_to_judge_by(count: int) -> str:
-    """One line if so many val images with masks are too few to judge by, else empty."""
+def few_images_warning(count: int) -> str:
+    """One line if `count` val images with masks are too few for reliable scores, else empty."""
     if count >= FEW_VAL:
         return ""
     return (
-        f"{count} val image(s) with masks are too few to judge by: with others the score may be several points away. "
-        f"Do not choose between methods by it; use {FEW_VAL} or more"
+        f"{count} val image(s) with masks are too few for reliable scores: other images may change a score by several "
+        f"points. Do not choose between methods by it; use {FEW_VAL} or more"
     )
 
 
@@ -59,12 +59,12 @@ def _order_apart(count: int, seed: int, stream: int, epoch: int, batch: int) -> 
 
 
 class TrainBatches(Dataset):
-    """Number of a micro-step -> this process's part of its step's `Batch`. Without accumulation these are the steps.
+    """Number of a micro-step -> this process's part of the step's `Batch`. Without accumulation, micro-steps are steps.
 
     Args:
-        rank, world: this process and the number of processes; the images of a step are dealt out in turn.
+        rank, world: this process and the number of processes, which get the images of a step in turn.
         accumulate: micro-steps of a step.
-    Raises: KitError if unlabelled images are wanted and the split has none.
+    Raises: KitError if the method needs unlabelled images and the split has none.
     """
 
     def __init__(self, cfg: DataConfig, files: SegFiles, split: Split, views: Views, seed: int, steps: int,
@@ -83,17 +83,15 @@ class TrainBatches(Dataset):
 
     @property
     def parts(self) -> int:
-        """Into how many parts a step is divided: one for every micro-step of every process."""
+        """Number of parts of a step: one for every micro-step of every process."""
         return self.world * self.accumulate
 
     def place(self, micro: int) -> int:
-        """Which of the parts this process sees in its micro-step number `micro`."""
+        """The part that this process gets in its micro-step number `micro`."""
         return micro * self.world + self.rank
 
     def part(self, step: int, number: int) -> Batch:
-        """One of the parts of a step, whichever process it belongs to.
-
-        Every image is written straight into its place of the batch; the rest is padding."""
+        """One part of a step, of any process. Images are written directly into the batch; the rest is padding."""
         crop, strong = self.cfg.crop, self.views.strong
         labelled = list(self._deal(step, LABELLED, self.split.labelled, number))
         unlabelled = list(self._deal(step, UNLABELLED, self.split.pool, number)) if self.views.unlabelled else []
@@ -114,7 +112,7 @@ class TrainBatches(Dataset):
 
     def _deal(self, step: int, stream: int, ids: tuple[str, ...],
               part: int = 0) -> Iterator[tuple[str, np.random.Generator]]:  # fmt: skip
-        """The images of a part of a step, each with its own random numbers."""
+        """Ids of the images of a part of a step, each with its own random generator."""
         batch = self.cfg.labelled if stream == LABELLED else self.cfg.unlabelled
         for place in range(part, batch, self.parts):
             ticket = step * batch + place
@@ -166,7 +164,7 @@ class ValImages(Dataset):
 
     def __init__(self, files: SegFiles, limit: int = 0):
         if not files.masked_ids:
-            raise KitError(f"no masks for the val images in {files.root}; without them nothing can be judged")
+            raise KitError(f"no masks for the val images in {files.root}; without them nothing can be evaluated")
         self.files = files
         self.ids = files.masked_ids[: limit or None]
         files.check_sizes(self.ids)
@@ -176,15 +174,15 @@ class ValImages(Dataset):
 
     @property
     def warning(self) -> str:
-        """One line if they are too few to judge by, else empty."""
-        return few_to_judge_by(len(self))
+        """One line if they are too few for reliable scores, else empty."""
+        return few_images_warning(len(self))
 
     def __getitem__(self, index: int) -> tuple[str, Tensor, Tensor]:
         name = self.ids[index]
-        # a copy: a mask that is mapped from the cache cannot be handed over by a loader process
+        # a copy: a loader process cannot send a mask that is mapped from the cache
         return name, unit_range(self.files.image(name)), self.files.full_mask(name).clone()
 
 
 def val_loader(images: ValImages, workers: int, rank: int = 0, world: int = 1) -> InOrder:
-    """The val images in order; of several processes, each gets every world-th, and no image comes twice."""
+    """The val images in order; with several processes, each gets every world-th, and no image twice."""
     return InOrder(images, range(rank, len(images), world), workers)

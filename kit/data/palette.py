@@ -1,4 +1,4 @@
-"""Colours for classes that come without: as unlike each other, and as unlike black, as there are."""
+"""Default colours for classes without one: as different from each other, and from black, as possible."""
 
 from functools import lru_cache
 
@@ -10,7 +10,7 @@ LEVELS = (0, 40, 80, 120, 160, 200, 240)
 """Values of red, green and blue that are combined."""
 
 TAKEN = ((0, 0, 0), (255, 255, 255), (128, 128, 128))
-"""What no class gets: black is a pixel that does not count, white and grey are paper and photographs."""
+"""Colours that no class gets: black is an ignored pixel, white and grey are paper and photographs."""
 
 
 def default_colours(count: int) -> tuple[Colour, ...]:

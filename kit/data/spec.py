@@ -1,4 +1,4 @@
-"""What the kit knows of a data set: its classes, and the forms in which people have its files."""
+"""Description of a data set: its classes, and the folder layouts of its files."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ Found = dict[str, Path]
 """Id -> file."""
 
 Members = Callable[[Path, Found, Found], dict[str, set[str]]]
-"""(root, all images, all masks) -> ids of "train" and of "val", where folders alone do not tell the parts apart."""
+"""(root, all images, all masks) -> ids of "train" and of "val", where folders alone do not separate the parts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +26,13 @@ class Masks:
     files: str
     """Pattern below the root; {part} is filled in, and the last `*` is the image's id."""
     raw_ids: dict[int, int]
-    """Value in a file -> class id or IGNORE; any other value is refused."""
+    """Value in a file -> class id or IGNORE; any other value is an error."""
     ignore: str = field(default="", repr=False)  # not part of what cached masks depend on
     """File whose key `ignore` names further values that are not counted; empty where there is none."""
 
     @property
     def kind(self) -> str:
-        """What tells this kind from others by name: the end of the pattern, such as "_gtFine_labelIds"."""
+        """Name of this kind: the end of the pattern, such as "_gtFine_labelIds"."""
         return Path(self.files).stem.rpartition("*")[2]
 
     def lookup(self) -> np.ndarray:
@@ -45,7 +45,7 @@ class Masks:
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """One form in which a data set lies on disk. Patterns are below the root; the last `*` is the image's id."""
+    """One folder layout of a data set. Patterns are below the root; the last `*` is the image's id."""
 
     images: str
     """Pattern of the images; {part} is filled in from `parts`."""
@@ -54,17 +54,25 @@ class Layout:
     parts: tuple[tuple[str, str], ...] = (("train", "train"), ("val", "val"))
     """What {part} stands for in each part."""
     needs: str = ""
-    """A path below the root without which this is not the layout."""
+    """A path below the root that must exist for this layout."""
     members: Members | None = None
-    """Tells which ids a part holds; None: those the patterns find."""
+    """Returns the ids of each part; None: those the patterns find."""
     extra: tuple[str, ...] = ()
     """Patterns of further images without masks, which train may use as unlabelled ones. With `members`, images that
     belong to no part are such images too."""
 
+    def pattern(self, pattern: str, part: str) -> str:
+        """A pattern of this layout with {part} filled in for "train" or "val"."""
+        return pattern.format(part=dict(self.parts)[part])
+
+    def mask_patterns(self, part: str) -> list[str]:
+        """Patterns of the masks of a part, the preferred one first."""
+        return [self.pattern(kind.files, part) for kind in self.masks]
+
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSpec:
-    """A data set. Everything that is particular to one is said in its entry and nowhere else."""
+    """A data set. Everything specific to it is in its entry and nowhere else."""
 
     name: str
     classes: tuple[str, ...]
@@ -72,11 +80,11 @@ class DatasetSpec:
     palette: tuple[Colour, ...]
     """RGB colour of each class, as the data set's own tools draw it."""
     layouts: tuple[Layout, ...]
-    """Forms it comes in; the first that fits the folder is taken."""
+    """Its folder layouts; the first that fits the folder is used."""
     below: tuple[str, ...] = ("",)
-    """Folders below the given one in which it is looked for."""
+    """Folders below the given one that are searched for it."""
     void_colours: tuple[Colour, ...] = ()
-    """Colours that a mask drawn in colour has where nothing is counted."""
+    """Colours of ignored pixels in masks drawn in colour."""
     rare: tuple[str, ...] = ()
     """Classes worth a column of their own in short tables."""
     frames: str = ""
@@ -89,7 +97,7 @@ class DatasetSpec:
         return len(self.classes)
 
     def record(self) -> dict:
-        """What a result says of it."""
+        """Its entry in a result, as JSON."""
         return {
             "name": self.name,
             "classes": list(self.classes),

@@ -1,3 +1,3 @@
-"""The machine below everything: files that are whole or absent, paths, locks, the console, number formats, memory.
+"""Services of the operating system and of torch: safe files, paths, locks, the console, number formats, memory.
 Imports nothing of the kit but `kit.errors`.
 """

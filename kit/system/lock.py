@@ -1,4 +1,4 @@
-"""One process at a time."""
+"""A lock on a file: one process at a time."""
 
 import contextlib
 import os
@@ -17,15 +17,15 @@ except ImportError:  # Windows: nothing is locked
 
 @contextlib.contextmanager
 def locked(path: Path, what: str, patience: float = 3.0) -> Iterator[None]:
-    """Hold a lock on a file, which is made if need be; the system lets go of it whenever and however the process ends.
+    """Hold a lock on a file, created if necessary; the system releases it whenever and however the process ends.
 
-    The lock is that of `lockf`, which belongs to this process alone: one of `flock` would live on for seconds in the
-    loader processes of a run that was killed.
+    It is a lock of `lockf`, which belongs to this process only: one of `flock` would be held for seconds by the loader
+    processes of a run that was killed.
 
     Args:
-        path: a file of no content.
-        what: named in the error.
-        patience: seconds to wait, so that what was just killed may be gone.
+        path: the file; it holds the process id.
+        what: the locked object, for the error.
+        patience: seconds to wait, in case the holder was just killed.
     Raises: KitError if another process holds it.
     """
     until = time.monotonic() + patience
@@ -34,7 +34,7 @@ def locked(path: Path, what: str, patience: float = 3.0) -> Iterator[None]:
         with open(path, "a") as file:
             _take(file, path, what, until)
             if not _is_still(file, path):
-                continue  # its holder has deleted it, and others may hold its successor
+                continue  # its holder has deleted it, and another process may hold a new file
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()

@@ -1,4 +1,4 @@
-"""Where things are: the project's own folders, and paths relative to them."""
+"""The project's folders, and paths relative to them."""
 
 import os
 from pathlib import Path
@@ -8,16 +8,16 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def from_project(path: str | Path) -> Path:
-    """`path` as it is if it exists or is absolute; otherwise counted from the project's folder."""
+    """`path` itself if it exists or is absolute, otherwise relative to the project's folder."""
     path = Path(path).expanduser()
     return path if path.is_absolute() or path.exists() else PROJECT / path
 
 
 def enter_project() -> Path:
-    """Make the project's folder the working folder if a notebook was opened inside `notebooks/`; return the folder.
+    """Make the project's folder the working folder if it is `notebooks/`; return the working folder.
 
-    JupyterLab starts a kernel beside its notebook, papermill where it was called: the same relative path would mean
-    two places.
+    JupyterLab starts a kernel in the folder of the notebook, papermill in the folder of its call: the same relative
+    path would name two places.
     """
     if Path.cwd() == PROJECT / "notebooks":
         os.chdir(PROJECT)

@@ -1,4 +1,4 @@
-"""The formats a run computes in: float32, or a half precision where that is exact enough.
+"""Number formats of a run: float32, or a half precision where that is exact enough.
 
 | name | networks | losses, filters, batch norm's averages, optimiser |
 | --- | --- | --- |
@@ -6,8 +6,8 @@
 | bf16 | bfloat16, by autocast | float32 |
 | fp16 | float16, by autocast, of a scaled loss | float32 |
 
-float32 means float32 on GPUs as well: TensorFloat-32, which rounds the factors of products to 10 bits, is off. It would
-leave noise in the high part of a Gaussian split, a difference of close numbers; for speed there is bf16.
+float32 is float32 on GPUs too: TensorFloat-32, which rounds the factors of products to 10 bits, is off. It would add
+noise to the high part of a Gaussian split, a difference of close numbers; for speed use bf16.
 """
 
 from collections.abc import Iterator
@@ -20,11 +20,11 @@ from kit.errors import KitError
 
 
 def resolve(wanted: str) -> str:
-    """What `train.precision` means on this machine: "fp32", "bf16" or "fp16".
+    """The value of `train.precision` on this machine: "fp32", "bf16" or "fp16".
 
-    "auto" is bf16 on GPUs that have it and fp16 on other CUDA GPUs. On CPUs it is bf16 where `cpu_has_bfloat16`: a
-    step is as fast as in float32 with networks of the demo's size and up to twice as fast with published ones. It is
-    fp32 everywhere else.
+    "auto" is bf16 on GPUs that support it and fp16 on other CUDA GPUs. On CPUs it is bf16 if `cpu_has_bfloat16`: a step
+    is as fast as in float32 with networks of the demo's size and up to twice as fast with published ones. It is fp32
+    everywhere else.
 
     Raises: KitError for "fp16" without a CUDA GPU.
     """
@@ -39,9 +39,9 @@ def resolve(wanted: str) -> str:
 
 
 def cpu_has_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 by itself (AVX512_BF16 or AMX) and torch uses that.
+    """Whether this CPU has bfloat16 products (AVX512_BF16 or AMX) and torch uses them.
 
-    `torch.ops.mkldnn._is_mkldnn_bf16_supported` alone would not do: it is also True where bfloat16 is emulated.
+    `torch.ops.mkldnn._is_mkldnn_bf16_supported` alone does not suffice: it is also True where bfloat16 is emulated.
     """
     if not torch.backends.mkldnn.is_available():
         return False
@@ -50,12 +50,12 @@ def cpu_has_bfloat16() -> bool:
 
 
 def at_least_float32(x: Tensor) -> Tensor:
-    """Half precision as float32, float32 and float64 as they are."""
+    """Half precision converted to float32; float32 and float64 unchanged."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager:
-    """Networks compute in `precision`, "fp32" or "bf16", within."""
+    """Context in which networks compute in `precision`, "fp32" or "bf16"."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
@@ -63,8 +63,8 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager:
 def no_gradient() -> Iterator[None]:
     """`torch.no_grad` for a network that is trained in the same step.
 
-    Under autocast, torch before 2.10 keeps the half precision copies of weights that it makes here and uses them again
-    with a gradient, which then never arrives. So no copy made within is kept.
+    Under autocast, torch before 2.10 caches the half precision copies of weights made here and reuses them in a forward
+    pass with gradients, which then never reach the weights. So no copy is cached in this context.
     """
     kept = torch.is_autocast_cache_enabled()
     torch.set_autocast_cache_enabled(False)
@@ -77,12 +77,12 @@ def no_gradient() -> Iterator[None]:
 
 @contextmanager
 def gpu_settings(device: torch.device, one_size: bool) -> Iterator[None]:
-    """Within, a CUDA GPU computes float32 without TensorFloat-32; the settings of before come back afterwards. Nothing
-    changes on other devices.
+    """Context in which a CUDA GPU computes float32 without TensorFloat-32; restores the old settings at the end. No
+    effect on other devices.
 
     Args:
-        one_size: all images have one size, as training crops do, so that it pays to try out which convolution is
-            fastest; not where torch is to be deterministic.
+        one_size: all images have one size, as training crops do, so that cuDNN may time its convolutions and use the
+            fastest; ignored if torch must be deterministic.
     """
     if device.type != "cuda":
         yield

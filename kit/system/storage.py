@@ -1,7 +1,8 @@
-"""Files that are whole or absent: written under a temporary name, flushed, renamed."""
+"""Files that are complete or absent: written under a temporary name, flushed, renamed; and their digests."""
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -10,15 +11,15 @@ from pathlib import Path
 from kit.errors import KitError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What a system says when a file may not grow: a full disk, a quota, a limit on the size of files."""
+"""Error codes when a file cannot grow: a full disk, a quota, a limit on the size of files."""
 
 
 def write_bytes(path: Path, content: bytes | memoryview, previous: Path | None = None) -> None:
-    """Write a file so that `path` never holds half of it, whenever the process is killed or the power fails.
+    """Write a file so that `path` is never incomplete, even if the process is killed or the power fails.
 
     Args:
-        previous: the file that was there is kept under this name, from the moment the new one is safely on disk.
-    Raises: KitError if there is no room; what was there is left as it was.
+        previous: the old file is kept under this name as soon as the new one is on disk.
+    Raises: KitError if the disk is full; the old file is then unchanged.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -40,7 +41,7 @@ def write_bytes(path: Path, content: bytes | memoryview, previous: Path | None =
 
 
 def _keep(path: Path, previous: Path) -> None:
-    """A second name for a file, so that it is there under one of them at every moment."""
+    """Give a file a second name, so that it exists under one of them at every moment."""
     link = previous.with_name(f".{previous.name}.{os.getpid()}.tmp")
     link.unlink(missing_ok=True)
     try:
@@ -49,11 +50,11 @@ def _keep(path: Path, previous: Path) -> None:
         os.replace(path, previous)
     else:
         os.replace(link, previous)
-        link.unlink(missing_ok=True)  # renaming one name of a file to another of the same does nothing
+        link.unlink(missing_ok=True)  # os.replace does nothing if both are names of one file
 
 
 def flush_folder(folder: Path) -> None:
-    """Bring the names in a folder to disk, where the system can."""
+    """Write the names in a folder to disk, where the system supports it."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -63,19 +64,19 @@ def flush_folder(folder: Path) -> None:
 
 
 def no_room(path: Path, error: OSError, wanted: int = 0) -> KitError:
-    """What to say when the disk is full."""
+    """The KitError for a full disk."""
     with contextlib.suppress(OSError):
         free = shutil.disk_usage(Path(path).parent).free
-        size = f" {wanted / 1e6:.1f} MB were wanted," if wanted else ""
+        size = f" {wanted / 1e6:.1f} MB are needed," if wanted else ""
         return KitError(
-            f"{path} cannot be written: {os.strerror(error.errno)};{size} {free / 1e6:.1f} MB are free. Whatever was "
-            "saved before is whole: make room and start the same command again"
+            f"{path} cannot be written: {os.strerror(error.errno)};{size} {free / 1e6:.1f} MB are free. Files "
+            "saved before are complete: make room and start the same command again"
         )
     return KitError(f"{path} cannot be written: {os.strerror(error.errno)}")
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write JSON, indented; numbers that are not finite are refused (they are not JSON)."""
+    """Write JSON, indented. Raises ValueError for numbers that are not finite (they are not JSON)."""
     write_bytes(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
 
 
@@ -87,3 +88,8 @@ def read_json(path: Path) -> dict:
         raise KitError(f"no file {path}") from error
     except (json.JSONDecodeError, UnicodeDecodeError, IsADirectoryError) as error:
         raise KitError(f"{path} is not JSON: {error}") from error
+
+
+def text_sha256(text: str) -> str:
+    """sha256 of a text in UTF-8, hex. File names that are not UTF-8 are allowed in it."""
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()

@@ -1,13 +1,13 @@
-"""Lets a torchvision that was built for another torch be imported.
+"""Makes a torchvision that was built for another torch importable.
 
-A CUDA build of torchvision beside a CPU-only torch is easily come by: pip finds the two in different places. Its
-compiled library `_C` then misses the CUDA libraries and does not load. torchvision tolerates that, except in one
-place: it describes the shapes of the operators `nms` and `qnms` whether or not they exist, and the import ends with
-"operator torchvision::nms does not exist". Declaring the two, without an implementation, is enough; the transforms,
-and all that timm and segmentation_models_pytorch need, are written in Python.
+pip may install a CUDA build of torchvision beside a CPU-only torch, from different indexes. torchvision's compiled
+library `_C` then misses the CUDA libraries and does not load. torchvision tolerates that, except in one place: it
+registers the shapes of the operators `nms` and `qnms` whether or not they exist, and the import fails with "operator
+torchvision::nms does not exist". Declaring the two, without an implementation, is enough; the transforms, and all that
+timm and segmentation_models_pytorch need, are written in Python.
 
-This has to happen before torchvision is imported, so `kit/__init__.py` sees to it first. Neither torchvision nor torch
-is imported for that: both take seconds, and many a command needs neither.
+This must happen before torchvision is imported, so `kit/__init__.py` calls `declare_on_import` first. That imports
+neither torchvision nor torch: both take seconds, and many commands need neither.
 """
 
 import importlib.abc
@@ -23,8 +23,8 @@ SCHEMAS = (
 )
 
 
-class _Doorkeeper(importlib.abc.MetaPathFinder):
-    """Stands before the import of torchvision, once; finds nothing itself."""
+class _BeforeTorchvision(importlib.abc.MetaPathFinder):
+    """Calls `ensure_operators` before the first import of torchvision; finds no module itself."""
 
     def find_spec(self, name: str, path=None, target=None) -> None:
         if name == "torchvision":
@@ -32,20 +32,20 @@ class _Doorkeeper(importlib.abc.MetaPathFinder):
             ensure_operators()
 
 
-def heed_imports() -> None:
-    """Have `ensure_operators` called right before torchvision is imported, by whomever."""
-    sys.meta_path.insert(0, _Doorkeeper())
+def declare_on_import() -> None:
+    """Call `ensure_operators` right before torchvision is imported, by any module."""
+    sys.meta_path.insert(0, _BeforeTorchvision())
 
 
 def ensure_operators() -> bool:
-    """Declare torchvision's operators if its own library cannot. True if they are declared by the kit.
+    """Declare torchvision's operators if its own library cannot. Returns whether the kit has declared them.
 
-    Nothing happens where torch and torchvision fit together, where torchvision is missing, and where it is imported
-    already. Calling it again is harmless.
+    No effect if torch and torchvision fit together, or if torchvision is missing or already imported. May be called
+    again.
     """
     import torch
 
-    # Looks for the package without running it. First of all, because the doorkeeper takes this for its import.
+    # Finds the package without running it. First of all, because this triggers `_BeforeTorchvision`.
     spec = None if "torchvision" in sys.modules else importlib.util.find_spec("torchvision")
     operators = torch.ops.torchvision
     if hasattr(operators, "_declared_by_kit"):
@@ -56,17 +56,17 @@ def ensure_operators() -> bool:
     library = torch.library.Library("torchvision", "FRAGMENT")
     for schema in SCHEMAS:
         library.define(schema)
-    # A library that is garbage-collected takes its operators with it. The operators' namespace lives as long as the
-    # process, whatever becomes of this module.
+    # Operators vanish when their library is garbage-collected. The namespace of the operators lives as long as the
+    # process, so it keeps the library.
     operators._declared_by_kit = library
     return True
 
 
 def _loads(folder: str) -> bool:
-    """Whether torchvision's compiled library loads: found and opened the way torchvision/extension.py does.
+    """Whether torchvision's compiled library loads, found and opened as in torchvision/extension.py.
 
-    Trying is the only safe test. Where the library would load after all, operators declared twice abort the process.
-    Where it loads here, torchvision loads it a second time to no effect.
+    Loading it is the only safe test: if it loads, operators declared twice would abort the process. torchvision's own
+    loading of the library afterwards has no effect.
     """
     import torch
 

@@ -140,7 +140,7 @@ def test_voc_lists_are_needed_and_name_what_is_missing(voc):
     (voc / "VOCdevkit/VOC2012/JPEGImages/2007_b.jpg").unlink()
     assert read("voc", voc, "train").missing == ("2007_b",)
     (voc / "VOCdevkit/VOC2012/ImageSets/Segmentation/val.txt").unlink()
-    with pytest.raises(KitError, match=r"no .*val.txt, which says"):
+    with pytest.raises(KitError, match=r"no .*val.txt, the list"):
         read("voc", voc, "train")
 
 

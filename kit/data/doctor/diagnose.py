@@ -1,4 +1,4 @@
-"""Is a data set fit for training? Every file is read to its end, and whatever is wrong is told at once."""
+"""Checks whether a data set is fit for training: reads every file completely and reports all problems at once."""
 
 import os
 import time
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kit.data.catalog import DATASETS, find_spec
+from kit.data.catalog import find_spec, require_known
 from kit.data.doctor.file_facts import image_facts, mask_facts
 from kit.data.doctor.findings import (
     ERROR,
@@ -26,21 +26,22 @@ from kit.data.doctor.findings import (
 )
 from kit.data.doctor.listing import open_part, strays
 from kit.data.reading.files import SegFiles
+from kit.data.reading.sizes import size_text
 from kit.data.spec import Colour, DatasetSpec
 from kit.data.splits.hash_draw import draw
 from kit.data.splits.split import Split, chosen_split, split_problems
-from kit.errors import KitError, unknown
+from kit.errors import KitError, one_line
 from kit.settings.checks import require_positive
 from kit.settings.run import DataConfig
 from kit.system.console import bar
 
 Watch = Callable[[int, int], None]
-"""Told (files read, files in all) after each file."""
+"""Called with (files read, files in all) after each file."""
 
 
 @dataclass(frozen=True)
 class Census:
-    """What a part holds. Numbers of pixels are those of its readable masks, at the size they have on disk."""
+    """Counts of one part. Pixels are those of its readable masks at their size on disk."""
 
     images: int
     """Images of the part; further images without masks, which train may use, are `extra`."""
@@ -54,23 +55,23 @@ class Census:
     pixels: dict[str, int] = field(default_factory=dict)
     """Class -> pixels."""
     ignored: int = 0
-    """Pixels that are not counted."""
+    """Ignored pixels."""
     present: dict[str, int] = field(default_factory=dict)
     """Class -> masks that have a pixel of it."""
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was found. Plain data: tables and figures are drawn from it in `kit.figures`."""
+    """All findings and counts. Plain data: `kit.figures` draws tables and figures from it."""
 
     dataset: str
     root: str
     split: dict | None
-    """Name, counts and digests of the split; None if none was asked for or it cannot be used."""
+    """Name, counts and digests of the split; None if none was given or it cannot be used."""
     classes: tuple[str, ...]
     palette: tuple[Colour, ...]
     parts: dict[str, Census]
-    """Of "train", "val" and "labelled" (the images of the split that have labels), as far as there are such."""
+    """Of "train", "val" and "labelled" (the labelled images of the split), those that exist."""
     findings: tuple[Finding, ...]
     """Errors first."""
     files: int
@@ -88,23 +89,22 @@ class Diagnosis:
 
 def examine(dataset: str, root: str | Path, split: str = "", split_seed: int = 0, workers: int | None = None,
             progress: bool | Watch = False) -> Diagnosis:  # fmt: skip
-    """Read every image and every mask that training or evaluation would use, and report what is wrong with them.
+    """Read every image and every mask that training or evaluation would use, and report their problems.
 
-    Of an image with masks of several kinds the preferred one is read, as training does.
+    If an image has masks of several kinds, the preferred one is read, as in training.
 
     Args:
         dataset: a key of `kit.data.catalog.DATASETS`, or "folder".
         root: the data set's folder; nothing is written to it.
-        split: as `DataConfig.split`, to have the split checked and its labelled part counted; empty for none.
+        split: as `DataConfig.split`; it is checked and its labelled part counted. Empty for none.
         split_seed: of a drawn split.
-        workers: files read at a time; None takes one per core. With 1 nothing runs beside the caller.
+        workers: files read at a time; None is one per core. With 1 no thread is started.
         progress: True shows a bar; a function is called with (files read, files in all) instead.
-    Returns: the findings, which hold everything that is wrong with the data, down to a missing folder.
-    Raises: KitError for an unknown data set, or workers below 1; never for anything in the folder.
+    Returns: the findings, with every problem of the data, even a missing folder.
+    Raises: KitError for an unknown data set or workers below 1; never for the content of the folder.
     """
     began = time.monotonic()
-    if dataset != "folder" and dataset not in DATASETS:
-        raise unknown("dataset", dataset, [*DATASETS, "folder"])
+    require_known(dataset)
     workers = _cores() if workers is None else workers
     require_positive(workers=workers)
     root = Path(root)
@@ -164,7 +164,7 @@ def _spec(dataset: str, root: Path, findings: list[Finding]) -> DatasetSpec | No
         kind = "description"
         return find_spec(dataset, root)
     except (KitError, OSError, UnicodeError) as error:
-        findings.append(Finding(ERROR, kind, "", str(root), " ".join(str(error).split())))
+        findings.append(Finding(ERROR, kind, "", str(root), one_line(error)))
         return None
 
 
@@ -177,12 +177,12 @@ def _parts(spec: DatasetSpec, root: Path, findings: list[Finding]) -> dict[str, 
 
 
 def _read(parts: dict[str, SegFiles], workers: int, progress: bool | Watch) -> dict[str, Read]:
-    """Facts of every file. Threads do, for Pillow and hashlib let others run while they work, and none is left over."""
+    """Facts of every file. Threads suffice: Pillow and hashlib release the interpreter lock while they work."""
     reads = {part: Read(files) for part, files in parts.items()}
     tasks = [*chain.from_iterable(_tasks(read) for read in reads.values())]
     watch = progress if callable(progress) else None
     shown = bar(len(tasks), "reading", "file", silent=watch is not None or not progress)
-    with shown, closing(_each(tasks, workers)) as results:  # closed: an interrupted caller leaves no thread at work
+    with shown, closing(_each(tasks, workers)) as results:  # closing: an interrupt leaves no thread running
         for done, ((into, name, _), facts) in enumerate(zip(tasks, results, strict=True), 1):
             into[name] = facts
             shown.update()
@@ -192,7 +192,7 @@ def _read(parts: dict[str, SegFiles], workers: int, progress: bool | Watch) -> d
 
 
 def _tasks(read: Read) -> Iterator[tuple[dict, str, Callable]]:
-    """(where the facts go, id, function that reads the file)."""
+    """(dict for the facts, id, function that reads the file)."""
     files = read.files
     for name, path in files.paths.items():
         yield read.images, name, lambda path=path: image_facts(path)
@@ -205,30 +205,30 @@ def _each(tasks: list[tuple], workers: int) -> Iterator:
     if workers == 1:
         yield from (task() for _, _, task in tasks)
         return
-    with ThreadPoolExecutor(workers) as pool:  # what has not begun is dropped when this is closed
+    with ThreadPoolExecutor(workers) as pool:  # closing this cancels tasks that have not started
         yield from pool.map(lambda task: task[2](), tasks)
 
 
 def _split(split: str, seed: int, parts: dict[str, SegFiles], findings: list[Finding]) -> Split | None:
-    """The split that is asked for, if the data set is complete enough to check it against."""
+    """The split named `split`, or None if it has problems or the data set is too incomplete to check it."""
     if not split or len(parts) < 2 or any(files.missing for files in parts.values()):
         return None
     try:
         chosen = chosen_split(DataConfig(split=split, split_seed=seed), parts["train"])
         problems = [*split_problems(chosen, parts["train"], parts["val"])]
     except (KitError, OSError) as error:
-        problems = [" ".join(str(error).split())]
+        problems = [one_line(error)]
     for problem in problems:
         findings.append(Finding(ERROR, "split", "train", split, problem if split in problem else f"{split}: {problem}"))
     return None if problems else chosen
 
 
 def _census(spec: DatasetSpec, read: Read, ids: Iterable[str] | None = None) -> Census:
-    """Of a whole part, or of some of its images."""
+    """Counts of a whole part, or of some of its images."""
     files, sound = read.files, read.sound_masks()
     chosen = sound.values() if ids is None else [sound[name] for name in ids if name in sound]
     images = read.sound_images()
-    sizes = Counter(" x ".join(map(str, images[i].size)) for i in (files.paths if ids is None else ids) if i in images)
+    sizes = Counter(size_text(images[i].size) for i in (files.paths if ids is None else ids) if i in images)
     pixels = sum((facts.pixels for facts in chosen), np.zeros(spec.num_classes, np.int64))
     present = sum((facts.pixels > 0 for facts in chosen), np.zeros(spec.num_classes, np.int64))
     counts = (len(files.ids), len(files.masks), len(files.masked_ids)) if ids is None else (len(list(ids)),) * 3

@@ -1,4 +1,4 @@
-"""What one file of a data set holds, read to its last byte: the facts from which the doctor draws its findings."""
+"""Facts about single files of a data set, each read completely; the doctor derives its findings from them."""
 
 import hashlib
 import os
@@ -8,31 +8,28 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from kit.data.reading.decode import SIXTEEN_BIT, orientation, read_image, read_mask
+from kit.data.reading.decode import SIXTEEN_BIT, VALUES, orientation, read_image, read_mask
 from kit.data.spec import FORBIDDEN, DatasetSpec, Masks
 from kit.errors import KitError
 from kit.types import IGNORE
 
-VALUES = ("1", "L", "LA", "P", *SIXTEEN_BIT)
-"""Pillow's modes of masks that hold a number per pixel."""
-
 
 class ImageFacts(NamedTuple):
-    """Of an image that can be read."""
+    """Facts about an image that can be read."""
 
     size: tuple[int, int]  # (height, width) in pixels, upright
     deep: bool  # more than 8 bits per channel
-    turned: bool  # the camera noted that it was held another way
+    turned: bool  # turned upright, as the camera noted
     colour: tuple[int, ...] | None  # the only RGB colour it has
     digest: bytes  # of its upright 8-bit RGB pixels: the same for every form of file that loses nothing
 
 
 class MaskFacts(NamedTuple):
-    """Of a mask that can be read. C classes."""
+    """Facts about a mask that can be read. C classes."""
 
     size: tuple[int, int]  # (height, width) in pixels
     pixels: np.ndarray  # int64 (C,): pixels of each class
-    ignored: int  # pixels that are not counted
+    ignored: int  # ignored pixels
     raw: frozenset[int]  # values in the file; empty unless it is a plain grey picture
     lossy: bool  # saved as JPEG
 
@@ -46,9 +43,8 @@ class Trouble(NamedTuple):
 
 
 def image_facts(path: Path) -> ImageFacts | Trouble:
-    """Decode an image completely and say what it holds."""
-    trouble = _no_file(path)
-    if trouble:
+    """Facts about an image, decoded completely, or why it cannot be used."""
+    if trouble := _no_file(path):
         return trouble
     try:
         pixels = read_image(path)
@@ -59,7 +55,7 @@ def image_facts(path: Path) -> ImageFacts | Trouble:
         return Trouble("unreadable", str(error), 1)
     height, width = pixels.shape[:2]
     first = pixels[0, 0]
-    # Few pixels settle nearly every picture.
+    # A few pixels decide for nearly every picture.
     plain = bool((pixels[::16, ::16] == first).all() and (pixels == first).all())
     digest = hashlib.blake2b(f"{height} {width} ".encode(), digest_size=16)
     digest.update(np.ascontiguousarray(pixels))
@@ -67,9 +63,8 @@ def image_facts(path: Path) -> ImageFacts | Trouble:
 
 
 def mask_facts(path: Path, kind: Masks, kinds: tuple[Masks, ...], spec: DatasetSpec) -> MaskFacts | Trouble:
-    """Decode a mask completely, as `kit.data.reading.decode.read_mask` would for training, and count its classes."""
-    trouble = _no_file(path)
-    if trouble:
+    """Facts about a mask, decoded completely as by `kit.data.reading.decode.read_mask`, or why it cannot be used."""
+    if trouble := _no_file(path):
         return trouble
     size, values, lossy = _grey_values(path)
     by_class = _counted(values, kind) if values is not None else None
@@ -85,25 +80,25 @@ def mask_facts(path: Path, kind: Masks, kinds: tuple[Masks, ...], spec: DatasetS
 
 
 def _no_file(path: Path) -> Trouble | None:
-    """What is wrong with an entry of a folder before anything is read from it; a pipe would be waited for forever."""
+    """Why an entry of a folder cannot be read, checked before opening it: reading a pipe would block forever."""
     if os.path.islink(path) and not os.path.exists(path):
-        return Trouble("unreadable", f"{path} is a link to {os.readlink(path)}, which is not there", 1)
+        return Trouble("unreadable", f"{path} is a link to {os.readlink(path)}, which does not exist", 1)
     if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
-        return Trouble("unreadable", f"{path} is not a file with content but a pipe, socket or device", 1)
+        return Trouble("unreadable", f"{path} is not a regular file but a pipe, socket or device", 1)
     return None
 
 
 def _grey_values(path: Path) -> tuple[tuple[int, int], np.ndarray | None, bool]:
-    """(height, width), int64 (256,) pixels of each value, and whether it is a JPEG; values of plain grey masks alone.
+    """(height, width), int64 (256,) pixels of each value, and whether it is a JPEG; values of plain grey masks only.
 
-    A histogram is all that is wanted of most masks, and Pillow's own is several times faster than a look-up.
+    A histogram suffices for most masks, and Pillow's own is several times faster than a table look-up.
     """
     try:
         with Image.open(path) as picture:
             values = np.array(picture.histogram()) if picture.mode == "L" else None
             size = picture.size if orientation(picture) >= 5 else picture.size[::-1]
             return size, values, picture.format == "JPEG"
-    except Exception:  # whatever a damaged file raises; `read_mask` will say it in one line
+    except Exception:  # a damaged file may raise anything; `read_mask` reports it in one line
         return (0, 0), None, False
 
 
@@ -115,7 +110,7 @@ def _counted(values: np.ndarray, kind: Masks) -> np.ndarray | None:
 
 
 def _refused(path: Path, kind: Masks, kinds: tuple[Masks, ...], message: str) -> Trouble:
-    """Which kind of trouble it is that `read_mask` describes by `message`."""
+    """The kind of the error with which `read_mask` rejects a mask."""
     try:
         with Image.open(path) as picture:
             picture.load()

@@ -1,6 +1,6 @@
-"""What the facts about single files say about a data set: findings of the doctor, each one line that names its file.
+"""Findings of the doctor, from the facts about single files: problems of a data set, each one line that names its file.
 
-An *error* makes numbers wrong or stops a training run, a *warning* is to be looked at, a *note* is for the record.
+An *error* makes numbers wrong or stops a training run, a *warning* is to be checked, a *note* is for the record.
 """
 
 import math
@@ -12,31 +12,31 @@ from typing import NamedTuple
 import numpy as np
 
 from kit.data.doctor.file_facts import ImageFacts, MaskFacts, Trouble
-from kit.data.loaders import few_to_judge_by
+from kit.data.loaders import few_images_warning
 from kit.data.reading.files import SegFiles
+from kit.data.reading.sizes import size_text
 from kit.data.splits.class_cover import shows, usual_size
-from kit.errors import KitError
 
 SEVERITIES = ERROR, WARNING, NOTE = "error", "warning", "note"
-"""The gravest first."""
+"""The most severe first."""
 
 SMALL = 32
 """Pixels; networks halve a picture five times, so one with a shorter side has nothing left."""
 
 UNLIKE = 16
-"""Areas of the largest and the smallest picture of a part that differ more than so many times are worth a look."""
+"""Ratio of the areas of the largest and the smallest picture of a part above which sizes are reported."""
 
 THIN = 6
-"""Labelled images that should show a class at half its usual size or more; of fewer than four times as many labelled
-images, a quarter."""
+"""Labelled images that should show a class at half its usual size or more; with fewer than four times as many labelled
+images, a quarter of them."""
 
 
 class Finding(NamedTuple):
-    """One thing that is wrong, or worth knowing."""
+    """One problem, or one fact worth knowing."""
 
     severity: str  # ERROR, WARNING or NOTE
-    kind: str  # a few words, the same for all of its kind
-    part: str  # "train" or "val"; "" where it is neither's alone
+    kind: str  # a few words, the same for all findings of this kind
+    part: str  # "train" or "val"; "" if it concerns both or neither
     file: str  # path, or the folder or id it is about
     message: str  # one line that names the file or the value
     count: int = 1  # pixels, images or classes it is about
@@ -58,69 +58,70 @@ class Read:
         """Facts of the masks that can be read."""
         return {name: facts for name, facts in self.masks.items() if isinstance(facts, MaskFacts)}
 
+    def mask_paths(self) -> dict[str, str]:
+        """File of each mask."""
+        return {name: str(path) for name, (path, _) in self.files.masks.items()}
+
 
 def of_part(read: Read) -> Iterator[Finding]:
     """Findings about one part by itself."""
-    for findings in (_presence, _images, _masks, _pairs, _sizes, _orientations, _kind_of_all):
+    for findings in (_presence, _troubles, _images, _masks, _pairs, _sizes, _orientations, _kind_of_all):
         yield from findings(read)
 
 
 def _presence(read: Read) -> Iterator[Finding]:
+    """Images without masks, too few val images, ids without images, and names that are not text."""
     files, part = read.files, read.files.part
     bare = [name for name in files.ids if name not in files.masks]
-    if part == "val" and files.masked_ids and (message := few_to_judge_by(len(files.masked_ids))):
+    if part == "val" and files.masked_ids and (message := few_images_warning(len(files.masked_ids))):
         yield Finding(WARNING, "few val images", part, str(files.base), message, len(files.masked_ids))
     if not files.masked_ids:
-        wanted = " or ".join(kind.files.format(part=dict(files.layout.parts)[part]) for kind in files.layout.masks)
-        message = f"no {part} image has a mask: no file {files.base / wanted} of the same name"
+        expected = files.base / " or ".join(files.layout.mask_patterns(part))
+        message = f"no {part} image has a mask: no file {expected} of the same name"
         yield Finding(ERROR, "no masks", part, str(files.base), message, len(bare))
     elif part == "val":
         for name in bare:
-            try:
-                files.mask_path(name)
-            except KitError as error:
-                yield Finding(ERROR, "image without mask", part, str(files.paths[name]), str(error))
+            yield Finding(ERROR, "image without mask", part, str(files.paths[name]), files.no_mask(name))
     elif bare:
         message = f"{len(bare)} of {len(files.ids)} train images have no mask, such as {bare[0]}: they stay unlabelled"
         yield Finding(NOTE, "image without mask", part, str(files.paths[bare[0]]), message, len(bare))
     for name in files.ids:
         if not name.isprintable():
-            message = f"{str(files.paths[name])!a} has a name that is not text in UTF-8, or not of one line; rename it"
+            message = f"{str(files.paths[name])!a} has a name that is not one line of UTF-8 text; rename it"
             yield Finding(ERROR, "name", part, str(files.paths[name]), message)
     for name in files.missing:
         message = f"no image of {name} in {files.base}, although a list of the data set has it in {part}"
         yield Finding(ERROR, "listed, not there", part, name, message)
 
 
+def _troubles(read: Read) -> Iterator[Finding]:
+    """Files that cannot be used."""
+    for facts_by_id, paths in ((read.images, read.files.paths), (read.masks, read.mask_paths())):
+        for name, facts in facts_by_id.items():
+            if isinstance(facts, Trouble):
+                yield Finding(ERROR, facts.kind, read.files.part, str(paths[name]), facts.message, facts.count)
+
+
 def _images(read: Read) -> Iterator[Finding]:
-    part = read.files.part
-    for name, facts in read.images.items():
-        path = str(read.files.paths[name])
-        if isinstance(facts, Trouble):
-            yield Finding(ERROR, facts.kind, part, path, facts.message, facts.count)
-            continue
-        height, width = facts.size
-        if facts.colour is not None:
-            message = f"{path} is of the single colour {facts.colour}: there is nothing on it"
-            yield Finding(WARNING, "single colour", part, path, message)
-        if facts.deep:
-            message = f"{path} has 16 bits per channel, of which the upper 8 are used"
-            yield Finding(WARNING, "16 bits", part, path, message)
-        if min(facts.size) < SMALL:
-            message = f"{path} is {height} x {width}; below {SMALL} pixels nothing is left of it inside a network"
-            yield Finding(WARNING, "tiny", part, path, message)
-        if facts.turned:
-            message = f"{path} is turned upright to {height} x {width}, as its camera noted; so must its mask be"
-            yield Finding(NOTE, "turned", part, path, message)
+    for name, facts in read.sound_images().items():
+        path, size = str(read.files.paths[name]), size_text(facts.size)
+        for holds, severity, kind, what in (
+            (facts.colour is not None, WARNING, "single colour",
+             f"is of the single colour {facts.colour}: there is nothing on it"),
+            (facts.deep, WARNING, "16 bits", "has 16 bits per channel, of which the upper 8 are used"),
+            (min(facts.size) < SMALL, WARNING, "tiny",
+             f"is {size}; below {SMALL} pixels nothing is left of it inside a network"),
+            (facts.turned, NOTE, "turned",
+             f"is turned upright to {size}, as its camera noted; its mask must be turned too"),
+        ):  # fmt: skip
+            if holds:
+                yield Finding(severity, kind, read.files.part, path, f"{path} {what}")
 
 
 def _masks(read: Read) -> Iterator[Finding]:
-    part = read.files.part
-    for name, facts in read.masks.items():
-        path = str(read.files.masks[name][0])
-        if isinstance(facts, Trouble):
-            yield Finding(ERROR, facts.kind, part, path, facts.message, facts.count)
-            continue
+    paths, part = read.mask_paths(), read.files.part
+    for name, facts in read.sound_masks().items():
+        path = paths[name]
         if not facts.pixels.any():
             message = f"{path} labels nothing: all of its {facts.ignored} pixels are ignored"
             yield Finding(WARNING, "nothing labelled", part, path, message, facts.ignored)
@@ -130,27 +131,28 @@ def _masks(read: Read) -> Iterator[Finding]:
 
 
 def _pairs(read: Read) -> Iterator[Finding]:
-    images, part = read.sound_images(), read.files.part
+    """Masks that are not of their image's size."""
+    images, paths = read.sound_images(), read.mask_paths()
     for name, mask in read.sound_masks().items():
         if name not in images or images[name].size == mask.size:
             continue
-        image, path = images[name], str(read.files.masks[name][0])
-        hint = ""
+        image, path, hint = images[name], paths[name], ""
         if image.size == mask.size[::-1]:
             why = "the camera noted that the image is turned" if image.turned else "one of the two lies on its side"
             hint = f"; height and width are swapped: {why}"
-        sizes = f"{mask.size[0]} x {mask.size[1]}, its image {image.size[0]} x {image.size[1]}"
-        yield Finding(ERROR, "sizes differ", part, path, f"{path} is {sizes} ({read.files.paths[name]}){hint}")
+        sizes = f"{size_text(mask.size)}, its image {size_text(image.size)}"
+        message = f"{path} is {sizes} ({read.files.paths[name]}){hint}"
+        yield Finding(ERROR, "sizes differ", read.files.part, path, message)
 
 
 def _sizes(read: Read) -> Iterator[Finding]:
-    areas = {name: facts.size[0] * facts.size[1] for name, facts in read.sound_images().items()}
+    areas = {name: math.prod(facts.size) for name, facts in read.sound_images().items()}
     if not areas:
         return
     least, most = min(areas, key=areas.get), max(areas, key=areas.get)
     if areas[most] > UNLIKE * areas[least]:
-        low, high = (f"{read.files.paths[i]} ({' x '.join(map(str, read.images[i].size))})" for i in (least, most))
-        message = f"sizes are very unlike, from {low} to {high}; crops of them show things at very unlike scales"
+        low, high = (f"{read.files.paths[i]} ({size_text(read.images[i].size)})" for i in (least, most))
+        message = f"sizes differ widely, from {low} to {high}; crops of them show things at very different scales"
         yield Finding(WARNING, "unlike sizes", read.files.part, str(read.files.paths[least]), message, len(areas))
 
 
@@ -167,12 +169,12 @@ def _orientations(read: Read) -> Iterator[Finding]:
 
 
 def _kind_of_all(read: Read) -> Iterator[Finding]:
-    """Masks of one kind whose values, all taken together, are those of a narrower kind: one may be so by chance."""
-    layout = read.files.layout
-    for kind in layout.masks:
+    """Masks of one kind whose values, taken together, are those of a narrower kind; one mask may be so by chance."""
+    kinds = read.files.layout.masks
+    for kind in kinds:
         names = [i for i, facts in read.sound_masks().items() if read.files.masks[i][1] is kind and facts.raw]
         raw = frozenset().union(*(read.masks[i].raw for i in names))
-        for other in layout.masks:
+        for other in kinds:
             narrower = set(other.raw_ids) - {255} < set(kind.raw_ids) - {255}
             if narrower and len(raw) > 1 and raw <= set(other.raw_ids):
                 path = str(read.files.masks[names[0]][0])
@@ -184,25 +186,23 @@ def _kind_of_all(read: Read) -> Iterator[Finding]:
 
 
 def of_duplicates(parts: Mapping[str, Read], labelled: frozenset[str]) -> Iterator[Finding]:
-    """Images with the very same pixels. Those of a single colour are alike without being copies."""
+    """Images with identical pixels. Images of a single colour are alike without being copies."""
     same = defaultdict(list)
     for part, read in parts.items():
         for name, facts in read.sound_images().items():
             if facts.colour is None:
                 same[facts.digest].append((part, name))
-    for members in same.values():
-        first_part, first = members[0]
+    for (first_part, first), *copies in same.values():
         original = parts[first_part].files.paths[first]
-        for part, name in members[1:]:
+        for part, name in copies:
             path = str(parts[part].files.paths[name])
             if part != first_part:
-                message = f"{path} of {part} is the same picture as {original} of {first_part}: it flatters the score"
+                message = f"{path} of {part} is the same picture as {original} of {first_part}: scores are too high"
                 yield Finding(ERROR, "in train and val", "", path, message)
             else:
                 known = {name, first} & labelled if part == "train" else ()
-                who = ("", ", one labelled and one not", ", both labelled")[len(known)]
-                message = f"{path} is the same picture as {original}{who}"
-                yield Finding(WARNING, "twice", part, path, message)
+                which = ("", ", one labelled and one not", ", both labelled")[len(known)]
+                yield Finding(WARNING, "twice", part, path, f"{path} is the same picture as {original}{which}")
 
 
 def of_classes(classes: tuple[str, ...], pixels: Mapping[str, np.ndarray]) -> Iterator[Finding]:
@@ -224,7 +224,7 @@ def of_classes(classes: tuple[str, ...], pixels: Mapping[str, np.ndarray]) -> It
 
 
 def of_thin_classes(classes: tuple[str, ...], labelled: np.ndarray, train: np.ndarray) -> Iterator[Finding]:
-    """Classes that the labelled part of a split shows too seldom or too small to be learnt, where train has more.
+    """Classes that the labelled part of a split shows too rarely or too small to be learnt, where train has more.
 
     A class is thin if too few labelled images (THIN) show it at half its mean size or more, or if its share of the
     labelled pixels is less than half of that in train.
@@ -239,10 +239,10 @@ def of_thin_classes(classes: tuple[str, ...], labelled: np.ndarray, train: np.nd
     shares, usual = (counts.sum(0) / counts.sum() for counts in (labelled, train))
     thin = (shares > 0) & ((shown < np.minimum(wanted, there)) | (2 * shares < usual))
     if thin.any():
-        said = [f"{classes[c]} ({shares[c]:.2%} of the pixels, {usual[c]:.2%} in train; at half its usual size or more "
+        each = [f"{classes[c]} ({shares[c]:.2%} of the pixels, {usual[c]:.2%} in train; at half its usual size or more "
                 f"in {shown[c]} images)" for c in np.flatnonzero(thin)]  # fmt: skip
         message = (
-            f"thin in the {len(labelled)} labelled images: {', '.join(said)}. So little is often not learnt: label "
+            f"thin in the {len(labelled)} labelled images: {', '.join(each)}. So little is often not learnt: label "
             f"more or exchange images by `python -m kit splits draw --cover {wanted} --pixels 0.5`"
         )
         yield Finding(WARNING, "class thin", "train", "", message, int(thin.sum()))

@@ -1,3 +1,3 @@
-"""Picture files to arrays, to crops, to batches, kept in a cache and made ahead of time by worker processes.
+"""Decoding of picture files, a cache of decoded ones, random crops, and worker processes that prepare batches.
 Of `kit.data`, imports `kit.data.spec` alone.
 """

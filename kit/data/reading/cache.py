@@ -1,8 +1,8 @@
-"""Decoded pictures kept on disk: decoded once for all runs, not at every step.
+"""Cache of decoded pictures on disk: each is decoded once for all runs, not at every step.
 
-One .npy per picture, mapped into memory when it is used, so that only the pixels that are looked at are ever read and
-all processes of a machine share them. A file is used only if it is whole and nothing behind it has changed; otherwise
-it is made anew. The folder may be deleted at any time.
+One .npy per picture, mapped into memory when it is used, so that only the pixels that are needed are read and all
+processes of a machine share them. A file is used only if it is complete and its source is unchanged; otherwise it is
+written again. The folder may be deleted at any time.
 """
 
 import hashlib
@@ -27,24 +27,22 @@ from kit.errors import KitError
 from kit.system.console import bar
 
 VERSION = f"1, Pillow {PIL.__version__}, torchvision {torchvision.__version__}"
-"""Of the files' form, and of the programs that made the pixels in them."""
+"""Version of the file format, and of the libraries that decoded the pixels."""
 
 SEAL = 1_000_000_000
-"""Time stamp (seconds) that a whole file is given: one that was written to since has another."""
+"""Time stamp (seconds) given to a complete file; a later write changes it."""
 
-MAGIC, HEADER = (
-    b"\x93NUMPY\x01\x00",
-    re.compile(rb"\{'descr': '\|u1', 'fortran_order': False, 'shape': \(([\d, ]*)\), \} *\n"),
-)
-"""What numpy writes before the pixels. Its own reader parses it as Python, which threads may not do at once in some
+MAGIC = b"\x93NUMPY\x01\x00"
+HEADER = re.compile(rb"\{'descr': '\|u1', 'fortran_order': False, 'shape': \(([\d, ]*)\), \} *\n")
+"""What numpy writes before the pixels. numpy's own reader parses it as Python, which fails in parallel threads in some
 releases of Python 3.11 ("AST constructor recursion depth mismatch")."""
 
 SPARE = 64 << 20
-"""Bytes that filling the cache leaves free on the disk."""
+"""Bytes of the disk that filling the cache leaves free."""
 
 
 class Item(NamedTuple):
-    """A picture to keep."""
+    """A picture to cache."""
 
     key: str
     """Its name in the cache, part of a file name."""
@@ -60,8 +58,8 @@ class Cache:
     """Decoded pictures in a folder; safe for any number of threads, loader workers and runs at once.
 
     Args:
-        folder: where they are kept; it is made when there is something to keep.
-        about: whatever decides, beside the source file, what the pixels are; files made with another are not used.
+        folder: created with the first picture.
+        about: everything, beside the source file, that the pixels depend on; files with another `about` are not used.
     """
 
     def __init__(self, folder: Path, about: str):
@@ -69,12 +67,12 @@ class Cache:
         self._open: dict[str, Tensor] = {}
 
     def __getstate__(self) -> dict:
-        return self.__dict__ | {"_open": {}}  # a process that gets a copy maps the files itself
+        return self.__dict__ | {"_open": {}}  # a process with a copy maps the files itself
 
     def get(self, item: Item) -> Tensor:
-        """The pixels, uint8, mapped from disk; decoded and written first if they are not there.
+        """The pixels, uint8, mapped from disk; decoded and written first if they are missing.
 
-        A source that changes after its first use is noticed by the next run.
+        A source that changes after its first use is detected by the next run.
         Raises: KitError if the source cannot be read or the cache not written.
         """
         pixels = self._open.get(item.key)
@@ -85,17 +83,17 @@ class Cache:
                 made = item.make()
                 self._write(item.key, stamp, made)
                 pixels = self._read(item.key, stamp)
-                if pixels is None:  # a disk that forgets time stamps
+                if pixels is None:  # a disk that does not store time stamps
                     return made
             self._open[item.key] = pixels
         return pixels
 
     def fill(self, items: Sequence[Item], silent: bool = False) -> None:
-        """Decode and write, by several threads, what is not kept yet.
+        """Decode and write, in several threads, the items that are not cached yet.
 
         Args:
             silent: show no progress bar.
-        Raises: KitError naming the first picture that cannot be read, or saying how much room is missing.
+        Raises: KitError naming the first picture that cannot be read, or the disk space that is missing.
         """
         missing = [item for item in items if self._whole(item.key, self._stamp(item.source)) is None]
         if not missing:
@@ -104,14 +102,14 @@ class Cache:
         self._sweep()
         self._require_room(missing)
         with ThreadPoolExecutor(os.cpu_count()) as pool, bar(len(missing), "decoding", "picture", silent) as done:
-            for _ in pool.map(self.get, missing):  # the first error cancels what has not begun
+            for _ in pool.map(self.get, missing):  # the first error cancels the rest
                 done.update()
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.npy"
 
     def _stamp(self, source: Path) -> bytes:
-        """32 bytes that change with everything the pixels depend on; none if there is no source."""
+        """32 bytes that change with everything the pixels depend on; empty if there is no source."""
         try:
             state = os.stat(source)
         except OSError:
@@ -121,7 +119,7 @@ class Cache:
         ).digest()
 
     def _whole(self, key: str, stamp: bytes) -> tuple[int, tuple[int, ...]] | None:
-        """Offset and shape of the pixels in a file that is whole and up to date, else None."""
+        """Offset and shape of the pixels in a file that is complete and up to date, else None."""
         try:
             with open(self._path(key), "rb") as file:
                 state = os.fstat(file.fileno())
@@ -145,7 +143,7 @@ class Cache:
             return None
         start, shape = whole
         end = start + math.prod(shape)
-        try:  # unlike numpy's, this map keeps no file open; there may be thousands
+        try:  # unlike numpy's, this mapping keeps no file open; there may be thousands
             mapped = torch.from_file(str(self._path(key)), shared=False, size=end, dtype=torch.uint8)
         except RuntimeError:  # gone or replaced in the meantime
             return None
@@ -157,7 +155,7 @@ class Cache:
         try:
             with open(temporary, "xb") as file:
                 np.save(file, np.ascontiguousarray(pixels.numpy()))
-                file.write(stamp)  # numpy does not mind what follows its pixels
+                file.write(stamp)  # numpy ignores bytes after the pixels
                 file.flush()
                 os.fsync(file.fileno())
             os.utime(temporary, (SEAL, SEAL))
@@ -189,11 +187,11 @@ class Cache:
             )
 
     def _sweep(self) -> None:
-        """Remove what processes left that were killed while writing, a day ago or longer."""
+        """Remove temporary files of processes that were killed while writing, if older than a day."""
         for path in self.folder.glob(".*.tmp"):
             try:
-                state = path.stat()  # one that is sealed already, and about to be renamed, only looks old
+                state = path.stat()  # a complete file, about to be renamed, has the old time stamp SEAL
                 if time.time() - (state.st_ctime if int(state.st_mtime) == SEAL else state.st_mtime) > 86_400:
                     path.unlink()
-            except OSError:  # its owner was faster
+            except OSError:  # already renamed or removed
                 continue

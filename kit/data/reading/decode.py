@@ -1,4 +1,4 @@
-"""Picture files to arrays. Whatever cannot be read is a KitError that names the file."""
+"""Decoding of picture files to arrays. A file that cannot be read is a KitError that names it."""
 
 import os
 from pathlib import Path
@@ -12,11 +12,11 @@ from kit.types import IGNORE
 
 try:
     import imagecodecs
-except ImportError:  # an option; without it Pillow reads everything, photographs in PNG at half the speed
+except ImportError:  # optional; without it Pillow reads everything, PNG photographs at half the speed
     imagecodecs = None
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".gif"})
-"""Ends of names that are taken for pictures."""
+"""Suffixes of picture files."""
 
 Box = tuple[int, int, int, int]
 """(top, left, height, width) in pixels of the upright picture."""
@@ -27,13 +27,17 @@ TURNS = {
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
-"""Value of EXIF's orientation -> what makes the picture upright."""
+"""Value of EXIF's orientation -> the operation that turns the picture upright."""
 
 SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+"""Pillow's modes of pictures with more than 8 bits per channel."""
+
+VALUES = ("1", "L", "LA", "P", *SIXTEEN_BIT)
+"""Pillow's modes of masks that hold a number per pixel."""
 
 
 def picture_size(path: Path) -> tuple[int, int]:
-    """(height, width) of the upright picture, from the head of the file."""
+    """(height, width) of the upright picture, from the header of the file."""
     with _opened(path) as picture:
         width, height = picture.size
         return (width, height) if orientation(picture) >= 5 else (height, width)
@@ -43,7 +47,7 @@ def read_image(path: Path, box: Box | None = None) -> np.ndarray:
     """uint8 (H, W, 3), RGB, turned upright as the camera noted; with `box` only that part, decoding little more.
 
     Grey, palette and CMYK pictures are converted, transparency is dropped, of 16 bits the upper 8 are kept.
-    Raises: KitError if the file is missing, damaged, or of a kind (32-bit floats) that has no natural 8-bit form.
+    Raises: KitError if the file is missing, damaged, or of a format (32-bit floats) without a natural 8-bit form.
     """
     pixels = _read_png(path, box) if imagecodecs else None
     if pixels is not None:
@@ -62,20 +66,20 @@ def read_mask(path: Path, kind: Masks, colours: dict[Colour, int], kinds: tuple[
               box: Box | None = None) -> np.ndarray:  # fmt: skip
     """Class ids and IGNORE, uint8 (H, W), of a mask that holds class numbers or is drawn in the data set's colours.
 
-    A palette is only decoration, unless each of its entries is a colour of the data set: then colours count, for
-    programs that write such files number colours as they come.
+    A palette is ignored, unless each of its entries is a colour of the data set: then colours count, because programs
+    that write such files number the colours in any order.
 
     Args:
-        kind: which values mean what.
+        kind: the meaning of values.
         colours: colour -> class id or IGNORE.
-        kinds: other kinds of masks the data set has, for a better message where a file is not what it is called.
+        kinds: all kinds of masks of the data set, for a better message if a file's name and content disagree.
         box: only this part is decoded, or little more, and only this part is checked.
     Raises: KitError naming the file and the values or colours that have no meaning.
     """
     picture = _loaded(path, box)
     if picture.mode in ("RGB", "RGBA"):
         return _ids_of_colours(path, np.asarray(picture)[..., :3], colours)
-    if picture.mode not in ("1", "L", "LA", "P", *SIXTEEN_BIT):
+    if picture.mode not in VALUES:
         raise KitError(f"{path} is a picture of mode {picture.mode}; masks hold one class number or colour per pixel")
     raw = np.asarray(picture)
     raw = raw[..., 0] if picture.mode == "LA" else raw
@@ -94,14 +98,14 @@ def read_mask(path: Path, kind: Masks, colours: dict[Colour, int], kinds: tuple[
             f"{_ignorable(strange, kind)}"
         )
     if not box and len(kinds) > 1 and (mask == IGNORE).all() and (meant := _meant(raw, kind, kinds)):
-        raise KitError(f"{path} holds nothing that counts{meant}")
+        raise KitError(f"{path} holds only ignored pixels{meant}")
     return mask
 
 
 def orientation(picture: Image.Image) -> int:
-    """EXIF's orientation, 1 to 8; 1 if there is none. Of a PNG only what stands before the pixels is looked at."""
+    """EXIF's orientation, 1 to 8; 1 if there is none. In a PNG only data before the pixels is read."""
     if picture.format == "PNG" and "exif" not in picture.info:
-        return 1  # Pillow would decode the whole picture to look behind it
+        return 1  # Pillow would decode the whole picture to search after it
     try:
         value = picture.getexif().get(ORIENTATION, 1)
     except Exception:  # damaged EXIF, in whatever way; the pixels may be fine
@@ -114,7 +118,7 @@ def _opened(path: Path) -> Image.Image:
         return Image.open(path)
     except FileNotFoundError as error:
         raise KitError(f"no file {path}") from error
-    except Exception as error:  # Pillow's readers raise whatever they stumble over
+    except Exception as error:  # Pillow's readers raise exceptions of any kind
         raise _unreadable(path, error) from error
 
 
@@ -137,9 +141,9 @@ def _loaded(path: Path, box: Box | None) -> Image.Image:
 
 
 def _read_png(path: Path, box: Box | None) -> np.ndarray | None:
-    """Pixels of an upright 8-bit RGB PNG, faster than by Pillow; None where Pillow does better or says what is wrong.
+    """Pixels of an upright 8-bit RGB PNG, faster than with Pillow; None if Pillow is faster or reports the error.
 
-    It decodes twice as fast but cannot stop half-way, so what ends in the upper half is Pillow's.
+    imagecodecs decodes twice as fast but cannot stop half-way, so boxes in the upper half are left to Pillow.
     """
     with _opened(path) as picture:
         upper = box and 2 * (box[0] + box[2]) < picture.height
@@ -153,12 +157,12 @@ def _read_png(path: Path, box: Box | None) -> np.ndarray | None:
         return None
     if box:
         top, left, height, width = box
-        return pixels[top : top + height, left : left + width].copy()  # lets go of the rest
+        return pixels[top : top + height, left : left + width].copy()  # frees the rest
     return pixels
 
 
 def _stop_below(picture: Image.Image, bottom: int) -> None:
-    """Have a PNG decoded from the top to row `bottom` only. Its rows come one after the other, unless interlaced."""
+    """Decode a PNG from the top to row `bottom` only, which is possible unless it is interlaced."""
     if picture.format == "PNG" and not picture.info.get("interlace"):
         picture.tile = [(tile[0], (0, 0, picture.width, bottom), *tile[2:]) for tile in picture.tile]
 
@@ -194,7 +198,7 @@ def _code(pixels: np.ndarray) -> np.ndarray:
 
 
 def _palette_table(picture: Image.Image, colours: dict[Colour, int]) -> np.ndarray | None:
-    """uint8 (256,): index -> class id, or None where the palette does not say."""
+    """uint8 (256,): index -> class id, or None if the palette does not define it."""
     flat = picture.getpalette("RGB") or []
     entries = [tuple(flat[i : i + 3]) for i in range(0, len(flat), 3)]
     if len(entries) < 2 or not all(entry in colours for entry in entries):
@@ -209,7 +213,7 @@ def _has_not(path: Path, kind: Masks) -> str:
 
 
 def _ignorable(strange: list[int], kind: Masks) -> str:
-    """How to have these values left out, where that can be said; of many, they are more likely no class numbers."""
+    """How to ignore these values, if possible; many such values are more likely no class numbers."""
     if not kind.ignore or len(strange) > 8:
         return ""
     return f"; name their classes in {kind.ignore}, or add `ignore: {strange}` to it if these pixels do not count"

@@ -1,6 +1,5 @@
 """Images and masks of one part of a data set, found on disk and read into class ids."""
 
-import hashlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
@@ -14,12 +13,13 @@ from torchvision.transforms import InterpolationMode
 
 from kit.data.reading.cache import Cache, Item
 from kit.data.reading.decode import SUFFIXES, Box, picture_size, read_image, read_mask
-from kit.data.reading.sizes import Size, size_when_read
+from kit.data.reading.sizes import Size, size_text, size_when_read
 from kit.data.spec import DatasetSpec, Found, Layout, Masks
 from kit.errors import KitError
+from kit.system.storage import text_sha256
 
 THREADS = 8
-"""Heads of files read at a time."""
+"""File headers read at a time."""
 
 
 class SegFiles:
@@ -29,15 +29,15 @@ class SegFiles:
         spec: the data set's entry.
         root: its folder.
         part: "train" or "val".
-        base_size: (height, width) to which images and masks are resized when read; None keeps theirs.
-        cache: folder in which decoded images and masks are kept; None keeps nothing. Pixels are the same either way.
-        keep_aspect: resize to `base_size`'s shorter side, as `DataConfig.keep_aspect` says.
+        base_size: (height, width) to which images and masks are resized when read; None: they keep their size.
+        cache: folder for decoded images and masks; None: no cache. Pixels are the same either way.
+        keep_aspect: resize to `base_size`'s shorter side, as `DataConfig.keep_aspect`.
     Attributes:
-        base: the folder below `root` in which the data set was found, and `layout` the form it has there.
+        base: the folder below `root` in which the data set was found, and `layout` its layout there.
         ids: of the part's images, sorted.
         extra_ids: of further images without masks (train only), sorted.
-        masks: id -> (file, kind) of every mask of the part, whether or not there is an image.
-        missing: ids that the data set's own lists name and that have no image.
+        masks: id -> (file, kind) of every mask of the part, with or without an image.
+        missing: ids in the data set's own lists that have no image.
     Raises: KitError if the folder is missing or holds no image of this part.
     """
 
@@ -48,11 +48,10 @@ class SegFiles:
         if not self.root.is_dir():
             raise KitError(f"no folder {self.root}; set data_root to the folder of the {spec.name} data set")
         self.base, self.layout = find_layout(spec, self.root, part)
-        name = dict(self.layout.parts)[part]
-        self.paths = found(self.base, self.layout.images.format(part=name), pictures=True)
+        self.paths = find_files(self.base, self.layout.pattern(self.layout.images, part), pictures=True)
         self.masks: dict[str, tuple[Path, Masks]] = {}
         for kind in reversed(self.layout.masks):  # the preferred one is written last
-            masks = found(self.base, kind.files.format(part=name))
+            masks = find_files(self.base, self.layout.pattern(kind.files, part))
             self.masks |= {mask: (path, kind) for mask, path in masks.items()}
         extra = {}
         self.missing: tuple[str, ...] = ()
@@ -63,7 +62,7 @@ class SegFiles:
             self.paths = {i: path for i, path in self.paths.items() if i in members[part]}
             self.masks = {i: mask for i, mask in self.masks.items() if i in members[part]}
         for pattern in self.layout.extra:
-            extra |= found(self.base, pattern, pictures=True)
+            extra |= find_files(self.base, pattern, pictures=True)
         self.ids = tuple(sorted(self.paths))
         self.extra_ids = tuple(sorted(extra)) if part == "train" else ()
         self.paths |= {name: extra[name] for name in self.extra_ids}
@@ -79,19 +78,22 @@ class SegFiles:
     def mask_path(self, name: str) -> Path:
         """File of the mask of the image `name`. Raises KitError if it has none."""
         if name not in self.masks:
-            part = dict(self.layout.parts)[self.part]
-            wanted = (name.join(kind.files.format(part=part).rsplit("*", 1)) for kind in self.layout.masks)
-            raise KitError(f"no mask of {name}: no file {self.base / ' or '.join(wanted)}")
+            raise KitError(self.no_mask(name))
         return self.masks[name][0]
 
-    def size(self, name: str) -> tuple[int, int]:
-        """(height, width) of an image as `image` returns it; reads no more than the head of the file."""
+    def no_mask(self, name: str) -> str:
+        """The message for an image without a mask, with the files that are missing."""
+        expected = (name.join(pattern.rsplit("*", 1)) for pattern in self.layout.mask_patterns(self.part))
+        return f"no mask of {name}: no file {self.base / ' or '.join(expected)}"
+
+    def size(self, name: str) -> Size:
+        """(height, width) of an image as `image` returns it; reads at most the header of the file."""
         return self._size("image", name, self.paths[name])
 
     def image(self, name: str, box: Box | None = None) -> Tensor:
-        """uint8 (3, H, W), turned upright if the camera said so; with `box` only that part of it.
+        """uint8 (3, H, W), turned upright as the camera noted; with `box` only that part of it.
 
-        Where images are neither resized nor kept, a box spares decoding what lies below it.
+        Where images are neither resized nor cached, nothing below the box is decoded.
         """
         if self._whole_is_at_hand:
             pixels = _cut(self._kept("image", name), box)
@@ -103,7 +105,7 @@ class SegFiles:
         """Image uint8 (3, H, W) and mask uint8 (H, W) of class ids and IGNORE, resized alike if there is a `base_size`.
 
         Args:
-            box: read only this part of both. Label values without a meaning are then looked for in this part alone.
+            box: read only this part of both. Label values are then checked in this part only.
         Raises: KitError if one of them cannot be read, or if their sizes differ.
         """
         image, mask = self.size(name), self._size("mask", name, self.mask_path(name))
@@ -114,21 +116,21 @@ class SegFiles:
         return self.image(name, box), self._read_mask(name, box)
 
     def check_sizes(self, names: Iterable[str]) -> None:
-        """Raise KitError naming the first mask that is not of its image's size on disk. Reads the heads of the files
-        only, a few seconds for ten thousand pairs."""
-        with ThreadPoolExecutor(THREADS) as pool:  # a network's file systems answer several questions at once
+        """Raise KitError naming the first mask whose size on disk differs from its image's. Reads file headers only, a
+        few seconds for ten thousand pairs."""
+        with ThreadPoolExecutor(THREADS) as pool:  # network file systems serve several requests at once
             for _ in pool.map(self._check_size, names):
                 pass
 
     def full_mask(self, name: str) -> Tensor:
-        """Mask uint8 (H, W) at the size it has on disk."""
+        """Mask uint8 (H, W) at its size on disk."""
         return self._kept("full" if self.base_size else "mask", name)
 
     def keep(self, images: Iterable[str], pairs: Iterable[str], full: bool = False, silent: bool = False) -> None:
-        """Fill the cache with images, and with images and masks; nothing happens where there is no cache.
+        """Fill the cache with images, and with images and masks; does nothing without a cache.
 
         Args:
-            full: of masks, keep them at the size they have on disk, and not at `base_size`.
+            full: cache masks at their size on disk, not at `base_size`.
             silent: show no progress bar.
         Raises: KitError naming a file that cannot be read or does not fit its image, or if the disk has no room.
         """
@@ -146,17 +148,17 @@ class SegFiles:
         image, mask = picture_size(self.paths[name]), picture_size(self.mask_path(name))
         if image != mask:
             raise KitError(
-                f"{self.mask_path(name)} is {mask[0]} x {mask[1]}, its image {self.paths[name]} {image[0]} x {image[1]}"
-                "; a mask has its image's size (`python -m kit doctor` lists all that have not)"
+                f"{self.mask_path(name)} is {size_text(mask)}, its image {self.paths[name]} {size_text(image)}; a mask "
+                "must have its image's size (`python -m kit doctor` lists all that have not)"
             )
 
     @property
     def _whole_is_at_hand(self) -> bool:
-        """A box is cut from the whole picture: from the cache, or because it is resized when read."""
+        """Whether a box is cut from the whole picture: it is cached, or resized when read."""
         return self._cache is not None or self.base_size is not None
 
     def _size(self, what: str, name: str, path: Path) -> Size:
-        """Of an "image" or "mask" as `pair` has it."""
+        """Size of an "image" or "mask" as `pair` returns it."""
         if self.base_size and not self.keep_aspect:
             return self.base_size
         return tuple(self._kept(what, name).shape[:2]) if self._cache else self._resized(picture_size(path))
@@ -165,7 +167,7 @@ class SegFiles:
         return size_when_read(size, self.base_size, self.keep_aspect)
 
     def _kept(self, what: str, name: str) -> Tensor:
-        """An "image" (H, W, 3) or "mask" (H, W) as `pair` has it, or a "full" mask; from the cache, if there is one."""
+        """An "image" (H, W, 3) or "mask" (H, W) as in `pair`, or a "full" mask; from the cache, if there is one."""
         item = self._item(what, name)
         return self._cache.get(item) if self._cache else item.make()
 
@@ -179,8 +181,8 @@ class SegFiles:
         return prod(size if what == "full" else self._resized(size)) * (3 if what == "image" else 1)
 
     def _cache_below(self, folder: Path) -> Cache:
-        """Each data set, part and size has a folder of its own; a change of what masks mean makes all files anew."""
-        root = hashlib.sha256(str(self.root.resolve()).encode(errors="surrogateescape")).hexdigest()[:12]
+        """One folder per data set, part and size; a change in the meaning of mask values invalidates all files."""
+        root = text_sha256(str(self.root.resolve()))[:12]
         size = "full" if self.base_size is None else "{}x{}".format(*self.base_size)
         if self.base_size and self.keep_aspect:
             size = f"short{min(self.base_size)}"
@@ -218,23 +220,21 @@ def _cut(pixels: Tensor, box: Box | None) -> Tensor:
 
 
 def find_layout(spec: DatasetSpec, root: Path, part: str) -> tuple[Path, Layout]:
-    """The folder in or below `root` that holds a part of the data set, and the form it has there. KitError if none."""
+    """The folder in or below `root` that holds a part of the data set, and its layout there. KitError if none."""
     for below in spec.below:
         for layout in spec.layouts:
             base = root / below
-            pattern = layout.images.format(part=dict(layout.parts)[part])
-            if (base / layout.needs).exists() and next(base.glob(pattern), None):
+            if (base / layout.needs).exists() and next(base.glob(layout.pattern(layout.images, part)), None):
                 return base, layout
-    patterns = [layout.images.format(part=dict(layout.parts)[part]) for layout in spec.layouts]
-    wanted = " or ".join(dict.fromkeys(patterns))
-    raise KitError(f"no images at {root / wanted}; is this the folder of the {spec.name} data set?")
+    expected = " or ".join(dict.fromkeys(layout.pattern(layout.images, part) for layout in spec.layouts))
+    raise KitError(f"no images at {root / expected}; is this the folder of the {spec.name} data set?")
 
 
-def found(base: Path, pattern: str, pictures: bool = False) -> Found:
-    """Id -> file, of the files that a pattern finds; an id is what the last `*` stands for.
+def find_files(base: Path, pattern: str, pictures: bool = False) -> Found:
+    """Id -> file of the files that match a pattern; an id is the text that the last `*` matches.
 
     Args:
-        pictures: leave out files whose names do not end like a picture's. Hidden files are never found.
+        pictures: leave out files without a picture's suffix. Hidden files are always left out.
     Raises: KitError if two files have the same id.
     """
     core = Path(pattern).name.removesuffix(".*")

@@ -1,11 +1,11 @@
-"""The size at which a network sees an image; the same in training, in evaluation and for single photographs."""
+"""The size at which a network sees an image: the same in training, in evaluation and for single photographs."""
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
 
 
 def size_when_read(size: Size, base_size: Size | None, keep_aspect: bool) -> Size:
-    """The size to which an image is resized, if at all.
+    """The size to which an image is resized; its own size if it is not resized.
 
     Args:
         size: of the upright image.
@@ -17,3 +17,8 @@ def size_when_read(size: Size, base_size: Size | None, keep_aspect: bool) -> Siz
         return base_size
     scale = min(base_size) / min(size)
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def size_text(size: Size) -> str:
+    """A size for messages: "height x width"."""
+    return f"{size[0]} x {size[1]}"

@@ -1,7 +1,7 @@
-"""Random changes of an image and its mask. Each takes the random generator it draws from.
+"""Random augmentation of an image and its mask. Each function takes the random generator it draws from.
 
-Scale, pad and crop are done as crop, scale and pad: the region that would end up in the crop is cut first, so only its
-pixels are ever resized. The distribution is the same, and padding is always to the right and below.
+Scale, pad and crop are done as crop, scale and pad: the region that the crop would show is cut first, so only its
+pixels are resized. The distribution is the same, and padding is always to the right and below.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ class Geometry:
 
     @property
     def box(self) -> tuple[int, int, int, int]:
-        """(top, left, height, width) of the part of the image that is used; nothing else need be read."""
+        """(top, left, height, width) of the part of the image that is used; nothing else has to be read."""
         return (self.top, self.left, *self.region)
 
     def fit(self, x: Tensor, nearest: bool) -> Tensor:
@@ -39,16 +39,16 @@ class Geometry:
         if self.inner != self.region:
             mode = InterpolationMode.NEAREST_EXACT if nearest else InterpolationMode.BILINEAR
             x = tv.resize(x, list(self.inner), mode, antialias=not nearest)
-        return x.contiguous()  # read images have their channels last; what follows is faster with whole planes
+        return x.contiguous()  # decoded images have their channels last; the next steps are faster on planes
 
     def window(self, out: Tensor) -> Tensor:
-        """The part of a crop (..., *crop) that the image fills; the rest, to the right and below, is padding."""
+        """The part of a crop (..., *crop) that the image covers; the rest, to the right and below, is padding."""
         height, width = self.inner
         left = self.crop[1] - width if self.flip else 0  # padding is flipped too
         return out[..., :height, left : left + width]
 
     def place(self, x: Tensor, out: Tensor) -> Tensor:
-        """Write (..., *inner), flipped if so drawn, into its window of `out` (..., *crop); return the window."""
+        """Write (..., *inner), flipped if `flip`, into its window of `out` (..., *crop); return the window."""
         return self.window(out).copy_(x.flip(-1) if self.flip else x)
 
 
@@ -69,11 +69,11 @@ def draw_geometry(size: tuple[int, int], crop: tuple[int, int], scale: tuple[flo
 
 def jitter(image: Tensor, strength: float, rng: np.random.Generator) -> Tensor:
     """Brightness, contrast, saturation (factor in 1 +- strength) and hue (+- strength/4 turns, at most 1/2), in this
-    order. For labelled images and weak views; no paper has it.
+    order. For labelled images and weak views; not in any of the papers.
 
     Args:
         image: uint8 (3, H, W).
-        strength: 0 (nothing is changed) to 1.
+        strength: 0 (no change) to 1.
     """
     if strength == 0:
         return image
@@ -112,7 +112,7 @@ def strong_colour(image: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def blur(image: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur, uint8 (3, H, W), reflected at the edges. torchvision's with one pass per axis: much less work."""
+    """Gaussian blur, uint8 (3, H, W), reflected at the edges. torchvision's in one pass per axis, much faster."""
     radius = min(round(3 * sigma), min(image.shape[-2:]) - 1)
     weights = torch.arange(radius + 1.0).div_(sigma).square_().div_(-2).exp_()
     middle, *others = (weights / (weights[0] + 2 * weights[1:].sum())).tolist()
@@ -132,5 +132,5 @@ def unit_range(image: Tensor) -> Tensor:
 
 
 def padding(*shape: int) -> Tensor:
-    """Images of nothing but padding, float32 (..., 3, H, W): `kit.types.PADDING` everywhere."""
+    """Padding only, float32 (..., 3, H, W): `kit.types.PADDING` everywhere."""
     return torch.tensor(PADDING)[:, None, None].expand(shape).clone(memory_format=torch.contiguous_format)

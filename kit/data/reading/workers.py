@@ -1,4 +1,4 @@
-"""Items of a data set in a given order, made ahead of time by worker processes that say what went wrong in one line."""
+"""Items of a data set in a given order, prepared by worker processes whose errors are one line."""
 
 import signal
 from collections.abc import Iterator, Sequence
@@ -10,12 +10,12 @@ from kit.errors import KitError
 
 
 class InOrder:
-    """Iterates over `items[i]` for i in `order`, as often as one likes.
+    """Iterates over `items[i]` for i in `order`, any number of times.
 
     Args:
-        workers: processes that make items ahead, two each; 0 makes them where they are asked for. Each worker sets
-            itself to one thread, so that they do not get in each other's way.
-    Raises, while iterating: KitError as the item raised it, whichever process that was in, or if a worker is killed.
+        workers: processes that prepare items, two ahead each; 0 prepares them in this process. torch limits each worker
+            to one thread, so that they do not compete for cores.
+    Raises, while iterating: KitError that an item raised, in any process, or if a worker is killed.
     """
 
     def __init__(self, items: Dataset, order: Sequence[int], workers: int):
@@ -26,7 +26,7 @@ class InOrder:
             num_workers=workers,
             pin_memory=torch.cuda.is_available(),
             generator=torch.Generator(),  # else each iterator draws from the global one
-            worker_init_fn=_stay,
+            worker_init_fn=_ignore_signals,
         )
 
     def __len__(self) -> int:
@@ -42,20 +42,20 @@ class InOrder:
             if "DataLoader worker" not in str(error):
                 raise
             raise KitError(
-                "a loader process was killed, most often for want of memory; lower data.workers or the size of a batch"
+                "a loader process was killed, most often for lack of memory; lower data.workers or the batch size"
             ) from error
 
 
-def _stay(worker: int) -> None:
-    """A signal to a whole job asks the training process to save and leave, which needs its workers until then. They go
-    when it does."""
+def _ignore_signals(worker: int) -> None:
+    """Ignore signals sent to the whole job: the training process saves and stops on them and needs its workers until
+    then. Workers end with it."""
     for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 class _Errors(Dataset):
-    """Returns a KitError instead of raising it: torch would bury its line in a worker's traceback."""
+    """Returns a KitError instead of raising it: torch would hide its line in a worker's traceback."""
 
     def __init__(self, items: Dataset):
         self.items = items

@@ -1,3 +1,3 @@
-"""Which images are labelled: drawn by hash, by sequence or so that classes are covered, or read from published lists.
+"""Splits into labelled and unlabelled images: drawn by hash, by sequence, with all classes covered, or read from lists.
 Of `kit.data`, imports `spec`, `reading` and `catalog`.
 """

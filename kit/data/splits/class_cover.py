@@ -1,8 +1,8 @@
-"""A draw that shows every class, with as few images exchanged as that takes.
+"""A draw in which every class is labelled, with the fewest images exchanged.
 
 A hash draw of a few images may hold no train or no rider at all, or a few pixels of one. Which images to exchange is a
-small integer programme; it is solved exactly, so the result is the draw itself wherever that already shows every class.
-What holds for draws by hash holds for draws by sequence, except that the images that come in may lie closer in time.
+small integer program; it is solved exactly, so the result is the draw itself if that already shows every class. The
+same applies to draws by sequence, except that exchanged images may be closer in time.
 """
 
 import math
@@ -34,7 +34,7 @@ from kit.settings.checks import require_positive
 from kit.system.console import bar
 
 THREADS = 8
-"""Masks decoded at a time; Pillow lets other threads run meanwhile."""
+"""Masks decoded at a time; Pillow releases the interpreter lock."""
 
 
 def class_presence(files: SegFiles, names: Sequence[str], silent: bool = False) -> np.ndarray:
@@ -52,9 +52,9 @@ def shows(counts: np.ndarray, pixels: float, usual: np.ndarray | None = None) ->
 
     Args:
         counts: int64 (N, C), pixels of each class in each image.
-        pixels: above 0. From 1 on, the number of pixels that are enough; below 1, a share of the class's usual size,
-            which is its mean over the images that hold a pixel of it.
-        usual: these sizes, float64 (C,), if they are not those of `counts`.
+        pixels: above 0. From 1 on, the least number of pixels; below 1, a share of the class's usual size, which is
+            its mean over the images that hold a pixel of it.
+        usual: the usual sizes, float64 (C,); None: those of `counts`.
     """
     usual = usual_size(counts) if usual is None else usual
     enough = pixels if pixels >= 1 else np.maximum(pixels * usual, 1)
@@ -68,7 +68,7 @@ def usual_size(counts: np.ndarray) -> np.ndarray:
 
 def _of_masks(files: SegFiles, names: Sequence[str], look: Callable[[SegFiles, str], np.ndarray],
               silent: bool) -> np.ndarray:  # fmt: skip
-    """int64 (N, C): what `look` says of each mask."""
+    """int64 (N, C): `look` of each mask."""
     with ThreadPoolExecutor(THREADS) as pool, bar(len(names), "masks", "mask", silent) as shown:
         rows = np.zeros((len(names), files.spec.num_classes), np.int64)
         for row, found in zip(rows, pool.map(lambda name: look(files, name), names), strict=True):
@@ -79,7 +79,7 @@ def _of_masks(files: SegFiles, names: Sequence[str], look: Callable[[SegFiles, s
 
 def write_draws(folders: dict[int, Path], share: str, least: int | None, train: SegFiles, val: SegFiles,
                 pixels: float | None = None) -> list[str]:  # fmt: skip
-    """Draw with each seed in `folders` and write the lists to its folder; return lines that say what was drawn.
+    """Draw with each seed in `folders` and write the lists to its folder; return a description in lines.
 
     Args:
         folders: seed -> folder.
@@ -96,7 +96,7 @@ def write_draws(folders: dict[int, Path], share: str, least: int | None, train: 
         raise KitError(
             f"--pixels is {pixels:g}; beside --cover give a share of a class's mean size (below 1) or pixels"
         )
-    drawing_order(share, 0, train)  # refuses a draw by sequence where there are none
+    drawing_order(share, 0, train)  # raises for a draw by sequence without sequences
     present = _presence(train, pixels) if least is not None else None
     lines = []
     for seed, folder in folders.items():
@@ -122,14 +122,14 @@ def draw_covering(share: str, seed: int, least: int, train: SegFiles, present: n
                   silent: bool = False, pixels: float | None = None) -> tuple[Split, int, list[str]]:  # fmt: skip
     """The smallest change to a draw after which every class is in at least `least` labelled images.
 
-    Unlike plain draws, such splits of different shares need not lie inside each other.
+    Unlike with plain draws, a split of a smaller share is not always a subset of that of a larger one.
 
     Args:
         share, seed: as in `draw_split`.
         least: 1 or more images per class.
         present: bool (N, C), classes that each of `train.masked_ids` shows; None reads the masks.
         silent: show no progress bar.
-        pixels: how much of a class an image must hold to show it, as in `shows`; None is a single pixel.
+        pixels: the least amount of a class in an image that shows it, as in `shows`; None is a single pixel.
     Returns: the split, how many images were exchanged, and lines on the classes that stay below `least`.
     Raises: KitError if a mask cannot be read.
     """
@@ -160,7 +160,7 @@ def _presence(train: SegFiles, pixels: float | None, silent: bool = False) -> np
 
 
 def _enough(pixels: float) -> tuple[str, str]:
-    """What a threshold is called in the name and in the protocol of a split."""
+    """A threshold in words, for the name and for the protocol of a split."""
     if pixels >= 1:
         return f" with {pixels:g} pixels", f"a class with {pixels:g} pixels or more"
     return f" with {pixels:g} of usual", f"a class with {pixels:g} or more of its mean size in the masks that hold it"
@@ -177,30 +177,30 @@ def _spread_line(sequences: dict[str, dict]) -> str:
 def covering(present: np.ndarray, count: int, least: int) -> np.ndarray:
     """Rows to label, ascending: the first `count`, changed as little as possible so that classes are covered.
 
-    In this order: as little as possible is lacking of `least` rows per class (or of all rows that have it), the fewest
-    of the first `count` rows are exchanged, and the sum of the chosen row numbers is smallest.
+    It minimises, in this order: the rows missing to `least` per class (or to all rows that have it), the number of the
+    first `count` rows that are exchanged, and the sum of the chosen row numbers.
 
     Args:
         present: bool (N, C), which classes each image shows, in the order of the draw.
         count: images to label, at most N.
-        least: wanted images per class.
+        least: images per class.
     Raises: KitError if the solver fails.
     """
     wanted = np.minimum(least, present.sum(0))
     if (present[:count].sum(0) >= wanted).all():
         return np.arange(count)
-    # Of rows with the same classes the solver may only take the first and give up the last, and never more than the
-    # classes together ask for; all others keep their place.
+    # Among rows with the same classes the solver may only add the first and remove the last, and never more than the
+    # classes together need; all other rows stay.
     free = _candidates(present, count, int(wanted.sum()))
     kept = np.setdiff1d(np.arange(count), free)
     size, classes = len(free), len(wanted)
     entering = (free >= count).astype(float)
-    # Unknowns: one of 0 or 1 per free row, then what is lacking of each class.
+    # Unknowns: 0 or 1 per free row, then the missing rows of each class.
     cover = np.hstack([present[free].T.astype(float), np.eye(classes)])
     at_least = np.maximum(wanted - present[kept].sum(0), 0)
     number = np.concatenate([np.ones(size), np.zeros(classes)])
     limits = [(cover, at_least, np.inf), (number, count - len(kept), count - len(kept))]
-    # One class lacking one image weighs more than all exchanges together.
+    # One missing image of one class costs more than all exchanges together.
     cost = np.concatenate([entering, np.full(classes, entering.sum() + 1)])
     solution = _solve(cost, limits, size, wanted)
     limits += [(cost, cost @ solution, cost @ solution)]
@@ -209,7 +209,7 @@ def covering(present: np.ndarray, count: int, least: int) -> np.ndarray:
 
 
 def _candidates(present: np.ndarray, count: int, most: int) -> np.ndarray:
-    """Rows that may change sides, ascending: per set of classes the last `most` labelled, the first `most` others."""
+    """Rows that may be exchanged, ascending: per set of classes the last `most` labelled, the first `most` others."""
     kinds = np.unique(present, axis=0, return_inverse=True)[1].ravel()
     rows = np.arange(len(present))
     free = []
@@ -221,7 +221,7 @@ def _candidates(present: np.ndarray, count: int, most: int) -> np.ndarray:
 
 def _solve(cost: np.ndarray, limits: list, size: int, wanted: np.ndarray) -> np.ndarray:
     """Integers of the smallest cost: `size` of them 0 or 1, the others from 0 to `wanted`."""
-    from scipy.optimize import Bounds, LinearConstraint, milp  # here, because nothing else needs it
+    from scipy.optimize import Bounds, LinearConstraint, milp  # here: slow to import and used nowhere else
 
     solved = milp(
         cost,
@@ -236,12 +236,12 @@ def _solve(cost: np.ndarray, limits: list, size: int, wanted: np.ndarray) -> np.
 
 
 def _below(present: np.ndarray, chosen: np.ndarray, least: int, classes: tuple[str, ...]) -> list[str]:
-    """A line on the classes of which there are too few masks, and one on those for which there was no room."""
+    """A line on the classes with too few masks, and one on those for which the split is too small."""
     got, there = present[chosen].sum(0), present.sum(0)
     lines = []
     for which, what in (
         ((got < least) & (got == there), f"fewer than {least} masks hold"),
-        ((got < least) & (got < there), f"{len(chosen)} labelled image(s) have no room for {least} with"),
+        ((got < least) & (got < there), f"{len(chosen)} labelled image(s) are too few for {least} with"),
     ):
         if which.any():
             lines.append(f"{what} {', '.join(f'{classes[c]} ({got[c]} labelled)' for c in np.flatnonzero(which))}")

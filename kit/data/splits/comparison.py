@@ -1,4 +1,4 @@
-"""Splits laid side by side: rows for tables, column -> value."""
+"""Comparison of splits: rows for tables, column -> value."""
 
 from pathlib import Path
 
@@ -13,11 +13,11 @@ NONE = "–"
 
 def overview(folders: list[Path], dataset: str | None = None,
              files: tuple[SegFiles, SegFiles] | None = None) -> tuple[list[list[dict]], list[str]]:  # fmt: skip
-    """Tables and warnings: of the published splits if there are no folders, else of the lists in them.
+    """Tables and warnings: of the published splits if `folders` is empty, else of the lists in the folders.
 
     Args:
         dataset: only its published splits.
-        files: train and val images; the lists are checked against them and their classes are counted.
+        files: train and val images; the lists are checked against them and their classes counted.
     Raises: KitError for a folder without lists, and as `check_split` does.
     """
     if not folders:
@@ -46,7 +46,7 @@ def known_rows(dataset: str | None = None) -> list[dict]:
             "unlabelled": p.unlabelled,
             "digests": f"{p.labelled_sha256[:8]} {p.unlabelled_sha256[:8]}",
             "good masks": NONE if p.high_quality is None else str(p.high_quality),
-            "used by": ", ".join(p.used_by) + (f" ({p.shared} image in both lists: refused)" if p.shared else ""),
+            "used by": ", ".join(p.used_by) + (f" ({p.shared} image in both lists: an error)" if p.shared else ""),
         }
         for p in protocols
     ]
@@ -61,7 +61,7 @@ def read_folders(folders: list[Path]) -> list[Split]:
 
 
 def folder_rows(folders: list[Path], splits: list[Split]) -> list[dict]:
-    """A row for each folder: name, counts, digests, and how many labelled images it shares with each of the others."""
+    """A row for each folder: name, counts, digests, and the number of labelled images shared with each other folder."""
     return [
         {
             "": f"{i}",
@@ -81,7 +81,7 @@ def folder_rows(folders: list[Path], splits: list[Split]) -> list[dict]:
 
 
 def class_rows(splits: list[Split], train: SegFiles, silent: bool = False) -> list[dict]:
-    """A row for each class: how many labelled images of each split hold it. Reads every labelled mask once."""
+    """A row for each class: the number of labelled images of each split that hold it. Reads each labelled mask once."""
     names = sorted({name for split in splits for name in split.labelled})
     present = dict(zip(names, class_presence(train, names, silent), strict=True))
     counts = [sum(present[name].astype(int) for name in split.labelled) for split in splits]

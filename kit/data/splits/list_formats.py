@@ -1,4 +1,4 @@
-"""Published lists, in the formats they come in: one path or id a line, or image and mask apart by a space or a tab."""
+"""Reads published lists: one path or id a line, or image and mask separated by a space or a tab."""
 
 import re
 from pathlib import Path
@@ -17,12 +17,12 @@ _IMAGE_AND_MASK = re.compile(rf"(\S.*?\.(?:{_SUFFIX}))\s+\S.*", re.IGNORECASE)
 
 def import_lists(labelled: Path, unlabelled: Path, out: Path, spec: DatasetSpec | None = None,
                  files: tuple[SegFiles, SegFiles] | None = None) -> Split:  # fmt: skip
-    """Read two published lists, tell which they are, and write them to the folder `out` as the kit's own.
+    """Read two published lists, identify them, and write them to the folder `out` in the kit's own format.
 
     Args:
         labelled, unlabelled: list files.
-        spec: the data set, if known: whatever its file names have around an id is taken off.
-        files: its train and val images, if at hand: the lists are checked against them.
+        spec: the data set, if known; the parts of its file names around an id are removed.
+        files: its train and val images, if available; the lists are checked against them.
     Raises: KitError as `read_pair` and `check_split` do; then nothing is written.
     """
     split = read_pair(labelled, unlabelled, f"lists {Path(out).name}", spec)
@@ -34,9 +34,9 @@ def import_lists(labelled: Path, unlabelled: Path, out: Path, spec: DatasetSpec 
 
 
 def read_pair(labelled: Path, unlabelled: Path, called: str, spec: DatasetSpec | None = None) -> Split:
-    """The split of two list files, by its published name or else as `called`.
+    """The split of two list files, under its published name or else `called`.
 
-    Raises: KitError as `read_published` does, and if the lists share an image or are those of another data set.
+    Raises: KitError as `read_published` does, and if the lists share an image or belong to another data set.
     """
     lists = [read_published(Path(path), spec) for path in (labelled, unlabelled)]
     protocol = find_protocol(*lists)
@@ -51,14 +51,14 @@ def read_pair(labelled: Path, unlabelled: Path, called: str, spec: DatasetSpec |
 def read_published(path: Path, spec: DatasetSpec | None = None) -> tuple[str, ...]:
     """Ids of a list file, in its order.
 
-    Raises: KitError if the file is missing, is no text, is empty, or names an image twice.
+    Raises: KitError if the file is missing, not text, empty, or names an image twice.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError as error:
         raise KitError(f"no file {path}") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise KitError(f"{path} is not a list of images: it cannot be read as text in UTF-8") from error
+        raise KitError(f"{path} is not a list of images: it is not UTF-8 text") from error
     if "\0" in text:
         raise KitError(f"{path} is not a list of images: it is a binary file")
     around = _around_ids(spec)
@@ -73,7 +73,7 @@ def read_published(path: Path, spec: DatasetSpec | None = None) -> tuple[str, ..
 
 
 def image_id(line: str, around: set[tuple[str, str]]) -> str:
-    """The id that a line names: the stem of its image without what the data set writes around ids.
+    """The id that a line names: the stem of its image without the text that the data set has around ids.
 
     Args:
         line: "image", "image mask" or "image<tab>mask"; the image with or without folders and suffix.
@@ -84,7 +84,7 @@ def image_id(line: str, around: set[tuple[str, str]]) -> str:
     if not others and (match := _IMAGE_AND_MASK.fullmatch(line)):
         first = match[1]
     elif not others and len(words := line.split()) == 2 and f"{_stem(words[1])}_".startswith(f"{_stem(words[0])}_"):
-        first = words[0]  # without suffixes, a space may as well belong to the name
+        first = words[0]  # without suffixes, a space may also belong to the name
     stem = _stem(first)
     for before, after in sorted(around, key=lambda pair: -len(pair[0] + pair[1])):
         if stem.startswith(before) and stem.endswith(after) and len(stem) > len(before + after):
@@ -95,12 +95,12 @@ def image_id(line: str, around: set[tuple[str, str]]) -> str:
 def _stem(path: str) -> str:
     name = path.strip().replace("\\", "/").rpartition("/")[2]
     dot = name.rfind(".")
-    # An id may hold dots itself, so only what names a kind of picture is a suffix.
+    # Ids may contain dots, so only suffixes of pictures are removed.
     return name[:dot] if dot > 0 and name[dot:].lower() in SUFFIXES else name
 
 
 def _around_ids(spec: DatasetSpec | None) -> set[tuple[str, str]]:
-    """(before, after) the id in names of images: of one data set, or of every one in the catalogue."""
+    """(before, after) the id in names of images: of one data set, or of all in the catalog."""
     around = set()
     for entry in [spec] if spec else DATASETS.values():
         for pattern in (pattern for layout in entry.layouts for pattern in (layout.images, *layout.extra)):

@@ -1,7 +1,7 @@
-"""Splits of published work, known by the digests of their lists; one file per data set, `splits/DATASET.json`.
+"""Splits of published work, identified by the digests of their lists; one file per data set, `splits/DATASET.json`.
 
-The lists themselves belong to other projects. Counts and digests are enough to tell which of them somebody has, and
-that matters: "1/16" is several different lists, worth up to three points of mIoU between them.
+The lists themselves belong to other projects. Counts and digests are enough to identify them, and that matters: "1/16"
+is the name of several different lists, which differ by up to three points of mIoU.
 """
 
 from collections.abc import Collection
@@ -24,7 +24,7 @@ class Protocol:
     dataset: str
     """A key of `kit.data.catalog.DATASETS`."""
     name: str
-    """As researchers call it, unique within its data set: "cps 1/16"."""
+    """Name in papers, unique within its data set: "cps 1/16"."""
     labelled: int
     """Labelled images."""
     unlabelled: int
@@ -34,11 +34,11 @@ class Protocol:
     unlabelled_sha256: str
     """Digest of the unlabelled ids."""
     used_by: tuple[str, ...]
-    """Public code that comes with these lists, each with what it calls them: "TriKD 1_16"."""
+    """Public code with these lists, and its name for them: "TriKD 1_16"."""
     high_quality: int | None = None
-    """VOC: labelled images with masks of the devkit itself; the others' are the rougher additional ones."""
+    """VOC: labelled images with masks of the devkit itself; the others have the less accurate additional masks."""
     shared: int = 0
-    """Images that both lists name. Such lists are known by name, and refused."""
+    """Images in both lists. Such lists are identified, and are an error."""
 
 
 def load_protocols(dataset: str | None = None, tables: Path = TABLES) -> list[Protocol]:
@@ -57,13 +57,13 @@ def load_protocols(dataset: str | None = None, tables: Path = TABLES) -> list[Pr
 
 
 def find_protocol(labelled: Collection[str], unlabelled: Collection[str], tables: Path = TABLES) -> Protocol | None:
-    """The protocol whose two lists these are, in whatever order; None if they are no known ones."""
+    """The protocol with these two lists, in any order of ids; None if they are unknown."""
     digests = (digest(labelled), digest(unlabelled))
     matches = (p for p in load_protocols(tables=tables) if (p.labelled_sha256, p.unlabelled_sha256) == digests)
     return next(matches, None)
 
 
 def recognise(labelled: Collection[str], unlabelled: Collection[str], tables: Path = TABLES) -> str | None:
-    """What researchers call these lists, such as "cps 1/16"; None if they are no known ones."""
+    """The published name of these lists, such as "cps 1/16"; None if they are unknown."""
     protocol = find_protocol(labelled, unlabelled, tables)
     return protocol.name if protocol else None

@@ -1,13 +1,13 @@
-"""Draws for videos: labelled frames spread over sequences, and apart in time inside each.
+"""Draws for videos: labelled frames spread over sequences, and far apart in time within each.
 
-Neighbouring frames show nearly the same, so a hash draw of a video may spend its few labels on one scene. Here the
-sequences take turns, in hash order, and each gives the frame that is farthest in time from those it has given, the
-first one by hash. So sequences differ by one label at most, unless one has no frame left; smaller draws lie inside
-larger ones; and the order of files plays no part.
+Neighbouring frames look nearly the same, so a hash draw of a video may spend its few labels on one scene. Here the
+sequences take turns, in hash order; the first frame of each is drawn by hash, the next is always the one farthest in
+time from those already drawn. So the numbers of labels per sequence differ by one at most, unless a sequence has no
+frame left; smaller draws are subsets of larger ones; and the order of files has no influence.
 
-Time is a circle, whose end meets its beginning: on a line the two ends would be labelled with every seed. The closest
-labelled frames of a sequence are at least half as far apart on it as any choice of so many frames can have them (Ravi,
-Rosenkrantz and Tayi 1994).
+Time is a circle, whose end is next to its beginning: on a line the two ends would be labelled with every seed. The
+smallest distance between labelled frames of a sequence on it is at least half of the best possible for that number of
+frames (Ravi, Rosenkrantz and Tayi 1994).
 """
 
 import re
@@ -25,12 +25,12 @@ FRAMES = r"(?P<sequence>.*?)(?:[ ._-]+f?)?(?P<frame>\d+)"
 
 
 def order_by_sequence(ids: Iterable[str], frames: str, seed: int) -> tuple[str, ...]:
-    """All ids, in the order in which they are drawn.
+    """All ids, in the order of the draw.
 
     Args:
         frames: as `DatasetSpec.frames`.
-        seed: another one draws other first frames, and has the sequences take turns in another order.
-    Raises: KitError naming an id that says no frame.
+        seed: determines the first frames and the order of the sequences.
+    Raises: KitError naming an id without a frame number.
     """
     sequences = by_sequence(ids, frames)
     turns = [_far_apart(sequences[name], seed) for name in draw(sequences, len(sequences), seed)]
@@ -38,12 +38,12 @@ def order_by_sequence(ids: Iterable[str], frames: str, seed: int) -> tuple[str, 
 
 
 def by_sequence(ids: Iterable[str], frames: str) -> dict[str, dict[str, int]]:
-    """Sequence -> id of each of its frames -> number of the frame. Raises KitError naming an id that says no frame."""
+    """Sequence -> id of each of its frames -> number of the frame. Raises KitError naming an id without one."""
     sequences: dict[str, dict[str, int]] = defaultdict(dict)
     for name in ids:
         match = re.fullmatch(frames, name)
         if match is None:
-            raise KitError(f"{name!r} does not end with the number of a frame, so its sequence is not known")
+            raise KitError(f"{name!r} does not end with a frame number, so its sequence is unknown")
         sequences[match["sequence"]][name] = int(re.sub(r"\D", "", match["frame"]))
     return dict(sequences)
 
@@ -60,7 +60,7 @@ def spread(labelled: Iterable[str], ids: Iterable[str], frames: str) -> dict[str
 
 
 def _far_apart(members: dict[str, int], seed: int) -> Iterator[str]:
-    """The frames of a sequence, each the farthest from all before it; of several equally far, the first by hash."""
+    """The frames of a sequence, each the farthest from all before it; among equally far ones, the first by hash."""
     order = draw(members, len(members), seed)
     numbers = np.array([members[name] for name in order], dtype=np.int64)
     steps = np.diff(np.unique(numbers))

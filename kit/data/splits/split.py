@@ -1,6 +1,6 @@
-"""Which training images count as labelled: lists that are drawn by hash or read from files, named, with digests.
+"""Splits of the training images into labelled and unlabelled ones: drawn by hash or read from lists, with digests.
 
-A folder of lists holds labelled.txt and unlabelled.txt, one id a line, and split.json, which says what they are.
+A folder of lists holds labelled.txt and unlabelled.txt, one id a line, and split.json, which describes them.
 """
 
 import math
@@ -24,7 +24,7 @@ from kit.system.storage import read_json, write_bytes, write_json
 LABELLED, UNLABELLED, ABOUT = "labelled.txt", "unlabelled.txt", "split.json"
 
 BY_SEQUENCE = "_by_sequence"
-"""Behind a share or number: the draw of `kit.data.splits.sequences`."""
+"""Suffix of a share or number: the draw of `kit.data.splits.sequences`."""
 
 PROTOCOLS = {
     "all": "every image with a mask",
@@ -32,7 +32,7 @@ PROTOCOLS = {
     "sequence": "sequences take turns in the order of sha256 of SEED:SEQUENCE; each gives the image with a mask that "
     "is farthest in time from those it has given, the first one by sha256 of SEED:ID",
 }
-"""How a split is drawn, in a sentence for its record."""
+"""How a split is drawn, for its record."""
 
 
 @dataclass(frozen=True)
@@ -40,19 +40,19 @@ class Split:
     """Disjoint lists of training ids."""
 
     name: str
-    """As people call it: "cps 1/16" if published, "1_16 seed 0" if drawn."""
+    """"cps 1/16" if published, "1_16 seed 0" if drawn."""
     labelled: tuple[str, ...]
     unlabelled: tuple[str, ...]
     extra: tuple[str, ...] = ()
-    """Unlabelled images from beyond the protocol, apart so that the digests stay those of the protocol."""
+    """Unlabelled images outside the protocol, kept apart so that the digests stay those of the protocol."""
     missing_classes: tuple[str, ...] | None = None
-    """Names of the classes that no labelled mask holds; None if nobody looked."""
+    """Names of the classes that no labelled mask holds; None if the masks were not read."""
     protocol: str = ""
-    """How it was drawn; empty where only the lists are known."""
+    """How it was drawn; empty if only the lists are known."""
 
     @cached_property
     def pool(self) -> tuple[str, ...]:
-        """Everything that is used without its mask."""
+        """Ids of all images that are used without their masks."""
         return self.unlabelled + self.extra
 
     @property
@@ -63,7 +63,7 @@ class Split:
         return f"split {self.name!r}: no labelled image holds {', '.join(self.missing_classes)}"
 
     def record(self) -> dict:
-        """What a result says of it: name, protocol, counts and digests; no digest where there are no extra images."""
+        """Its entry in a result, as JSON: name, protocol, counts and digests (None without extra images)."""
         return {
             "name": self.name,
             "protocol": self.protocol or None,
@@ -75,9 +75,9 @@ class Split:
 
 
 def make_split(cfg: DataConfig, train: SegFiles, val: SegFiles) -> Split:
-    """The split that `cfg.split`, `cfg.split_seed` and `cfg.extra` ask for, checked against the files.
+    """The split of `cfg.split`, `cfg.split_seed` and `cfg.extra`, checked against the files.
 
-    Raises KitError as `checked_split` does, or if a mask that would be read is not of its image's size.
+    Raises KitError as `checked_split` does, or if a mask that will be read is not of its image's size.
     """
     split = checked_split(cfg, train, val)
     train.check_sizes(split.labelled + (tuple(i for i in split.pool if i in train.masks) if cfg.observe else ()))
@@ -85,9 +85,9 @@ def make_split(cfg: DataConfig, train: SegFiles, val: SegFiles) -> Split:
 
 
 def checked_split(cfg: DataConfig, train: SegFiles, val: SegFiles) -> Split:
-    """The split of `make_split`, for which no picture is opened.
+    """The split of `make_split`, without opening a picture.
 
-    Raises KitError as `chosen_split` and `check_split` do, or if the data set lacks images that its own lists name.
+    Raises KitError as `chosen_split` and `check_split` do, or if images in the data set's own lists are missing.
     """
     check_complete(train)
     check_complete(val)
@@ -97,10 +97,10 @@ def checked_split(cfg: DataConfig, train: SegFiles, val: SegFiles) -> Split:
 
 
 def chosen_split(cfg: DataConfig, train: SegFiles) -> Split:
-    """The split that is asked for, not yet checked.
+    """The split of `make_split`, not checked against the files.
 
-    Raises KitError if it is not understood, if its lists are not what their split.json says, or if extra images are
-    wanted and there are none.
+    Raises KitError if `cfg.split` is invalid, if its lists do not match their split.json, or if `cfg.extra` is on and
+    there are no extra images.
     """
     folder = from_project(cfg.split)
     if (folder / LABELLED).is_file():
@@ -116,10 +116,11 @@ def chosen_split(cfg: DataConfig, train: SegFiles) -> Split:
 
 
 def draw_split(share: str, seed: int, train: SegFiles) -> Split:
-    """`share` ("1_N" or "count_N" by hash or with "_by_sequence", "all" or "masks") of the images with masks; all
-    others are unlabelled.
+    """The split that labels `share` of the images with masks; all other images are unlabelled.
 
-    Raises: KitError if it is not understood, or by sequence if the data set has none or an id says no frame.
+    Args:
+        share: "1_N" or "count_N" by hash or with "_by_sequence", "all" or "masks".
+    Raises: KitError if it is invalid, or by sequence if the data set has none or an id has no frame number.
     """
     count = labelled_count(share, len(train.masked_ids))
     labelled = drawing_order(share, seed, train)[:count]
@@ -130,23 +131,23 @@ def draw_split(share: str, seed: int, train: SegFiles) -> Split:
 
 
 def drawing_order(share: str, seed: int, train: SegFiles) -> tuple[str, ...]:
-    """All images with masks, in the order in which `share` takes them; errors are those of `draw_split`."""
+    """All images with masks, in the order of the draw; raises as `draw_split`."""
     if not share.endswith(BY_SEQUENCE):
         return draw(train.masked_ids, len(train.masked_ids), seed)
     if not train.spec.frames:
         raise KitError(
-            f"split {share!r}: {train.spec.name} is no data set of videos, whose names would say sequence and frame; "
+            f"split {share!r}: {train.spec.name} is not a data set of videos with sequence and frame in their names; "
             f"{share.removesuffix(BY_SEQUENCE)!r} draws by hash"
         )
     return order_by_sequence(train.masked_ids, train.spec.frames, seed)
 
 
 def check_complete(files: SegFiles) -> None:
-    """Raise KitError if the data set's own lists name images that are not there: a draw would silently be another."""
+    """Raise KitError if images in the data set's own lists are missing: they would silently change a draw."""
     if files.missing:
         raise KitError(
-            f"{files.base} lacks {some(files.missing)} that the data set names as {files.part}; "
-            "fetch what is missing (`python -m kit doctor` lists everything)"
+            f"{files.base} lacks {some(files.missing)} that the data set lists as {files.part}; "
+            "download the missing files (`python -m kit doctor` lists them)"
         )
 
 
@@ -157,8 +158,8 @@ def check_split(split: Split, train: SegFiles, val: SegFiles) -> None:
 
 
 def split_problems(split: Split, train: SegFiles, val: SegFiles) -> Iterator[str]:
-    """What keeps a split from being used, a line each: no labelled image, an image named twice or in both lists or
-    without a file, a labelled one without a mask, one that is in val."""
+    """Problems that make a split unusable, a line each: no labelled image, an image named twice or in both lists or
+    without a file, a labelled image without a mask, an image that is in val."""
     if not split.labelled:
         masked = f"{len(train.masked_ids)} images in {train.root} have masks"
         yield f"split {split.name!r} has no labelled image; {masked}"
@@ -170,7 +171,7 @@ def split_problems(split: Split, train: SegFiles, val: SegFiles) -> Iterator[str
     listed = {*split.labelled, *split.pool}
     if absent := listed - set(train.paths):
         yield (
-            f'split {split.name!r}: no image of {some(absent)} in {train.root}; "1_16" draws a fitting one, '
+            f'split {split.name!r}: no image of {some(absent)} in {train.root}; "1_16" draws a split of it, '
             "`python -m kit splits import` reads lists of paths"
         )
     if bare := set(split.labelled) - set(train.masked_ids):
@@ -180,7 +181,7 @@ def split_problems(split: Split, train: SegFiles, val: SegFiles) -> Iterator[str
 
 
 def missing_classes(files: SegFiles, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of the classes that the masks of no image in `names` hold. Reads only until every class was seen."""
+    """Names of the classes that the masks of no image in `names` hold. Stops reading when every class was found."""
     seen = np.zeros(files.spec.num_classes, bool)
     for name in names:
         if seen.all():
@@ -216,32 +217,32 @@ def read_lists(folder: Path, called: str) -> Split:
     if about.is_file():
         stated, found = read_json(about), _counted(labelled, unlabelled)
         if not isinstance(stated, dict) or not isinstance(stated.get("name"), str):
-            raise KitError(f"{about} does not say what the lists are; delete it to use them as they are")
+            raise KitError(f"{about} does not describe the lists; delete it to use them as they are")
         changed = [key for key in ("labelled_sha256", "unlabelled_sha256") if stated.get(key) != found[key]]
         if changed:
             file = folder / (LABELLED if changed[0].startswith("labelled") else UNLABELLED)
             raise KitError(
                 f"{file} is no longer the list of {stated['name']!r} that {ABOUT} beside it "
-                f"describes; restore it, or delete {ABOUT} to use the lists under no such name"
+                f"describes; restore it, or delete {ABOUT} to use the lists without that name"
             )
         called, protocol = stated["name"], str(stated.get("protocol") or "")
     return Split(recognise(labelled, unlabelled) or called, labelled, unlabelled, protocol=protocol)
 
 
 def read_list(path: Path) -> tuple[str, ...]:
-    """Ids of a list file, one a line; an absent file is an empty list."""
+    """Ids of a list file, one a line; empty if there is no file."""
     try:
         lines = path.read_text(encoding="utf-8").split("\n") if path.is_file() else []
     except UnicodeDecodeError as error:
-        raise KitError(f"{path} is not a list of ids: it is no text in UTF-8") from error
+        raise KitError(f"{path} is not a list of ids: it is not UTF-8 text") from error
     return tuple(line.strip() for line in lines if line.strip())
 
 
 def write_lists(split: Split, folder: Path, about: dict | None = None) -> None:
     """Write labelled.txt and unlabelled.txt, sorted, one id a line, and split.json with `about` added to it."""
     folder.mkdir(parents=True, exist_ok=True)
-    # split.json last, and labelled.txt, without which a folder is no folder of lists, after unlabelled.txt: a process
-    # that is killed in between leaves what is refused, not a mixture under the old name.
+    # labelled.txt, which marks a folder of lists, after unlabelled.txt, and split.json last: if the process is killed
+    # in between, reading raises an error instead of returning a mixture under the old name.
     for name, ids in ((UNLABELLED, split.unlabelled), (LABELLED, split.labelled)):
         write_bytes(folder / name, "".join(f"{i}\n" for i in sorted(ids)).encode())
     stated = {"name": split.name, **({"protocol": split.protocol} if split.protocol else {})}
@@ -249,8 +250,8 @@ def write_lists(split: Split, folder: Path, about: dict | None = None) -> None:
 
 
 def labelled_count(split: str, total: int) -> int:
-    """Number of labelled images that "1_N" (rounded up, as published) or "count_N", either by hash or "_by_sequence",
-    "all" or "masks" asks for."""
+    """Number of labelled images of "1_N" (rounded up, as published) or "count_N", either with or without
+    "_by_sequence", "all" or "masks"."""
     if split in ("all", "masks"):
         return total
     share, count = (re.fullmatch(rf"{kind}_(\d+)({BY_SEQUENCE})?", split) for kind in ("1", "count"))
@@ -259,13 +260,13 @@ def labelled_count(split: str, total: int) -> int:
     if count and 0 < int(count[1]) <= total:
         return int(count[1])
     raise KitError(
-        f'split {split!r} is neither "1_N", "count_N" (N of at most {total}), one of them with "{BY_SEQUENCE}" behind '
-        f'it, "all", "masks", nor a folder with {LABELLED}'
+        f'split {split!r} is neither "1_N", "count_N" (N of at most {total}), one of them followed by "{BY_SEQUENCE}", '
+        f'"all", "masks", nor a folder with {LABELLED}'
     )
 
 
 def summary(split: Split) -> str:
-    """Name, counts and the heads of the digests, for a terminal."""
+    """Name, counts and the first digits of the digests, for a terminal."""
     record = split.record()
     return (
         f"{split.name}: {record['labelled']} labelled ({record['labelled_sha256'][:12]}), "
@@ -280,7 +281,7 @@ def repeated(ids: tuple[str, ...]) -> set[str]:
 
 
 def some(ids: Iterable[str]) -> str:
-    """How many images, and the first of them, for messages."""
+    """Number of images and the first three of them, for messages."""
     shown = ", ".join(sorted(ids)[:3])
     return f"{len(ids)} image(s) ({shown}{', ...' if len(ids) > 3 else ''})"
 

@@ -99,7 +99,7 @@ def test_what_cannot_be_reached_is_said(rare, tmp_path):
     assert lines == ["fewer than 2 masks hold once (1 labelled)"]
     _, _, lines = draw_covering("count_1", 0, 1, train, silent=True)
     (line,) = lines
-    assert line.startswith("1 labelled image(s) have no room for 1 with ") and "(0 labelled)" in line
+    assert line.startswith("1 labelled image(s) are too few for 1 with ") and "(0 labelled)" in line
 
 
 def test_several_seeds_are_written_with_what_they_are(rare, tmp_path):

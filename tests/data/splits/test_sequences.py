@@ -111,10 +111,10 @@ def test_draws_by_sequence_that_cannot_be(video):
     train, _ = both(video)
     (video / "images/train/near_0003.png").rename(video / "images/train/still.png")
     (video / "labels/train/near_0003.png").rename(video / "labels/train/still.png")
-    with pytest.raises(KitError, match="'still' does not end with the number of a frame"):
+    with pytest.raises(KitError, match="'still' does not end with a frame number"):
         draw_split("1_2_by_sequence", 0, both(video)[0])
     train.spec = DATASETS["voc"]
-    with pytest.raises(KitError, match="voc is no data set of videos.*'1_2' draws by hash"):
+    with pytest.raises(KitError, match="voc is not a data set of videos.*'1_2' draws by hash"):
         draw_split("1_2_by_sequence", 0, train)
-    with pytest.raises(KitError, match='split .all_by_sequence. is neither .* with "_by_sequence" behind'):
+    with pytest.raises(KitError, match='split .all_by_sequence. is neither .* followed by "_by_sequence"'):
         draw_split("all_by_sequence", 0, train)

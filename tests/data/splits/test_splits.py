@@ -170,7 +170,7 @@ def test_images_that_the_data_set_names_must_be_there(voc, name, part):
             file.write("gone\n")
     else:
         (voc / "JPEGImages/b.jpg").unlink()
-    wanted = rf"lacks 1 image\(s\) \({'gone' if part == 'val' else name}\) that the data set names as {part}"
+    wanted = rf"lacks 1 image\(s\) \({'gone' if part == 'val' else name}\) that the data set lists as {part}"
     with pytest.raises(KitError, match=wanted):
         make_split(DataConfig(split="1_2"), *both(voc, "voc"))
 
