@@ -1,6 +1,5 @@
 """A data set of synthetic street scenes on disk, in the Cityscapes folder layout. Nothing is downloaded."""
 
-import json
 import os
 import shutil
 import tempfile
@@ -11,6 +10,7 @@ from PIL import Image
 from kit.data.scenes.scene import VERSION, draw_scene
 from kit.errors import KitError
 from kit.system.console import bar
+from kit.system.storage import read_json, write_json
 
 PARAMETERS = "synthetic.json"
 CITIES = {"train": ("almbruck", "dornau", "elmsted", "fahrwald", "grauburg", "hirsholm"), "val": ("kestrow", "lindmar")}
@@ -27,13 +27,13 @@ def draw_dataset(
     seed: int = 0,
     progress: bool = False,
 ) -> Path:
-    """Write a data set of street scenes, or leave it be if it is there already.
+    """Write a data set of street scenes, unless `root` already holds it.
 
     Scene k of a split depends only on seed, size, split and k, so a larger set begins with the smaller one.
-    The set is made in a folder beside `root` and renamed when whole: an interrupted call leaves nothing behind.
+    The set is written to a folder beside `root` and renamed when complete: an interrupted call leaves nothing behind.
 
     Args:
-        root: folder to make; it may exist if it is empty or holds this very set.
+        root: folder to create; it may exist if it is empty or holds this set.
         train, val: number of scenes, each >= 1.
         size: (height, width) in pixels, each >= 32.
         seed: 0 <= seed < 2**31; sets of different seeds share no scene.
@@ -53,7 +53,7 @@ def draw_dataset(
                 for index in range(count):
                     _write_scene(partial, split, index, wanted)
                     drawn.update()
-        (partial / PARAMETERS).write_text(json.dumps(wanted, indent=2) + "\n")
+        write_json(partial / PARAMETERS, wanted)
         os.chmod(partial, 0o755)  # mkdtemp makes it private
         os.replace(partial, root)
     except BaseException:  # Ctrl-C included
@@ -63,7 +63,7 @@ def draw_dataset(
 
 
 def scene_seed(seed: int, split: str, index: int) -> int:
-    """The seed for `draw_scene` of scene `index` in "train" or "val"; no two scenes of any two sets share one."""
+    """The seed for `draw_scene` of scene `index` in "train" or "val"; no two scenes of any sets have the same."""
     return (seed * 2 + ("train", "val").index(split)) * SPLIT_STRIDE + index
 
 
@@ -94,33 +94,26 @@ def _checked(train: int, val: int, size: tuple[int, int], seed: int) -> dict:
         raise KitError(f"size is {tuple(size)}; give (height, width) in pixels, each at least 32")
     if not 0 <= seed < MAX_SEED:
         raise KitError(f"seed is {seed}; give a whole number from 0 to {MAX_SEED - 1}")
-    return {
-        "train": int(train),
-        "val": int(val),
-        "size": [int(side) for side in size],
-        "seed": int(seed),
-        "version": VERSION,
-    }
+    counts = {"train": int(train), "val": int(val)}
+    return {**counts, "size": [int(side) for side in size], "seed": int(seed), "version": VERSION}
 
 
 def _already_there(root: Path, wanted: dict) -> bool:
-    """True if root holds the wanted set, False if there is room for it, KitError otherwise."""
-    if not root.exists():
-        return False
-    if not root.is_dir():
+    """True if root holds the wanted set, False if root is absent or empty, KitError otherwise."""
+    if root.exists() and not root.is_dir():
         raise KitError(f"{root} is a file; name a folder for the synthetic data set")
-    if not any(root.iterdir()):
+    if not root.exists() or not any(root.iterdir()):
         return False
     try:
-        found = json.loads((root / PARAMETERS).read_text())
-    except (OSError, ValueError):
+        found = read_json(root / PARAMETERS)
+    except (OSError, KitError):
         found = None
     if not isinstance(found, dict):
         raise KitError(f"{root} holds files that are not a synthetic data set; name another folder or empty this one")
-    differing = [f"{key} {found.get(key)} (asked: {value})" for key, value in wanted.items() if found.get(key) != value]
+    differing = [f"{key} {found.get(key)} (not {value})" for key, value in wanted.items() if found.get(key) != value]
     if differing:
         raise KitError(
             f"{root} holds a synthetic data set with {', '.join(differing)}; "
-            "name another folder, ask for the same, or delete it to draw it anew"
+            "name another folder, use the same values, or delete it to draw it again"
         )
     return True

@@ -6,7 +6,7 @@ same applies to draws by sequence, except that exchanged images may be closer in
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,6 @@ from kit.data.splits.split import (
     Split,
     check_complete,
     check_split,
-    classes_in,
     draw_split,
     drawing_order,
     labelled_count,
@@ -30,21 +29,25 @@ from kit.data.splits.split import (
     write_lists,
 )
 from kit.errors import KitError
-from kit.settings.checks import require_positive
 from kit.system.console import bar
 
 THREADS = 8
 """Masks decoded at a time; Pillow releases the interpreter lock."""
 
 
-def class_presence(files: SegFiles, names: Sequence[str], silent: bool = False) -> np.ndarray:
-    """bool (N, C): which classes the mask of each named image holds. Raises KitError for one that cannot be read."""
-    return _of_masks(files, names, classes_in, silent).astype(bool)
-
-
 def class_pixels(files: SegFiles, names: Sequence[str], silent: bool = False) -> np.ndarray:
-    """int64 (N, C): pixels of each class in the mask of each named image. Raises KitError as `class_presence` does."""
-    return _of_masks(files, names, pixels_in, silent)
+    """int64 (N, C): pixels of each class in the mask of each named image. Raises KitError for one that cannot be read."""
+    rows = np.zeros((len(names), files.spec.num_classes), np.int64)
+    with ThreadPoolExecutor(THREADS) as pool, bar(len(names), "masks", "mask", silent) as shown:
+        for row, pixels in zip(rows, pool.map(lambda name: pixels_in(files, name), names), strict=True):
+            row[:] = pixels
+            shown.update()
+    return rows
+
+
+def class_presence(train: SegFiles, pixels: float | None = None, silent: bool = False) -> np.ndarray:
+    """bool (N, C): classes that each of `train.masked_ids` shows, with `pixels` as in `shows`; None is one pixel."""
+    return shows(class_pixels(train, train.masked_ids, silent), 1 if pixels is None else pixels)
 
 
 def shows(counts: np.ndarray, pixels: float, usual: np.ndarray | None = None) -> np.ndarray:
@@ -64,17 +67,6 @@ def shows(counts: np.ndarray, pixels: float, usual: np.ndarray | None = None) ->
 def usual_size(counts: np.ndarray) -> np.ndarray:
     """float64 (C,): mean pixels of each class over the images (N, C) that hold any; 0 where none does."""
     return counts.sum(0) / np.maximum((counts > 0).sum(0), 1)
-
-
-def _of_masks(files: SegFiles, names: Sequence[str], look: Callable[[SegFiles, str], np.ndarray],
-              silent: bool) -> np.ndarray:  # fmt: skip
-    """int64 (N, C): `look` of each mask."""
-    with ThreadPoolExecutor(THREADS) as pool, bar(len(names), "masks", "mask", silent) as shown:
-        rows = np.zeros((len(names), files.spec.num_classes), np.int64)
-        for row, found in zip(rows, pool.map(lambda name: look(files, name), names), strict=True):
-            row[:] = found
-            shown.update()
-    return rows
 
 
 def write_draws(folders: dict[int, Path], share: str, least: int | None, train: SegFiles, val: SegFiles,
@@ -97,7 +89,7 @@ def write_draws(folders: dict[int, Path], share: str, least: int | None, train: 
             f"--pixels is {pixels:g}; beside --cover give a share of a class's mean size (below 1) or pixels"
         )
     drawing_order(share, 0, train)  # raises for a draw by sequence without sequences
-    present = _presence(train, pixels) if least is not None else None
+    present = class_presence(train, pixels) if least is not None else None
     lines = []
     for seed, folder in folders.items():
         about = {"dataset": train.spec.name, "split": share, "seed": seed}
@@ -106,7 +98,7 @@ def write_draws(folders: dict[int, Path], share: str, least: int | None, train: 
             split = look_for_classes(draw_split(share, seed, train), train)
             notes = [split.warning] if split.warning else []
         else:
-            split, exchanged, notes = draw_covering(share, seed, least, train, present, pixels=pixels)
+            split, exchanged, notes = draw_covering(share, seed, least, train, present, pixels)
             about |= {"cover": least, "pixels": pixels, "exchanged": exchanged}
             notes = [f"{exchanged} image(s) exchanged to cover the classes", *notes]
         if share.endswith(BY_SEQUENCE):
@@ -118,8 +110,8 @@ def write_draws(folders: dict[int, Path], share: str, least: int | None, train: 
     return lines
 
 
-def draw_covering(share: str, seed: int, least: int, train: SegFiles, present: np.ndarray | None = None,
-                  silent: bool = False, pixels: float | None = None) -> tuple[Split, int, list[str]]:  # fmt: skip
+def draw_covering(share: str, seed: int, least: int, train: SegFiles, present: np.ndarray,
+                  pixels: float | None = None) -> tuple[Split, int, list[str]]:  # fmt: skip
     """The smallest change to a draw after which every class is in at least `least` labelled images.
 
     Unlike with plain draws, a split of a smaller share is not always a subset of that of a larger one.
@@ -127,16 +119,11 @@ def draw_covering(share: str, seed: int, least: int, train: SegFiles, present: n
     Args:
         share, seed: as in `draw_split`.
         least: 1 or more images per class.
-        present: bool (N, C), classes that each of `train.masked_ids` shows; None reads the masks.
-        silent: show no progress bar.
-        pixels: the least amount of a class in an image that shows it, as in `shows`; None is a single pixel.
+        present: bool (N, C), `class_presence` of `train` with `pixels`.
+        pixels: for the name and protocol of the split.
     Returns: the split, how many images were exchanged, and lines on the classes that stay below `least`.
-    Raises: KitError if a mask cannot be read.
     """
-    require_positive(cover=least)
     drawn = draw_split(share, seed, train)
-    if present is None:
-        present = _presence(train, pixels, silent)
     order = drawing_order(share, seed, train)
     row = {name: i for i, name in enumerate(train.masked_ids)}
     present = present[[row[name] for name in order]]
@@ -151,12 +138,6 @@ def draw_covering(share: str, seed: int, least: int, train: SegFiles, present: n
         f"where {enough} counts",
     )  # fmt: skip
     return split, exchanged, _below(present, chosen, least, train.spec.classes)
-
-
-def _presence(train: SegFiles, pixels: float | None, silent: bool = False) -> np.ndarray:
-    if pixels is None:
-        return class_presence(train, train.masked_ids, silent)
-    return shows(class_pixels(train, train.masked_ids, silent), pixels)
 
 
 def _enough(pixels: float) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from kit.data.reading.files import SegFiles
-from kit.data.splits.class_cover import class_presence
+from kit.data.splits.class_cover import class_pixels
 from kit.data.splits.published import load_protocols
 from kit.data.splits.split import LABELLED, Split, check_split, look_for_classes, read_lists
 from kit.errors import KitError
@@ -83,8 +83,8 @@ def folder_rows(folders: list[Path], splits: list[Split]) -> list[dict]:
 def class_rows(splits: list[Split], train: SegFiles, silent: bool = False) -> list[dict]:
     """A row for each class: the number of labelled images of each split that hold it. Reads each labelled mask once."""
     names = sorted({name for split in splits for name in split.labelled})
-    present = dict(zip(names, class_presence(train, names, silent), strict=True))
-    counts = [sum(present[name].astype(int) for name in split.labelled) for split in splits]
+    pixels = dict(zip(names, class_pixels(train, names, silent), strict=True))
+    counts = [sum((pixels[name] > 0).astype(int) for name in split.labelled) for split in splits]
     heads = [f"{i} {split.name}" for i, split in enumerate(splits, 1)]
     return [
         {"class": cls, **{head: int(count[c]) for head, count in zip(heads, counts, strict=True)}}

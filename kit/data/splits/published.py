@@ -61,9 +61,3 @@ def find_protocol(labelled: Collection[str], unlabelled: Collection[str], tables
     digests = (digest(labelled), digest(unlabelled))
     matches = (p for p in load_protocols(tables=tables) if (p.labelled_sha256, p.unlabelled_sha256) == digests)
     return next(matches, None)
-
-
-def recognise(labelled: Collection[str], unlabelled: Collection[str], tables: Path = TABLES) -> str | None:
-    """The published name of these lists, such as "cps 1/16"; None if they are unknown."""
-    protocol = find_protocol(labelled, unlabelled, tables)
-    return protocol.name if protocol else None

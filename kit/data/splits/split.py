@@ -14,7 +14,7 @@ import numpy as np
 
 from kit.data.reading.files import SegFiles
 from kit.data.splits.hash_draw import digest, draw
-from kit.data.splits.published import recognise
+from kit.data.splits.published import find_protocol
 from kit.data.splits.sequences import order_by_sequence
 from kit.errors import KitError
 from kit.settings.run import DataConfig
@@ -186,20 +186,13 @@ def missing_classes(files: SegFiles, names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if seen.all():
             break
-        seen |= classes_in(files, name)
+        seen |= pixels_in(files, name) > 0
     return tuple(cls for cls, there in zip(files.spec.classes, seen, strict=True) if not there)
 
 
 def look_for_classes(split: Split, train: SegFiles) -> Split:
     """The split with `missing_classes` filled in."""
     return replace(split, missing_classes=missing_classes(train, split.labelled))
-
-
-def classes_in(files: SegFiles, name: str) -> np.ndarray:
-    """bool (C,): which classes the mask of an image holds."""
-    there = np.zeros(256, bool)
-    there[files.full_mask(name).numpy()] = True  # much faster than sorting two million pixels
-    return there[: files.spec.num_classes]
 
 
 def pixels_in(files: SegFiles, name: str) -> np.ndarray:
@@ -226,7 +219,8 @@ def read_lists(folder: Path, called: str) -> Split:
                 f"describes; restore it, or delete {ABOUT} to use the lists without that name"
             )
         called, protocol = stated["name"], str(stated.get("protocol") or "")
-    return Split(recognise(labelled, unlabelled) or called, labelled, unlabelled, protocol=protocol)
+    published = find_protocol(labelled, unlabelled)
+    return Split(published.name if published else called, labelled, unlabelled, protocol=protocol)
 
 
 def read_list(path: Path) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from kit.data.catalog import DATASETS, find_spec
 from kit.data.reading.files import SegFiles
 from kit.data.splits.comparison import overview
 from kit.data.splits.hash_draw import digest, draw
-from kit.data.splits.published import load_protocols, recognise
+from kit.data.splits.published import find_protocol, load_protocols
 from kit.data.splits.split import (
     ABOUT,
     LABELLED,
@@ -214,15 +215,16 @@ def test_protocols_are_recognised_by_both_lists(tmp_path):
     entry = {"name": "paper 1/2", "labelled": 1, "unlabelled": 2, "used_by": ["Paper half"],
              "labelled_sha256": digest("a"), "unlabelled_sha256": digest("bc")}  # fmt: skip
     (tmp_path / "voc.json").write_text(json.dumps({"dataset": "voc", "protocols": [entry]}))
-    assert recognise(["a"], ["c", "b"], tmp_path) == "paper 1/2"
-    assert recognise(["a"], ["b"], tmp_path) is None and recognise(["b"], ["c", "b"], tmp_path) is None
+    assert find_protocol(["a"], ["c", "b"], tmp_path).name == "paper 1/2"
+    assert find_protocol(["a"], ["b"], tmp_path) is None and find_protocol(["b"], ["c", "b"], tmp_path) is None
     (tmp_path / "voc.json").write_text(json.dumps({"dataset": "voc", "protocols": [{"name": "x"}]}))
     with pytest.raises(KitError, match="voc.json is not a table of protocols"):
         load_protocols(tables=tmp_path)
 
 
 def test_a_published_name_goes_before_any_other(own, monkeypatch):
-    monkeypatch.setattr("kit.data.splits.split.recognise", lambda labelled, unlabelled: "paper 1/2")
+    published = SimpleNamespace(name="paper 1/2")
+    monkeypatch.setattr("kit.data.splits.split.find_protocol", lambda labelled, unlabelled: published)
     write_lists(Split("mine", ("t0",), ("t4",)), own / "lists")
     assert make_split(DataConfig(split=str(own / "lists")), *both(own)).name == "paper 1/2"
 
