@@ -2,7 +2,7 @@
 
     classes: [background, leaf]     # mask value 0, 1, ... in this order
     classes: {background: [0, 0, 0], leaf: [0, 160, 60]}   # or with their colours in figures and in masks
-    ignore: [11]                    # values in masks, beside 255, of ignored pixels
+    ignore: [11]                    # values in masks, besides 255, of ignored pixels
     images: photos/*                # the last * is the image's name
     masks: drawn/*_mask.png         # the same name; a mask may be missing wherever there is no label
     val: 0.2                        # share, or number, of the images with masks that the student is evaluated on
@@ -29,7 +29,7 @@ from kit.errors import KitError, one_line
 from kit.types import IGNORE
 
 FILE = "classes.yaml"
-WANTED = "`classes: [name, ...]` or `classes: {name: [r, g, b], ...}`"
+EXPECTED = "`classes: [name, ...]` or `classes: {name: [r, g, b], ...}`"
 KEYS = ("classes", "ignore", "images", "masks", "val")
 
 
@@ -37,13 +37,13 @@ def folder_spec(root: Path) -> DatasetSpec:
     """The data set that `root/classes.yaml` describes. Raises KitError if it is missing or invalid."""
     path = Path(root) / FILE
     if not path.is_file():
-        raise KitError(f"no {path}; write {WANTED} in the order of the mask values")
+        raise KitError(f"no {path}; write {EXPECTED} in the order of the mask values")
     try:
         content = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise KitError(f"{path} cannot be read: {one_line(error)}") from error
     if not isinstance(content, dict) or "classes" not in content:
-        raise KitError(f"{path} cannot be read: wanted {WANTED}, got {content!r:.60}")
+        raise KitError(f"{path} cannot be read: expected {EXPECTED}, got {content!r:.60}")
     strange = [key for key in content if key not in KEYS]
     if strange:
         raise KitError(f"{path}: unknown key {strange[0]!r}; known are {', '.join(KEYS)}")
@@ -71,7 +71,7 @@ def _colours(path: Path, classes: object) -> dict[str, Colour]:
     try:
         colours = {str(name): tuple(map(int, colour)) for name, colour in classes.items()}
     except (AttributeError, TypeError, ValueError) as error:
-        raise KitError(f"{path} cannot be read: wanted {WANTED}, got {classes!r:.60}") from error
+        raise KitError(f"{path} cannot be read: expected {EXPECTED}, got {classes!r:.60}") from error
     valid = all(len(colour) == 3 and all(0 <= v <= 255 for v in colour) for colour in colours.values())
     if not valid or not 2 <= len(colours) <= IGNORE - 1:
         raise KitError(f"{path}: 2 to {IGNORE - 1} classes, each with a colour [r, g, b] of 0..255, are needed")

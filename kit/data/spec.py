@@ -52,7 +52,7 @@ class Layout:
     masks: tuple[Masks, ...]
     """Kinds of masks, the preferred one first; an image takes the first it has."""
     parts: tuple[tuple[str, str], ...] = (("train", "train"), ("val", "val"))
-    """What {part} stands for in each part."""
+    """Value of {part} in each part."""
     needs: str = ""
     """A path below the root that must exist for this layout."""
     members: Members | None = None

@@ -93,9 +93,9 @@ def test_names_are_enough_and_values_may_be_ignored(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "wanted `classes"),
+        ("", "expected `classes"),
         ("classes: [1, 2]", "classes.yaml cannot be read"),
-        ("classes: [sky, 2]", "classes.yaml cannot be read: wanted `classes: .name, ....`"),
+        ("classes: [sky, 2]", "classes.yaml cannot be read: expected `classes: .name, ....`"),
         ("classes: [sky]", "2 to 254 classes"),
         ("classes: [sky, road, sky]", "two classes are called 'sky'"),
         ("classes: {a: [0, 0, 0]}", "2 to 254 classes"),

@@ -138,7 +138,7 @@ def _pairs(read: Read) -> Iterator[Finding]:
             continue
         image, path, hint = images[name], paths[name], ""
         if image.size == mask.size[::-1]:
-            why = "the camera noted that the image is turned" if image.turned else "one of the two lies on its side"
+            why = "the camera noted that the image is turned" if image.turned else "one of the two is rotated"
             hint = f"; height and width are swapped: {why}"
         sizes = f"{size_text(mask.size)}, its image {size_text(image.size)}"
         message = f"{path} is {sizes} ({read.files.paths[name]}){hint}"

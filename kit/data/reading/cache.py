@@ -59,7 +59,7 @@ class Cache:
 
     Args:
         folder: created with the first picture.
-        about: everything, beside the source file, that the pixels depend on; files with another `about` are not used.
+        about: everything, besides the source file, that the pixels depend on; files with another `about` are not used.
     """
 
     def __init__(self, folder: Path, about: str):

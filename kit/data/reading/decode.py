@@ -108,7 +108,7 @@ def orientation(picture: Image.Image) -> int:
         return 1  # Pillow would decode the whole picture to search after it
     try:
         value = picture.getexif().get(ORIENTATION, 1)
-    except Exception:  # damaged EXIF, in whatever way; the pixels may be fine
+    except Exception:  # damaged EXIF raises errors of any kind; the pixels may be fine
         return 1
     return value if value in TURNS else 1
 
@@ -151,7 +151,7 @@ def _read_png(path: Path, box: Box | None) -> np.ndarray | None:
             return None
     try:
         pixels = imagecodecs.png_decode(Path(path).read_bytes())
-    except Exception:  # a damaged file, in whatever way
+    except Exception:  # a damaged file raises errors of any kind
         return None
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:  # 16 bits, or a transparent colour
         return None

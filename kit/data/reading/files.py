@@ -95,10 +95,8 @@ class SegFiles:
 
         Where images are neither resized nor cached, nothing below the box is decoded.
         """
-        if self._whole_is_at_hand:
-            pixels = _cut(self._kept("image", name), box)
-        else:
-            pixels = self._read_image(name, box)
+        whole = self._whole_is_at_hand
+        pixels = _cut(self._kept("image", name), box) if whole else self._read_image(name, box)
         return pixels.permute(2, 0, 1)
 
     def pair(self, name: str, box: Box | None = None) -> tuple[Tensor, Tensor]:
@@ -111,9 +109,8 @@ class SegFiles:
         image, mask = self.size(name), self._size("mask", name, self.mask_path(name))
         if image != mask:
             raise KitError(f"{self.mask_path(name)} is {mask}, its image {image}")
-        if self._whole_is_at_hand:
-            return self.image(name, box), _cut(self._kept("mask", name), box)
-        return self.image(name, box), self._read_mask(name, box)
+        whole = self._whole_is_at_hand
+        return self.image(name, box), _cut(self._kept("mask", name), box) if whole else self._read_mask(name, box)
 
     def check_sizes(self, names: Iterable[str]) -> None:
         """Raise KitError naming the first mask whose size on disk differs from its image's. Reads file headers only, a

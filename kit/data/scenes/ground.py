@@ -42,7 +42,7 @@ def paint_backdrop(rng, camera: Camera, street: Street, mood, height: int, width
     colour[:sky_rows] = paint_sky(rng, mood, sky_rows, width)
     top = max(int(camera.horizon - np.abs(slope).max()), 0)
     drop = np.arange(top, height, dtype=np.float32)[:, None] + 0.5 - camera.horizon - slope
-    below = drop > edge  # farther away than that lies sky
+    below = drop > edge  # sky beyond that distance
     z = camera.focal * camera.height / np.maximum(drop, 1e-3)
     np.minimum(z, 500, out=z)
     x = columns * z / camera.focal - camera.bend(z)

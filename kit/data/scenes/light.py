@@ -35,7 +35,7 @@ class Mood:
 
 
 def make_mood(rng: np.random.Generator, season: str) -> Mood:
-    """Draw a time of day and a weather; snow lies only in winter."""
+    """Draw a time of day and a weather; snow covers the ground only in winter."""
     hour = rng.random()
     weather = pick(rng, ("clear", "clear", "clear", "fair", "fair", "overcast", "overcast", "rain", "fog"))
     if season == "winter" and rng.random() < 0.4:

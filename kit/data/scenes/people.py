@@ -115,7 +115,7 @@ def motorcycle(canvas: Canvas, rng, x: float, z: float, flat: float = 1.0, flip:
 
 
 def rider(canvas: Canvas, rng, x: float, z: float, motor: bool) -> None:
-    """A bicycle or motorcycle with somebody on it: vehicle first, then the person above it with the near leg."""
+    """A bicycle or motorcycle with a rider: vehicle first, then the person above it with the near leg."""
     flat, flip, front = pick(rng, (0.15, 0.2, 0.45, 0.8, 1.0)), 1 if rng.random() < 0.5 else -1, rng.random() < 0.5
     if motor:
         motorcycle(canvas, rng, x, z, flat, flip, front)

@@ -36,7 +36,7 @@ THREADS = 8
 
 
 def class_pixels(files: SegFiles, names: Sequence[str], silent: bool = False) -> np.ndarray:
-    """int64 (N, C): pixels of each class in the mask of each named image. Raises KitError for one that cannot be read."""
+    """int64 (N, C): pixels of each class in the mask of each image. Raises KitError for one that cannot be read."""
     rows = np.zeros((len(names), files.spec.num_classes), np.int64)
     with ThreadPoolExecutor(THREADS) as pool, bar(len(names), "masks", "mask", silent) as shown:
         for row, pixels in zip(rows, pool.map(lambda name: pixels_in(files, name), names), strict=True):
@@ -85,9 +85,7 @@ def write_draws(folders: dict[int, Path], share: str, least: int | None, train: 
     if least is not None and not 1 <= least <= count:  # before any mask is read
         raise KitError(f"--cover is {least}; give 1 to {count}, the number of images that {share} labels")
     if pixels is not None and (least is None or not 0 < pixels < math.inf):
-        raise KitError(
-            f"--pixels is {pixels:g}; beside --cover give a share of a class's mean size (below 1) or pixels"
-        )
+        raise KitError(f"--pixels is {pixels:g}; with --cover give a share of a class's mean size (below 1) or pixels")
     drawing_order(share, 0, train)  # raises for a draw by sequence without sequences
     present = class_presence(train, pixels) if least is not None else None
     lines = []

@@ -54,7 +54,7 @@ def findings_text(diagnosis: Diagnosis) -> str:
             if others:
                 lines.append(f"  also {', '.join(others)}{f' and {more} more' if more else ''}")
             blocks.append("\n".join(lines) + "\n")
-    return _printable("\n".join(blocks) or "nothing found that is worth a word\n")
+    return _printable("\n".join(blocks) or "no findings\n")
 
 
 def verdict(diagnosis: Diagnosis) -> str:

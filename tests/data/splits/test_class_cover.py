@@ -142,4 +142,4 @@ def test_a_single_pixel_does_not_cover_where_more_is_wanted(rare, tmp_path, caps
         assert len(set(split.labelled) & set(plain.labelled)) == 3 and "exchanged" in split.record()["protocol"]
     arguments = ["splits", "draw", "--dataset", "folder", "--root", str(rare), "--split", "count_4", "--out", "x"]
     for wrong in (["--pixels", "0.5"], ["--cover", "1", "--pixels", "0"], ["--cover", "1", "--pixels", "nan"]):
-        assert main([*arguments, *wrong]) == 2 and "beside --cover give a share" in capsys.readouterr().err
+        assert main([*arguments, *wrong]) == 2 and "with --cover give a share" in capsys.readouterr().err
