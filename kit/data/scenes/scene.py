@@ -10,7 +10,7 @@ from PIL import Image
 from kit.data.scenes.canvas import Canvas
 from kit.data.scenes.colours import tint, uni
 from kit.data.scenes.ground import cast_shadows, paint_backdrop
-from kit.data.scenes.light import Mood, develop, make_mood, settle_mask
+from kit.data.scenes.light import develop, make_mood, settle_mask
 from kit.data.scenes.plan import Stage, plan_camera, plan_street
 from kit.data.scenes.roadside import build_sides
 from kit.data.scenes.street import skyline
@@ -51,11 +51,6 @@ def draw_scene(seed: int, height: int = 128, width: int = 256) -> tuple[np.ndarr
         draw(canvas, rng, *args)
     if rng.random() < 0.1:
         own_bonnet(canvas, rng)
-    return photograph(canvas, rng, mood, height, width)
-
-
-def photograph(canvas: Canvas, rng, mood: Mood, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Average the canvas down, light it, and vote the mask."""
     albedo = np.asarray(canvas.colour.resize((width, height), Image.Resampling.BOX), np.float32)
     settled = settle_mask(np.asarray(canvas.tags))
     return develop(rng, mood, canvas, albedo, settled), (settled & 0xFF).astype(np.uint8)

@@ -117,31 +117,31 @@ def test_image_and_mask_line_up():
 
 
 def test_details_never_stray_from_their_object(monkeypatch):
-    """A stroke that changes the picture but not the mask must stay within the object painted just before."""
-    last, strayed = [0], []
+    """A polygon that changes the picture but not the mask must stay within the object painted just before."""
+    paint, last, strayed = Canvas.poly, [0], []
 
-    def watched(paint, outline):
-        def stroke(canvas, *arguments):
-            *shape, _, tag = arguments if len(arguments) > paint.__code__.co_argcount - 2 else (*arguments, None)
-            if tag is None:
-                sheet = Image.new("1", canvas.tags.size)
-                outline(ImageDraw.Draw(sheet), *shape)
-                strayed.append(int((np.asarray(canvas.tags)[np.asarray(sheet)] & 0xFF != last[0]).sum()))
-            else:
-                last[0] = tag & 0xFF
-            return paint(canvas, *arguments)
+    def watched(canvas, points, rgb, tag):
+        if tag is None:
+            sheet = Image.new("1", canvas.tags.size)
+            ImageDraw.Draw(sheet).polygon(points, fill=1)
+            strayed.append(int((np.asarray(canvas.tags)[np.asarray(sheet)] & 0xFF != last[0]).sum()))
+        else:
+            last[0] = tag & 0xFF
+        paint(canvas, points, rgb, tag)
 
-        return stroke
-
-    monkeypatch.setattr(Canvas, "poly", watched(Canvas.poly, lambda draw, points: draw.polygon(points, fill=1)))
-    monkeypatch.setattr(
-        Canvas,
-        "disc",
-        watched(Canvas.disc, lambda draw, u, v, ru, rv: draw.ellipse((u - ru, v - rv, u + ru, v + rv), fill=1)),
-    )
+    monkeypatch.setattr(Canvas, "poly", watched)
     for seed in range(6):
         draw_scene(seed, 64, 128)
     assert strayed and sum(strayed) == 0
+
+
+def test_strokes_paint_picture_and_mask_alike():
+    blank = np.zeros((40, 40, 3), np.uint8), np.zeros((40, 40), np.int32)
+    for stroke, shape in (("poly", [[(3, 4.4), (30.2, 9), (12, 35.7)]]), ("disc", [20.3, 18, 9.6, 5.1])):
+        canvas = Canvas(None, None, *blank, night=False)
+        getattr(canvas, stroke)(*shape, (200, 10, 10), 7)
+        painted = np.asarray(canvas.colour)[..., 0] > 0
+        assert painted.any() and (painted == (np.asarray(canvas.tags) == 7)).all()
 
 
 def test_layout_and_pairs(tiny):
