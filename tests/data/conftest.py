@@ -7,7 +7,7 @@ from PIL import Image
 
 @pytest.fixture
 def own(tmp_path):
-    """One's own folder: 6 train images, 4 of them with masks, 2 val images."""
+    """A folder of images: 6 train images, 4 of them with masks, 2 val images."""
     (tmp_path / "classes.yaml").write_text("classes: {ground: [0, 0, 0], leaf: [0, 160, 60]}\nignore: 9\n")
     rng = np.random.default_rng(0)
     for part, count in (("train", 6), ("val", 2)):

@@ -65,7 +65,7 @@ def test_cityscapes_label_train_ids(cityscapes):
     assert values(read("cityscapes", root, "train"), "ulm_000000_000019") == {0, 13, 18, IGNORE}
 
 
-def test_where_both_kinds_lie_the_original_is_read(cityscapes):
+def test_of_both_kinds_of_masks_the_original_is_read(cityscapes):
     cityscapes("labelTrainIds", [0])
     root = cityscapes("labelIds", [26])
     assert values(read("cityscapes", root, "train"), "ulm_000000_000019") == {13}
@@ -79,7 +79,7 @@ def test_where_both_kinds_lie_the_original_is_read(cityscapes):
         ("labelIds", [0, 1, 2, 3], "labelTrainIds"),  # void throughout, yet road to wall as train ids
     ],
 )
-def test_cityscapes_masks_that_are_not_what_they_are_called(cityscapes, kind, held, other):
+def test_cityscapes_masks_whose_name_and_content_disagree_raise(cityscapes, kind, held, other):
     files = read("cityscapes", cityscapes(kind, held), "train")
     with pytest.raises(KitError, match=rf"jena_000000_000019_gtFine_{kind}.png holds .*those of '_gtFine_{other}'"):
         files.pair("jena_000000_000019")
@@ -128,7 +128,7 @@ def test_voc_with_additional_masks(voc):
     assert values(train, "2007_x") == {0, 3}  # plain indices, no colour map
 
 
-def test_voc_as_mgd_lays_it_out(tmp_path):
+def test_voc_in_the_layout_of_mgd(tmp_path):
     for part, name in (("train_aug", "2007_a"), ("train_aug", "2007_b"), ("val", "2007_v")):
         image(tmp_path / part / "image" / f"{name}.jpg")
         mask(tmp_path / part / "label" / f"{name}.png", [0, 20, 255])
@@ -136,7 +136,7 @@ def test_voc_as_mgd_lays_it_out(tmp_path):
     assert train.ids == ("2007_a", "2007_b") and val.ids == ("2007_v",) and values(val, "2007_v") == {0, 20, IGNORE}
 
 
-def test_voc_lists_are_needed_and_name_what_is_missing(voc):
+def test_voc_lists_are_required_and_define_missing_images(voc):
     (voc / "VOCdevkit/VOC2012/JPEGImages/2007_b.jpg").unlink()
     assert read("voc", voc, "train").missing == ("2007_b",)
     (voc / "VOCdevkit/VOC2012/ImageSets/Segmentation/val.txt").unlink()
@@ -159,7 +159,7 @@ def test_camvid(tmp_path):
     assert values(train, "0001TP_1") == {0, 10, IGNORE} and read("camvid", tmp_path, "val").masked_ids == ()
 
 
-def test_two_images_of_one_id_are_refused(tmp_path):
+def test_two_images_of_one_id_raise(tmp_path):
     (tmp_path / "classes.yaml").write_text("classes: {a: [0, 0, 0], b: [9, 9, 9]}\n")
     image(tmp_path / "images/train/one.png")
     image(tmp_path / "images/train/one.jpg")
@@ -167,7 +167,7 @@ def test_two_images_of_one_id_are_refused(tmp_path):
         read("folder", tmp_path, "train")
 
 
-def test_a_part_is_read_the_same_wherever_the_working_folder_is(voc, monkeypatch):
+def test_reading_does_not_depend_on_the_working_folder(voc, monkeypatch):
     monkeypatch.chdir(voc)
     first = read("voc", voc, "train").image("2007_a")
     assert torch.equal(first, SegFiles(DATASETS["voc"], "VOCdevkit/VOC2012", "train").image("2007_a"))

@@ -1,4 +1,4 @@
-"""Data sets are told apart by names and sizes of files, wherever they lie."""
+"""Data sets are distinguished by names and sizes of files, in any folder."""
 
 import shutil
 import time
@@ -63,7 +63,7 @@ def test_each_change_is_named(mine, tmp_path):
     assert "val images (2, now 1)" in changed() and "val masks (2, now 1)" in changed()
 
 
-def test_masks_that_were_added_are_noticed_where_the_split_is_drawn(mine, tmp_path):
+def test_added_masks_are_detected_if_the_split_is_drawn(mine, tmp_path):
     few, drawn = record(mine()), mine("more", masks=6)
     assert changes(few, record(drawn))[:3] == [
         "train images with a mask (4, now 6)", "labelled list (4, now 6)", "unlabelled list (2, now 0)"]  # fmt: skip
@@ -77,7 +77,7 @@ def test_masks_that_were_added_are_noticed_where_the_split_is_drawn(mine, tmp_pa
     assert changes(*listed) == []  # masks outside the list are not learnt from
 
 
-def test_what_an_older_record_lacks_is_not_compared(mine):
+def test_entries_missing_in_an_older_record_are_not_compared(mine):
     now = record(mine())
     old = {"classes": now["classes"], "lists": {"labelled": now["lists"]["labelled"]}}
     assert changes(old, now) == [] and changes({}, now) == []

@@ -29,7 +29,7 @@ def both(root):
     return SegFiles(spec, root, "train"), SegFiles(spec, root, "val")
 
 
-def test_two_flat_folders_and_nothing_but_classes(tmp_path):
+def test_two_flat_folders_and_classes_only(tmp_path):
     """Ten photographs, five of them with masks: one of these five is val, drawn by hash."""
     (tmp_path / "classes.yaml").write_text(CLASSES)
     names = [f"p{i}" for i in range(10)]
@@ -75,8 +75,8 @@ def test_masks_may_be_drawn_in_the_colours_of_the_classes(tmp_path):
     assert set(train.pair(train.ids[0])[1].unique().tolist()) == {0, 1, IGNORE}
 
 
-def test_names_are_enough_and_values_may_be_ignored(tmp_path):
-    """What a value that is no class could mean is said with the line that makes it so."""
+def test_class_names_suffice_and_values_may_be_ignored(tmp_path):
+    """The error for a value without a class names the line of classes.yaml that would allow it."""
     (tmp_path / "classes.yaml").write_text("classes: [sky, road, car]\nval: 1\n")
     photographs(tmp_path / "images", "ab")
     masks(tmp_path / "labels", "ab", values=(0, 1, 2, 11))
@@ -110,14 +110,14 @@ def test_names_are_enough_and_values_may_be_ignored(tmp_path):
         ("classes: {a: [0, 0, 0]\n", "classes.yaml cannot be read"),
     ],
 )
-def test_what_is_wrong_in_classes_yaml_is_said(tmp_path, text, message):
+def test_errors_in_classes_yaml_are_reported(tmp_path, text, message):
     (tmp_path / "classes.yaml").write_text(text)
     with pytest.raises(KitError, match=message) as raised:
         find_spec("folder", tmp_path)
     assert "\n" not in str(raised.value)
 
 
-def test_val_must_leave_something_to_learn_from(tmp_path):
+def test_val_must_leave_images_to_train_on(tmp_path):
     (tmp_path / "classes.yaml").write_text(CLASSES + "val: 3")
     photographs(tmp_path / "images", ["a", "b", "c", "d"])
     masks(tmp_path / "labels", ["a", "b", "c"])
@@ -125,7 +125,7 @@ def test_val_must_leave_something_to_learn_from(tmp_path):
         both(tmp_path)
 
 
-def test_no_mask_at_all_is_said_in_a_sentence(tmp_path):
+def test_a_folder_without_masks_raises(tmp_path):
     (tmp_path / "classes.yaml").write_text(CLASSES)
     photographs(tmp_path / "images", ["a", "b"])
     with pytest.raises(KitError, match="none of the 2 images has a mask of its name; label some"):

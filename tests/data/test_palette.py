@@ -12,7 +12,7 @@ def test_values_of_cielab_by_hand():
     assert np.allclose(_lab(np.array([(255, 0, 0)])), [(53.24, 80.09, 67.20)], atol=0.05)
 
 
-def test_colours_are_far_apart_and_the_first_stay_when_more_are_wanted():
+def test_colours_are_far_apart_and_a_longer_list_keeps_the_first():
     many = default_colours(254)
     assert len(set(many)) == 254 and (0, 0, 0) not in many and many[:5] == default_colours(5)
     for count, least in ((3, 100), (11, 45), (20, 35)):

@@ -162,7 +162,7 @@ def batches(scenes):
     return make
 
 
-def test_a_batch_has_the_promised_shapes(batches):
+def test_a_batch_has_the_documented_shapes(batches):
     b = batches()[0]
     assert b.images.shape == (2, 3, 64, 64) and b.masks.shape == (2, 64, 64) and b.masks.dtype == torch.int64
     assert b.weak.shape == (4, 3, 64, 64) and b.strong.shape == (4, 2, 3, 64, 64)
@@ -193,13 +193,13 @@ def test_hidden_labels_fit_the_unlabelled_images_and_change_nothing_else(scenes)
     assert (bare[1].hidden == IGNORE).all()
 
 
-def test_a_batch_follows_from_seed_and_step_alone(batches):
+def test_a_batch_depends_on_seed_and_step_only(batches):
     assert equal(batches()[5], batches()[5])
     assert not equal(batches()[5], batches()[6]) and not equal(batches()[5], batches(seed=1)[5])
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_loader_started_midway_gives_what_the_whole_one_gave(batches, workers):
+def test_a_loader_started_midway_continues_the_same_batches(batches, workers):
     whole = list(train_loader(batches(workers=0, steps=5), 0))
     late = list(train_loader(batches(workers=workers, steps=5), 3))
     assert len(whole) == 5 and len(late) == 2
@@ -221,7 +221,7 @@ def test_a_run_restarted_within_an_epoch_sees_the_rest_of_it(batches):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_broken_file_is_named_in_one_line_whoever_reads_it(batches, workers):
+def test_a_broken_file_is_named_in_one_line_by_any_process(batches, workers):
     made = batches(workers=workers)
     broken = made.files.paths[made.split.labelled[1]]
     content = broken.read_bytes()
@@ -260,7 +260,7 @@ def test_a_worker_keeps_to_one_thread(batches, monkeypatch):
     assert list(train_loader(batches(workers=1, steps=2), 0)) == [1, 1]
 
 
-def test_labelled_and_unlabelled_images_are_shuffled_apart(batches):
+def test_labelled_and_unlabelled_images_are_shuffled_independently(batches):
     made = batches(steps=30)
     places = {}
     for stream in (0, 1):
@@ -322,7 +322,7 @@ def test_val_images_come_in_order_with_the_mask_as_it_is_on_disk(scenes):
     assert image.shape == (3, 32, 64) and mask.shape == (64, 128)
 
 
-def test_loader_processes_hand_over_masks_that_are_mapped_from_the_cache(scenes, tmp_path):
+def test_loader_processes_return_masks_mapped_from_the_cache(scenes, tmp_path):
     files = SegFiles(find_spec("synthetic", scenes), scenes, "val", None, tmp_path / "cache")
     images = ValImages(files)
     files.keep((), images.ids, full=True)

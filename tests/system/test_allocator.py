@@ -51,28 +51,28 @@ print(json.dumps(seen))
 
 @pytest.fixture(scope="module")
 def seen():
-    """How many pages, for each of its elements, the system had to find anew while a large tensor was made and freed a
+    """How many pages, for each of its elements, the system had to provide while a large tensor was made and freed a
     few times. In a process of its own: what other tests have left in the heap of this one is not the question."""
     done = subprocess.run([sys.executable, "-c", SCRIPT], cwd=ROOT, check=True, capture_output=True, text=True)
     return json.loads(done.stdout)
 
 
-def test_freed_memory_is_used_again_and_given_back_in_the_end(seen):
+def test_freed_memory_is_reused_and_returned_at_the_end(seen):
     assert seen["within"] < seen["before"] / 20
     assert seen["bytes given back"] > 2**25
     assert seen["after"] > seen["before"] / 2
 
 
-def test_of_nested_uses_the_outermost_decides(seen):
+def test_the_outermost_of_nested_uses_decides(seen):
     assert seen["nested"] < seen["before"] / 20
     assert seen["after nested"] < seen["before"] / 20
 
 
-def test_settings_come_back_after_an_error(seen):
+def test_settings_are_restored_after_an_error(seen):
     assert seen["after an error"] > seen["before"] / 2
 
 
-def test_another_device_needs_nothing(monkeypatch):
+def test_other_devices_are_unaffected(monkeypatch):
     monkeypatch.setattr("ctypes.CDLL", None)
     with kept_pages(torch.device("cuda")):
         pass

@@ -23,13 +23,13 @@ DEVICES = [
 
 @pytest.fixture
 def no_gpu(monkeypatch):
-    """What a machine without a GPU says, on any machine."""
+    """Torch's answers on a machine without a GPU."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
 
 
 def cpu_says(monkeypatch, avx512_bf16: bool | None, amx: bool | None) -> None:
-    """Let torch's probes answer so; None: a torch without that probe."""
+    """Replace torch's probes; None: a torch without that probe."""
     answers = {"_is_avx512_bf16_supported": avx512_bf16, "_is_amx_tile_supported": amx}
     for name, answer in answers.items():
         monkeypatch.setattr(torch.cpu, name, lambda answer=answer: answer, raising=False)
@@ -41,7 +41,7 @@ def cpu_says(monkeypatch, avx512_bf16: bool | None, amx: bool | None) -> None:
     ("avx512_bf16", "amx", "expected"),
     [(True, False, "bf16"), (False, True, "bf16"), (False, False, "fp32"), (True, None, "bf16"), (None, None, "fp32")],
 )
-def test_auto_takes_bfloat16_on_cpus_that_have_it(monkeypatch, no_gpu, avx512_bf16, amx, expected):
+def test_auto_is_bfloat16_on_cpus_that_support_it(monkeypatch, no_gpu, avx512_bf16, amx, expected):
     cpu_says(monkeypatch, avx512_bf16, amx)
     assert precision.resolve("auto") == expected
     assert [precision.resolve(named) for named in ("fp32", "bf16")] == ["fp32", "bf16"]
@@ -55,20 +55,20 @@ def test_a_mac_with_a_gpu_stays_in_float32(monkeypatch, no_gpu):
     assert precision.resolve("auto") == "fp32"
 
 
-def test_the_probes_agree_with_what_linux_says_of_the_cpu():
+def test_the_probes_agree_with_the_cpu_flags_of_linux():
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     flags = next((line for line in lines if line.startswith("flags")), "").split()
     assert precision.cpu_has_bfloat16() == any(flag in flags for flag in ("avx512_bf16", "amx_tile"))
 
 
-def test_wrong_names_are_refused_with_the_choices():
+def test_wrong_names_raise_with_the_choices():
     with pytest.raises(KitError, match=r"train.precision.*auto, fp32, bf16, fp16"):
         TrainConfig(precision="half")
     with pytest.raises(KitError, match=r"evaluate.precision.*fp32, bf16"):
         EvalConfig(precision="auto")
 
 
-def test_copies_of_weights_made_without_gradient_are_not_kept():
+def test_copies_of_weights_made_without_gradient_are_not_cached():
     layer, x = torch.nn.Linear(3, 2), torch.randn(4, 3)
     with torch.autocast("cpu", torch.bfloat16):
         with precision.no_gradient():
@@ -79,7 +79,7 @@ def test_copies_of_weights_made_without_gradient_are_not_kept():
     assert layer.weight.grad.abs().sum() > 0
 
 
-def test_a_gpu_computes_float32_in_float32_and_gets_its_settings_back():
+def test_a_gpu_computes_float32_in_float32_and_its_settings_are_restored():
     cudnn, products = torch.backends.cudnn, torch.backends.cuda.matmul
 
     def settings():

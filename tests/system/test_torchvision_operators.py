@@ -28,7 +28,7 @@ def run(code: str, *args: str) -> None:
 
 
 def fake_torchvision(folder: Path) -> str:
-    """A package of that name whose library does not load, and which must not be run."""
+    """A package of that name whose library does not load, and which must not be imported."""
     package = folder / "torchvision"
     package.mkdir()
     (package / "__init__.py").write_text("raise AssertionError('imported')")
@@ -41,12 +41,12 @@ def test_installed_pair_works_after_kit():
     """Whatever torch and torchvision are installed here, a matching pair or not."""
     run("""
 import gc, importlib, warnings
-import kit.system.torchvision_operators as cure
+import kit.system.torchvision_operators as module
 
-before = cure.ensure_operators()
-importlib.reload(cure)
+before = module.ensure_operators()
+importlib.reload(module)
 gc.collect()
-assert cure.ensure_operators() is before
+assert module.ensure_operators() is before
 import torch, torchvision, timm, segmentation_models_pytorch
 from torchvision.transforms.v2 import functional as F
 
@@ -67,56 +67,56 @@ else:
 """)
 
 
-def test_declares_where_the_library_does_not_load(tmp_path):
+def test_declares_operators_if_the_library_does_not_load(tmp_path):
     run(
         LOAD
         + """
 sys.path.insert(0, sys.argv[1])
-cure = load()
+module = load()
 assert declared() == []
-assert cure.ensure_operators() is True
+assert module.ensure_operators() is True
 assert declared() == ["nms", "qnms"]
-assert cure.ensure_operators() is True  # a second declaration would raise
+assert module.ensure_operators() is True  # a second declaration would raise
 
 @torch.library.register_fake("torchvision::nms")  # what torchvision's import stumbles over
 def fake(dets, scores, iou_threshold):
     return scores
 
-cure = load()  # what a reload does at worst: nothing is left of the first module
+module = load()  # what a reload does at worst: nothing is left of the first module
 gc.collect()
 assert declared() == ["nms", "qnms"]
 torch._C._dispatch_find_schema_or_throw("torchvision::nms", "")  # the operator, not just a cached attribute
-assert cure.ensure_operators() is True
+assert module.ensure_operators() is True
 assert "torchvision" not in sys.modules
 """,
         fake_torchvision(tmp_path),
     )
 
 
-def test_leaves_everything_else_alone(tmp_path):
+def test_changes_nothing_otherwise(tmp_path):
     run(
         LOAD
         + """
-cure = load()
+module = load()
 opened = []
 torch.ops.load_library = opened.append  # from here on, every library loads
 
 find_spec, importlib.util.find_spec = importlib.util.find_spec, lambda name: None  # torchvision is missing
-assert cure.ensure_operators() is False and declared() == []
+assert module.ensure_operators() is False and declared() == []
 importlib.util.find_spec = find_spec
 
 sys.modules["torchvision"] = torch  # torchvision is imported already
-assert cure.ensure_operators() is False and declared() == []
+assert module.ensure_operators() is False and declared() == []
 del sys.modules["torchvision"]
 assert opened == []
 
 sys.path.insert(0, sys.argv[1])  # torchvision's library loads
-assert cure.ensure_operators() is False and declared() == []
+assert module.ensure_operators() is False and declared() == []
 assert len(opened) == 1 and opened[0].startswith(sys.argv[1])
 
 theirs = torch.library.Library("torchvision", "FRAGMENT")  # the operators are there already
-theirs.define(cure.SCHEMAS[0])
-assert cure.ensure_operators() is False and declared() == ["nms"]
+theirs.define(module.SCHEMAS[0])
+assert module.ensure_operators() is False and declared() == ["nms"]
 assert len(opened) == 1
 assert "torchvision" not in sys.modules
 """,
@@ -124,7 +124,7 @@ assert "torchvision" not in sys.modules
     )
 
 
-def test_importing_the_kit_imports_nothing_heavy_and_cures_all_the_same():
+def test_importing_the_kit_is_light_and_fixes_torchvision():
     run("""
 import sys
 import kit

@@ -39,7 +39,7 @@ def test_what_is_broken_is_reported_by_name(case, tmp_path):
     assert name in summary(found) and json.dumps(found.record(), allow_nan=False)
 
 
-def test_there_are_forty_kinds_and_more():
+def test_at_least_42_kinds_of_fault_are_tested():
     assert len({case.breaks for case in CASES}) == len(CASES) >= 42
     assert {case.dataset for case in CASES} == set(GOOD)
 
@@ -65,7 +65,7 @@ def test_pixels_are_counted_by_class(tmp_path):
     assert train.sizes == {"40 x 64": train.images}
 
 
-def test_masks_count_alike_however_they_are_saved(tmp_path):
+def test_all_file_forms_of_a_mask_give_the_same_counts(tmp_path):
     root = folder(tmp_path / "data")
     ids = np.random.default_rng(0).integers(0, 3, (40, 64)).astype(np.uint8)
     colours = np.array([(0, 0, 0), (0, 160, 60), (90, 60, 0)], np.uint8)
@@ -97,7 +97,7 @@ def test_names_with_spaces_accents_and_no_encoding(tmp_path):
     assert any(finding.kind == "name" and r"/\udcff.png" in finding.message for finding in of(found, "error"))
 
 
-def test_several_faults_are_all_found_at_once_with_two_workers(tmp_path):
+def test_several_faults_are_all_reported_with_two_workers(tmp_path):
     root = cityscapes(tmp_path / "data")
     names = [breaks(root) for breaks in (files.image_cut_in_half, masks.value_without_a_class, images.black_frame)]
     seen = []
@@ -127,14 +127,14 @@ def test_thin_classes_are_named_where_another_split_could_have_more():
     assert "in 0 images" in finding.message and "--cover 5 --pixels 0.5" in finding.message
     assert not [*of_thin_classes(("much", "rare"), train, train)]  # no other split has more
     assert not [*of_thin_classes(("much", "rare"), train[:20], train)]  # all that there is of it
-    assert not [*of_thin_classes(("much", "rare"), train[10:], train)]  # absent, which is told apart
+    assert not [*of_thin_classes(("much", "rare"), train[10:], train)]  # absent, which is another finding
     few = np.zeros((40, 2), int)
     few[:, 0], few[:6, 1], few[24:, 1] = 1000, 100, 100
     (finding,) = of_thin_classes(("much", "rare"), few[:24], few)  # a quarter of the images, of train more than half
     assert "rare (2.44% of the pixels, 5.21% in train" in finding.message and "in 6 images" in finding.message
 
 
-def test_files_that_may_not_be_read(tmp_path):
+def test_unreadable_permissions_are_reported(tmp_path):
     root = camvid(tmp_path / "data")
     path = root / "images/train/0001.jpg"
     path.chmod(0)
@@ -143,7 +143,7 @@ def test_files_that_may_not_be_read(tmp_path):
     assert any("0001.jpg cannot be read" in finding.message for finding in of(look("camvid", root), "error"))
 
 
-def test_many_findings_of_one_kind_are_told_together(tmp_path):
+def test_many_findings_of_one_kind_are_grouped(tmp_path):
     root = camvid(tmp_path / "data")
     for i in range(10, 18):
         (root / f"images/train/00{i}.jpg").write_bytes(b"")
@@ -152,7 +152,7 @@ def test_many_findings_of_one_kind_are_told_together(tmp_path):
     assert "0015.jpg" not in text
 
 
-def test_tables_and_pairs_to_look_at(tmp_path):
+def test_tables_and_sample_pairs(tmp_path):
     root = camvid(tmp_path / "data")
     files.empty_image(root)
     found = look("camvid", root, "1_2")
@@ -164,7 +164,7 @@ def test_tables_and_pairs_to_look_at(tmp_path):
     assert sound_pairs(look("camvid", tmp_path / "absent")) == []
 
 
-def test_mistakes_that_are_not_the_datas(tmp_path):
+def test_wrong_arguments_raise(tmp_path):
     with pytest.raises(KitError, match="unknown dataset 'cityscape'"):
         examine("cityscape", tmp_path)
     with pytest.raises(KitError, match="workers"):

@@ -22,7 +22,7 @@ BOX = (7, 11, 20, 33)
 
 @pytest.fixture
 def own(tmp_path):
-    """Pictures of many kinds in the layout of one's own folder, 40 x 60: name -> how it was saved."""
+    """Pictures of many kinds in the layout of a folder, 40 x 60: name -> how it was saved."""
     rng = np.random.default_rng(0)
     root = tmp_path / "own"
     for part in ("train", "val"):
@@ -83,7 +83,7 @@ def test_sizes_that_differ_are_named_though_only_a_box_is_read(own, tmp_path, ca
         files.pair("plain", BOX)
 
 
-def test_a_box_of_void_pixels_alone_is_no_mistake(tmp_path):
+def test_a_box_of_void_pixels_is_valid(tmp_path):
     """The car's own hood: in labelIds nothing but 1, which as a train id would be the sidewalk."""
     for path, pixels in {
         "leftImg8bit/train/c/c_0_0_leftImg8bit.png": np.zeros((8, 8, 3), np.uint8),
@@ -112,7 +112,7 @@ def test_filling_it_decodes_everything_once(own, tmp_path, monkeypatch):
     again.keep(["photo"], ["plain", "grey"], silent=True)
     assert same(again.pair("plain"), wanted)
     with pytest.raises(TypeError):
-        again.image("alpha")  # was not asked for
+        again.image("alpha")  # is not in the cache
 
 
 def test_masks_of_val_are_kept_at_full_size(own, tmp_path):
@@ -122,7 +122,7 @@ def test_masks_of_val_are_kept_at_full_size(own, tmp_path):
     assert val.full_mask("val").shape == (40, 60) and val.image("val").shape == (3, 30, 50)
 
 
-def test_a_changed_source_is_read_anew(own, tmp_path):
+def test_a_changed_source_is_read_again(own, tmp_path):
     first = opened(own, cache=tmp_path / "cache").image("plain").clone()
     path = own / "images/train/plain.png"
     Image.fromarray(np.full((40, 60, 3), 9, np.uint8)).save(path)
@@ -134,7 +134,7 @@ def test_a_changed_source_is_read_anew(own, tmp_path):
     assert (opened(own, cache=tmp_path / "cache").image("plain") == 8).all()
 
 
-def test_other_classes_sizes_and_folders_are_not_mixed_up(own, tmp_path):
+def test_classes_sizes_and_folders_have_separate_files(own, tmp_path):
     cache = tmp_path / "cache"
     assert opened(own, cache=cache).image("plain").shape == (3, 40, 60)
     assert opened(own, (20, 30), cache).image("plain").shape == (3, 20, 30)
@@ -160,7 +160,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
-def test_a_damaged_file_is_made_anew(own, tmp_path, damage):
+def test_a_damaged_file_is_written_again(own, tmp_path, damage):
     wanted = opened(own).image("plain")
     assert torch.equal(opened(own, cache=tmp_path / "cache").image("plain"), wanted)
     (path,) = kept(tmp_path)
@@ -181,7 +181,7 @@ def test_a_broken_picture_is_named_when_the_cache_is_filled(own, tmp_path):
         files.image("plain")
 
 
-def test_room_is_looked_for_before_anything_is_decoded(own, tmp_path, monkeypatch):
+def test_disk_space_is_checked_before_anything_is_decoded(own, tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=10**7))
     files = opened(own, cache=tmp_path / "cache")
     with pytest.raises(KitError, match=r"needs 0.1 GB in .*cache.* and 0.0 GB are free; .*data.cache_dir"):
@@ -205,7 +205,7 @@ def test_a_disk_that_cannot_be_written_is_one_line(own, tmp_path, monkeypatch):
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
 
 
-def test_what_a_killed_process_left_is_not_used_and_swept_later(own, tmp_path):
+def test_files_of_a_killed_process_are_ignored_and_later_removed(own, tmp_path):
     files = opened(own, cache=tmp_path / "cache")
     files.image("plain")
     folder = kept(tmp_path)[0].parent
@@ -242,7 +242,7 @@ def test_threads_and_processes_at_once(own, tmp_path):
     assert len(kept(tmp_path)) == 10 and not list((tmp_path / "cache").rglob("*.tmp"))
 
 
-def test_no_file_stays_open_and_a_copy_for_a_worker_carries_no_pixels(own, tmp_path):
+def test_no_file_stays_open_and_pickles_hold_no_pixels(own, tmp_path):
     files = opened(own, cache=tmp_path / "cache")
     count = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else None
     files.keep((), files.ids, silent=True)

@@ -108,7 +108,7 @@ def test_masks_drawn_in_colour(tmp_path):
     assert read_mask(path, KIND, COLOURS, box=(2, 3, 4, 5)).shape == (4, 5)
 
 
-def test_a_palette_counts_only_where_it_is_the_data_sets_own(tmp_path):
+def test_a_palette_counts_only_if_all_its_colours_are_known(tmp_path):
     grey = [(i, i, i) for i in range(3)]
     assert set(np.unique(read_mask(mask_of(tmp_path, [0, 1, 2], palette=grey), KIND, COLOURS))) == {0, 1, 2}
     shuffled = [(0, 0, 200), (0, 0, 0), (200, 0, 0)]  # index 0 is drawn in the colour of class 2, and so on
@@ -131,7 +131,7 @@ def test_a_palette_counts_only_where_it_is_the_data_sets_own(tmp_path):
         (lambda p: Image.new("CMYK", (4, 4)).save(p, format="tiff"), "mode CMYK"),
     ],
 )
-def test_masks_that_cannot_be_understood_are_named(tmp_path, make, message):
+def test_invalid_masks_raise_with_their_name(tmp_path, make, message):
     path = tmp_path / "bad mask.png"
     make(path)
     with pytest.raises(KitError, match=rf"(?s)bad mask.png.*{message}|{message}.*bad mask.png"):

@@ -20,7 +20,7 @@ def cut_short(path):
     path.write_bytes(path.read_bytes()[:60])
 
 
-def test_catalog_entries_are_whole():
+def test_catalog_entries_are_complete():
     for spec in DATASETS.values():
         assert len(spec.palette) == spec.num_classes == len(set(spec.classes)) == len(set(spec.palette))
         for kind in (kind for layout in spec.layouts for kind in layout.masks):
@@ -77,7 +77,7 @@ def test_images_may_keep_their_aspect(own, cached):
     assert both(own, **options | {"keep_aspect": False})[0].pair("t0")[0].shape == (3, 20, 50)
 
 
-def test_masks_of_another_size_are_refused_before_anything_is_read(own, monkeypatch):
+def test_masks_of_another_size_raise_before_anything_is_read(own, monkeypatch):
     """Also where both are resized when read, so that no reader would notice; the image's orientation counts."""
     picture, exif = Image.new("RGB", (60, 40)), Image.Exif()
     exif[0x0112] = 6

@@ -36,7 +36,7 @@ def test_the_same_seed_gives_the_same_bytes():
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-def test_different_seeds_give_unlike_scenes():
+def test_different_seeds_give_different_scenes():
     drawn = [draw_scene(seed) for seed in range(8)]
     for k in range(1, 8):
         assert np.abs(drawn[0][0].astype(int) - drawn[k][0]).mean() > 15
@@ -92,7 +92,7 @@ def test_shapes_and_types(size):
 
 
 @pytest.mark.parametrize("arguments", [(-1, 64, 64), (0, 31, 64), (0, 64, 8)])
-def test_draw_scene_refuses_what_it_cannot_draw(arguments):
+def test_draw_scene_raises_for_invalid_arguments(arguments):
     with pytest.raises(ValueError, match="draw_scene needs"):
         draw_scene(*arguments)
 
@@ -213,7 +213,7 @@ def test_an_empty_folder_is_filled(tmp_path):
 
 
 @pytest.mark.parametrize("change", [{"train": 0}, {"val": -1}, {"size": (16, 64)}, {"size": (64,)}, {"seed": -1}])
-def test_bad_parameters_are_refused(tmp_path, change):
+def test_bad_parameters_raise(tmp_path, change):
     with pytest.raises(KitError, match=next(iter(change))):
         dataset.draw_dataset(tmp_path / "streets", **TINY | change)
     assert not list(tmp_path.iterdir())

@@ -61,7 +61,7 @@ def test_no_smaller_change_exists(seed):
     assert len(set(rows)) == count and cost(present, rows, count, least) == best
 
 
-def test_a_draw_that_shows_every_class_is_left_alone():
+def test_a_draw_that_shows_every_class_is_unchanged():
     present = np.random.default_rng(0).random((500, 19)) < 0.3
     assert covering(present, 60, 3).tolist() == list(range(60))
 
@@ -73,7 +73,7 @@ def test_large_draws_repeat():
     assert rows.tolist() == covering(present, 100, 3).tolist()
 
 
-def test_presence_is_what_masks_hold(rare):
+def test_presence_of_classes_in_masks(rare):
     train, _ = both(rare)
     present = class_presence(train, silent=True)
     rows = [train.masked_ids.index(name) for name in "ac"]
@@ -91,7 +91,7 @@ def test_a_covering_draw_of_files(rare):
     assert not set(split.labelled) & set(split.unlabelled)
 
 
-def test_what_cannot_be_reached_is_said(rare, tmp_path):
+def test_classes_that_cannot_be_covered_are_reported(rare, tmp_path):
     train, val = both(rare)
     for least in (0, 5):
         with pytest.raises(KitError, match=f"--cover is {least}; give 1 to 4"):
@@ -103,7 +103,7 @@ def test_what_cannot_be_reached_is_said(rare, tmp_path):
     assert line.startswith("1 labelled image(s) are too few for 1 with ") and "(0 labelled)" in line
 
 
-def test_several_seeds_are_written_with_what_they_are(rare, tmp_path):
+def test_several_seeds_are_written_with_their_names(rare, tmp_path):
     train, val = both(rare)
     folders = {seed: tmp_path / f"s/{seed}" for seed in (0, 1)}
     lines = write_draws(folders, "1_3", 1, train, val)
@@ -116,7 +116,7 @@ def test_several_seeds_are_written_with_what_they_are(rare, tmp_path):
         write_draws({}, "1_3", None, train, val)
 
 
-def test_a_class_may_have_to_be_of_some_size():
+def test_a_class_may_need_a_minimum_size():
     counts = np.array([[10, 0], [20, 1], [90, 3], [0, 2]])
     assert usual_size(counts).tolist() == [40, 2] and usual_size(counts * 0).tolist() == [0, 0]
     assert shows(counts, 0.5).tolist() == [[False, False], [True, True], [True, True], [False, True]]
@@ -124,7 +124,7 @@ def test_a_class_may_have_to_be_of_some_size():
     assert (shows(counts, 1) == (counts > 0)).all() and not shows(counts * 0, 0.1).any()
 
 
-def test_a_single_pixel_does_not_cover_where_more_is_wanted(rare, tmp_path, capsys):
+def test_a_single_pixel_does_not_cover_if_more_is_required(rare, tmp_path, capsys):
     """ "seldom" has one pixel in every image, and ten in the one that a draw of four takes last."""
     train, val = both(rare)
     last = draw("abcdefghijkl", 12, 0)[-1]

@@ -54,7 +54,7 @@ def test_ids_keep_their_dots_and_spaces(tmp_path):
     assert read_published(tmp_path / "list.txt") == ids
 
 
-def test_what_stands_around_ids_is_the_data_sets(own):
+def test_text_around_ids_is_that_of_the_data_set(own):
     (own / "classes.yaml").write_text(
         "classes: {a: [0, 0, 0], b: [1, 1, 1]}\nimages: p/shot_*_rgb.png\nmasks: p/*_m.png"
     )
@@ -76,7 +76,7 @@ def test_what_stands_around_ids_is_the_data_sets(own):
         (b"p\nq\nr\n", r"a.txt and .*b.txt share 2 image\(s\) \(p, q\); delete"),
     ],
 )
-def test_files_that_are_no_lists_are_named(tmp_path, content, message):
+def test_files_that_are_not_lists_raise(tmp_path, content, message):
     if content is not None:
         (tmp_path / "a.txt").write_bytes(content)
     (tmp_path / "b.txt").write_text("p\nq\n")
@@ -85,12 +85,12 @@ def test_files_that_are_no_lists_are_named(tmp_path, content, message):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_is_no_list(tmp_path):
+def test_a_folder_is_not_a_list(tmp_path):
     with pytest.raises(KitError, match="is not a list of images"):
         read_published(tmp_path)
 
 
-def test_what_is_written(tmp_path):
+def test_written_lists(tmp_path):
     (tmp_path / "a.txt").write_text("y.png\nx.png\n")
     (tmp_path / "b.txt").write_text("z.png\n")
     split = import_lists(tmp_path / "a.txt", tmp_path / "b.txt", tmp_path / "out")
@@ -127,7 +127,7 @@ def published_pairs():
 
 
 @needs_lists
-def test_every_published_list_is_recognised_or_refused(tmp_path):
+def test_every_published_list_is_identified_or_raises(tmp_path):
     used = {}  # "source protocol" in lower case -> protocol
     for known in load_protocols():
         used |= {(known.dataset, name.lower()): known for name in known.used_by}
@@ -150,7 +150,7 @@ def test_every_published_list_is_recognised_or_refused(tmp_path):
 
 
 @needs_lists
-def test_lists_of_another_data_set_are_refused(tmp_path):
+def test_lists_of_another_data_set_raise(tmp_path):
     _, _, labelled, unlabelled = next(pair for pair in published_pairs() if "cityscapes" in pair[2].parts)
     with pytest.raises(KitError, match="of cityscapes, not of voc"):
         import_lists(labelled, unlabelled, tmp_path / "out", DATASETS["voc"])

@@ -23,7 +23,7 @@ CAMVID = [
 
 @pytest.fixture
 def video(tmp_path):
-    """One's own frames: 10 of "near", 6 of "far", all but one with masks, and 2 val frames."""
+    """A folder of frames: 10 of "near", 6 of "far", all but one with masks, and 2 val frames."""
     (tmp_path / "classes.yaml").write_text("classes: [ground, leaf]\n")
     for part, names in (("train", [*(f"near_{i:04d}" for i in range(10)), *(f"far_{i:04d}" for i in range(6))]),
                         ("val", ["v_0", "v_1"])):  # fmt: skip
@@ -52,11 +52,11 @@ def both(root):
         ("cityscapes", "hamburg_000000_103367", "hamburg", 103367),
     ],
 )
-def test_names_say_sequence_and_frame(dataset, name, sequence, frame):
+def test_names_give_sequence_and_frame(dataset, name, sequence, frame):
     assert by_sequence([name], DATASETS[dataset].frames) == {sequence: {name: frame}}
 
 
-def test_sequences_share_the_labels_evenly_and_smaller_draws_lie_inside_larger_ones():
+def test_sequences_share_labels_evenly_and_smaller_draws_are_subsets():
     order = order_by_sequence(CAMVID, FRAMES, 0)
     assert sorted(order) == sorted(CAMVID) and order == order_by_sequence(reversed(CAMVID), FRAMES, 0)
     for count in (1, 2, 23, 46, 92, 186):
@@ -68,7 +68,7 @@ def test_sequences_share_the_labels_evenly_and_smaller_draws_lie_inside_larger_o
     assert set(order[:23]) != set(order_by_sequence(CAMVID, FRAMES, 1)[:23])
 
 
-def test_no_seed_prefers_a_place_in_time():
+def test_no_position_in_time_is_preferred():
     """On a line instead of a circle, both ends would be among the first three of every seed."""
     names = [f"a_{i}" for i in range(40)]
     drawn = [order_by_sequence(names, FRAMES, seed)[:4] for seed in range(40)]
@@ -95,7 +95,7 @@ def test_frames_are_half_as_far_apart_as_they_could_be(seed):
     }  # fmt: skip
 
 
-def test_a_split_by_sequence_needs_no_files_and_says_what_it_is(video):
+def test_a_split_by_sequence_needs_no_lists_and_records_its_protocol(video):
     train, val = both(video)
     split = make_split(DataConfig(split="count_4_by_sequence", split_seed=3), train, val)
     assert split.name == "count_4_by_sequence seed 3" and "far_0002" in split.unlabelled
@@ -107,7 +107,7 @@ def test_a_split_by_sequence_needs_no_files_and_says_what_it_is(video):
     assert read_lists(video / "lists", "").record() == split.record()
 
 
-def test_draws_by_sequence_that_cannot_be(video):
+def test_impossible_draws_by_sequence_raise(video):
     train, _ = both(video)
     (video / "images/train/near_0003.png").rename(video / "images/train/still.png")
     (video / "labels/train/near_0003.png").rename(video / "labels/train/still.png")

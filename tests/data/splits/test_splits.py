@@ -93,14 +93,14 @@ def test_splits_of_one_folder(own):
         (["t0"], ["t1", "t2", "t1"], r"1 image\(s\) \(t1\) twice in the unlabelled list"),
     ],
 )
-def test_splits_that_do_not_fit_are_refused(own, labelled, unlabelled, message):
+def test_splits_that_do_not_fit_raise(own, labelled, unlabelled, message):
     train, val = both(own)
     write_lists(Split("x", tuple(labelled), tuple(unlabelled)), own / "lists")
     with pytest.raises(KitError, match=message):
         make_split(DataConfig(split=str(own / "lists")), train, val)
 
 
-def test_a_split_must_not_reach_into_val(own):
+def test_a_split_must_not_contain_val_images(own):
     shutil.copy(own / "images/train/t0.jpg", own / "images/val/t0.jpg")
     train, val = both(own)
     with pytest.raises(KitError, match=r"\(t0\) also in the val part"):
@@ -108,7 +108,7 @@ def test_a_split_must_not_reach_into_val(own):
 
 
 @pytest.mark.parametrize("split", ["1_0", "count_99", "half", "nowhere/at/all"])
-def test_splits_that_are_not_understood(own, split):
+def test_invalid_splits_raise(own, split):
     with pytest.raises(KitError, match=f"split '{split}' is neither"):
         make_split(DataConfig(split=split), *both(own))
 
@@ -123,7 +123,7 @@ def test_the_committed_lists_are_the_hash_draw():
 
 
 @pytest.mark.parametrize("file", [LABELLED, "unlabelled.txt"])
-def test_edited_lists_are_not_called_what_they_no_longer_are(own, file):
+def test_edited_lists_raise(own, file):
     train, val = both(own)
     lists = own / "lists"
     write_lists(make_split(DataConfig(split="1_2"), train, val), lists)
@@ -142,7 +142,7 @@ def test_order_and_line_ends_do_not_make_other_lists(own):
     assert make_split(DataConfig(split=str(own / "lists")), train, val).name == "mine"
 
 
-def test_extra_images_stay_apart_from_the_protocol(voc):
+def test_extra_images_are_separate_from_the_protocol(voc):
     plain, more = (make_split(DataConfig(split="1_2", extra=extra), *both(voc, "voc")) for extra in (False, True))
     assert more.extra == ("x", "y") and more.name == "1_2 seed 0 + 2 extra"
     assert more.pool == (*plain.unlabelled, "x", "y")
@@ -153,19 +153,19 @@ def test_extra_images_stay_apart_from_the_protocol(voc):
     assert {key for key in before if before[key] != after[key]} == {"name", "extra", "extra_sha256"}
 
 
-def test_lists_may_name_images_beyond_the_protocol(voc):
+def test_lists_may_contain_extra_images(voc):
     write_lists(Split("mine", ("a",), ("b", "x")), voc / "lists")
     split = make_split(DataConfig(split=str(voc / "lists"), extra=True), *both(voc, "voc"))
     assert split.unlabelled == ("b", "x") and split.extra == ("y",)
 
 
-def test_extra_images_that_are_not_there(own):
+def test_missing_extra_images_raise(own):
     with pytest.raises(KitError, match="data.extra is on, but .* holds no images beyond split '1_2 seed 0'"):
         make_split(DataConfig(split="1_2", extra=True), *both(own))
 
 
 @pytest.mark.parametrize(("name", "part"), [("b", "train"), ("v", "val")])
-def test_images_that_the_data_set_names_must_be_there(voc, name, part):
+def test_images_in_the_data_sets_lists_must_exist(voc, name, part):
     if part == "val":
         with open(voc / "ImageSets/Segmentation/val.txt", "a") as file:
             file.write("gone\n")
@@ -176,7 +176,7 @@ def test_images_that_the_data_set_names_must_be_there(voc, name, part):
         make_split(DataConfig(split="1_2"), *both(voc, "voc"))
 
 
-def test_missing_classes_are_named_and_looked_for_no_longer_than_needed(own, monkeypatch):
+def test_missing_classes_are_named_and_reading_stops_early(own, monkeypatch):
     train, _ = both(own)
     for name, value in (("t0", 0), ("t1", 9), ("t2", 1)):
         Image.fromarray(np.full((40, 60), value, np.uint8)).save(own / f"labels/train/{name}.png")
@@ -189,7 +189,7 @@ def test_missing_classes_are_named_and_looked_for_no_longer_than_needed(own, mon
     assert missing_classes(train, ("t0", "t2", "t1", "t3")) == () and read == ["t0", "t2"]
 
 
-def test_a_run_says_and_records_what_is_missing(tiny, capsys):
+def test_a_run_reports_and_records_missing_classes(tiny, capsys):
     import kit
 
     result = kit.fit(tiny(split="count_1", steps=2))
@@ -198,7 +198,7 @@ def test_a_run_says_and_records_what_is_missing(tiny, capsys):
     assert f"no labelled image holds {', '.join(split['missing_classes'])}" in capsys.readouterr().out
 
 
-def test_tables_of_protocols_are_whole():
+def test_tables_of_protocols_are_complete():
     known = load_protocols()
     assert {p.dataset for p in known} == {"cityscapes", "voc"} <= set(DATASETS)
     assert len({(p.labelled_sha256, p.unlabelled_sha256) for p in known}) == len({(p.dataset, p.name) for p in known})
@@ -211,7 +211,7 @@ def test_tables_of_protocols_are_whole():
     assert sum(path.suffix == ".txt" for path in (PROJECT / "splits").rglob("*")) == 2  # no lists of other projects
 
 
-def test_protocols_are_recognised_by_both_lists(tmp_path):
+def test_protocols_are_identified_by_both_lists(tmp_path):
     entry = {"name": "paper 1/2", "labelled": 1, "unlabelled": 2, "used_by": ["Paper half"],
              "labelled_sha256": digest("a"), "unlabelled_sha256": digest("bc")}  # fmt: skip
     (tmp_path / "voc.json").write_text(json.dumps({"dataset": "voc", "protocols": [entry]}))
@@ -222,7 +222,7 @@ def test_protocols_are_recognised_by_both_lists(tmp_path):
         load_protocols(tables=tmp_path)
 
 
-def test_a_published_name_goes_before_any_other(own, monkeypatch):
+def test_a_published_name_has_priority(own, monkeypatch):
     published = SimpleNamespace(name="paper 1/2")
     monkeypatch.setattr("kit.data.splits.split.find_protocol", lambda labelled, unlabelled: published)
     write_lists(Split("mine", ("t0",), ("t4",)), own / "lists")
@@ -248,7 +248,7 @@ def test_splits_side_by_side(own):
         overview([], "camvid")
 
 
-def test_check_split_sees_extra_images_too(voc):
+def test_check_split_includes_extra_images(voc):
     train, val = both(voc, "voc")
     split = Split("x", ("a",), ("b",), ("x",))
     check_split(split, train, val)

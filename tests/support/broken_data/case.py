@@ -1,4 +1,4 @@
-"""How a way of breaking a data set is written down: a decorated function, and what the doctor should say."""
+"""Registry of faults: decorated functions that break a data set, each with the finding expected of the doctor."""
 
 from collections.abc import Callable
 from pathlib import Path

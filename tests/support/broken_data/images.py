@@ -1,4 +1,4 @@
-"""Images of a strange size or look, and pictures that are there twice."""
+"""Images of an unusual size or content, and duplicated pictures."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Folders and descriptions that are not what they should be."""
+"""Wrong folders and descriptions."""
 
 from broken_data.case import broken
 

@@ -1,4 +1,4 @@
-"""Masks that hold what they should not."""
+"""Masks with wrong content."""
 
 import numpy as np
 from PIL import Image

@@ -1,4 +1,4 @@
-"""Images and masks that do not find each other."""
+"""Images without masks and masks without images."""
 
 import numpy as np
 
