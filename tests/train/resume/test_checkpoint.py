@@ -119,7 +119,7 @@ def test_a_full_disk_leaves_what_was_there(files, tmp_path, monkeypatch, links):
 
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
-        with pytest.raises(KitError, match="checkpoint.pt cannot be written: No space left on device; .* MB were want"):
+        with pytest.raises(KitError, match="checkpoint.pt cannot be written: No space left on device; .* MB are need"):
             kept.save(state(6))
     assert before == {p.name: p.read_bytes() for p in tmp_path.iterdir()}
     if not links:
