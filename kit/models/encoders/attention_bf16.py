@@ -2,7 +2,8 @@
 
 PyTorch's fused attention takes as long in bfloat16 as in float32 there (torch 2.13). The products alone are twice as
 fast, so each head's table of scores is made, in memory that is used again for the next one, and made once more in the
-backward pass; nothing of it is kept. Products are taken in bfloat16, softmax in float32.
+backward pass; nothing of it is kept. Tables are of bfloat16, as products leave them; softmax and its gradient read and
+write them so and compute in float32, a row at a time. Copies of tables in float32 took longer than the softmax itself.
 """
 
 from functools import partial
@@ -68,40 +69,43 @@ class _ByHead(torch.autograd.Function):
         shape = v.shape
         q, k, v = (x.flatten(0, 1) for x in (q, k, v))
         mixed = torch.empty_like(v)
-        for at, _, shares, _ in _shares(q, k, scale):
+        for at, shares, _ in _tables(q * scale, k):
             torch.bmm(shares, v[at], out=mixed[at])
         ctx.scale = scale
-        ctx.save_for_backward(q, k, v, mixed)
+        ctx.save_for_backward(q, k, v)
         return mixed.view(shape)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, outer: Tensor):
-        q, k, v, mixed = ctx.saved_tensors
-        shape, outer = outer.shape, outer.flatten(0, 1).contiguous()
+        q, k, v = ctx.saved_tensors
+        q, shape, outer = q * ctx.scale, outer.shape, outer.flatten(0, 1).contiguous()
         of_q, of_k, of_v = (torch.empty_like(x) for x in (q, k, v))
-        inner = (outer * mixed).sum(-1, keepdim=True, dtype=torch.float32)
-        for at, table, shares, free in _shares(q, k, ctx.scale):
+        for at, shares, free in _tables(q, k):
             of_v[at] = transposed_product(shares, outer[at])
-            free.copy_(torch.bmm(outer[at], v[at].mT, out=shares)).sub_(inner[at]).mul_(table)
-            of_scores = shares.copy_(free)
+            of_scores = to_scores(torch.bmm(outer[at], v[at].mT, out=free), shares)
             of_q[at] = of_scores @ k[at]
             of_k[at] = transposed_product(of_scores, q[at])
-        return (*(x.view(shape) for x in (of_q.mul_(ctx.scale), of_k.mul_(ctx.scale), of_v)), None)
+        return (*(x.view(shape) for x in (of_q.mul_(ctx.scale), of_k, of_v)), None)
 
 
-def _shares(q: Tensor, k: Tensor, scale: float):
-    """Which heads are worked on at a time, softmax(scale q k^T) of theirs in float32 and in bfloat16, and room for as
-    much in float32; in the same place every time."""
+def _tables(q: Tensor, k: Tensor):
+    """Which heads are worked on at a time, softmax(q k^T) of theirs, and room for as much; in the same place every
+    time."""
     heads, n, _ = q.shape
     together = min(heads, max(1, ROOM // n**2))
-    room, half = q.new_empty(2, together, n, n, dtype=torch.float32), q.new_empty(together, n, n)
+    room = q.new_empty(2, together, n, n)
     for first in range(0, heads, together):
         at = slice(first, first + together)
-        table, free, shares = (x[: heads - first] for x in (*room, half))
+        shares, free = room[:, : heads - first]
         torch.bmm(q[at], k[at].mT, out=shares)
-        torch.softmax(table.copy_(shares).mul_(scale), -1, out=table)
-        yield at, table, shares.copy_(table), free
+        yield at, torch.softmax(shares, -1, out=shares), free
+
+
+def to_scores(of_shares: Tensor, shares: Tensor) -> Tensor:
+    """The gradient of a softmax's input from that of its result, in whose place it is written: one pass, whose sums are
+    of float32 whatever the tables are of."""
+    return torch.ops.aten._softmax_backward_data.out(of_shares, shares, -1, shares.dtype, grad_input=of_shares)
 
 
 def transposed_product(a: Tensor, b: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ from timm.models.tiny_vit import Attention, TinyVitBlock
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from kit.models.encoders.attention_bf16 import transposed_product
+from kit.models.encoders.attention_bf16 import to_scores, transposed_product
 from kit.models.encoders.windows import concatenated, cut, joined
 
 CHUNK = 2**20
@@ -142,66 +142,59 @@ class _BiasedAttention(torch.autograd.Function):
     """softmax(scale q k^T + table) v for q (M, heads, N, d), k and v (M, heads, N + E, d); can be differentiated once.
     `beyond` (heads, N, E) holds the biases to the last E places, which are not on the grid.
 
-    With the queries taken last to first a table is `offsets[y + y', x + x']`, a view. Tables and softmax have the
-    dtype of the biases, float32; of q, k and v in bfloat16 the products are taken in it.
+    With the queries taken last to first a table is `offsets[y + y', x + x']`, a view. Tables have the dtype of q, k and
+    v; in bfloat16 softmax and the sums of gradients over windows are still computed in float32.
     """
 
     @staticmethod
     def forward(ctx, q: Tensor, k: Tensor, v: Tensor, offsets: Tensor, beyond: Tensor, scale: float) -> Tensor:
         q, beyond, mixed = q.flip(2), beyond.flip(1), torch.empty_like(q)
         with torch.autocast("cpu", enabled=False):
-            for at, scores, shares in _parts(q, offsets, beyond):
-                torch.softmax(_add_product(scores, q[at], k[at].mT, scale), -1, out=shares)
-                mixed[at] = shares.to(v.dtype) @ v[at]
+            for at, shares, _ in _parts(q, k, offsets, beyond, scale):
+                mixed[at] = shares @ v[at]
         ctx.scale = scale
-        ctx.save_for_backward(q, k, v, offsets, beyond, mixed)
+        ctx.save_for_backward(q, k, v, offsets, beyond)
         return mixed.flip(2)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, outer: Tensor):
-        q, k, v, offsets, beyond, mixed = ctx.saved_tensors
+        q, k, v, offsets, beyond = ctx.saved_tensors
         of_q, of_k, of_v, of_offsets = (torch.empty_like(x) for x in (q, k, v, offsets))
         of_offsets.zero_()
         of_beyond = torch.zeros_like(beyond)
         outer, places = outer.flip(2), q.shape[2]
-        inner = (outer * mixed).sum(-1, keepdim=True, dtype=offsets.dtype)
-        for at, scores, shares in _parts(q, offsets, beyond):
-            torch.softmax(_add_product(scores, q[at], k[at].mT, ctx.scale), -1, out=shares)
-            of_v[at] = transposed_product(shares.to(v.dtype), outer[at])
-            torch.sub(outer[at] @ v[at].mT, inner[at], out=scores).mul_(shares)  # gradient of the scores
-            of_scores = scores.to(q.dtype)
+        for at, shares, free in _parts(q, k, offsets, beyond, ctx.scale):
+            of_v[at] = transposed_product(shares, outer[at])
+            of_scores = to_scores(torch.bmm(outer[at], v[at].mT, out=free), shares)
             of_q[at] = of_scores @ k[at]
             of_k[at] = transposed_product(of_scores, q[at])
             head = at[1]
-            of_table = scores.sum(0, keepdim=True)
+            of_table = of_scores.sum(0, keepdim=True, dtype=offsets.dtype)
             of_offsets[head] += F.fold(of_table[..., :places], offsets.shape[1:], _window(offsets))[0, 0]
             of_beyond[head] += of_table[0, :, places:]
         return of_q.flip(2).mul_(ctx.scale), of_k.mul_(ctx.scale), of_v, of_offsets, of_beyond.flip(1), None
-
-
-def _add_product(table: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:
-    """`table += scale a b`, each (m, ., .); the factors may be of a smaller dtype than the table."""
-    return table.baddbmm_(a, b, alpha=scale) if a.dtype == table.dtype else table.add_(a @ b, alpha=scale)
 
 
 def _window(offsets: Tensor) -> tuple[int, int]:
     return (offsets.shape[1] + 1) // 2, (offsets.shape[2] + 1) // 2
 
 
-def _parts(q: Tensor, offsets: Tensor, beyond: Tensor):
-    """Which windows and head are worked on at a time; their tables, queries last to first, (m, N, N + E); room for as
-    much.
+def _parts(q: Tensor, k: Tensor, offsets: Tensor, beyond: Tensor, scale: float):
+    """Which windows and head are worked on at a time; the softmax of their tables, queries last to first, (m, N, N + E);
+    room for as much.
 
     The room is the same every time: memory that is asked for anew costs more than what is done with it.
     """
     (windows, _, n, _), (h, w) = q.shape, _window(offsets)
     together = min(windows, max(1, CHUNK // n**2))
-    room = offsets.new_empty(2, together, n, n + beyond.shape[2])
-    for head, of_head in enumerate(offsets):
+    room = q.new_empty(2, together, n, n + beyond.shape[2])
+    for head, of_head in enumerate(offsets.to(q.dtype)):
         for first in range(0, windows, together):
+            at = slice(first, first + together), head
             tables, free = room[:, : windows - first]
             on_grid = tables[..., :n].unflatten(2, (h, w)).unflatten(1, (h, w))
             on_grid.copy_(of_head.unfold(0, h, 1).unfold(1, w, 1))
             tables[..., n:] = beyond[head]
-            yield (slice(first, first + together), head), tables, free
+            tables.baddbmm_(q[at], k[at].mT, alpha=scale)
+            yield at, torch.softmax(tables, -1, out=tables), free
