@@ -70,7 +70,14 @@ class _Settled(torch.autograd.Function):
         gradients, ctx.gradients = ctx.gradients, None
         if gradients is None:
             raise RuntimeError("a loss of which a part was differentiated early can be differentiated once")
+        if _is_one(outer):
+            return None, None, *gradients
         return None, None, *(None if g is None else g.mul_(outer) for g in gradients)
+
+
+def _is_one(factor: Tensor) -> bool:
+    """Whether multiplying by `factor` can be left out: seen where a look costs nothing, and not in a traced step."""
+    return factor.device.type == "cpu" and type(factor) is Tensor and factor.item() == 1
 
 
 def _learning(module: nn.Module) -> list[nn.Parameter]:

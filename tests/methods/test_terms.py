@@ -34,16 +34,17 @@ def gathered(net, settle=()):
 
 
 @pytest.mark.parametrize("settle", [(), (0,), (0, 1), (1, 3), (0, 1, 2, 3)])
-def test_loss_and_gradient_are_the_weighted_sum_whatever_is_settled_early(net, settle):
+@pytest.mark.parametrize("factor", [1.0, 0.25])
+def test_loss_and_gradient_are_the_weighted_sum_whatever_is_settled_early(net, settle, factor):
     a, b, more, c = (value for _, value in values(net))
     expected = 0.5 * (a + more) + 2 * b
-    wanted = torch.autograd.grad(0.25 * expected, list(net.parameters()))
+    wanted = torch.autograd.grad(factor * expected, list(net.parameters()))
     out = gathered(net, settle)
     assert out.loss.item() == pytest.approx(expected.item(), rel=1e-12)
     assert {k: v.item() for k, v in out.parts.items()} == pytest.approx({"a": (a + more).item(), "b": b.item(),
                                                                          "c": c.item()})  # fmt: skip
     assert not any(part.requires_grad for part in out.parts.values()) and net[0].weight.grad is None
-    (0.25 * out.loss).backward()
+    (factor * out.loss).backward()
     for p, gradient in zip(net.parameters(), wanted, strict=True):
         torch.testing.assert_close(p.grad, gradient, rtol=1e-12, atol=0)
 
