@@ -168,7 +168,7 @@ def gradient_difference(size: str, crop: int, batch: int) -> float:
 
 
 def make_steps(size: str, crop: int, batch: int, rows: Sequence[str], lr: float = 1e-9) -> dict[str, Callable]:
-    """Training steps with SGD, which return their loss.
+    """Training steps with SGD, fused in the kit's rows as in a run, which return their loss.
 
     Args:
         rows: which: "plain", of FORMS or of IN_BF16.
@@ -181,12 +181,13 @@ def make_steps(size: str, crop: int, batch: int, rows: Sequence[str], lr: float 
     for row in rows:
         if row == "plain":
             shown, plainly = shown_plainly(images["gradient"], official), copy.deepcopy(nets).plain()
-            steps[row] = _step(plainly.student, partial(plain_loss, plainly, shown, official.method), lr)
+            loss = partial(plain_loss, plainly, shown, official.method)
+            steps[row] = _step(plainly.student, loss, lr, fused=False)
             continue
         form = IN_BF16.get(row, row)
         method = make_method(make_config(size, crop, batch, form), nets).to(memory_format=torch.channels_last)
         forward = computed_in("bf16" if row in IN_BF16 else "fp32", method)
-        steps[row] = _step(method.student, partial(_loss, forward, images[form]), lr)
+        steps[row] = _step(method.student, partial(_loss, forward, images[form]), lr, fused=True)
     return steps
 
 
@@ -194,8 +195,8 @@ def _loss(forward: Callable, images: Batch) -> Tensor:
     return forward(images, progress()).loss
 
 
-def _step(student: nn.Module, loss: Callable[[], Tensor], lr: float) -> Callable[[], float]:
-    optimizer = torch.optim.SGD(student.parameters(), lr=lr, momentum=0.9, weight_decay=1e-4)
+def _step(student: nn.Module, loss: Callable[[], Tensor], lr: float, fused: bool) -> Callable[[], float]:
+    optimizer = torch.optim.SGD(student.parameters(), lr=lr, momentum=0.9, weight_decay=1e-4, fused=fused)
 
     def step() -> float:
         value = loss()

@@ -154,7 +154,10 @@ def make_batch(crop: int, images: int = 1) -> Batch:
 
 
 def make_step(side: str, method: nn.Module, batch: Batch, lr: float = 1e-9) -> Callable[[], dict[str, float]]:
-    """A training step with SGD of one side: "plain" or one of SIDES. It returns the weighted terms of the loss."""
+    """A training step with SGD of one side: "plain" or one of SIDES. It returns the weighted terms of the loss.
+
+    The kit's sides have the fused optimiser, as a run has.
+    """
     progress = Progress(0, 1, np.random.default_rng(0))
     if side == "plain":
         plain(method)
@@ -170,7 +173,8 @@ def make_step(side: str, method: nn.Module, batch: Batch, lr: float = 1e-9) -> C
             out = forward(batch, progress)
             return out.loss, out.parts
 
-    optimizer = torch.optim.SGD(method.parameters(), lr=lr, momentum=0.9, weight_decay=1e-4)
+    fused = side != "plain"
+    optimizer = torch.optim.SGD(method.parameters(), lr=lr, momentum=0.9, weight_decay=1e-4, fused=fused)
 
     def step() -> dict[str, float]:
         loss, parts = losses()

@@ -24,7 +24,7 @@ from kit.train.monitor.counters import Tally
 from kit.train.monitor.logbook import Logbook
 from kit.train.monitor.progress import Reporter
 from kit.train.monitor.val_pictures import val_pictures
-from kit.train.nonfinite import WATCHED, Guard, non_finite
+from kit.train.nonfinite import Guard, non_finite
 from kit.train.optim import base_lr, make_optimizer, set_lr, share_of_a_step
 from kit.train.prepare import Parts, prepare
 from kit.train.processes import World, continued, make_accelerator, precision_of, training_on
@@ -100,7 +100,7 @@ class Run:
         self.average = Averaged(method.predictor(), cfg.train.ema_decay).to(device)
         if world.size > 1 and device.type == "cuda":
             method = synchronised(method)
-        optimizer = make_optimizer(cfg.optim, method.to(device), fused=device.type not in WATCHED)
+        optimizer = make_optimizer(cfg.optim, method.to(device), fused=device.type != "mps")
         self.start, self.evaluated, self.tally, self.best_weights = 0, True, Tally(), None
         if saved:
             state.restore_networks(self, saved)

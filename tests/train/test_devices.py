@@ -57,7 +57,7 @@ def test_a_run_goes_on_on_another_kind_of_device(tiny, tmp_path, monkeypatch, na
     with first:
         break_off(cfg, monkeypatch, 3)
     saved = load_checkpoint(tmp_path / "run/checkpoint.pt")
-    assert all(group["fused"] == (begun_on == "accelerator") for group in saved["optimizer"]["param_groups"])
+    assert all(group["fused"] for group in saved["optimizer"]["param_groups"])
     with second:
         assert kit.fit(cfg)["steps"] == 4
     assert [r["step"] for r in RunFolder(tmp_path / "run").log() if "loss" in r] == [2, 4]

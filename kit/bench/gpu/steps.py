@@ -5,7 +5,7 @@ batch norm, dropout and the optimiser work as in a run. What a form is:
 
     plain, float32    `kit.bench.plain.trikd` and `kit.bench.plain.mgd`
     plain, half       the same under autocast, with a scaled loss in float16
-    ours              the kit's step, channels-last, with a fused optimiser on a GPU, in the precision of a run
+    ours              the kit's step, channels-last, with a fused optimiser, in the precision of a run
     compiled          the same, every network compiled as `train.compile` does
 """
 
@@ -129,7 +129,7 @@ def precision_of(form: str, device: torch.device) -> torch.dtype:
 
 def _step(side: Side, dtype: torch.dtype, device: torch.device, form: str) -> Callable[[], None]:
     learns = [p for p in side.trained.parameters() if p.requires_grad]
-    fused = device.type == "cuda" and not form.startswith("plain")
+    fused = not form.startswith("plain")
     optimizer = torch.optim.SGD(learns, lr=1e-9, momentum=0.9, weight_decay=1e-4, fused=fused)
     scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
 
