@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from kit.errors import KitError
 from kit.models.layers.fold_norm import fold_batch_norm
+from kit.models.layers.weights_bf16 import Halved
 from kit.models.segmenter import Segmenter
 from kit.types import SegOutput
 
@@ -68,6 +69,7 @@ class Frozen(nn.Module):
         if fused:
             fold_batch_norm(net, net.example())
             net.requires_grad_(False).to(memory_format=torch.channels_last)
+        self._halved = Halved(net, whole=("classify",))  # `Segmenter.predict_mean` classifies in float32
         self.register_load_state_dict_pre_hook(_keep_weights)
 
     def train(self, mode: bool = True):
@@ -85,17 +87,18 @@ class Frozen(nn.Module):
     @torch.no_grad()
     def forward(self, images: Tensor) -> SegOutput:
         """(B, 3, H, W) -> as the network's own."""
-        return self.net(self._laid_out(images))
+        return self._halved.suited(images.device)(self._laid_out(images))
 
     @torch.no_grad()
     def labels(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> most likely classes, int64 (B, H, W)."""
-        return self.net(self._laid_out(images)).logits.max(1).indices
+        return self(images).logits.max(1).indices
 
     @torch.no_grad()
     def features(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> the decoder's map (B, F, h, w) alone, without classifier and resizing."""
-        return self.net.decoder(self.net.encode(self._laid_out(images)).maps)
+        net = self._halved.suited(images.device)
+        return net.decoder(net.encode(self._laid_out(images)).maps)
 
     @torch.no_grad()
     def mean_logits(self, images: Tensor, valid: Tensor | None = None) -> Tensor:
