@@ -170,10 +170,23 @@ class _BiasedAttention(torch.autograd.Function):
             of_q[at] = of_scores @ k[at]
             of_k[at] = transposed_product(of_scores, q[at])
             head = at[1]
-            of_table = of_scores.sum(0, keepdim=True, dtype=offsets.dtype)
-            of_offsets[head] += F.fold(of_table[..., :places], offsets.shape[1:], _window(offsets))[0, 0]
+            of_table = of_scores.sum(0, keepdim=True, dtype=offsets.dtype) if len(of_scores) > 1 else of_scores
+            _add_to_offsets(of_offsets[head], of_table[0, :, :places])
             of_beyond[head] += of_table[0, :, places:]
         return of_q.flip(2).mul_(ctx.scale), of_k.mul_(ctx.scale), of_v, of_offsets, of_beyond.flip(1), None
+
+
+def _add_to_offsets(of_offsets: Tensor, of_table: Tensor) -> None:
+    """Add up the gradient of a table (N, N), first over y and then over x, into that of the offsets that it is made of.
+
+    Rows of a table that differ in y alone overlap in a strip, as those of the table do; `F.fold` would go entry by entry.
+    """
+    h, w = (n // 2 + 1 for n in of_offsets.shape)
+    of_strips = of_offsets.new_zeros(w, 2 * h - 1, w)
+    for y, rows in enumerate(of_table.unflatten(0, (h, w))):
+        of_strips.flatten(1)[:, y * w : y * w + h * w] += rows
+    for x, strip in enumerate(of_strips):
+        of_offsets[:, x : x + w] += strip
 
 
 def _window(offsets: Tensor) -> tuple[int, int]:
@@ -190,11 +203,12 @@ def _parts(q: Tensor, k: Tensor, offsets: Tensor, beyond: Tensor, scale: float):
     together = min(windows, max(1, CHUNK // n**2))
     room = q.new_empty(2, together, n, n + beyond.shape[2])
     for head, of_head in enumerate(offsets.to(q.dtype)):
+        strips = of_head.unfold(1, w, 1).transpose(0, 1).flatten(1)  # (w, (2 h - 1) w), one for each x
+        rows = strips.unfold(1, n, w).transpose(0, 1)  # (h, w, N): those of a table, each at one piece in memory
         for first in range(0, windows, together):
             at = slice(first, first + together), head
             tables, free = room[:, : windows - first]
-            on_grid = tables[..., :n].unflatten(2, (h, w)).unflatten(1, (h, w))
-            on_grid.copy_(of_head.unfold(0, h, 1).unfold(1, w, 1))
+            tables[..., :n].unflatten(1, (h, w)).copy_(rows)
             tables[..., n:] = beyond[head]
             tables.baddbmm_(q[at], k[at].mT, alpha=scale)
             yield at, torch.softmax(tables, -1, out=tables), free

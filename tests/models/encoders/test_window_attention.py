@@ -7,7 +7,8 @@ from timm.models.tiny_vit import Attention, TinyVitBlock
 from torch.utils.flop_counter import FlopCounterMode
 
 from kit.models.build import build_model
-from kit.models.encoders import window_attention
+from kit.models.encoders import window_attention as windowed
+from kit.models.encoders.window_attention import window_attention
 from kit.settings.run import ModelConfig
 
 
@@ -43,7 +44,7 @@ GRIDS = {
 @pytest.mark.parametrize("entries", [1, 300, 10_000])
 @pytest.mark.parametrize(("resolution", "grid"), GRIDS.values(), ids=GRIDS)
 def test_value_and_gradients_are_timms_however_many_are_worked_on_together(resolution, grid, entries, monkeypatch):
-    monkeypatch.setattr(window_attention, "CHUNK", entries)
+    monkeypatch.setattr(windowed, "CHUNK", entries)
     attention, x = some(resolution, grid)
     results = [padded(attention, x), window_attention(attention, x)]
     torch.testing.assert_close(*results, rtol=1e-12, atol=1e-12)
@@ -67,8 +68,8 @@ def test_gradients_by_finite_differences():
     q, k, v = (torch.randn(3, 2, n, 6, dtype=torch.float64, requires_grad=True) for n in (12, 13, 13))
 
     def mixed(q, k, v, biases, beyond):
-        offsets = window_attention._offsets(biases, attention.resolution)
-        return window_attention._BiasedAttention.apply(q, k, v, offsets, beyond, attention.scale)
+        offsets = windowed._offsets(biases, attention.resolution)
+        return windowed._BiasedAttention.apply(q, k, v, offsets, beyond, attention.scale)
 
     beyond = torch.randn(2, 12, 1, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(mixed, (q, k, v, attention.attention_biases, beyond))
@@ -93,7 +94,7 @@ def test_padding_costs_nothing():
 
 def test_without_trained_biases_it_is_the_fused_kernel(monkeypatch):
     attention, x = some(dtype=torch.float32)
-    monkeypatch.setattr(window_attention, "_BiasedAttention", None)
+    monkeypatch.setattr(windowed, "_BiasedAttention", None)
     with torch.no_grad():
         expected = padded(attention, x)
         with torch.profiler.profile() as profile:
@@ -111,7 +112,7 @@ def test_a_network_and_its_copies_attend_so_each_with_its_own_weights():
             p.zero_()
         torch.testing.assert_close(twin(images).logits, expected)
     blocks = [m for m in twin.modules() if isinstance(m, TinyVitBlock)]
-    ours = window_attention._windowed_block
+    ours = windowed._windowed_block
     assert blocks and all(m.forward.__func__ is ours and m.forward.__self__ is m for m in blocks)
 
 
