@@ -12,6 +12,7 @@ import torch
 
 from kit.deploy.memory import resident
 from kit.errors import KitError
+from kit.system.allocator import kept_pages
 from kit.system.precision import autocast, cpu_has_bfloat16
 
 CPU = torch.device("cpu")
@@ -29,6 +30,16 @@ def computed_in(precision: str, function: Callable) -> Callable:
     def run(*arguments):
         with autocast(precision, CPU):
             return function(*arguments)
+
+    return run
+
+
+def as_in_a_run(step: Callable) -> Callable:
+    """`step`, within which freed memory is kept for what comes next, as while a run trains (`kit.system.allocator`)."""
+
+    def run():
+        with kept_pages(CPU):
+            return step()
 
     return run
 

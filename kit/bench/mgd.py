@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kit.bench.bf16 import CHECKED, compare_learning, computed_in, measured_here, peak_memory
+from kit.bench.bf16 import CHECKED, as_in_a_run, compare_learning, computed_in, measured_here, peak_memory
 from kit.bench.plain.mgd import Images, Nets, plain_loss
 from kit.bench.timing import environment, interleaved, speedup
 from kit.errors import KitError
@@ -168,7 +168,9 @@ def gradient_difference(size: str, crop: int, batch: int) -> float:
 
 
 def make_steps(size: str, crop: int, batch: int, rows: Sequence[str], lr: float = 1e-9) -> dict[str, Callable]:
-    """Training steps with SGD, fused in the kit's rows as in a run, which return their loss.
+    """Training steps with SGD, which return their loss.
+
+    The kit's rows have what a run has: a fused optimiser, and freed memory is kept within a step.
 
     Args:
         rows: which: "plain", of FORMS or of IN_BF16.
@@ -182,12 +184,12 @@ def make_steps(size: str, crop: int, batch: int, rows: Sequence[str], lr: float 
         if row == "plain":
             shown, plainly = shown_plainly(images["gradient"], official), copy.deepcopy(nets).plain()
             loss = partial(plain_loss, plainly, shown, official.method)
-            steps[row] = _step(plainly.student, loss, lr, fused=False)
+            steps[row] = _step(plainly.student, loss, lr)
             continue
         form = IN_BF16.get(row, row)
         method = make_method(make_config(size, crop, batch, form), nets).to(memory_format=torch.channels_last)
         forward = computed_in("bf16" if row in IN_BF16 else "fp32", method)
-        steps[row] = _step(method.student, partial(_loss, forward, images[form]), lr, fused=True)
+        steps[row] = as_in_a_run(_step(method.student, partial(_loss, forward, images[form]), lr, fused=True))
     return steps
 
 
@@ -195,7 +197,7 @@ def _loss(forward: Callable, images: Batch) -> Tensor:
     return forward(images, progress()).loss
 
 
-def _step(student: nn.Module, loss: Callable[[], Tensor], lr: float, fused: bool) -> Callable[[], float]:
+def _step(student: nn.Module, loss: Callable[[], Tensor], lr: float, fused: bool = False) -> Callable[[], float]:
     optimizer = torch.optim.SGD(student.parameters(), lr=lr, momentum=0.9, weight_decay=1e-4, fused=fused)
 
     def step() -> float:

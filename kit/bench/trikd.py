@@ -19,7 +19,7 @@ import torch
 from timm.layers import DropPath
 from torch import Tensor, nn
 
-from kit.bench.bf16 import CHECKED, compare_learning, computed_in, measured_here, peak_memory
+from kit.bench.bf16 import CHECKED, as_in_a_run, compare_learning, computed_in, measured_here, peak_memory
 from kit.bench.plain.trikd import fourier_descriptor, plain, plain_step, sorted_ohem
 from kit.bench.timing import environment, interleaved, speedup
 from kit.errors import KitError
@@ -156,7 +156,7 @@ def make_batch(crop: int, images: int = 1) -> Batch:
 def make_step(side: str, method: nn.Module, batch: Batch, lr: float = 1e-9) -> Callable[[], dict[str, float]]:
     """A training step with SGD of one side: "plain" or one of SIDES. It returns the weighted terms of the loss.
 
-    The kit's sides have the fused optimiser, as a run has.
+    The kit's sides have what a run has: a fused optimiser, and freed memory is kept within a step.
     """
     progress = Progress(0, 1, np.random.default_rng(0))
     if side == "plain":
@@ -183,7 +183,7 @@ def make_step(side: str, method: nn.Module, batch: Batch, lr: float = 1e-9) -> C
         optimizer.zero_grad()
         return {name: part.item() for name, part in parts.items()}
 
-    return step
+    return step if side == "plain" else as_in_a_run(step)
 
 
 def _step(side: str, options: argparse.Namespace) -> Callable[[], dict[str, float]]:

@@ -18,7 +18,7 @@ def table_kl(student: Tensor, teacher: Tensor, resize: Tensor | None = None) -> 
 
     Args:
         student: scores (M, n, n).
-        teacher: scores (M, N, N), the same dtype; no gradient flows into it.
+        teacher: scores (M, N, N), perhaps of a smaller dtype; no gradient flows into it.
         resize: R (N, n); None for the identity.
     Returns: scalar, in nats.
     """
@@ -34,7 +34,7 @@ class _TableKL(torch.autograd.Function):
         total = student.new_zeros(())
         for s, t, g in zip(*(x.split(together) for x in (student, teacher, gradient)), strict=True):
             log_q = (s if resize is None else resize @ s @ resize.T).log_softmax(-1)
-            log_p = t.log_softmax(-1)
+            log_p = t.to(s.dtype).log_softmax(-1)
             p = log_p.exp()
             total += log_p.sub_(log_q).mul_(p).sum()
             if learns:

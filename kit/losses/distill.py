@@ -48,12 +48,12 @@ def attention_kl(student: Tensor, teacher: Tensor, resize: str = "grids", reduct
         raise KitError(f"attention tables of {tuple(student.shape[:2])} and {tuple(teacher.shape[:2])} (batch, heads)")
     # autocast would run the matrix products in half precision
     with torch.autocast(student.device.type, enabled=False):
-        s, t = at_least_float32(student), at_least_float32(teacher.detach())
+        s, t = at_least_float32(student), teacher.detach()
         to_teacher = None
         if s.shape != t.shape:
             to_teacher = _resize_matrix(tuple(s.shape[-2:]), tuple(t.shape[-2:]), resize, s)
         s, t = (x.flatten(4).flatten(2, 3).flatten(0, 1) for x in (s, t))  # (B * heads, n, n), (B * heads, N, N)
-        nats = table_kl(s, t.to(s.dtype), to_teacher)
+        nats = table_kl(s, t, to_teacher)
         return nats / t.shape[:2].numel() if reduction == "queries" else nats / t.numel()
 
 

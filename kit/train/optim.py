@@ -21,9 +21,9 @@ def make_optimizer(cfg: OptimConfig, method: nn.Module, fused: bool = False) -> 
     """SGD or AdamW over all parameters that want a gradient.
 
     Args:
-        fused: one kernel for each parameter instead of one for each operation, on a CPU 3 (SGD) to 7 times (AdamW) as
-            fast; it can be told on a GPU to leave weights alone (`kit.train.nonfinite`). The networks must be where they
-            are trained.
+        fused: all operations on a parameter in one kernel, on a CPU 3 (SGD, same bits) to 7 times (AdamW) as fast; on
+            a GPU it can be told to leave weights alone (`kit.train.nonfinite`). The networks must be where they are
+            trained.
 
     Groups: parameters of one rate (`rates`), with and without weight decay, and those of the networks in `cfg.constant`
     apart. A group's "scale" is its factor on the base rate, and "constant" says that it stays there.

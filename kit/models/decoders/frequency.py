@@ -131,7 +131,6 @@ def band_mean(x: Tensor, band: str, radius: tuple[float, float], official: bool,
     with torch.autocast(x.device.type, enabled=False):
         if torch.compiler.is_compiling() or torch.jit.is_tracing():
             return band_magnitude(x, band, radius, official, path).mean((2, 3), keepdim=True)
-        x = at_least_float32(x)
         if x.requires_grad and torch.is_grad_enabled():
             mean = _BandMean.apply(x, band, radius, official, path)
         else:
@@ -152,32 +151,32 @@ class _BandMean(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, outer: Tensor):
         (slope,) = ctx.saved_tensors
-        return slope * (outer / slope[0, 0].numel())[..., None, None], None, None, None, None
+        return slope * (outer / slope[0, 0].numel()).to(slope.dtype)[..., None, None], None, None, None, None
 
 
 def _mean_and_slope(x: Tensor, band: str, radius: tuple[float, float], official: bool, path: str, learns: bool):
-    """`band_mean` (B, C) and, if `learns`, the gradient of each sum over a map, like `x`.
+    """`band_mean` (B, C) and, if `learns`, the gradient of each sum over a map, like `x`. Channels that are worked on lie
+    one after the other, in float32 at least, whatever layout and dtype `x` has.
 
     Filters are their own transposes. So the gradient of the sum of |F x| is F (F x / |F x|), and for the official
     filter, F = G T with the turn T, it is T^T G (F x / |F x|).
     """
     h, w = x.shape[-2:]
-    turn = off_centre_turn(h, w, x.device, x.dtype) if official else None
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    turn = off_centre_turn(h, w, x.device, dtype) if official else None
     room = CHUNK.get(x.device.type, 2**25)
     images, channels = (max(1, room // size) for size in (x[0].numel(), h * w))
-    mean = x.new_empty(x.shape[:2])
+    mean = x.new_empty(x.shape[:2], dtype=dtype)
     slope = torch.empty_like(x) if learns else x  # the latter is not looked at
     for some in zip(*(maps.split(images) for maps in (x, mean, slope)), strict=True):
         for part, of_part, gradient in zip(*(maps.split(channels, 1) for maps in some), strict=True):
+            part = part.to(dtype, memory_format=torch.contiguous_format)
             moved = _band(_turned(part, turn), band, radius, path)
             magnitude = _magnitude(moved)
             of_part.copy_(magnitude.mean((2, 3)))
             if learns:
                 back = _band(moved.div_(magnitude) if official else moved.sign(), band, radius, path)
-                if official:
-                    torch.mul(turn[0], back[0], out=gradient).addcmul_(turn[1], back[1])
-                else:
-                    gradient.copy_(back[0])
+                gradient.copy_((turn[0] * back[0]).addcmul_(turn[1], back[1]) if official else back[0])
     return mean, slope
 
 

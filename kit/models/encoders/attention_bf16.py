@@ -80,13 +80,13 @@ class _ByHead(torch.autograd.Function):
     def backward(ctx, outer: Tensor):
         q, k, v = ctx.saved_tensors
         q, shape, outer = q * ctx.scale, outer.shape, outer.flatten(0, 1).contiguous()
-        of_q, of_k, of_v = (torch.empty_like(x) for x in (q, k, v))
-        for at, shares, free in _tables(q, k):
-            of_v[at] = transposed_product(shares, outer[at])
+        of_q, of_k, of_v = (x.new_empty(size) for x, size in ((q, q.shape), (k, k.mT.shape), (v, v.mT.shape)))
+        for at, shares, free in _tables(q, k):  # the latter two as `transposed_product` makes them
+            torch.bmm(outer[at].mT, shares, out=of_v[at])
             of_scores = to_scores(torch.bmm(outer[at], v[at].mT, out=free), shares)
-            of_q[at] = of_scores @ k[at]
-            of_k[at] = transposed_product(of_scores, q[at])
-        return (*(x.view(shape) for x in (of_q.mul_(ctx.scale), of_k, of_v)), None)
+            torch.bmm(of_scores, k[at], out=of_q[at])
+            torch.bmm(q[at].mT, of_scores, out=of_k[at])
+        return (*(x.unflatten(0, shape[:2]) for x in (of_q.mul_(ctx.scale), of_k.mT, of_v.mT)), None)
 
 
 def _tables(q: Tensor, k: Tensor):

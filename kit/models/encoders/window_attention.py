@@ -179,7 +179,7 @@ class _BiasedAttention(torch.autograd.Function):
 def _add_to_offsets(of_offsets: Tensor, of_table: Tensor) -> None:
     """Add up the gradient of a table (N, N), first over y and then over x, into that of the offsets that it is made of.
 
-    Rows of a table that differ in y alone overlap in a strip, as those of the table do; `F.fold` would go entry by entry.
+    Either sum is of long pieces of memory; `F.fold` goes entry by entry.
     """
     h, w = (n // 2 + 1 for n in of_offsets.shape)
     of_strips = of_offsets.new_zeros(w, 2 * h - 1, w)
@@ -194,8 +194,8 @@ def _window(offsets: Tensor) -> tuple[int, int]:
 
 
 def _parts(q: Tensor, k: Tensor, offsets: Tensor, beyond: Tensor, scale: float):
-    """Which windows and head are worked on at a time; the softmax of their tables, queries last to first, (m, N, N + E);
-    room for as much.
+    """Which windows and head are worked on at a time; the softmax of their tables, queries last to first, (m, N, N + E),
+    in q's dtype; room for as much.
 
     The room is the same every time: memory that is asked for anew costs more than what is done with it.
     """

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from kit.models.layers.upsampling import ConvOfMaps
 
 LAYERS = (nn.Conv2d, Conv2dSame, ConvOfMaps, nn.Linear)
-"""What autocast computes in half precision; layers derived from these may do something else with their weights first."""
+"""What autocast computes in half precision. Layers derived from these may do something else with their weights."""
 
 
 class Halved:

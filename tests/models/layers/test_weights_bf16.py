@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from kit.settings.run import ModelConfig
 from kit.models.build import build_model
 from kit.models.followers import Frozen
+from kit.settings.run import ModelConfig
 
 IMAGES = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 
