@@ -155,8 +155,8 @@ class _BandMean(torch.autograd.Function):
 
 
 def _mean_and_slope(x: Tensor, band: str, radius: tuple[float, float], official: bool, path: str, learns: bool):
-    """`band_mean` (B, C) and, if `learns`, the gradient of each sum over a map, like `x`. Channels that are worked on lie
-    one after the other, in float32 at least, whatever layout and dtype `x` has.
+    """`band_mean` (B, C) and, if `learns`, the gradient of each sum over a map, like `x`. Channels that are worked on
+    lie one after the other, in float32 at least, whatever layout and dtype `x` has.
 
     Filters are their own transposes. So the gradient of the sum of |F x| is F (F x / |F x|), and for the official
     filter, F = G T with the turn T, it is T^T G (F x / |F x|).

@@ -194,7 +194,7 @@ def _window(offsets: Tensor) -> tuple[int, int]:
 
 
 def _parts(q: Tensor, k: Tensor, offsets: Tensor, beyond: Tensor, scale: float):
-    """Which windows and head are worked on at a time; the softmax of their tables, queries last to first, (m, N, N + E),
+    """Which windows and head are worked on at a time; the softmax of their tables, queries last to first, (m, N, N + E)
     in q's dtype; room for as much.
 
     The room is the same every time: memory that is asked for anew costs more than what is done with it.
