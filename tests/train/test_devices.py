@@ -28,9 +28,8 @@ from kit.types import Batch, Progress, StepOutput
 
 @contextlib.contextmanager
 def accelerator(monkeypatch):
-    """Steps are decided as on a GPU: on the device, by a fused optimiser."""
+    """Steps are decided as on a GPU: on the device, by the optimiser."""
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "WATCHED", ())
         patch.setattr(nonfinite, "WATCHED", ())
         yield
 
