@@ -1,13 +1,14 @@
-"""The looks of every figure in one place: sizes, fonts, colours, and how a figure is saved and shown.
+"""The style of every figure: sizes, fonts, colours, and how a figure is saved and shown.
 
-Figures are plain `Figure` objects, so no window system and no pyplot state is involved. Nothing global changes on
-import: a function that draws carries `@looks()`, and the settings hold only while it runs.
+Figures are plain `Figure` objects, without a window system or pyplot state. Importing this changes nothing global: a
+function that draws carries `@looks()`, and the settings hold only while it runs.
 """
 
 import io
 import json
 import os
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import IPython.display
@@ -15,6 +16,7 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from kit.system.storage import write_bytes
 from kit.types import IGNORE
@@ -23,7 +25,7 @@ COLUMN, PAGE = 3.35, 7.0
 """Widths in inches of one column and of the whole page of a two-column paper."""
 
 DPI = 300
-"""Of saved pictures, and of photographs inside a PDF."""
+"""Resolution of saved pictures, and of photographs inside a PDF."""
 
 SMALL = 7
 """Text size in points; headings are one point larger."""
@@ -58,7 +60,7 @@ SETTINGS = {
     "svg.fonttype": "none",
 }
 
-METHODS = {  # name: (as written in figures, colour); Okabe and Ito's colours, which colour-blind readers tell apart
+METHODS = {  # name: (as written in figures, colour); Okabe and Ito's colours, safe for colour-blind readers
     "supervised": ("Supervised only", "#7F7F7F"),
     "mean_teacher": ("Mean Teacher", "#CC79A7"),
     "cps": ("CPS", "#E69F00"),
@@ -68,6 +70,9 @@ METHODS = {  # name: (as written in figures, colour); Okabe and Ito's colours, w
     "trikd": ("TriKD", "#0072B2"),
     "mgd": ("MGD", "#009E73"),
 }
+
+UNLABELLED = (0, 0, 0)
+"""Colour of pixels without a label, as in the data sets' own tools."""
 
 DASHES = ("-", "--", ":", "-.")
 """Lines of runs of one method, which share its colour."""
@@ -80,39 +85,39 @@ def looks():
 
 @looks()
 def new_figure(width: float = COLUMN, height: float = 2.2, layout: str | None = "constrained") -> Figure:
-    """An empty figure, sizes in inches, that belongs to no window."""
+    """An empty figure without a window, sizes in inches."""
     return Figure(figsize=(width, height), layout=layout)
 
 
 def method_name(method: str) -> str:
-    """A method as it is written in figures and tables."""
-    return METHODS[method][0] if method in METHODS else method
+    """A method as written in figures and tables."""
+    return METHODS.get(method, (method,))[0]
 
 
 def method_colour(method: str) -> str:
-    """The colour of a method, the same in every figure; black for one that has none yet."""
-    return METHODS[method][1] if method in METHODS else "#000000"
+    """The colour of a method, the same in every figure; black for a method that is not in METHODS."""
+    return METHODS.get(method, ("", "#000000"))[1]
 
 
 def group_key(run: dict) -> str:
-    """The same for runs that differ in nothing but their seed."""
+    """A text that is equal for runs that differ only in their seed."""
     config = {**run["config"], "seed": None, "run_dir": None}
-    # Teachers that were trained for a run have its seed in the names of their folders.
+    # The folder of a teacher that was trained for a run depends on the seed.
     taught = {name: [teacher["network"], teacher["trained_by"]] for name, teacher in run.get("teachers", {}).items()}
     config["method"] = {k: v for k, v in config.get("method", {}).items() if k not in taught}
     return json.dumps([run["method"], config, taught], sort_keys=True)
 
 
 def start_of(run: dict) -> str:
-    """The weights with which a run's encoders began, in a word; "–" where the run does not say."""
+    """First weights of a run's encoders: "pretrained" or "random"; "–" if the run did not record it."""
     return {True: "pretrained", False: "random"}.get(run["config"].get("pretrained"), "–")
 
 
 def run_labels(runs: list[dict]) -> list[str]:
-    """A short name per run, all different: the method, and of several runs of one method what tells them apart.
+    """A short name per run, all different: the method, and for several runs of one method what distinguishes them.
 
-    Runs that differ in their seed alone have it in their label, those of which one started from pretrained and one from
-    random weights have that, others the name of their folder.
+    That is the seed if they differ in nothing else, "pretrained" and "random" for one run of each, otherwise the name
+    of the folder.
     """
     chosen = []
     for run in runs:
@@ -125,7 +130,7 @@ def run_labels(runs: list[dict]) -> list[str]:
             chosen.append(f"{label}, {start_of(run)}")
         else:
             chosen.append(f"{label} ({Path(run['path']).name})")
-    # The same run twice, or folders of one name in several places: number them.
+    # The same run twice, or equal folder names in several places: number them.
     repeated = {label for label, count in Counter(chosen).items() if count > 1}
     return [
         f"{label} #{chosen[: i + 1].count(label)}" if label in repeated else label for i, label in enumerate(chosen)
@@ -135,7 +140,7 @@ def run_labels(runs: list[dict]) -> list[str]:
 def setting_labels(settings: list[list[dict]]) -> list[str]:
     """`run_labels` of settings, each given by its runs, with the number of their seeds.
 
-    Runs of one setting are called by what the names of their folders begin with; a seed that was run twice is one seed.
+    The folder name of a setting is the common beginning of those of its runs; a seed that was run twice is one seed.
     """
     firsts = []
     for runs in settings:
@@ -155,15 +160,22 @@ def setting_labels(settings: list[list[dict]]) -> list[str]:
 
 def run_dashes(runs: list[dict]) -> list[str]:
     """A line style per run: solid for the first run of a method, then the others in turn."""
-    seen: Counter = Counter()
-    dashes = []
-    for run in runs:
-        dashes.append(DASHES[seen[run["method"]] % len(DASHES)])
-        seen[run["method"]] += 1
-    return dashes
+    methods = [run["method"] for run in runs]
+    return [DASHES[methods[:i].count(method) % len(DASHES)] for i, method in enumerate(methods)]
 
 
-def colour(mask: np.ndarray, palette, ignore_colour=(0, 0, 0)) -> np.ndarray:
+def run_handles(runs: list[dict]) -> list[Line2D]:
+    """A line of the legend for every run, in the colour of its method."""
+    return [Line2D([], [], color=method_colour(run["method"]), linestyle=dash, label=label)
+            for run, dash, label in zip(runs, run_dashes(runs), run_labels(runs), strict=True)]  # fmt: skip
+
+
+def legend_columns(labels: Sequence[str], width: float, key: float = 0.3) -> int:
+    """As many columns of a legend as the longest label allows; `width` and that of a swatch with gaps in inches."""
+    return max(1, min(len(labels), int(width / (0.062 * max(map(len, labels), default=0) + key))))
+
+
+def colour(mask: np.ndarray, palette, ignore_colour=UNLABELLED) -> np.ndarray:
     """Class ids (H, W) as an RGB picture, uint8 (H, W, 3).
 
     Args:
@@ -172,7 +184,7 @@ def colour(mask: np.ndarray, palette, ignore_colour=(0, 0, 0)) -> np.ndarray:
         ignore_colour: RGB of pixels that are not counted.
     Raises: IndexError for an id that is neither in the palette nor IGNORE.
     """
-    # Values that stand for nothing must not silently borrow a colour, so only the palette and IGNORE are looked up.
+    # An id without a colour must not silently take another's, so only the palette and IGNORE are in the table.
     table = np.asarray([*palette, ignore_colour], np.uint8)
     return table[np.where(mask == IGNORE, len(palette), mask.astype(np.int64))]
 
@@ -183,8 +195,13 @@ def grey(image: np.ndarray, brightest: float = 1.0, darkest: float = 0.0) -> np.
     return np.repeat((darkest + (brightest - darkest) * luma)[..., None], 3, axis=2)
 
 
+def overlay(image: np.ndarray, mask: np.ndarray, palette, strength: float) -> np.ndarray:
+    """A mask in colour over its image in grey, float (H, W, 3) in 0..1; `strength` is the weight of the mask."""
+    return strength * colour(mask, palette) / 255 + (1 - strength) * grey(image)
+
+
 def tint(picture: np.ndarray, where: np.ndarray, shade: str, strength: float = 0.8) -> None:
-    """Lay `shade` over the pixels `where` (H, W) of a float picture (H, W, 3), in place."""
+    """Blend `shade` into the pixels `where` (H, W) of a float picture (H, W, 3), in place."""
     picture[where] = (1 - strength) * picture[where] + strength * np.asarray(to_rgb(shade))
 
 
@@ -204,9 +221,9 @@ def show(fig: Figure, alt: str | None = None) -> IPython.display.Image:
     """The figure as a picture for a notebook, with and without a graphical front end.
 
     Args:
-        alt: what it shows, in words, for readers who cannot see it.
+        alt: a description for screen readers.
     """
-    # A bare Figure prints as text in a headless kernel. Twice the pixels shown, for fine screens.
+    # A bare Figure prints as text in a headless kernel. Twice the pixels shown, for high-resolution screens.
     return IPython.display.Image(
         data=_rendered(fig, "png", 220, {"Software": None}), width=round(fig.get_figwidth() * 110), alt=alt
     )

@@ -9,13 +9,14 @@ from matplotlib.figure import Figure
 from kit.figures.charts.table_formats import Cell
 from kit.figures.style import COLUMN, PAGE, looks, method_colour, new_figure
 
-SHORT = 7
-"""Values of a heat map are written into it in points of this size."""
+VALUE = 5.5
+"""Size in points of the values in a heat map."""
 
 
 def ablation_rows(summary: dict) -> list[dict]:
-    """The table: mean ± standard deviation over seeds in percent, and differences to the baseline in points, with a
-    remark beside intervals that hold 0 and thus show no difference."""
+    """The table: mean ± standard deviation over seeds in percent, and differences to the baseline in points.
+
+    Intervals that hold 0, and so show no difference, are marked."""
     table = []
     for row in summary["rows"]:
         gain = row.get("difference")
@@ -23,12 +24,12 @@ def ablation_rows(summary: dict) -> list[dict]:
             "row": row["row"] + (" (baseline)" if row["row"] == summary["baseline"] else ""),
             "n": row["n"],
             "labels": row["labelled"],
-            "mIoU last [%]": percent(row["last"]),
-            "mIoU average [%]": percent(row["average"]),
-            "mIoU best on val [%]": percent(row["best"]),
-            f"difference, {summary['weights']} [points]": _points(gain),
+            "mIoU last [%]": _mean_sd(row["last"]),
+            "mIoU average [%]": _mean_sd(row["average"]),
+            "mIoU best on val [%]": _mean_sd(row["best"]),
+            f"difference, {summary['weights']} [points]": _mean_sd(gain, "+.2f"),
             "95 % interval": _interval(gain),
-            "train seconds": _seconds(row["seconds"]),
+            "train seconds": _mean_sd(row["seconds"], ".0f", 1),
             "parameters": row["parameters"],
         })  # fmt: skip
     if all(row["best"] is None for row in summary["rows"]):
@@ -41,15 +42,15 @@ def score_rows(summary: dict) -> list[dict]:
     """The scores alone, as text, for `kit.figures.charts.tables.as_text`: mIoU in percent on val, last and average
     weights."""
     return [
-        {"row": row["row"], "seeds": str(row["n"]), "last mIoU [%]": str(percent(row["last"])),
-         "average mIoU [%]": str(percent(row["average"])), "difference [points]": str(_points(gain) or ""),
+        {"row": row["row"], "seeds": str(row["n"]), "last mIoU [%]": str(_mean_sd(row["last"])),
+         "average mIoU [%]": str(_mean_sd(row["average"])), "difference [points]": str(_mean_sd(gain, "+.2f") or ""),
          "95 % interval": str(_interval(gain) or "")}
         for row in summary["rows"] for gain in [row.get("difference")]
     ]  # fmt: skip
 
 
 def number_rows(summary: dict) -> list[dict]:
-    """The same as plain numbers, a column each, for other programs: shares in 0..1."""
+    """The same as plain numbers for other programs, a column each: shares in 0..1."""
     table = []
     for row in summary["rows"]:
         numbers = {name: row[name] for name in ("row", "method", "n", "labelled", "parameters")}
@@ -62,7 +63,7 @@ def number_rows(summary: dict) -> list[dict]:
 
 
 def class_rows(summary: dict) -> list[dict]:
-    """IoU of every class in percent in the baseline, and by how many points each other row differs."""
+    """IoU of every class in the baseline in percent, and the difference of each other row in points."""
     rows = {row["row"]: row for row in summary["rows"]}
     baseline = rows.pop(summary["baseline"])
     return [
@@ -72,17 +73,9 @@ def class_rows(summary: dict) -> list[dict]:
     ]
 
 
-def percent(value: dict | None) -> Cell | None:
-    """Mean ± standard deviation of shares, in percent."""
-    if value is None:
-        return None
-    spread = "" if value["sd"] is None else f" ± {100 * value['sd']:.2f}"
-    return Cell(f"{100 * value['mean']:.2f}{spread}", round(100 * value["mean"], 4))
-
-
 @looks()
 def ablation_figure(summary: dict) -> Figure:
-    """mIoU of every row at the left, its difference to the baseline with its interval at the right."""
+    """mIoU of every row on the left, its difference to the baseline with its interval on the right."""
     rows = summary["rows"]
     several = len(rows) > 1
     fig = new_figure(PAGE if several else COLUMN, 0.55 + 0.24 * len(rows))
@@ -111,7 +104,7 @@ def draw_scores(ax: Axes, summary: dict) -> Axes:
 
 
 def draw_differences(ax: Axes, summary: dict) -> Axes:
-    """The mean difference of every row to the baseline, and the interval of the bootstrap."""
+    """The mean difference of every row to the baseline, and its bootstrap interval."""
     ax.axvline(0, color="0.4", linewidth=0.8)
     over = set()
     for place, row in enumerate(summary["rows"]):
@@ -143,23 +136,22 @@ def class_changes(summary: dict) -> Figure | None:
     shades = matplotlib.colormaps["RdBu"].with_extremes(bad="0.85")
     ax.imshow(np.ma.masked_invalid(values), cmap=shades, norm=TwoSlopeNorm(0, -reach, reach), aspect="auto")
     for (y, x), value in np.ndenumerate(values):
-        told = "–" if np.isnan(value) else f"{value:+.1f}"
-        ax.text(x, y, told, ha="center", va="center", fontsize=SHORT - 1.5,
+        ax.text(x, y, "–" if np.isnan(value) else f"{value:+.1f}", ha="center", va="center", fontsize=VALUE,
                 color="white" if abs(value) > 0.7 * reach else "black")  # fmt: skip
     ax.set_xticks(range(len(summary["classes"])), summary["classes"], rotation=40, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(rows)), [row["row"] for row in rows])
     ax.tick_params(length=0)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    ax.spines[:].set_visible(False)
     ax.set_title(f"IoU minus that of {summary['baseline']} [points]")
     return fig
 
 
-def _points(gain: dict | None) -> Cell | None:
-    if gain is None:
+def _mean_sd(value: dict | None, form: str = ".2f", scale: float = 100) -> Cell | None:
+    """Mean ± standard deviation times `scale`; `form` is the format of the mean."""
+    if value is None:
         return None
-    spread = "" if gain["sd"] is None else f" ± {100 * gain['sd']:.2f}"
-    return Cell(f"{100 * gain['mean']:+.2f}{spread}", round(100 * gain["mean"], 4))
+    spread = "" if value["sd"] is None else f" ± {scale * value['sd']:{form.lstrip('+')}}"
+    return Cell(f"{scale * value['mean']:{form}}{spread}", round(scale * value["mean"], 4))
 
 
 def _interval(gain: dict | None) -> str | None:
@@ -168,11 +160,6 @@ def _interval(gain: dict | None) -> str | None:
     low, high = (100 * edge for edge in gain["interval"])
     held = "; holds 0" if low <= 0 <= high else ""
     return f"{low:+.2f} to {high:+.2f} ({gain['over']}{held})"
-
-
-def _seconds(value: dict) -> Cell:
-    spread = "" if value["sd"] is None else f" ± {value['sd']:.0f}"
-    return Cell(f"{value['mean']:.0f}{spread}", round(value["mean"], 2))
 
 
 def _single(value: float | None, form: str) -> Cell:

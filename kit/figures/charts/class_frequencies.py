@@ -1,4 +1,4 @@
-"""How often the classes of a data set occur: all of train beside the labelled part of a split."""
+"""Class frequencies of a data set: all of train beside the labelled part of a split."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,10 +10,10 @@ from kit.data.doctor.diagnose import Census, Diagnosis
 from kit.errors import KitError
 from kit.figures.style import COLUMN, looks, new_figure
 
-SHADES = {"train": "#7F7F7F", "labelled": "#D55E00", "val": "#56B4E9"}  # told apart by colour-blind readers
+SHADES = {"train": "#7F7F7F", "labelled": "#D55E00", "val": "#56B4E9"}  # safe for colour-blind readers
 SHAPES = {"train": "o", "labelled": "D", "val": "^"}
 AREAS = {"train": 22, "labelled": 14, "val": 12}
-"""Of the marks, in square points; the first is seen behind the others."""
+"""Of the marks, in square points; the first stays visible behind the others."""
 
 NAMES = {"train": "all masks of train", "labelled": "labelled part", "val": "val"}
 
@@ -32,7 +32,7 @@ def class_frequencies(diagnosis: Diagnosis) -> Figure:
     """
     found = {part: shares(diagnosis.parts[part]) for part in SHADES if part in diagnosis.parts}
     if not found:
-        raise KitError(f"nothing could be read in {diagnosis.root}, so there are no frequencies to draw")
+        raise KitError(f"no part of {diagnosis.root} could be read, so there are no frequencies to draw")
     first = next(iter(found.values()))
     order = sorted(first, key=lambda name: (-first[name], diagnosis.classes.index(name)))
     fig = new_figure(COLUMN, 0.75 + 0.145 * len(order))
@@ -45,9 +45,9 @@ def class_frequencies(diagnosis: Diagnosis) -> Figure:
 def draw_frequencies(ax: Axes, classes: Sequence[str], found: Mapping[str, Mapping[str, float]]) -> Axes:
     """A row per class, from above in the order given, and a mark per part on a logarithmic scale.
 
-    Marks and not bars, for a logarithmic scale has no zero from which a bar could start; where there is a labelled
-    part, a line joins it to all of train, so that its length is the factor between them. A class that a part does not
-    have stands as an empty mark in a column of its own at the left.
+    Marks rather than bars, because a logarithmic scale has no zero. If there is a labelled part, a line joins it to all
+    of train: its length is the factor between them. A class that is absent from a part is an empty mark in a separate
+    column at the left.
 
     Args:
         found: "train", "labelled" or "val" -> class -> share of the pixels, 0..1.

@@ -1,5 +1,6 @@
-"""What accuracy costs: all runs as rows of one table, and mean IoU over a cost."""
+"""Accuracy and cost: all runs as rows of one table, and mean IoU over a cost."""
 
+import statistics
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -21,28 +22,27 @@ COSTS = {
     "flops": ("GFLOPs of an image", lambda run: _carded(run)["flops"] / 1e9),
     "latency": ("milliseconds of an image", lambda run: 1e3 * _carded(run)["timing"]["1"]["median"]),
 }
-"""Name -> (as a reader knows it, run -> number). The last two are of the runs' efficiency cards."""
+"""Name -> (label, run -> number). The last two are from the runs' efficiency cards."""
 
 OF_CARDS = {"flops": ("size",), "latency": ("size", "device")}
-"""What has to be the same in all cards for these costs to be comparable."""
-
+"""Fields that must be equal in all cards for these costs to be comparable."""
 
 UNITS = {
     "parameters": ((1e5, 1e6, "parameters of the student [million]"),),
     "seconds": ((7200, 3600, "hours of training"), (600, 60, "minutes of training")),
 }
-"""Cost -> (smallest value for which it is used, what it is divided by, name of the axis)."""
+"""Cost -> (smallest value for which the unit is used, divisor, label of the axis)."""
 
 OVER_SEEDS, OVER_IMAGES = "± 1 sd over seeds", "95 % over images, one seed"
-"""What the line of a mark shows."""
+"""Meaning of the line of a mark."""
 
 BESIDE = 8
-"""With more settings than this the legend of a single panel stands beside it."""
+"""With more settings than this, the legend of a single panel is beside it."""
 
 
 def run_rows(runs: list[dict]) -> list[dict]:
-    """One row per run, for `kit.figures.charts.table_formats`; runs of any data sets may stand together, for each says
-    what it is.
+    """One row per run, for `kit.figures.charts.table_formats`; runs of different data sets may be mixed, as each row
+    names its own.
 
     Raises: KitError if there is no run.
     """
@@ -77,15 +77,15 @@ def cost_figure(runs: list[dict], cost: str = "parameters", weights: str = "last
 
     Runs that differ in their seed alone are one mark at their mean, with a line of one standard deviation over seeds;
     the line of a single seed is the 95 % interval over val images, if the run kept it. Marks of one method share a
-    colour, in a shade and form for each setting; marks of one cost stand side by side. Grey steps join settings that
-    others at no greater cost do not reach, where every setting has several seeds (`clear_front`).
+    colour, with a shade and marker for each setting; marks of equal cost are side by side. Where every setting has
+    several seeds, grey steps join the settings that no other reaches at the same or a lower cost (`clear_front`).
 
     Args:
         runs: from `kit.load_run`.
         cost: a key of COSTS.
         weights: "last" or "average".
-        panels: at most so many groups are drawn, the largest ones; `left_out` names the others.
-    Raises: KitError for another cost, or if cards that it takes are missing or were made under other conditions.
+        panels: number of groups drawn at most, the largest ones; `left_out` names the others.
+    Raises: KitError for an unknown cost, or if the cards it needs are missing or were made under different conditions.
     """
     require_choice(COSTS, cost=cost)
     require_choice(("last", "average"), weights=weights)
@@ -120,14 +120,14 @@ def cost_figure(runs: list[dict], cost: str = "parameters", weights: str = "last
 
 
 def cost_groups(runs: list[dict], cost: str) -> list[list[dict]]:
-    """Runs parted into groups that can stand in one panel, the largest first: of one data set, split and protocol, and
-    of as many steps, unless labels or seconds of training are the cost themselves."""
+    """Runs in groups that can share a panel, the largest first: of one data set, split, protocol and number of steps,
+    except where labels or seconds of training are the cost themselves."""
     parts = ("data set", "protocol") if cost == "labels" else SUBJECT
     return comparable_groups(runs, parts, lambda run: None if cost == "seconds" else run["steps"])
 
 
 def group_titles(groups: list[list[dict]], cost: str) -> list[str]:
-    """What tells groups apart, a title each; empty where there is one group."""
+    """A title for each group that distinguishes it; empty for a single group."""
     if len(groups) == 1:
         return [""]
     steps = len({group[0]["steps"] for group in groups}) > 1 and cost != "seconds"
@@ -139,11 +139,11 @@ def group_titles(groups: list[list[dict]], cost: str) -> list[str]:
 
 
 def left_out(runs: list[dict], cost: str = "parameters", panels: int = 3) -> str:
-    """A line that names the groups for which `cost_figure` has no panel; "" if there are none."""
+    """A line that names the groups without a panel in `cost_figure`; "" if there are none."""
     groups = cost_groups(runs, cost)
     titles = [title.replace("\n", ", ") for title in group_titles(groups, cost)][panels:]
     named = [f"{title} ({len(group)})" for title, group in zip(titles, groups[panels:], strict=True)]
-    return f"Not drawn, for there are {panels} panels (number of runs): {'; '.join(named)}." if named else ""
+    return f"Not drawn, as there are only {panels} panels (number of runs): {'; '.join(named)}." if named else ""
 
 
 def draw_cost(ax: Axes, settings: list[list[dict]], cost: str, weights: str, looks_of: list[tuple[str, str]],
@@ -151,11 +151,11 @@ def draw_cost(ax: Axes, settings: list[list[dict]], cost: str, weights: str, loo
     """Draw a group of comparable runs and return label -> handle for a legend.
 
     Args:
-        settings: runs of each setting, which differ in their seed alone.
+        settings: runs of each setting, which differ only in their seed.
         looks_of: colour and marker of each setting.
         labels: of each setting.
     """
-    costs = [_mean([COSTS[cost][1](run) for run in members]) for members in settings]
+    costs = [statistics.mean(COSTS[cost][1](run) for run in members) for members in settings]
     factor, name = _unit(cost, max(costs))
     places = [x / factor for x in costs]
     handles: dict[str, Line2D] = {}
@@ -165,9 +165,9 @@ def draw_cost(ax: Axes, settings: list[list[dict]], cost: str, weights: str, loo
         seeds: dict[int, list[float]] = {}
         for run in members:
             seeds.setdefault(run["seed"], []).append(100 * run[weights]["miou"])
-        scores = [_mean(of_seed) for of_seed in seeds.values()]  # a seed that was run twice counts once
-        y, n = _mean(scores), len(scores)
-        sd = (sum((score - y) ** 2 for score in scores) / (n - 1)) ** 0.5 if n > 1 else None
+        scores = [statistics.mean(of_seed) for of_seed in seeds.values()]  # a seed that was run twice counts once
+        y, n = statistics.mean(scores), len(scores)
+        sd = statistics.stdev(scores) if n > 1 else None
         interval = _interval(members, weights) if n == 1 else None
         style = {
             "color": shade,
@@ -183,7 +183,7 @@ def draw_cost(ax: Axes, settings: list[list[dict]], cost: str, weights: str, loo
         points.append((x, y, sd, n))
         ends += [y - (sd or 0), y + (sd or 0), *(interval or ())]
     freedom = sum(n - 1 for *_, n in points)
-    # Two or three seeds say little of their own spread: that of all settings together stands for each.
+    # The spread of two or three seeds is uncertain: the pooled one of all settings is used for each.
     pooled = (sum((n - 1) * sd**2 for *_, sd, n in points if n > 1) / freedom) ** 0.5 if freedom else 0.0
     front = clear_front([(x, y, None if sd is None else pooled / n**0.5) for x, y, sd, n in points])
     if front:
@@ -196,8 +196,8 @@ def draw_cost(ax: Axes, settings: list[list[dict]], cost: str, weights: str, loo
 
 
 def clear_front(points: list[tuple[float, float, float | None]]) -> list[tuple[float, float]]:
-    """The `pareto` points among (cost, score, standard error of the score) that are above the one before by more than
-    twice the standard error of their difference; none if a standard error is not known, or if one point is left."""
+    """The `pareto` points among (cost, score, standard error of the score) that exceed the previous one by more than 2
+    standard errors of their difference; none if a standard error is unknown, or if only one point is left."""
     errors = {(x, y): error for x, y, error in points}
     if None in errors.values():
         return []
@@ -209,7 +209,7 @@ def clear_front(points: list[tuple[float, float, float | None]]) -> list[tuple[f
 
 
 def pareto(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Points (cost, score) that no other beats in score at the same cost or less, by rising cost."""
+    """Points (cost, score) without a better score at the same or a lower cost, by rising cost."""
     front: list[tuple[float, float]] = []
     for x, y in sorted(points, key=lambda point: (point[0], -point[1])):
         if not front or y > front[-1][1]:
@@ -218,7 +218,7 @@ def pareto(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _settings(runs: list[dict]) -> list[list[dict]]:
-    """Runs that differ in their seed alone, together; methods in the order in which they come."""
+    """Runs that differ only in their seed, together; methods in the order of their first run."""
     settings: dict[str, list[dict]] = {}
     for run in runs:
         settings.setdefault(group_key(run), []).append(run)
@@ -233,7 +233,7 @@ def _interval(runs: list[dict], weights: str) -> list[float] | None:
 
 
 def _unit(cost: str, largest: float) -> tuple[float, str]:
-    """What costs are divided by, and the name of the axis."""
+    """Divisor of the costs, and the label of the axis."""
     for least, factor, name in UNITS.get(cost, ()):
         if largest >= least:
             return factor, name
@@ -241,30 +241,26 @@ def _unit(cost: str, largest: float) -> tuple[float, str]:
 
 
 def _carded(run: dict) -> dict:
-    """What the card of a run says of its student."""
+    """The student's entry in the card of a run."""
     return next(net for net in run["card"]["networks"] if net["role"] == "student")
 
 
 def _conditions(runs: list[dict], cost: str) -> str:
-    """What stands behind the name of a cost, that all cards have in common; nothing where no card is needed."""
+    """Conditions that all cards share, for the label of the axis; "" if the cost needs no card."""
     if cost not in OF_CARDS:
         return ""
     if without := [run["path"] for run in runs if run["card"] is None]:
-        raise KitError(f"cost {cost!r} takes the runs' cards; make them: python -m kit card {' '.join(without)}")
+        raise KitError(f"cost {cost!r} needs the runs' cards; make them: python -m kit card {' '.join(without)}")
     first = runs[0]["card"]
     for run in runs[1:]:
         for key in OF_CARDS[cost]:
             if run["card"][key] != first[key]:
                 raise KitError(
-                    f"the cards of {runs[0]['path']} and {run['path']} were made with another {key} "
+                    f"the cards of {runs[0]['path']} and {run['path']} have a different {key} "
                     f"({first[key]} and {run['card'][key]}); make them again: python -m kit card RUN ... --size H W"
                 )
     device = f", {first['device']['name']}" if "device" in OF_CARDS[cost] else ""
     return f" ({first['size'][0]} x {first['size'][1]}{device})"
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
 
 
 def _percent(value: float) -> Cell:

@@ -1,4 +1,4 @@
-"""Training curves: what `log.jsonl` of one or more runs says, over steps."""
+"""Training curves from `log.jsonl` of one or more runs, over steps."""
 
 import math
 
@@ -8,9 +8,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from kit.errors import KitError
-from kit.figures.style import COLUMN, PAGE, looks, method_colour, new_figure, run_dashes, run_labels
+from kit.figures.style import COLUMN, PAGE, legend_columns, looks, method_colour, new_figure, run_dashes, run_handles
 
-PARTS = {  # as the methods log them -> as a reader knows them
+PARTS = {  # name in the log -> title
     "sup": "Supervised loss, student",
     "sup_partner": "Supervised loss, partner",
     "sup_cnn": "Supervised loss, CNN",
@@ -44,7 +44,7 @@ def evaluations(log: list[dict]) -> dict[str, tuple[list[int], list[float]]]:
 
 @looks()
 def training_curves(runs: list[dict]) -> Figure:
-    """mIoU and every part of the loss over steps, a small plot each because their sizes have nothing in common.
+    """mIoU and every part of the loss over steps, a small plot each because their scales differ.
 
     Args:
         runs: from `kit.load_runs`. A method keeps its colour; further runs of it are dashed.
@@ -67,19 +67,22 @@ def training_curves(runs: list[dict]) -> Figure:
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         ax.set_xlabel("Step")
         ax.grid(axis="y")
-    fig.legend(handles=_handles(runs), loc="outside lower center", ncol=_columns(runs, fig.get_figwidth()),
-               handlelength=2.2, columnspacing=1.2)  # fmt: skip
+    mark = {"color": "0.3", "marker": "o", "linestyle": "none"}
+    handles = [*run_handles(runs), Line2D([], [], label="last weights", **mark),
+               Line2D([], [], label="running average", markerfacecolor="white", **mark)]  # fmt: skip
+    columns = legend_columns([handle.get_label() for handle in handles], fig.get_figwidth(), key=0.5)
+    fig.legend(handles=handles, loc="outside lower center", ncol=columns, handlelength=2.2, columnspacing=1.2)
     return fig
 
 
 def draw_miou(ax: Axes, runs: list[dict]) -> Axes:
-    """mIoU in percent on the val part: filled marks are the last weights, hollow ones their running average."""
+    """mIoU in percent on val: filled marks are the last weights, hollow ones their running average."""
     for run, dash in zip(runs, run_dashes(runs), strict=True):
         shade, scores = method_colour(run["method"]), evaluations(run["log"])
         ax.plot(*scores["last"], dash, color=shade, marker="o")
         ax.plot(*scores["average"], dash, color=shade, marker="o", markerfacecolor="white", alpha=0.75)
     ax.set_title("mIoU on val [%]")
-    # From the first step on, so that a run judged at its end alone has its mark there and not in the middle.
+    # From the first step on, so that the mark of a run that is evaluated only at its end is there, not in the middle.
     ax.set_xlim(0, 1.05 * max(run["steps"] for run in runs))
     ax.margins(y=0.15)
     return ax
@@ -97,18 +100,3 @@ def draw_part(ax: Axes, runs: list[dict], name: str) -> Axes:
     ax.set_xlim(0, 1.05 * max(run["steps"] for run in runs))
     ax.set_ylim(bottom=lowest)  # losses are compared with 0
     return ax
-
-
-def _handles(runs: list[dict]) -> list[Line2D]:
-    lines = [
-        Line2D([], [], color=method_colour(run["method"]), linestyle=dash, label=label)
-        for run, dash, label in zip(runs, run_dashes(runs), run_labels(runs), strict=True)
-    ]
-    mark = {"color": "0.3", "marker": "o", "linestyle": "none"}
-    return [*lines, Line2D([], [], label="last weights", **mark),
-            Line2D([], [], label="running average", markerfacecolor="white", **mark)]  # fmt: skip
-
-
-def _columns(runs: list[dict], width: float) -> int:
-    longest = max(len(label) for label in [*run_labels(runs), "running average"])
-    return max(1, min(len(runs) + 2, int(width / (longest * 0.062 + 0.5))))

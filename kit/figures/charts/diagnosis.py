@@ -1,4 +1,4 @@
-"""What the doctor found, as tables: parts, classes, findings."""
+"""The doctor's diagnosis as tables: parts, classes, findings."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def part_rows(diagnosis: Diagnosis) -> list[dict]:
 
 
 def class_rows(diagnosis: Diagnosis) -> list[dict]:
-    """A row per class: its share of the counted pixels, 0..1, and the masks that have it, for each part."""
+    """A row per class: for each part, its share of the counted pixels, 0..1, and the number of masks with it."""
     found = {part: shares(census) for part, census in diagnosis.parts.items()}
     return [
         {"class": name}
@@ -38,7 +38,7 @@ def class_rows(diagnosis: Diagnosis) -> list[dict]:
 
 
 def findings_text(diagnosis: Diagnosis) -> str:
-    """Findings of one kind together: the first in full, further files by name."""
+    """Findings grouped by kind: the first in full, further files by name."""
     groups: dict[tuple, list[Finding]] = {}
     for finding in diagnosis.findings:
         groups.setdefault((finding.severity, finding.kind, finding.part), []).append(finding)
@@ -58,7 +58,7 @@ def findings_text(diagnosis: Diagnosis) -> str:
 
 
 def verdict(diagnosis: Diagnosis) -> str:
-    """One line: what was read, how long it took, and how many findings there are."""
+    """One line: data set, number of findings, number of files and seconds."""
     counts = ", ".join(f"{diagnosis.count(severity)} {severity}(s)" for severity in SEVERITIES)
     split = f", split {diagnosis.split['name']}" if diagnosis.split else ""
     took = f"{diagnosis.files} files in {diagnosis.seconds:.1f} s"
@@ -66,23 +66,23 @@ def verdict(diagnosis: Diagnosis) -> str:
 
 
 def summary(diagnosis: Diagnosis) -> str:
-    """Everything, for a terminal."""
+    """All tables and findings, for a terminal."""
     tables = [as_text(rows) for rows in (part_rows(diagnosis), class_rows(diagnosis)) if rows]
     return "\n".join([*tables, findings_text(diagnosis), verdict(diagnosis) + "\n"])
 
 
 def _sizes(sizes: dict[str, int]) -> str:
-    """The most frequent ones."""
+    """The two most frequent sizes and the number of others."""
     shown = ", ".join(f"{size} ({count})" for size, count in list(sizes.items())[:2])
     return shown + (f", {len(sizes) - 2} others" if len(sizes) > 2 else "") or "-"
 
 
 def _below(file: str, root: str) -> str:
-    """A path counted from the data set's folder, anything else as it is."""
+    """A path relative to the data set's folder; any other path as it is."""
     path = Path(file)
     return str(path.relative_to(root)) if path.is_relative_to(root) else file
 
 
 def _printable(text: str) -> str:
-    """Names of files need not be text in any encoding; what is not is written as \\xNN."""
+    """Text with undecodable bytes of file names as \\xNN."""
     return text.encode(errors="surrogateescape").decode(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""What networks score against what they cost, from the cards of runs."""
+"""Scores of networks over their costs, from the cards of runs."""
 
 import math
 
@@ -12,33 +12,32 @@ from kit.figures.charts.marks import label_offsets, set_limits
 from kit.figures.style import PAGE, looks, method_colour, method_name, new_figure
 
 MARKERS = {"student": "o", "cnn": "s", "vit": "D", "deep": "s", "wide": "D"}
-"""Of what a network is to its run; anything but a student is drawn hollow."""
+"""Marker for each role of a network in its run; all but students are hollow."""
 
 WIDTH, HEIGHT = 225.0, 125.0
-"""Of the axes in points, roughly."""
+"""Approximate size of the axes in points."""
 
 FOOT = 0.09
-"""Share of the axes' height that is kept free at their foot for the name of a network without a score."""
+"""Share of the axes' height that is free at the bottom for the name of a network without a score."""
 
 WRAP = 36
-"""Letters from which on the name of a device has a line of its own."""
+"""Characters from which on the name of a device has its own line."""
 
 UNSCORED = "no score"
-"""Where networks stand that cost something and were not kept to be judged."""
+"""Label of networks with a cost that were not kept for evaluation."""
 
 
 @looks()
 def efficiency(cards: list[dict], batch: int = 1) -> Figure:
-    """Mean IoU in percent over GFLOPs (left) and over milliseconds of a batch with its quartiles (right).
+    """Mean IoU in percent over GFLOPs (left) and over milliseconds of a batch with quartiles (right).
 
-    Students are filled, in the colour of their method, their teachers hollow beside them. Networks without a score
-    are ticks at the foot of the axes.
+    Students are filled, in the colour of their method, their teachers hollow. Networks without a score are ticks at
+    the bottom of the axes.
 
     Args:
         cards: from `kit.deploy.card.make_card`.
-        batch: images predicted together, one of those in the cards.
-    Raises: KitError if there is no card, or if they were measured at different sizes, on different devices, or
-        judged on different data, splits or protocols.
+        batch: batch size of the timing, one of those in the cards.
+    Raises: KitError if there is no card, or if sizes, devices, data, splits or protocols differ.
     """
     _check(cards)
     fig = new_figure(PAGE, 2.8)
@@ -64,12 +63,12 @@ def _check(cards: list[dict]) -> None:
         for card in cards[1:]:
             if card[what] != cards[0][what]:
                 raise KitError(f"{cards[0]['run']} and {card['run']} were measured on different {what}s; "
-                               f"make both cards again, of one {what}")  # fmt: skip
+                               f"make both cards again with one {what}")  # fmt: skip
     scored = [card for card in cards if card["judged"]]
     for card in scored[1:]:
         if card["judged"] != scored[0]["judged"]:
-            raise KitError(f"{scored[0]['run']} and {card['run']} were judged on other data, split or protocol and "
-                           "cannot stand on one axis; draw them apart")  # fmt: skip
+            raise KitError(f"{scored[0]['run']} and {card['run']} were evaluated on different data, splits or "
+                           "protocols and cannot share an axis; draw them separately")  # fmt: skip
 
 
 def _scatter(ax: Axes, cards: list[dict], cost_of) -> None:
@@ -92,9 +91,9 @@ def _scatter(ax: Axes, cards: list[dict], cost_of) -> None:
 
 
 def _names(ax: Axes, nets: list[tuple[str, float, float | None]]) -> None:
-    """Write the names of networks (name, cost, score) beside their marks, where they cover nothing.
+    """Write the names of networks (name, cost, score) beside their marks without overlap.
 
-    Networks of one name and cost are named once, at the highest.
+    Networks of one name and cost are named once, at the highest mark.
     """
     (left, right), (bottom, top) = np.log(ax.get_xlim()), ax.get_ylim()
     places = [
@@ -120,7 +119,7 @@ def _names(ax: Axes, nets: list[tuple[str, float, float | None]]) -> None:
 
 
 def _handles(cards: list[dict]) -> list[Line2D]:
-    """A line of the legend for each method, and for each kind of network beside a student."""
+    """An entry of the legend for each method, and for each role other than student."""
     methods = dict.fromkeys(card["method"] for card in cards)
     handles = [Line2D([], [], color=method_colour(m), marker="o", linestyle="", label=method_name(m)) for m in methods]
     scored = dict.fromkeys(net["role"] for card in cards for net in card["networks"] if net["miou"] is not None)

@@ -1,4 +1,4 @@
-"""Marks of settings in one panel: what they look like, where they stand, and the axes around them."""
+"""Marks of settings in one panel: their colours, markers, places and names, and the limits of the axes."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,20 +8,20 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from kit.figures.style import method_colour
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">", "h")
-"""Of settings of one method."""
+"""Markers of the settings of one method, in turn."""
 
 SHADES = (0.0, -0.35, 0.35, -0.55, 0.55)
-"""How far settings of one method are from its colour, towards black (-1) or white (1)."""
+"""Shift of the method's colour for its settings, in turn, towards black (-1) or white (1)."""
 
 LINE, LETTER, MARK = 8.0, 4.2, 3.0
-"""Of a line of text, of a letter's width and of half a mark, in points."""
+"""Height of a line of text, width of a letter and half a mark, in points."""
 
 SPAN = 6
-"""Points of mIoU that an axis shows at least; less than that is often within the noise of seeds and images."""
+"""Least range of an axis in points of mIoU; smaller differences are often within the noise of seeds and images."""
 
 
 def setting_looks(runs: list[dict]) -> list[tuple[str, str]]:
-    """(colour, marker) of each setting, one run of each given: the colour of its method, then shades of it."""
+    """(colour, marker) of each setting, given one run of each: the colour of its method, then shades of it."""
     methods = [run["method"] for run in runs]
     looks_of = []
     for i, method in enumerate(methods):
@@ -33,7 +33,7 @@ def setting_looks(runs: list[dict]) -> list[tuple[str, str]]:
 
 
 def aside(places: list[float]) -> list[float]:
-    """How far to the right, in points, each mark is drawn, so that marks of (nearly) one cost stand side by side."""
+    """Shift of each mark to the right, in points, so that marks of (nearly) equal cost are side by side."""
     shifts = [0.0] * len(places)
     order = sorted(range(len(places)), key=places.__getitem__)
     while order:
@@ -46,12 +46,12 @@ def aside(places: list[float]) -> list[float]:
 
 
 def set_limits(ax: Axes, costs: list[float], scores: list[float], foot: float = 0.0) -> None:
-    """Axes that hold every mark with room around it, and that do not enlarge differences that mean nothing.
+    """Set the limits of axes so that every mark has room, and differences within the noise stay small (SPAN).
 
     Args:
         costs: of the marks; the axis is logarithmic if they differ by more than a factor of 5.
         scores: in percent, of the marks and of the ends of their lines.
-        foot: share of the height that is kept free below all marks.
+        foot: share of the height that is free below all marks.
     """
     low, high = min(costs), max(costs)
     if high > 5 * low > 0:
@@ -75,14 +75,14 @@ def set_limits(ax: Axes, costs: list[float], scores: list[float], foot: float = 
 
 def label_offsets(marks: list[tuple[float, float]], names: list[str], width: float,
                   height: float) -> list[tuple[float, float, str]]:  # fmt: skip
-    """Where names stand beside their marks: (points to the right, points up, "left" or "right" alignment) of each.
+    """Place of each name beside its mark: (points to the right, points up, "left" or "right" alignment).
 
-    Each takes the nearest place inside the axes, or just above them, where it covers no mark and no other name; the
-    first if there is none.
+    It is the nearest place inside the axes, or just above them, that overlaps no mark and no other name; the first if
+    there is none.
 
     Args:
         marks: places in points from the lower left corner of the axes; those without a name follow the named ones.
-        width, height: of the axes in points, roughly.
+        width, height: approximate size of the axes in points.
     """
     taken = [(x - MARK, x + MARK, y - MARK, y + MARK) for x, y in marks]
     offsets = []
@@ -101,5 +101,5 @@ def label_offsets(marks: list[tuple[float, float]], names: list[str], width: flo
 
 
 def _meet(a: tuple, b: tuple) -> bool:
-    """Whether two boxes (left, right, lower, upper) share any place."""
+    """Whether two boxes (left, right, lower, upper) overlap."""
     return a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3]

@@ -1,4 +1,4 @@
-"""How good the labels were that a run gave itself, over its steps."""
+"""Quality of the pseudo labels of a run over its steps."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -6,12 +6,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from kit.errors import KitError
-from kit.figures.style import COLUMN, PAGE, looks, method_colour, new_figure, run_dashes, run_labels
+from kit.figures.style import COLUMN, PAGE, looks, method_colour, new_figure, run_dashes, run_handles
 
 PANELS = {  # names of `kit.train.monitor.pseudo_labels.shares` -> labels; the first four are shares
-    "accuracy": "Pseudo labels that are right [%]",
-    "sure_accuracy": "Right among the taught ones [%]",
-    "coverage": "Taught after the threshold [%]",
+    "accuracy": "Correct pseudo labels [%]",
+    "sure_accuracy": "Correct above the threshold [%]",
+    "coverage": "Pixels above the threshold [%]",
     "agreement": "Agreement of two views [%]",
     "diversity": "Classes, exp(entropy)",
 }
@@ -25,7 +25,7 @@ def series(log: list[dict], name: str) -> tuple[list[int], list[float]]:
 
 
 def measured(runs: list[dict]) -> list[str]:
-    """Names of the panels about which some run has something to say."""
+    """Names of the panels for which some run has values."""
     return [name for name in PANELS if any(series(run["log"], name)[0] for run in runs)]
 
 
@@ -33,16 +33,16 @@ def measured(runs: list[dict]) -> list[str]:
 def pseudo_quality(runs: list[dict]) -> Figure:
     """A panel for each number that some run logged about its pseudo labels, as means between two lines of the log.
 
-    Whether they are right is known where the masks of unlabelled images were read (`data.observe`). The last panel says
-    how many classes they seem to be of, and dotted, how many the labels of people have in the same steps.
+    Accuracy is known where the masks of unlabelled images were read (`data.observe`). The last panel is the effective
+    number of classes in the pseudo labels and, dotted, in the human labels of the same steps.
 
     Args:
-        runs: from `kit.load_runs`; those that make no pseudo labels are left out.
-    Raises: KitError if no run has made any.
+        runs: from `kit.load_runs`; those without pseudo labels are left out.
+    Raises: KitError if no run logged any.
     """
     names = measured(runs)
     if not names:
-        raise KitError("none of these runs has logged pseudo labels; supervised ones make none")
+        raise KitError("none of these runs has logged pseudo labels; supervised runs make none")
     shown = [run for run in runs if measured([run])]
     columns = len(names) if len(names) < 4 else -(-len(names) // 2)
     lines = -(-len(names) // columns)
@@ -52,9 +52,7 @@ def pseudo_quality(runs: list[dict]) -> Figure:
         draw_quality(ax, shown, name)
     for ax in axes[len(names) :]:
         ax.remove()
-    labels, dashes = run_labels(shown), run_dashes(shown)
-    handles = [Line2D([], [], color=method_colour(run["method"]), linestyle=dash, label=label)
-               for run, dash, label in zip(shown, dashes, labels, strict=True)]  # fmt: skip
+    handles = run_handles(shown)
     if "diversity" in names:
         handles.append(Line2D([], [], color="0.4", linestyle=":", label="human labels"))
     fig.legend(handles=handles, loc="outside lower center", ncol=min(4, len(handles)), handlelength=2.2)

@@ -5,16 +5,16 @@ from matplotlib.figure import Figure
 from kit.figures.style import COLUMN, looks, new_figure
 
 HIGHEST = 1.5
-"""Top of the figure, as a multiple of the first loss: what lies above is a loss that diverges."""
+"""Top of the figure as a multiple of the first loss; above it the loss diverges."""
 
 
 @looks()
 def rate_figure(test, used: float | None = None, width: float = 1.4 * COLUMN) -> Figure:
-    """Loss over learning rate, each step pale and smoothed in blue, with the suggested rate.
+    """Loss over learning rate, raw in grey and smoothed in blue, with the suggested rate.
 
     Args:
         test: a `kit.train.rate_test.RateTest`.
-        used: the rate of the run, drawn too.
+        used: the rate of the run; None leaves it out.
         width: in inches.
     """
     fig = new_figure(width, 0.62 * width)

@@ -1,4 +1,4 @@
-"""A run's settings at the top of a notebook: one line, with all of them folded away behind it."""
+"""A run's settings at the top of a notebook: one line that unfolds to all of them."""
 
 import html
 
@@ -8,7 +8,7 @@ from kit.figures.style import method_name
 
 
 def folded_settings(settings: dict[str, object]) -> HTML:
-    """One line about a run, which opens to every setting by the dotted name that `overrides` takes.
+    """One line about a run that unfolds to every setting by its dotted name in `overrides`.
 
     Args:
         settings: from `kit.settings.fields.flat`.

@@ -1,7 +1,7 @@
 """A table in several forms: Markdown for a notebook, LaTeX for a paper, CSV for other programs, sortable HTML.
 
 A table is a list of rows, name of each column -> value; text stays as it is, None is an empty cell, and a `Cell` has a
-number behind its text.
+text and the number to sort by.
 """
 
 import csv
@@ -14,12 +14,12 @@ from kit.errors import KitError
 
 ESCAPES = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$",
            "−": "$-$", "–": "--", "…": r"\dots{}", **{c: f"\\{c}" for c in "&%$#_{}"}}  # fmt: skip
-"""Characters that LaTeX takes for something else."""
+"""Special characters of LaTeX -> how to write them."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A value as it is written, and the number by which it is sorted."""
+    """A value as text, and the number to sort by."""
 
     text: str
     number: float | None = None
@@ -29,7 +29,7 @@ class Cell:
 
 
 def as_latex(table: list[dict], caption: str = "", label: str = "") -> str:
-    """A `table` environment for LaTeX with the package booktabs; numbers are set to the right."""
+    """A `table` environment for LaTeX with the package booktabs; numbers are right-aligned."""
     names = _names(table)
     columns = "".join("r" if _numeric(table, name) else "l" for name in names)
     lines = [
@@ -50,7 +50,7 @@ def as_latex(table: list[dict], caption: str = "", label: str = "") -> str:
 
 
 def as_markdown(table: list[dict]) -> str:
-    """A Markdown table, numbers to the right."""
+    """A Markdown table; numbers are right-aligned."""
     names = _names(table)
     rules = ["---:" if _numeric(table, name) else "---" for name in names]
     cells = [[_text(row.get(name)).replace("|", "\\|") for name in names] for row in table]
@@ -58,7 +58,7 @@ def as_markdown(table: list[dict]) -> str:
 
 
 def as_csv(table: list[dict]) -> str:
-    """Comma-separated values with a head; a `Cell` is its number where it has one."""
+    """Comma-separated values with a header; a `Cell` is its number if it has one."""
     names = _names(table)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -69,7 +69,7 @@ def as_csv(table: list[dict]) -> str:
 
 
 def as_sortable(table: list[dict]) -> str:
-    """An HTML table that is sorted by a click on a head, offline; without scripts it is a plain table."""
+    """An HTML table that a click on a header sorts, offline; without scripts it is a plain table."""
     names = _names(table)
     heads = "".join(f'<th scope="col" title="sort by this">{html.escape(name)}</th>' for name in names)
     body = "".join(f"<tr>{''.join(_html(row.get(name)) for name in names)}</tr>" for row in table)
@@ -90,11 +90,11 @@ rows.sort(function(a,b){var x=a.cells[column],y=b.cells[column],s=x.dataset.sort
 if((x.textContent==="")!==(y.textContent===""))return x.textContent===""?1:-1;
 var order=s!==undefined&&t!==undefined?s-t:x.textContent.localeCompare(y.textContent,undefined,{numeric:true});
 return up?order:-order});rows.forEach(function(row){body.appendChild(row)})})})})})();</script>"""
-"""Empty cells come last whichever way. Several tables of one page are each made ready once."""
+"""Empty cells come last in both directions. Several tables of one page are each set up once."""
 
 
 def _names(table: list[dict]) -> list[str]:
-    """All columns, in the order in which they first occur."""
+    """All columns, in the order of their first occurrence."""
     if not table:
         raise KitError("a table needs at least one row")
     return list(dict.fromkeys(name for row in table for name in row))

@@ -1,4 +1,4 @@
-"""Where networks look from a pixel."""
+"""Attention of networks from a pixel, over its image."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,16 +15,16 @@ MARK = {"marker": "o", "markersize": 4.5, "markerfacecolor": "none", "markeredge
 @looks()
 def attention_grid(image: np.ndarray, pixels: Sequence[tuple[float, float]], networks: Mapping[str, object],
                    width: float = PAGE) -> Figure:  # fmt: skip
-    """A row per pixel: where it is, and where every network looks from there; brighter is more.
+    """A row per pixel: its place, and the attention of every network from there; brighter is more.
 
     Args:
         image: uint8 (H, W, 3).
         pixels: shares of the height and of the width.
-        networks: head of the column -> a `kit.explore.attention.Attention` of this image.
+        networks: title of the column -> a `kit.explore.attention.Attention` of this image.
     Raises: KitError if there is no pixel or no network.
     """
     if not pixels or not networks:
-        raise KitError("attention is drawn for at least one pixel and one network that has any")
+        raise KitError("an attention grid needs at least one pixel and one network with attention")
     height, across = image.shape[:2]
     columns = 1 + len(networks)
     cell = min(width / columns, 2.6)

@@ -5,18 +5,15 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from kit.errors import KitError
-from kit.figures.pictures.masks import UNLABELLED, class_patches, legend_columns, place_legend
-from kit.figures.style import PAGE, SMALL, colour, grey, looks, new_figure
+from kit.figures.pictures.grid import class_patches, picture_grid
+from kit.figures.style import PAGE, looks, overlay
 from kit.types import Batch
 
 MOST = 6
 """Images of a row."""
 
 OVERLAY = 0.6
-"""Weight of the mask over its image."""
-
-GAP, MARGIN, LINE = 0.03, 0.9, 0.132
-"""Inches between pictures, for the names at the left, and of a line of the legend."""
+"""Weight of a mask over its image."""
 
 
 @looks()
@@ -32,39 +29,17 @@ def batch_figure(batch: Batch, mixed: list[Tensor], classes: list[str], palette:
         width: in inches.
     Raises: KitError if the batch holds no image.
     """
-    rows = _rows(batch, mixed, palette, most)
-    if not rows:
-        raise KitError("an empty batch cannot be shown")
-    count = max(len(pictures) for _, pictures in rows)
-    across = (width - MARGIN - GAP * (count - 1)) / count
-    high = across * batch.images.shape[-2] / batch.images.shape[-1]
-    patches = class_patches([mask.numpy() for mask in batch.masks[:most]], classes, palette)
-    columns = legend_columns(patches, width)
-    legend = LINE * -(-len(patches) // columns) + 0.1
-    height = len(rows) * (high + GAP) + legend
-    fig = new_figure(width, height, layout=None)
-    for row, (name, pictures) in enumerate(rows):
-        bottom = height - (row + 1) * (high + GAP) + GAP
-        fig.text(0.0, (bottom + high / 2) / height, name, fontsize=SMALL, va="center")
-        for column, picture in enumerate(pictures):
-            left = MARGIN + column * (across + GAP)
-            ax = fig.add_axes((left / width, bottom / height, across / width, high / height))
-            ax.imshow(picture, aspect="auto")
-            ax.set_axis_off()
-    place_legend(fig, None, patches, columns, legend / height)
-    return fig
-
-
-def _rows(batch: Batch, mixed: list[Tensor], palette: list, most: int) -> list[tuple[str, list[np.ndarray]]]:
-    """Name of each row and its pictures (H, W, 3); rows without any are left out."""
-    labelled = _pictures(batch.images, most)
-    masks = [colour(mask.numpy(), palette, UNLABELLED) for mask in batch.masks[:most]]
-    over = [OVERLAY * mask / 255 + (1 - OVERLAY) * grey(image) for mask, image in zip(masks, labelled, strict=True)]
+    labelled, masks = _pictures(batch.images, most), [mask.numpy() for mask in batch.masks[:most]]
+    over = [overlay(image, mask, palette, OVERLAY) for image, mask in zip(labelled, masks, strict=True)]
     strong = [_pictures(batch.strong[:, i], most) for i in range(batch.strong.shape[1])]
     views = [("weak", _pictures(batch.weak, most)), *_numbered("strong", strong)]
     views += _numbered("after CutMix", [_pictures(images, most) for images in mixed])
     rows = [("labelled", labelled), ("labels", over), *((f"unlabelled,\n{name}", pictures) for name, pictures in views)]
-    return [(name, pictures) for name, pictures in rows if pictures]
+    rows = [(name, pictures) for name, pictures in rows if pictures]
+    if not rows:
+        raise KitError("an empty batch cannot be shown")
+    names, pictures = zip(*rows, strict=True)
+    return picture_grid(pictures, width, names=names, legends=[(None, class_patches(masks, classes, palette))])[0]
 
 
 def _numbered(name: str, views: list) -> list[tuple[str, list[np.ndarray]]]:

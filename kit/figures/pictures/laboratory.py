@@ -1,4 +1,4 @@
-"""What the frequency laboratory measures: amplitude over frequency, attention by channel and class, other cut-offs."""
+"""Figures of the frequency laboratory: amplitude over frequency, attention by channel and class, other cut-offs."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,9 +12,7 @@ from kit.figures.pictures.spectra import draw_map
 from kit.figures.style import PAGE, looks, new_figure
 
 LINES = ("#7F7F7F", "#0072B2", "#D55E00", "#009E73", "#CC79A7")
-"""Of Okabe and Ito, told apart by colour-blind readers; the first is for what is compared with."""
-
-LEVELS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+"""Okabe and Ito's colours, safe for colour-blind readers; grey is the reference."""
 
 
 @looks()
@@ -37,13 +35,13 @@ def profile_figure(profiles: Mapping[str, Sequence]) -> Figure:
 
 
 def draw_profiles(ax: Axes, profiles: Mapping[str, object]) -> Axes:
-    """Amplitude of one level over frequency on a logarithmic scale; shaded: what the Gaussian lets pass as low."""
+    """Amplitude of one level over frequency on a logarithmic scale; the Gaussian's low pass is shaded."""
     for shade, (name, profile) in zip(LINES, profiles.items(), strict=False):
         ax.plot(profile.frequency, profile.amplitude, color=shade, label=name)
     first = next(iter(profiles.values()))
     cut = min(first.cut), max(first.cut)
     ax.axvspan(0, min(cut[0], 0.5), color="0.93", linewidth=0, zorder=0)
-    if cut[1] > cut[0]:  # a radius in bins is another share of the spectrum along the height and the width
+    if cut[1] > cut[0]:  # a radius in bins is a different share of the spectrum along height and width
         ax.axvspan(min(cut[0], 0.5), min(cut[1], 0.5), color="0.97", linewidth=0, zorder=0)
     where = {"transform": ax.get_xaxis_transform(), "va": "top", "color": "0.35"}
     if cut[0] < 0.42:
@@ -63,8 +61,8 @@ def draw_profiles(ax: Axes, profiles: Mapping[str, object]) -> Axes:
 
 @looks()
 def channel_figure(channels: Sequence, classes: Sequence[str]) -> Figure:
-    """A row per level, its channels sorted by their mean weight: their range over the images, and how the means of
-    images that hold much of a class depart from the mean of all.
+    """A row per level, its channels sorted by mean weight: their range over the images, and the difference between the
+    mean of images with much of a class and the mean of all.
 
     Args:
         channels: from `kit.explore.bands.channels`.
@@ -80,9 +78,9 @@ def channel_figure(channels: Sequence, classes: Sequence[str]) -> Figure:
         order = np.argsort(found.images.mean(0), kind="stable")
         draw_ranges(axes[0], found.images[:, order])
         axes[0].set_ylabel(f"Level {found.level}, from {found.band}")
-        departure = (found.by_class - found.images.mean(0))[:, order]
-        most = max(float(np.percentile(np.abs(departure), 98)), 1e-6)
-        shown = axes[1].imshow(departure, cmap="RdBu_r", vmin=-most, vmax=most, aspect="auto", interpolation="nearest")
+        difference = (found.by_class - found.images.mean(0))[:, order]
+        most = max(float(np.percentile(np.abs(difference), 98)), 1e-6)
+        shown = axes[1].imshow(difference, cmap="RdBu_r", vmin=-most, vmax=most, aspect="auto", interpolation="nearest")
         bar = fig.colorbar(shown, ax=axes[1], aspect=14, pad=0.01, format="%+.2g")
         bar.set_ticks([-most, 0, most])
         bar.outline.set_visible(False)
@@ -91,7 +89,7 @@ def channel_figure(channels: Sequence, classes: Sequence[str]) -> Figure:
         axes[1].spines[:].set_visible(False)
         axes[1].locator_params(axis="x", nbins=6, integer=True)
     grid[0][0].set_title(f"Weight over {len(channels[0].images)} images: range, middle half, mean")
-    grid[0][1].set_title("Departure where there is much of a class")
+    grid[0][1].set_title("Difference in images with much of a class")
     for ax in grid[-1]:
         ax.set_xlabel("Channel, sorted by its mean weight")
     return fig
@@ -112,8 +110,8 @@ def draw_ranges(ax: Axes, weights: np.ndarray) -> Axes:
 
 @looks()
 def cutoff_figure(cutoffs: Sequence, levels: Sequence[int]) -> Figure:
-    """What other radii would do, over the factor on D0: energy that passes as low, change of the channel attention, and
-    of the prediction.
+    """Effect of other radii, over the factor on D0: energy that passes as low, change of the channel attention, and of
+    the prediction.
 
     Args:
         cutoffs: from `kit.explore.bands.cutoffs`.
@@ -127,17 +125,15 @@ def cutoff_figure(cutoffs: Sequence, levels: Sequence[int]) -> Figure:
     fig = new_figure(PAGE, 2.0)
     energy, change, scores = fig.subplots(1, 3)
     for i, level in enumerate(levels):
-        style = {"color": LEVELS[i % len(LEVELS)], "marker": "o", "label": f"level {level}"}
+        style = {"color": LINES[1 + i % (len(LINES) - 1)], "marker": "o", "label": f"level {level}"}
         energy.plot(factors, [100 * found.low_energy[i] for found in ordered], **style)
         change.plot(factors, [found.attention_change[i] for found in ordered], **style)
     scores.plot(factors, [100 * found.miou for found in ordered], color="black", marker="o", label="mIoU")
     scores.plot(factors, [100 * found.changed_pixels for found in ordered], color="0.5", marker="s", linestyle="--",
                 label="pixels changed")  # fmt: skip
     energy.set(title="Energy that passes as low [%]", ylim=(0, 103))
-    change.set(title="Mean change of channel attention")
-    change.set_ylim(bottom=0)
-    scores.set(title="Prediction, nothing retrained [%]")
-    scores.set_ylim(0, None)
+    change.set(title="Mean change of channel attention", ylim=(0, None))
+    scores.set(title="Prediction without retraining [%]", ylim=(0, None))
     for ax in (energy, change, scores):
         ax.set_xscale("log", base=2)
         ax.axvline(1, color="0.6", linewidth=0.7, linestyle=":", zorder=0)

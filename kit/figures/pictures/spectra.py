@@ -1,4 +1,4 @@
-"""What the dual-frequency decoder splits off at each level, and which channels it then favours."""
+"""The frequency bands of the dual-frequency decoder at each level, and its channel attention."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ from kit.errors import KitError
 from kit.figures.style import PAGE, grey, looks, new_figure
 
 HEAT, SPECTRUM = "inferno", "viridis"
-"""Colour maps that rise evenly in brightness, also in print without colour."""
+"""Colour maps of evenly rising brightness, also in print without colour."""
 
 VEIL = 0.72
-"""How much of the picture a map over it hides."""
+"""Opacity of a map over its image."""
 
 
 @looks()
@@ -42,8 +42,7 @@ def frequency_bands(image: np.ndarray, levels: Sequence) -> Figure:
         for ax in axes[2:]:
             ax.set_box_aspect(height / width)  # all of one shape, so that the rows line up
         selected = axes[0 if level.band == "low" else 1]
-        for spine in selected.spines.values():  # the band that the attention is computed from
-            spine.set(visible=True, color="black", linewidth=1.8)
+        selected.spines[:].set(visible=True, color="black", linewidth=1.8)  # the band the attention is computed from
     for ax, head in zip(grid[0], ("Low part, mean |x|", "High part, mean |x|", "Log amplitude", "Channel attention"),
                         strict=True):  # fmt: skip
         ax.set_title(head)
@@ -55,21 +54,20 @@ def frequency_bands(image: np.ndarray, levels: Sequence) -> Figure:
 
 
 def draw_map(ax: Axes, image: np.ndarray, values: np.ndarray, covers: tuple[float, float]) -> Axes:
-    """A map (h, w) as heat over the image in grey, pixel on pixel; its scale runs from the 1st to the 99th percentile.
+    """A map (h, w) as heat over the image in grey, aligned with it; its scale runs from the 1st to the 99th percentile.
 
     Args:
-        covers: (height, width) in pixels of the image that the map spans; what was padding is cut off.
+        covers: (height, width) in pixels of the image that the map spans; padding is cut off.
     """
     height, width = image.shape[:2]
     ax.imshow(grey(image), extent=(0, width, height, 0))
     inside = values[: round(len(values) * height / covers[0]), : round(values.shape[1] * width / covers[1])]
-    # A single bright pixel would leave the rest black.
+    # Percentiles: a single bright pixel would leave the rest black.
     weakest, strongest = np.percentile(inside, (1, 99))
     ax.imshow(values, cmap=HEAT, alpha=VEIL, extent=(0, covers[1], covers[0], 0), interpolation="bilinear",
               vmin=weakest, vmax=max(strongest, weakest + 1e-9))  # fmt: skip
     ax.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    ax.spines[:].set_visible(False)
     return ax
 
 
@@ -77,7 +75,7 @@ def draw_spectrum(ax: Axes, spectrum: np.ndarray, radius: tuple[float, float]) -
     """A centred log amplitude (h, w) over frequencies in bins, with the Gaussian's radius (vertical, horizontal)."""
     h, w = spectrum.shape
     left, top = -(w // 2) - 0.5, -(h // 2) - 0.5  # bin 0 is centred at 0
-    shown = np.delete(spectrum.ravel(), (h // 2) * w + w // 2)  # the mean of a map outshines everything else
+    shown = np.delete(spectrum.ravel(), (h // 2) * w + w // 2)  # the mean of a map exceeds everything else
     weakest, strongest = np.percentile(shown if shown.size else spectrum, (1, 99.5))
     ax.imshow(spectrum, cmap=SPECTRUM, extent=(left, left + w, top + h, top), vmin=weakest,
               vmax=max(strongest, weakest + 1e-9), aspect="auto", interpolation="nearest")  # fmt: skip
@@ -93,7 +91,7 @@ def draw_spectrum(ax: Axes, spectrum: np.ndarray, radius: tuple[float, float]) -
 
 
 def draw_attention(ax: Axes, attention: np.ndarray, band: str) -> Axes:
-    """Weights (C,) of the channels, 0..1, in the network's own order; the line is their mean.
+    """Weights (C,) of the channels, 0..1, in the network's order; the line is their mean.
 
     Args:
         band: the part of the map they were computed from.

@@ -1,4 +1,4 @@
-"""Many images, small, with what a run scores on each: where to look first."""
+"""Many small images with the scores of a run on each: where to look first."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -20,18 +20,18 @@ PIXELS = 440
 
 @looks()
 def thumbnail_sheet(thumbnails: list, columns: int = COLUMNS, strength: float = 0.6, width: float = PAGE) -> Figure:
-    """Thumbnails in rows, with the mean IoU and the id of each above it. All cells have the same size and fill the
-    figure, so that `cell_at` finds the one at a place.
+    """Thumbnails in rows, with mean IoU and id above each. All cells have the same size and fill the figure, so that
+    `cell_at` finds the one at a place.
 
     Args:
         thumbnails: `kit.explore.view_request.Thumbnail`s, in the order in which they are shown.
         columns: of a row.
-        strength: weight of what is laid over the images, 0..1.
+        strength: weight of the layers over the images, 0..1.
         width: in inches.
     Raises: KitError if there is none.
     """
     if not thumbnails:
-        raise KitError("no thumbnails to show; they follow from the counts that a finished run keeps of its val images")
+        raise KitError("no thumbnails to show; they need the counts that a finished run keeps of its val images")
     across, rows = width / columns, row_count(len(thumbnails), columns)
     shapes = [each.scene.image.shape for each in thumbnails]
     high = (across - GAP) * max(shape[0] / shape[1] for shape in shapes) + CAPTION + GAP
@@ -54,7 +54,7 @@ def row_count(thumbnails: int, columns: int = COLUMNS) -> int:
 
 
 def cell_at(place: tuple[float, float], thumbnails: int, columns: int = COLUMNS) -> int | None:
-    """Which thumbnail of a sheet is at a place, shares of its height and width; None where there is none."""
+    """Index of the thumbnail at a place of a sheet, given as shares of height and width; None if there is none."""
     rows = row_count(thumbnails, columns)
     row, column = (min(int(share * count), count - 1) for share, count in zip(place, (rows, columns), strict=True))
     cell = row * columns + column

@@ -1,4 +1,4 @@
-"""One image with something laid over it: as a picture that is made in a few milliseconds, and as a figure."""
+"""One image with an overlay: as a picture that is made in a few milliseconds, and as a figure."""
 
 import io
 import textwrap
@@ -9,33 +9,31 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from PIL import Image, ImageDraw
 
-from kit.figures.style import PAGE, SMALL, looks, new_figure
+from kit.figures.pictures.grid import patch
+from kit.figures.style import PAGE, SMALL, UNLABELLED, legend_columns, looks, new_figure
 from kit.types import IGNORE
 
 HEAT = "inferno"
-"""Colours of a map; they rise evenly in brightness."""
+"""Colours of a map, of evenly rising brightness."""
 
 SMALLEST = 640
-"""Pixels of width to which small images are enlarged, so that the ring on them is one."""
-
-UNCOUNTED = (0, 0, 0)
+"""Pixels of width to which small images are enlarged, so that the ring on them is round."""
 
 NAMES = 12
-"""Names in a legend, at most; of more, those that take the most pixels."""
+"""Names in a legend, at most: those with the most pixels."""
 
 
 def paint(image: np.ndarray, layer, strength: float = 0.6, pixel: tuple[float, float] | None = None) -> np.ndarray:
-    """An image with a layer over it, uint8 (n H, n W, 3), a small one n times enlarged. The stronger the layer, the
-    less colour its image keeps.
+    """An image with a layer over it, uint8 (n H, n W, 3); a small image is enlarged n times. The stronger the layer,
+    the less colour its image keeps.
 
     Args:
         image: uint8 (H, W, 3).
         layer: a `kit.explore.view_request.Layer`.
         strength: weight of the layer, 0..1.
-        pixel: where to draw a ring, as shares of height and width; None draws none.
+        pixel: place of a ring, as shares of height and width; None draws none.
     """
     colours, shown = _colours(layer, image.shape[:2])
     photo = image.astype(np.float32)
@@ -49,42 +47,39 @@ def paint(image: np.ndarray, layer, strength: float = 0.6, pixel: tuple[float, f
 
 
 def png(picture: np.ndarray) -> bytes:
-    """A picture uint8 (H, W, 3) as the content of a PNG file, packed quickly rather than tightly."""
+    """A picture uint8 (H, W, 3) as the content of a PNG file, compressed fast rather than well."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 
 def render(scene, strength: float = 0.6, pixel: tuple[float, float] | None = None) -> bytes:
-    """PNG of a `kit.explore.view_request.Scene`; arguments as of `paint`."""
+    """PNG of a `kit.explore.view_request.Scene`; other arguments are those of `paint`."""
     return png(paint(scene.image, scene.layer, strength, pixel))
 
 
 @looks()
 def view_figure(scene, strength: float = 0.6, pixel: tuple[float, float] | None = None, width: float = PAGE) -> Figure:
-    """The same picture as a figure, with its title and what its colours mean.
+    """The same picture as a figure, with its title and a legend or colour bar.
 
     Args:
         scene: a `kit.explore.view_request.Scene`.
-        strength, pixel: as of `paint`.
+        strength, pixel: as in `paint`.
         width: in inches.
     """
     height, across = scene.image.shape[:2]
-    swatches = legend(scene.layer)
-    columns = max(1, min(len(swatches), int(width / (max((len(n) for n, _ in swatches), default=1) * 0.065 + 0.35))))
-    room = 0.55 if not scene.layer.palette else 0.12 + 0.14 * -(-len(swatches) // columns)
+    handles = [patch(name, np.asarray(rgb) / 255) for name, rgb in legend(scene.layer)]
+    columns = legend_columns([handle.get_label() for handle in handles], width)
+    room = 0.55 if not scene.layer.palette else 0.12 + 0.14 * -(-len(handles) // columns)
     fig = new_figure(width, width * height / across + room + 0.2)
     ax = fig.add_subplot()
     ax.imshow(paint(scene.image, scene.layer, strength, pixel))
     ax.set_axis_off()
     ax.set_title("\n".join(textwrap.wrap(scene.title, int(width / 0.07))), fontsize=SMALL + 1)
-    if scene.layer.palette:
-        handles = [Patch(facecolor=np.asarray(rgb) / 255, edgecolor="0.4", linewidth=0.3, label=name)
-                   for name, rgb in swatches]  # fmt: skip
-        if handles:
-            fig.legend(handles=handles, loc="outside lower center", ncol=columns, handlelength=1.1, handleheight=0.9,
-                       handletextpad=0.4, columnspacing=1.0)  # fmt: skip
-    else:
+    if handles:
+        fig.legend(handles=handles, loc="outside lower center", ncol=columns, handlelength=1.1, handleheight=0.9,
+                   handletextpad=0.4, columnspacing=1.0)  # fmt: skip
+    elif not scene.layer.palette:
         bar = fig.colorbar(ScalarMappable(Normalize(*scene.layer.scale), HEAT), ax=ax, location="bottom", shrink=0.5,
                            aspect=40, pad=0.02)  # fmt: skip
         bar.set_label(scene.layer.label)
@@ -93,7 +88,7 @@ def view_figure(scene, strength: float = 0.6, pixel: tuple[float, float] | None 
 
 
 def legend(layer) -> list[tuple[str, tuple[int, int, int]]]:
-    """Name and RGB of the ids that a mask shows, those with the most pixels first; none for a map."""
+    """Name and RGB of the ids in a mask, those with the most pixels first; none for a map."""
     if not layer.palette:
         return []
     shown = layer.values if layer.hidden is None else layer.values[~layer.hidden]
@@ -111,7 +106,7 @@ def heat_stops(count: int = 9) -> list[str]:
 def _colours(layer, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Colour of every pixel, float32 (H, W, 3), and where there is one, bool (H, W)."""
     if layer.palette:
-        table = np.array([*layer.palette, UNCOUNTED], np.float32)
+        table = np.array([*layer.palette, UNLABELLED], np.float32)
         drawn = layer.values != IGNORE
         shown = drawn if layer.hidden is None else drawn & ~layer.hidden
         return table[np.where(drawn, layer.values, len(layer.palette))], shown
@@ -124,7 +119,7 @@ def _colours(layer, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _spread(values: np.ndarray, covers: tuple[float, float] | None, size: tuple[int, int]) -> np.ndarray:
-    """A map (h, w) at the size of its image; what was padding is cut off."""
+    """A map (h, w) at the size of its image; padding is cut off."""
     height, width = covers or size
     if values.shape == (round(height), round(width)):
         return values[: size[0], : size[1]]

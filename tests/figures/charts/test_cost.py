@@ -150,9 +150,9 @@ def test_cards_that_are_missing_or_not_alike_are_named():
         cost.cost_figure([carded(run()), run("cps")], "flops")
     elsewhere = [carded(run()), carded(run("cps"), device="cuda")]
     assert cost.cost_figure(elsewhere, "flops").axes
-    with pytest.raises(KitError, match="another device"):
+    with pytest.raises(KitError, match="different device"):
         cost.cost_figure(elsewhere, "latency")
-    with pytest.raises(KitError, match="another size"):
+    with pytest.raises(KitError, match="different size"):
         cost.cost_figure([carded(run()), carded(run("cps"), size=(32, 32))], "flops")
 
 

@@ -35,7 +35,7 @@ def test_every_network_is_there_and_axes_say_what_they_show():
     [
         ({"size": [32, 32]}, "size"),
         ({"device": {"name": "a GPU"}}, "device"),
-        ({"judged": ["camvid", "b", "whole", 3]}, "other data, split or protocol"),
+        ({"judged": ["camvid", "b", "whole", 3]}, "different data, splits or protocols"),
     ],
 )
 def test_what_was_measured_otherwise_is_not_drawn_beside(other, word):

@@ -5,6 +5,7 @@ from matplotlib.colors import to_rgb
 
 from kit.errors import KitError
 from kit.figures.pictures import masks
+from kit.figures.style import UNLABELLED
 from kit.types import IGNORE
 
 CLASSES, PALETTE = ["road", "sky", "train"], [(128, 64, 128), (70, 130, 180), (0, 80, 100)]
@@ -29,14 +30,14 @@ def test_heads_stand_once_over_one_row_per_image():
 
 def test_pictures_show_the_masks_in_the_palette():
     shown = [ax.images[0].get_array() for ax in grid(count=1).axes]
-    assert shown[1][0].tolist() == [list(PALETTE[0])] * 2 + [list(PALETTE[1]), list(masks.UNLABELLED)]
+    assert shown[1][0].tolist() == [list(PALETTE[0])] * 2 + [list(PALETTE[1]), list(UNLABELLED)]
     assert (shown[2] == PALETTE[0]).all()
 
 
 def test_legend_names_only_what_occurs():
     classes, errors = legend_texts(grid())
     assert classes == ["road", "sky", "not labelled"]
-    assert errors == ["wrong in both", "mended", "broken", "not counted"]
+    assert errors == ["wrong in both", "errors fixed", "new errors", "not counted"]
     assert legend_texts(grid(runs=["TriKD"]))[1] == ["wrong", "not counted"]
 
 
@@ -52,15 +53,13 @@ def test_nothing_overlaps():
     assert classes.y1 <= min(ax.get_window_extent(renderer).y0 for ax in fig.axes)
 
 
-def test_error_map_tells_mended_from_broken():
+def test_error_map_tells_fixed_from_new_errors():
     truth = np.array([[0, 0, 0, 0, IGNORE]])
     first, last = np.array([[0, 0, 1, 1, 1]]), np.array([[0, 1, 0, 1, 0]])
     picture = masks.error_map(np.full((1, 5, 3), 255, np.uint8), truth, first, last)[0]
     assert np.allclose(picture[0], 1)
-    for pixel, shade in zip(picture[1:], (masks.BROKEN, masks.FIXED, masks.WRONG, masks.VOID), strict=True):
-        nearest = min(
-            (masks.BROKEN, masks.FIXED, masks.WRONG, masks.VOID), key=lambda s: np.abs(pixel - to_rgb(s)).sum()
-        )
+    for pixel, shade in zip(picture[1:], (masks.NEW, masks.FIXED, masks.WRONG, masks.VOID), strict=True):
+        nearest = min((masks.NEW, masks.FIXED, masks.WRONG, masks.VOID), key=lambda s: np.abs(pixel - to_rgb(s)).sum())
         assert nearest == shade
 
 

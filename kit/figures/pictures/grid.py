@@ -1,0 +1,92 @@
+"""Pictures in rows and columns at fixed gaps, with titles, names of rows, and legends of classes below."""
+
+import math
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from kit.figures.style import SMALL, UNLABELLED, legend_columns, new_figure
+from kit.types import IGNORE
+
+GAP, LINE, TITLE_LINE = 0.03, 0.132, 0.12
+"""Inches between pictures, and heights of a line of a legend and of a title."""
+
+MARGIN = 0.9
+"""Inches for the names of rows at the left."""
+
+PAD = 0.07
+"""Inches below the titles and below each legend."""
+
+Legend = tuple[str | None, list[Patch]]
+"""Title, and the swatches."""
+
+
+def picture_grid(
+    rows: Sequence[Sequence[np.ndarray]],
+    width: float,
+    titles: Sequence[str] = (),
+    names: Sequence[str] = (),
+    legends: Sequence[Legend] = (),
+) -> tuple[Figure, list[list[Axes]]]:
+    """A figure of pictures and the axes of each row. All pictures are equally wide and fill their axes.
+
+    Args:
+        rows: pictures (H, W, 3) of each row, of one size within a row.
+        width: of the figure, in inches; its height follows from the pictures.
+        titles: of the columns, wrapped to their width.
+        names: of the rows, at their left.
+        legends: below the pictures, from above.
+    """
+    columns, margin = max(map(len, rows)), MARGIN if names else 0.0
+    cell = (width - margin - GAP * (columns - 1)) / columns
+    heights = [cell * pictures[0].shape[0] / pictures[0].shape[1] for pictures in rows]
+    titles = [textwrap.fill(title, max(8, int(cell / 0.073))) for title in titles]
+    title_height = TITLE_LINE * max(title.count("\n") + 1 for title in titles) + PAD if titles else 0.0
+    counts = [legend_columns([handle.get_label() for handle in handles], width) for _, handles in legends]
+    lines = [bool(title) + math.ceil(len(h) / n) for (title, h), n in zip(legends, counts, strict=True)]
+    height = title_height + sum(heights) + GAP * len(rows) + sum(LINE * count + PAD for count in lines)
+
+    fig = new_figure(width, height, layout=None)  # pictures touch at fixed gaps, which no layout engine knows
+    top, grid = height - title_height, []
+    for row, (pictures, tall) in enumerate(zip(rows, heights, strict=True)):
+        axes = []
+        for column, picture in enumerate(pictures):
+            left = margin + column * (cell + GAP)
+            ax = fig.add_axes((left / width, (top - tall) / height, cell / width, tall / height))
+            ax.imshow(picture, aspect="auto")
+            ax.set_axis_off()
+            axes.append(ax)
+        if names:
+            fig.text(0.0, (top - tall / 2) / height, names[row], fontsize=SMALL, va="center")
+        grid.append(axes)
+        top -= tall + GAP
+    for ax, title in zip(grid[0], titles, strict=False):
+        ax.set_title(title, fontsize=SMALL)
+    for (title, handles), count, n in zip(legends, counts, lines, strict=True):
+        fig.legend(handles=handles, title=title, title_fontsize=SMALL, loc="upper center",
+                   bbox_to_anchor=(0.5, top / height), ncol=count, borderpad=0.2, borderaxespad=0, handlelength=1.1,
+                   handleheight=0.9, handletextpad=0.4, columnspacing=1.0, labelspacing=0.35)  # fmt: skip
+        top -= LINE * n + PAD
+    return fig, grid
+
+
+def class_patches(masks: Sequence[np.ndarray], classes: Sequence[str], palette: Sequence) -> list[Patch]:
+    """A swatch for each class that occurs in masks of class ids, and one for pixels without a label.
+
+    Args:
+        classes, palette: names and RGB 0..255, in the order of class ids.
+    """
+    present = np.unique(np.concatenate([np.unique(mask) for mask in masks]))
+    handles = [patch(classes[i], np.asarray(palette[i]) / 255) for i in present if i != IGNORE]
+    if IGNORE in present:
+        handles.append(patch("not labelled", np.asarray(UNLABELLED) / 255))
+    return handles
+
+
+def patch(label: str, shade) -> Patch:
+    """A swatch of a legend in a colour that matplotlib knows."""
+    return Patch(facecolor=shade, edgecolor="0.4", linewidth=0.3, label=label)
