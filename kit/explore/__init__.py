@@ -1,1 +1,1 @@
-"""Looking inside finished runs: views of an image, attention, frequency bands. Imports `kit.evaluate`."""
+"""Inspection of finished runs: views of an image, attention, frequency bands. Imports `kit.evaluate`."""

@@ -1,4 +1,4 @@
-"""Where a network with attention looks: the softmax of its last block's scores, from a pixel that is asked about."""
+"""Attention of a network from a pixel: the softmax of its last block's scores."""
 
 from typing import NamedTuple
 
@@ -17,13 +17,13 @@ class Attention(NamedTuple):
     covers: tuple[float, float]  # (height, width) in pixels of the image that the grid spans; more where it was padded
 
     def token(self, pixel: tuple[float, float]) -> tuple[int, int]:
-        """Row and column of the token that a pixel (row, column) of the image belongs to."""
+        """Row and column of the token at a pixel (row, column) of the image."""
         grid = self.weights.shape[:2]
         at = (int(n * place / side) for n, place, side in zip(grid, pixel, self.covers, strict=True))
         return tuple(min(max(i, 0), n - 1) for i, n in zip(at, grid, strict=True))
 
     def seen_from(self, pixel: tuple[float, float]) -> np.ndarray:
-        """(h, w), sums to 1: how much a pixel's token attends to every token."""
+        """Attention of a pixel's token to every token, (h, w); sums to 1."""
         return self.weights[self.token(pixel)]
 
 
@@ -40,11 +40,11 @@ def attention(student: Student, image: np.ndarray) -> Attention:
         raise KitError(f"{student.config.student.name} has no attention to show; take a TinyViT, a ViT or a hybrid")
     padded, covers = padded_input(student, image)
     scores = net.encode(padded, scores=True).scores[0]  # (heads, h, w, h, w)
-    # One head at a time: for a large image the whole table would not fit beside itself.
+    # One head at a time: for a large image a second copy of all scores would not fit into memory.
     weights = sum(head.float().flatten(2).softmax(-1) for head in scores).div(len(scores)).view_as(scores[0])
     return Attention(weights.cpu().numpy(), covers)
 
 
 def has_attention(student: Student) -> bool:
-    """Whether `attention` has something to say about this network."""
+    """Whether this network has attention, as `attention` requires."""
     return bool(getattr(student.net.encoder, "heads", 0))

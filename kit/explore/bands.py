@@ -1,5 +1,5 @@
 """The frequency bands of a decoder over many images: spectra by frequency, channel attention by image and by class, and
-what another cut-off would do. Plain arrays come back; `kit.figures` draws them."""
+the effect of other cut-offs, as plain arrays; `kit.figures` draws them."""
 
 import copy
 import math
@@ -41,13 +41,13 @@ class Channels(NamedTuple):
 
 
 class Cutoff(NamedTuple):
-    """What a network makes of several images if its Gaussians' radii are multiplied by a factor, nothing retrained."""
+    """Effect on several images of multiplying the Gaussians' radii by a factor, without retraining."""
 
     factor: float
     radius: tuple[float, ...]  # of each level, along the height of the last image's map, in bins
     low_energy: tuple[float, ...]  # of each level: energy of the low part as a share of the map's
     attention_change: tuple[float, ...]  # of each level: mean absolute change of the channel attention
-    changed_pixels: float  # share of pixels whose predicted class is another than with factor 1
+    changed_pixels: float  # share of pixels whose predicted class differs from that with factor 1
     miou: float  # over these images
 
 
@@ -112,14 +112,14 @@ def cutoffs(student: Student, examples: Sequence[Example], factors: Sequence[flo
 
     Args:
         factors: multipliers on D0 of every level, above 0.
-    Raises: KitError if the decoder has no bands, or if D0 is infinite, for no factor changes that.
+    Raises: KitError if the decoder has no bands, or if D0 is infinite.
     """
     if not examples or any(not (math.isfinite(factor) and factor > 0) for factor in factors):
         raise KitError(f"give at least one image, and factors above 0; got {len(examples)} images, factors {factors}")
-    usual = _asked(student, examples, 1.0)
+    usual = _measured(student, examples, 1.0)
     found = []
     for factor in factors:
-        masks, attention, energy, radius = usual if factor == 1 else _asked(student, examples, factor)
+        masks, attention, energy, radius = usual if factor == 1 else _measured(student, examples, factor)
         pairs = list(zip(attention, usual[1], strict=True))
         changed = [mask != before for mask, before in zip(masks, usual[0], strict=True)]
         matrix = sum(
@@ -138,12 +138,12 @@ def with_cutoff(student: Student, factor: float) -> Student:
     net = copy.deepcopy(student.net)
     for _, lateral in laterals(net):
         if not math.isfinite(lateral.d0):
-            raise KitError("D0 of this network is infinite: everything passes as low, and no factor changes that")
+            raise KitError("D0 of this network is infinite: everything passes as low with any factor")
         lateral.d0 *= factor
     return Student(net, student.classes, student.palette, student.config)
 
 
-def _asked(student: Student, examples: Sequence[Example], factor: float):
+def _measured(student: Student, examples: Sequence[Example], factor: float):
     """Predictions, attention of each level (n, C), share of energy in the low part and radius of each level."""
     changed = with_cutoff(student, factor)
     masks = [changed.predict(example.image) for example in examples]

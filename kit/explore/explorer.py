@@ -1,8 +1,9 @@
-"""Finished runs to walk around in: any view of any image, quickly the second time."""
+"""Any view of any image of finished runs; results are cached."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 
+import cachetools
 import numpy as np
 import torchvision.transforms.v2.functional as tv
 from torch import Tensor
@@ -15,36 +16,35 @@ from kit.evaluate.student import Picture, Student, load, read_pixels
 from kit.evaluate.val_images import val_files
 from kit.explore.attention import Attention, attention
 from kit.explore.frequency_levels import Level, frequency_levels
-from kit.explore.lru_cache import Bounded
 from kit.explore.networks import STUDENT, load_view
 from kit.explore.pick import ranked, short_ids
-from kit.explore.view_request import CLAIMED, MISSED, PHOTO, WRONG, Layer, Look, Scene, Thumbnail
+from kit.explore.view_request import CLAIMED, MISSED, PHOTO, WRONG, Layer, Scene, Thumbnail, ViewRequest
 from kit.runs.folder import RunFolder
 from kit.types import IGNORE
 
 LONGEST = 800
-"""Pixels of the longer side at which larger images are shown; networks see them whole."""
+"""Pixels of the longer side at which larger images are shown; networks get them in full size."""
 
 LARGEST_PHOTO = 2048
-"""Pixels of the longer side of a photograph that is taken in, as many as a Cityscapes frame has; cameras make more."""
+"""Pixels of the longer side to which larger photographs are reduced: that of a Cityscapes frame."""
 
 ROOM = 512 * 2**20
-"""Bytes of probabilities and maps that are kept."""
+"""Size of the cache of probabilities and maps in bytes."""
 
 
 class Explorer:
-    """Answers `Look`s about finished runs of one data set.
+    """Views of finished runs of one data set, by `ViewRequest`.
 
     Args:
         runs: folders.
         weights: of the students, as `kit.load` takes them.
         data_root: the data set's folder, if it is not where it was in training.
-        room: bytes to keep.
+        room: size of the cache in bytes.
     Attributes:
         images: ids of the val images.
-        short: id -> what a menu shows for it.
+        short: id -> label in a menu.
         classes, palette: names and RGB colours, in the order of class ids.
-    Raises: KitError for a run that is not finished, or runs with other classes than the first.
+    Raises: KitError for a run that is not finished, or runs whose classes differ from those of the first.
     """
 
     def __init__(self, runs: Sequence[str], weights: str = "last", data_root: str = "", room: int = ROOM):
@@ -52,7 +52,7 @@ class Explorer:
             raise KitError("name at least one finished run to explore")
         self.runs, self.weights, self.photo = [str(run) for run in runs], weights, None
         self._networks: dict[tuple[str, str], tuple[Student, Predictor]] = {}
-        self._kept = Bounded(room)
+        self._cache = cachetools.LRUCache(room, getsizeof=_bytes)
         students = [self.student(run) for run in self.runs]
         if any(student.classes != students[0].classes for student in students):
             raise KitError("these runs have different classes; explore runs of one data set")
@@ -62,131 +62,142 @@ class Explorer:
         self.short = dict(zip(self.images, short_ids(self.images), strict=True))
 
     def networks(self, run: str) -> list[str]:
-        """Names of a run's networks, its student first."""
+        """Names of a run's networks, the student first."""
         return [STUDENT, *RunFolder(Path(run)).views()]
 
     def student(self, run: str, network: str = STUDENT) -> Student:
-        """One of a run's networks, loaded once."""
+        """One of a run's networks; it is loaded once."""
         return self._network(run, network)[0]
 
     def set_photo(self, picture: Picture) -> None:
-        """Take a photograph of one's own in, upright, at most LARGEST_PHOTO pixels long; it becomes the image PHOTO."""
+        """Make a photograph, upright and at most LARGEST_PHOTO pixels long, the image PHOTO."""
         self.photo = _contained(read_pixels(picture), LARGEST_PHOTO)
-        self._kept = Bounded(self._kept.limit)  # what is kept under its name was another photograph's
+        self._cache.clear()  # it may hold another photograph under this name
 
     def pair(self, name: str) -> tuple[np.ndarray, np.ndarray | None]:
-        """An image uint8 (H, W, 3) as it is shown, and its truth uint8 (H, W) if it has one."""
-        return self._kept.get(("pair", name), lambda: self._shrunk(name))
+        """An image uint8 (H, W, 3) as shown, and its truth uint8 (H, W) if it has one."""
+        return self._cached(("pair", name), lambda: self._shrunk(name))
 
     def probabilities(self, run: str, network: str, name: str) -> np.ndarray:
-        """Class probabilities float16 (C, H, W) of an image as it is shown, asked as the run was judged."""
-        return self._kept.get(("probabilities", run, network, name), lambda: self._ask(run, network, name))
+        """Class probabilities float16 (C, H, W) of an image as shown, by the protocol of the run."""
+        return self._cached(("probabilities", run, network, name), lambda: self._predict(run, network, name))
 
     def levels(self, run: str, network: str, name: str) -> list[Level]:
         """Frequency bands of the decoder. Raises KitError if it has none."""
-        return self._kept.get(("levels", run, network, name), lambda: self._levels(run, network, name))
+        return self._cached(("levels", run, network, name), lambda: self._levels(run, network, name))
 
     def attention(self, run: str, network: str, name: str) -> Attention:
         """Attention of the last block. Raises KitError if there is none."""
-        return self._kept.get(("attention", run, network, name), lambda: self._attention(run, network, name))
+        return self._cached(("attention", run, network, name), lambda: self._attention(run, network, name))
 
-    def scene(self, look: Look) -> Scene:
-        """An image and what is to be laid over it.
+    def scene(self, request: ViewRequest) -> Scene:
+        """An image with the layer over it.
 
         Raises: KitError if this view does not exist: no truth, no such network, level, attention or class.
         """
-        if look.run not in self.runs:
-            raise unknown("run", look.run, self.runs)
-        image, truth = self.pair(look.image)
-        layer = self._layer(look, truth)
-        title = " · ".join(filter(None, (look.view, look.cls, look.image)))
-        return Scene(image, layer, title, self.words(look))
+        if request.run not in self.runs:
+            raise unknown("run", request.run, self.runs)
+        image, truth = self.pair(request.image)
+        layer = self._layer(request, truth)
+        title = " · ".join(filter(None, (request.view, request.cls, request.image)))
+        return Scene(image, layer, title, self.words(request))
 
     def ranking(self, run: str) -> list[tuple[str, float]]:
-        """(id, mean IoU over the classes in its truth) of every val image, the worst first; none if the run kept no
-        counts of these weights (`python -m kit evaluate` makes them)."""
+        """(id, mean IoU over the classes in its truth) of every val image, the worst first; empty if the run has no
+        counts of these weights (`python -m kit evaluate` writes them)."""
         if not RunFolder(Path(run)).scores(self.weights).is_file():
             return []
         return [(name, miou) for name, miou in reversed(ranked(run, self.weights)) if name in self.files.masks]
 
     def thumbnails(self, run: str, first: int, count: int) -> list[Thumbnail]:
-        """Errors of a run's student on the images from place `first` of its ranking."""
-        return [Thumbnail(name, self.short[name], miou, self.scene(Look(run=run, image=name, view="error")))
+        """Errors of a run's student on `count` images from rank `first` on."""
+        return [Thumbnail(name, self.short[name], miou, self.scene(ViewRequest(run=run, image=name, view="error")))
                 for name, miou in self.ranking(run)[first : first + count]]  # fmt: skip
 
-    def words(self, look: Look) -> str:
-        """What truth and network say at the pixel of a look."""
-        image, truth = self.pair(look.image)
+    def words(self, request: ViewRequest) -> str:
+        """Truth and prediction at the pixel of a request, in words."""
+        image, truth = self.pair(request.image)
         row, column = (min(int(share * side), side - 1)
-                       for share, side in zip(look.pixel, image.shape[:2], strict=True))  # fmt: skip
-        at = self.probabilities(look.run, look.network, look.image)[:, row, column].astype(np.float32)
+                       for share, side in zip(request.pixel, image.shape[:2], strict=True))  # fmt: skip
+        at = self.probabilities(request.run, request.network, request.image)[:, row, column].astype(np.float32)
         best = np.argsort(-at, kind="stable")[:3]
-        said = ", ".join(f"{self.classes[i]} {at[i]:.2f}" for i in best)
+        predicted = ", ".join(f"{self.classes[i]} {at[i]:.2f}" for i in best)
         here = "" if truth is None else "truth not labelled; "
         if truth is not None and truth[row, column] != IGNORE:
             here = f"truth {self.classes[truth[row, column]]}; "
-        return f"row {row}, column {column}: {here}{look.network} says {said}"
+        return f"row {row}, column {column}: {here}{request.network} predicts {predicted}"
 
-    def _layer(self, look: Look, truth: np.ndarray | None) -> Layer:
-        cls = self._class_id(look.cls)
-        where = look.run, look.network, look.image
-        if look.view in ("low frequencies", "high frequencies"):
-            return self._band(look, where)
-        if look.view == "attention":
+    def _layer(self, request: ViewRequest, truth: np.ndarray | None) -> Layer:
+        cls = self._class_id(request.cls)
+        where = request.run, request.network, request.image
+        if request.view in ("low frequencies", "high frequencies"):
+            return self._band(request, where)
+        if request.view == "attention":
             found = self.attention(*where)
-            height, width = self.pair(look.image)[0].shape[:2]
-            seen = found.seen_from((look.pixel[0] * height, look.pixel[1] * width))
-            label, seen = f"attention of {look.network} from the ring, times its mean", seen * seen.size
-            return _map(seen, label, (float(seen.min()), float(seen.max())), look.threshold, found.covers)
-        if look.view == "disagreement of runs":
-            values = self._disagreement([(run, STUDENT) for run in self.runs], look.image)
-            return _differing(values, "disagreement of the runs", look.threshold)
-        if look.view == "disagreement of views":
-            names = self.networks(look.run)
+            height, width = self.pair(request.image)[0].shape[:2]
+            seen = found.seen_from((request.pixel[0] * height, request.pixel[1] * width))
+            label, seen = f"attention of {request.network} from the ring, times its mean", seen * seen.size
+            return _map(seen, label, (float(seen.min()), float(seen.max())), request.threshold, found.covers)
+        if request.view == "disagreement of runs":
+            values = self._disagreement([(run, STUDENT) for run in self.runs], request.image)
+            return _differing(values, "disagreement of the runs", request.threshold)
+        if request.view == "disagreement of views":
+            names = self.networks(request.run)
             if len(names) < 2:
-                raise KitError(f"{look.run} keeps its student alone; train it with train.keep_views: true")
-            values = self._disagreement([(look.run, name) for name in names], look.image)
-            return _differing(values, f"disagreement of {', '.join(names)}", look.threshold)
-        if look.view in ("truth", "error") and truth is None:
-            raise KitError(f"{look.image} has no truth to compare with")
-        if look.view == "truth":
+                raise KitError(f"{request.run} keeps only its student; train it with train.keep_views: true")
+            values = self._disagreement([(request.run, name) for name in names], request.image)
+            return _differing(values, f"disagreement of {', '.join(names)}", request.threshold)
+        if request.view in ("truth", "error") and truth is None:
+            raise KitError(f"{request.image} has no truth to compare with")
+        if request.view == "truth":
             return self._mask(truth, cls)
         p = self.probabilities(*where)
-        sure = self._kept.get(("confidence", *where), lambda: uncertainty.confidence(p))
-        if look.view == "confidence":
+        sure = self._cached(("confidence", *where), lambda: uncertainty.confidence(p))
+        if request.view == "confidence":
             values = sure if cls is None else p[cls].astype(np.float32)
-            return _map(values, "confidence" if cls is None else f"probability of {look.cls}", (0, 1), look.threshold)
-        if look.view == "entropy":
-            values = self._kept.get(("entropy", *where), lambda: uncertainty.entropy(p))
-            return _map(values, "entropy / log C", (0, 1), look.threshold)
-        unsure = sure < look.threshold
-        prediction = self._kept.get(("prediction", *where), lambda: p.argmax(0).astype(np.uint8))
-        if look.view == "error":
-            return _errors(truth, prediction, cls, look.cls, unsure)
-        return self._mask(prediction, cls)._replace(hidden=unsure if look.threshold else None)
+            return _map(
+                values, "confidence" if cls is None else f"probability of {request.cls}", (0, 1), request.threshold
+            )
+        if request.view == "entropy":
+            values = self._cached(("entropy", *where), lambda: uncertainty.entropy(p))
+            return _map(values, "entropy / log C", (0, 1), request.threshold)
+        unsure = sure < request.threshold
+        prediction = self._cached(("prediction", *where), lambda: p.argmax(0).astype(np.uint8))
+        if request.view == "error":
+            return _errors(truth, prediction, cls, request.cls, unsure)
+        return self._mask(prediction, cls)._replace(hidden=unsure if request.threshold else None)
 
     def _disagreement(self, members: list[tuple[str, str]], name: str) -> np.ndarray:
-        return self._kept.get(
+        return self._cached(
             ("disagreement", *members, name),
             lambda: uncertainty.disagreement([self.probabilities(*member, name) for member in members]),
         )
 
-    def _band(self, look: Look, where: tuple[str, str, str]) -> Layer:
+    def _band(self, request: ViewRequest, where: tuple[str, str, str]) -> Layer:
         found = {level.level: level for level in self.levels(*where)}
-        if look.level not in found:
-            raise KitError(f"level must be one of {', '.join(map(str, found))} for this decoder, got {look.level}")
-        level = found[look.level]
-        values = level.low if look.view == "low frequencies" else level.high
-        height, width = self.pair(look.image)[0].shape[:2]
+        if request.level not in found:
+            raise KitError(f"level must be one of {', '.join(map(str, found))} for this decoder, got {request.level}")
+        level = found[request.level]
+        values = level.low if request.view == "low frequencies" else level.high
+        height, width = self.pair(request.image)[0].shape[:2]
         inside = values[: max(1, round(len(values) * height / level.covers[0])),
                         : max(1, round(values.shape[1] * width / level.covers[1]))]  # fmt: skip
         low, high = np.percentile(inside, (1, 99))
-        label = f"{look.view.split()[0]} part, level {look.level} (1/{level.stride}), mean |x|"
-        return _map(values, label, (float(low), float(max(high, low + 1e-9))), look.threshold, level.covers)
+        label = f"{request.view.split()[0]} part, level {request.level} (1/{level.stride}), mean |x|"
+        return _map(values, label, (float(low), float(max(high, low + 1e-9))), request.threshold, level.covers)
 
     def _mask(self, mask: np.ndarray, cls: int | None) -> Layer:
         shown = mask if cls is None else np.where(mask == cls, mask, IGNORE)
         return Layer(shown.astype(np.uint8), self.palette, tuple(self.classes))
+
+    def _cached(self, key: Hashable, make: Callable[[], object]):
+        """The value of a key from the cache, or made now; values larger than the whole cache are not kept."""
+        if key in self._cache:
+            return self._cache[key]
+        value = make()
+        if _bytes(value) <= self._cache.maxsize:
+            self._cache[key] = value
+        return value
 
     def _class_id(self, name: str) -> int | None:
         if name and name not in self.classes:
@@ -200,13 +211,13 @@ class Explorer:
         return self._networks[run, network]
 
     def _pixels(self, name: str) -> Tensor:
-        """An image uint8 (3, H, W) as networks see it."""
+        """An image uint8 (3, H, W) in the size that networks get."""
         if name == PHOTO:
             if self.photo is None:
                 raise KitError("no photograph has been uploaded yet")
             return self.photo
         if name not in self.files.paths:
-            raise KitError(f"no val image {name!r} in {self.files.root}; ids look like {self.images[0]!r}")
+            raise KitError(f"no val image {name!r} in {self.files.root}; ids request like {self.images[0]!r}")
         return self.files.image(name)
 
     def _shrunk(self, name: str) -> tuple[np.ndarray, np.ndarray | None]:
@@ -217,7 +228,7 @@ class Explorer:
             mask = tv.resize(mask[None], list(shown.shape[1:]), interpolation=InterpolationMode.NEAREST)[0].numpy()
         return shown.permute(1, 2, 0).contiguous().numpy(), mask
 
-    def _ask(self, run: str, network: str, name: str) -> np.ndarray:
+    def _predict(self, run: str, network: str, name: str) -> np.ndarray:
         student, predictor = self._network(run, network)
         shown = self.pair(name)[0].shape[:2]
         probabilities = predictor.probabilities(student.prepare(self._pixels(name)), shown)
@@ -234,14 +245,21 @@ class Explorer:
         return found._replace(covers=self._as_shown(found.covers, whole, name))
 
     def _as_shown(self, covers: tuple[float, float], whole: np.ndarray, name: str) -> tuple[float, float]:
-        """What a map spans, from pixels of the image to pixels of what is shown."""
+        """The extent of a map, converted from pixels of the image to pixels as shown."""
         shown = self.pair(name)[0]
         height, width = (span * shown.shape[i] / whole.shape[i] for i, span in enumerate(covers))
         return height, width
 
 
+def _bytes(value: object) -> int:
+    """Size of the arrays in a value: an array, or tuples and lists of them."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    return sum(map(_bytes, value)) if isinstance(value, (tuple, list)) else 0
+
+
 def _contained(pixels: Tensor, longest: int) -> Tensor:
-    """An image (3, H, W), shrunk if a side is longer."""
+    """An image (3, H, W), reduced if a side is longer than `longest`."""
     side = max(pixels.shape)
     if side <= longest:
         return pixels

@@ -18,7 +18,7 @@ class Level(NamedTuple):
 
     level: int  # 0 is the finest
     stride: int  # pixels of the network's input per pixel of the map
-    band: str  # which band the channel attention looks at, "low" or "high"
+    band: str  # input of the channel attention, "low" or "high"
     low: np.ndarray  # (h, w) mean over channels of the low part's absolute value
     high: np.ndarray  # (h, w) the same of the high part
     spectrum: np.ndarray  # (h, w) log10 of the amplitude, mean over channels; frequency 0 in the middle (h//2, w//2)
@@ -28,7 +28,7 @@ class Level(NamedTuple):
 
 
 class LevelInput(NamedTuple):
-    """What enters one such connection."""
+    """Input of one such connection."""
 
     level: int
     lateral: FrequencySelect
@@ -38,7 +38,7 @@ class LevelInput(NamedTuple):
 
 
 def has_bands(net: Segmenter) -> bool:
-    """Whether the decoder selects channels by frequency, so that `frequency_levels` has something to say."""
+    """Whether the decoder selects channels by frequency, as `frequency_levels` requires."""
     return bool(laterals(net))
 
 
@@ -54,7 +54,7 @@ def frequency_levels(student: Student, image: np.ndarray) -> list[Level]:
 
 
 def level_inputs(student: Student, image: np.ndarray) -> list[LevelInput]:
-    """What enters those lateral connections. Arguments and errors are those of `frequency_levels`."""
+    """Inputs of those lateral connections. Arguments and errors are those of `frequency_levels`."""
     net = student.net
     found = laterals(net)
     if not found:
@@ -71,8 +71,8 @@ def level_inputs(student: Student, image: np.ndarray) -> list[LevelInput]:
 
 
 def padded_input(student: Student, image: np.ndarray) -> tuple[Tensor, tuple[float, float]]:
-    """What a student's network sees of an image uint8 (H, W, 3), (1, 3, h, w), and the height and width in pixels of
-    the image that this spans: more than the image's own where it was padded."""
+    """The network's input (1, 3, h, w) for an image uint8 (H, W, 3), and the height and width in pixels of the image that
+    it spans: more than those of the image if it was padded."""
     x = student.prepare(image)
     padded = pad_to_multiple(x, student.net.multiple)
     height, width = (
@@ -90,7 +90,7 @@ def laterals(net: Segmenter) -> list[tuple[int, FrequencySelect]]:
 def _level(index: int, lateral: FrequencySelect, x: Tensor, stride: int, covers: tuple[float, float]) -> Level:
     low, high = lateral.split(x)
     amplitude = torch.fft.fft2(x.float()).abs().mean(1)[0]
-    # A map of one constant has amplitudes of 0; the floor keeps their logarithm finite.
+    # A constant map has amplitudes of 0; the floor keeps their logarithm finite.
     spectrum = torch.fft.fftshift(amplitude).clamp_min(1e-6).log10()
     return Level(
         level=index,

@@ -1,4 +1,4 @@
-"""The pictures that a run took of itself on the way, read back from its TensorBoard events."""
+"""Pictures of val images that a run wrote at its evaluations, read from its TensorBoard events."""
 
 import io
 from pathlib import Path
@@ -10,17 +10,17 @@ from tensorboard.backend.event_processing.event_accumulator import IMAGES, Event
 from kit.runs.folder import RunFolder
 
 EVERYTHING = {IMAGES: 0, "scalars": 1, "histograms": 1, "tensors": 1}
-"""Of each kind, how many events to keep; 0 is all."""
+"""Kind of event -> how many to keep; 0 is all."""
 
 
 class History:
-    """Pictures of a run that is finished or still going on; asking again reads only what is new."""
+    """Pictures of a run, finished or not; a second call reads only new events."""
 
     def __init__(self, run_dir: str | Path):
         self.folder, self._events = RunFolder(Path(run_dir)).path / "tensorboard", None
 
     def pictures(self) -> dict[int, list[np.ndarray]]:
-        """Step -> of each of a few val images, image, truth and prediction side by side, uint8 (H, 3 W, 3)."""
+        """Step -> for each of a few val images, image, truth and prediction side by side, uint8 (H, 3 W, 3)."""
         if not self.folder.is_dir():
             return {}
         if self._events is None:

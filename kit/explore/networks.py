@@ -1,4 +1,4 @@
-"""Other networks of a run than its student's last weights: those trained beside it, and the student before training."""
+"""Networks of a run: those trained beside the student, and the student before training."""
 
 import dataclasses
 from pathlib import Path
@@ -16,7 +16,7 @@ STUDENT = "student"
 
 
 def networks(run_dir: str | Path, weights: str = "last") -> dict[str, Student]:
-    """Every network that a finished run keeps, by name: its "student", then what was trained beside it, if the run had
+    """Every network of a finished run by name: its "student", then those trained beside it, if the run had
     `train.keep_views`. Arguments and errors are those of `kit.load`."""
     views = {name: load_view(run_dir, name) for name in RunFolder(Path(run_dir)).views()}
     return {STUDENT: load(run_dir, weights), **views}
@@ -44,11 +44,11 @@ def load_view(run_dir: str | Path, name: str) -> Student:
 
 
 def untrained(student: Student) -> Student:
-    """The student as its run had it before the first step: random weights of the run's seed, or pretrained ones.
+    """The student before the first step of its run: random weights of the run's seed, or pretrained ones.
 
-    Every method makes its student before its other networks, so the same seed gives the same weights.
+    Every method builds its student before its other networks, so the same seed gives the same weights.
 
-    Raises: KitError if pretrained weights cannot be had.
+    Raises: KitError if pretrained weights are not available.
     """
     config = student.config
     with torch.random.fork_rng():

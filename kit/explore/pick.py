@@ -1,4 +1,4 @@
-"""Which val images a figure shows: named, drawn, or those a run does best or worst on."""
+"""Choice of val images for a figure: named, random, or the best or worst of a run."""
 
 import re
 from collections.abc import Sequence
@@ -14,18 +14,17 @@ from kit.runs.folder import RunFolder
 from kit.settings.checks import require_choice, require_positive
 
 PICKS = ("random", "best", "worst")
-"""How images are picked that nobody named."""
-
+"""Ways to pick images that are not named."""
 
 LONG, ENDS = 26, (9, 15)
-"""Characters of an id that a menu shows, and of a longer one the characters at its two ends."""
+"""Longest id in a menu, and the characters kept at the two ends of a longer one."""
 
 
 def short_ids(names: Sequence[str]) -> list[str]:
-    """Names for a menu, all different: what all ids begin or end with is left out, and long ones lose their middle.
+    """Names for a menu, all different: the common beginning and end of all ids is left out, and long ones lose their
+    middle.
 
-    Words and numbers stay whole, so "munster_000173_000019" and "munster_000174_000019" become "…000173…" and
-    "…000174…".
+    Words and numbers stay whole: "munster_000173_000019" and "munster_000174_000019" become "…000173…" and "…000174…".
     """
     parts = [re.findall(r"\d+|[^\W\d_]+|[\W_]+", name) for name in names]
     if len(parts) < 2:
@@ -33,7 +32,7 @@ def short_ids(names: Sequence[str]) -> list[str]:
     shortest = min(map(len, parts))
     start, end = min(_same(parts), shortest - 1), _same([part[::-1] for part in parts])
     first, last = parts[0][:start], parts[0][len(parts[0]) - end :]
-    start = start if len("".join(first)) > 2 else 0  # an ellipsis for a character or two tells less than they do
+    start = start if len("".join(first)) > 2 else 0  # an ellipsis must not replace one or two characters
     end = min(end, shortest - start - 1) if len("".join(last)) > 2 else 0
     short = [("…" if start else "") + "".join(part[start : len(part) - end]) + ("…" if end else "") for part in parts]
     cut = [_middle_out(name) for name in short]
@@ -41,7 +40,7 @@ def short_ids(names: Sequence[str]) -> list[str]:
 
 
 def _same(parts: list[list[str]]) -> int:
-    """How many first parts are the same in all lists."""
+    """Number of first parts that are equal in all lists."""
     return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, zip(*parts, strict=False)))
 
 
@@ -50,28 +49,25 @@ def _middle_out(name: str) -> str:
 
 
 def image_mious(matrices: np.ndarray) -> np.ndarray:
-    """Mean IoU of every image over the classes that occur in its truth, float64 (n,); nan where nothing is counted.
+    """Mean IoU of every image over the classes in its truth, float64 (n,); nan if no pixel is counted.
 
-    Classes that are only predicted lower the IoU of the class whose pixels they take. Such numbers rank images; their
-    mean is not a data set's mIoU.
+    Classes that are only predicted lower the IoU of the true classes. These numbers rank images; their mean is not the
+    mIoU of a data set.
 
     Args:
         matrices: int64 (n, C, C), true class by predicted class.
     """
     hits = np.diagonal(matrices, axis1=1, axis2=2)
     true, predicted = matrices.sum(2), matrices.sum(1)
-    with np.errstate(invalid="ignore"):
-        shares = np.where(true > 0, hits / (true + predicted - hits), np.nan)
-    counted = (true > 0).any(1)
-    means = np.full(len(matrices), np.nan)
-    means[counted] = np.nanmean(shares[counted], axis=1)
-    return means
+    shares = hits / np.maximum(true + predicted - hits, 1)  # 0 for classes without a pixel
+    classes = (true > 0).sum(1)
+    return np.where(classes > 0, (shares * (true > 0)).sum(1) / np.maximum(classes, 1), np.nan)
 
 
 def ranked(run_dir: str | Path, weights: str = "last") -> list[tuple[str, float]]:
-    """(id, mean IoU) of every val image on which something is counted, the best first; ties by id.
+    """(id, mean IoU) of every val image with counted pixels, the best first; ties by id.
 
-    Raises: KitError if the run kept no counts of these weights.
+    Raises: KitError if the run has no counts of these weights.
     """
     counts = load_counts(RunFolder(Path(run_dir)).scores(weights))
     pairs = zip(counts.names, image_mious(counts.matrices).tolist(), strict=True)
@@ -84,12 +80,12 @@ def pick(files: SegFiles, run_dir: str | Path, how: str = "random", images: Sequ
 
     Args:
         files: the val part.
-        run_dir, weights: by whose scores images are ranked.
+        run_dir, weights: the run whose scores rank the images.
         how: one of PICKS; "worst" begins with the worst.
         images: ids to show instead.
-        count: how many are picked.
+        count: number of images.
         seed: of a random pick.
-    Raises: KitError for ids without image or mask, or if a ranking is asked for and the run kept no scores.
+    Raises: KitError for ids without image or mask, or if a ranking needs scores that the run does not have.
     """
     require_choice(PICKS, pick=how)
     require_positive(count=count)

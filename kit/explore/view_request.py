@@ -1,4 +1,4 @@
-"""What `Explorer` is asked for and what it answers: plain values, so that a view chosen by hand can be made again."""
+"""Requests to an `Explorer` and its results, as plain values, so that a view chosen by hand can be made again."""
 
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
@@ -11,38 +11,37 @@ from kit.settings.checks import require_choice, require_non_negative, require_sh
 
 VIEWS = ("truth", "prediction", "error", "confidence", "entropy", "disagreement of runs", "disagreement of views",
          "low frequencies", "high frequencies", "attention")  # fmt: skip
-"""Everything that can be laid over an image."""
+"""Kinds of layers over an image."""
 
 PHOTO = "own photograph"
-"""Stands for the image that was uploaded."""
+"""Name of the uploaded image."""
 
 WRONG, MISSED, CLAIMED = "#EFC443", "#0072B2", "#C1272D"
-"""Errors, in the colours of `kit.figures.pictures.masks`; of one class: its pixels that are taken for others, and
-others' that are taken for it."""
+"""Errors, in the colours of `kit.figures.pictures.masks`; of one class: its false negatives and false positives."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
-    """One view of one image; the parameters of explore.ipynb have these names."""
+class ViewRequest:
+    """One view of one image; the parameters of explore.ipynb have the same names."""
 
     run: str
     """Folder of the run."""
     image: str
     """Id of a val image, or PHOTO."""
     network: str = STUDENT
-    """Which of the run's networks."""
+    """Name of one of the run's networks."""
     view: str = "prediction"
     """One of VIEWS."""
     cls: str = ""
     """Name of a class: masks show it alone, "error" its own errors, "confidence" its probability. Empty: all."""
     threshold: float = 0.0
-    """Masks and errors: only where the network is so sure. Maps: only what lies above, on their scale taken as 0..1."""
+    """Least confidence at which masks and errors are shown; least value of maps, on their scale taken as 0..1."""
     strength: float = 0.6
-    """Weight of what is laid over the image, 0..1."""
+    """Weight of the layer over the image, 0..1."""
     level: int = 0
-    """Of the decoder, for frequencies."""
+    """Level of the decoder, for frequencies."""
     pixel: tuple[float, float] = (0.5, 0.5)
-    """The pixel that attention starts from and that is read out: shares of the height and of the width."""
+    """Pixel whose attention and probabilities are shown: shares of the height and of the width."""
 
     def __post_init__(self):
         require_choice(VIEWS, view=self.view)
@@ -53,27 +52,27 @@ class Look:
         require_share(**{"pixel's row": self.pixel[0], "pixel's column": self.pixel[1]})
 
     def parameters(self) -> dict[str, object]:
-        """Names and plain values, as a notebook takes them."""
+        """Names and plain values, as parameters of a notebook."""
         return {**asdict(self), "pixel": list(self.pixel)}
 
 
 class Layer(NamedTuple):
-    """What is laid over an image: a mask with colours of its own, or a map of numbers."""
+    """A layer over an image: a mask with its own colours, or a map of numbers."""
 
     values: np.ndarray  # ids (H, W), IGNORE where nothing is drawn; or a float map (h, w)
-    palette: tuple[tuple[int, int, int], ...] = ()  # RGB of each id; none: it is a map
+    palette: tuple[tuple[int, int, int], ...] = ()  # RGB of each id; empty for a map
     names: tuple[str, ...] = ()  # of each id
-    label: str = ""  # what a map shows
+    label: str = ""  # quantity of a map
     scale: tuple[float, float] = (0.0, 1.0)  # values at the ends of a map's colours
     covers: tuple[float, float] | None = None  # (height, width) in pixels of the image that a map spans; None: all
     hidden: np.ndarray | None = None  # bool like `values`: nothing is drawn here
 
 
 class Thumbnail(NamedTuple):
-    """A val image among those that a run does better or worse on."""
+    """A val image with the score of a run on it."""
 
     name: str  # its id
-    short: str  # the same for a caption
+    short: str  # its id, shortened for a caption
     miou: float  # mean IoU over the classes in its truth, 0..1
     scene: "Scene"
 
@@ -84,4 +83,4 @@ class Scene(NamedTuple):
     image: np.ndarray  # uint8 (H, W, 3)
     layer: Layer
     title: str
-    words: str  # what is at the pixel
+    words: str  # truth and prediction at the pixel

@@ -1,4 +1,4 @@
-"""Where along the borders of an image runs are wrong, as a box to look into."""
+"""The box of an image with most errors of runs along borders."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ Box = tuple[int, int, int, int]
 
 
 def border_box(truth: np.ndarray, predictions: Sequence[np.ndarray], share: float = 0.3, band: float = 0.01) -> Box:
-    """The part of an image that holds most wrong pixels near true borders, summed over the runs.
+    """The box with most wrong pixels near true borders, summed over the runs.
 
     Args:
         truth: uint8 (H, W), class ids or IGNORE.
@@ -30,7 +30,7 @@ def border_box(truth: np.ndarray, predictions: Sequence[np.ndarray], share: floa
     size = tuple(max(1, round(side * share)) for side in truth.shape)
     height, width = size
     density = uniform_filter(wrong, size, mode="constant")
-    # Centres of boxes that lie inside the image whole.
+    # Centres of boxes that are entirely inside the image.
     top, left = height // 2, width // 2
     inside = density[top : top + truth.shape[0] - height + 1, left : left + truth.shape[1] - width + 1]
     row, column = np.unravel_index(int(inside.argmax()), inside.shape)

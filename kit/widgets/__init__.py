@@ -1,6 +1,6 @@
-"""Panels of controls for notebooks. They call the kit's functions and show what comes back; nothing is decided here.
+"""Panels of controls for notebooks. They call the kit's functions and show the results, without logic of their own.
 
-Without a graphical front end (papermill) a panel draws nothing and never runs, so a static result stands above it.
+Without a graphical front end (papermill) a panel draws nothing, so notebooks show a static result above it.
 """
 
 from kit.widgets.doctor import doctor_panel

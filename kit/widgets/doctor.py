@@ -1,4 +1,4 @@
-"""A panel around `kit.data.doctor.diagnose`."""
+"""A panel for `kit.data.doctor.diagnose`."""
 
 import html
 
@@ -13,10 +13,10 @@ from kit.system.paths import from_project
 def doctor_panel(
     dataset: str = "synthetic", root: str = "data/synthetic", split: str = "", split_seed: int = 0
 ) -> VBox:
-    """Fields for a data set and a split, a button that has every file read, a bar, and what was found.
+    """Fields for a data set and a split, a button that reads every file, a progress bar, and the findings.
 
-    Arguments are the first values of the fields, as `kit.data.doctor.diagnose.examine` takes them; a relative `root`
-    counts from the project's folder.
+    Arguments are the first values of the fields, see `kit.data.doctor.diagnose.examine`; a relative `root` is relative
+    to the project's folder.
     """
     fields = {
         "dataset": Text(dataset, description="Data set"),

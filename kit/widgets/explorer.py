@@ -1,4 +1,4 @@
-"""Controls around `kit.explore.explorer`: choose, click, flip between runs, save what is seen."""
+"""Controls for `kit.explore.explorer`: choose, click, switch between runs, save a view."""
 
 import html
 import io
@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from kit.errors import KitError
 from kit.explore.explorer import Explorer
-from kit.explore.view_request import PHOTO, VIEWS, Layer, Look, Scene
+from kit.explore.view_request import PHOTO, VIEWS, Layer, Scene, ViewRequest
 from kit.figures.pictures.thumbnails import cell_at, thumbnail_sheet
 from kit.figures.pictures.view import heat_stops, legend, paint, png, render, view_figure
 from kit.figures.style import run_labels, save, show
@@ -21,51 +21,52 @@ from kit.system.storage import write_bytes, write_json
 from kit.types import IGNORE
 from kit.widgets.picture import ClickPicture
 
-OF_CLASSES = ("truth", "prediction", "error", "confidence")
-OF_LEVELS = ("low frequencies", "high frequencies")
-"""Views that a class, and a level of the decoder, make a difference to."""
+BY_CLASS = ("truth", "prediction", "error", "confidence")
+BY_LEVEL = ("low frequencies", "high frequencies")
+"""Views that depend on the chosen class, and on the level of the decoder."""
 
 COMMAND = "papermill notebooks/explore.ipynb explored.ipynb -y '{}'"
 
 
-def explorer_panel(explorer: Explorer, look: Look, out: str | Path, thumbnails: int = 0) -> VBox:
-    """The picture of a look, a control for each of its fields, and thumbnails of the images that the run does worst on.
+def explorer_panel(explorer: Explorer, request: ViewRequest, out: str | Path, thumbnails: int = 0) -> VBox:
+    """The picture of a request, a control for each of its fields, and thumbnails of the run's worst images.
 
     Args:
-        explorer: what answers.
-        look: shown first.
-        out: folder for what is saved.
-        thumbnails: how many are shown at a time; 0 shows none.
+        explorer: of the runs.
+        request: the first view.
+        out: folder for saved views.
+        thumbnails: number shown at a time; 0 shows none.
     """
-    return ExplorerPanel(explorer, look, Path(out), thumbnails).box
+    return ExplorerPanel(explorer, request, Path(out), thumbnails).box
 
 
 class ExplorerPanel:
-    """The controls, and the look they stand for."""
+    """The controls, and the request that they make."""
 
-    def __init__(self, explorer: Explorer, look: Look, out: Path, thumbnails: int = 0):
+    def __init__(self, explorer: Explorer, request: ViewRequest, out: Path, thumbnails: int = 0):
         self.explorer, self.out, self.count = explorer, out, thumbnails
         runs = list(zip(run_labels(load_runs(explorer.runs)), explorer.runs, strict=True))
-        wide, described = Layout(width="auto"), {"style": {"description_width": "5.2em"}}
+        wide = Layout(width="auto")
+        described = {"layout": wide, "style": {"description_width": "5.2em"}}
         self.controls = {
-            "run": ToggleButtons(options=runs, value=look.run, style={"button_width": "auto"}),
-            "network": Dropdown(options=explorer.networks(look.run), value=look.network, description="Network",
-                                layout=wide, **described),
-            "image": Dropdown(options=self._images(), value=look.image, description="Image", layout=wide, **described),
-            "view": Dropdown(options=VIEWS, value=look.view, description="View", layout=wide, **described),
+            "run": ToggleButtons(options=runs, value=request.run, style={"button_width": "auto"}),
+            "network": Dropdown(options=explorer.networks(request.run), value=request.network, description="Network",
+                                **described),
+            "image": Dropdown(options=self._images(), value=request.image, description="Image", **described),
+            "view": Dropdown(options=VIEWS, value=request.view, description="View", **described),
             "cls": Dropdown(options=[("all classes", ""), *((name, name) for name in explorer.classes)],
-                            value=look.cls, description="Class", layout=wide, **described),
-            "threshold": FloatSlider(look.threshold, min=0, max=1, step=0.05, description="Threshold", layout=wide,
+                            value=request.cls, description="Class", **described),
+            "threshold": FloatSlider(request.threshold, min=0, max=1, step=0.05, description="Threshold",
                                      **described),
-            "strength": FloatSlider(look.strength, min=0, max=1, step=0.05, description="Overlay", layout=wide,
+            "strength": FloatSlider(request.strength, min=0, max=1, step=0.05, description="Overlay",
                                     **described),
-            "level": IntSlider(look.level, min=0, max=2, description="Level", layout=wide, **described),
+            "level": IntSlider(request.level, min=0, max=2, description="Level", **described),
         }  # fmt: skip
-        self.picture = ClickPicture(pixel=list(look.pixel))
+        self.picture = ClickPicture(pixel=list(request.pixel))
         self.colours, self.words, self.saved = HTML(), HTML(), HTML()
         self.sheet, self.sheet_words = ClickPicture(kind="kit-sheet"), HTML()
         self.rank = IntSlider(1, min=1, max=1, step=max(1, thumbnails), description="From rank",
-                              continuous_update=False, **described)  # fmt: skip
+                              continuous_update=False, style=described["style"])  # fmt: skip
         self.upload = FileUpload(accept="image/*", description="Own photograph", layout=wide)
         self.keep = Button(description="Save view", icon="save", tooltip="PNG, PDF and parameters", layout=wide)
         self._quiet = False
@@ -87,28 +88,28 @@ class ExplorerPanel:
         self.draw_sheet()
 
     @property
-    def look(self) -> Look:
-        """What the controls say now."""
+    def request(self) -> ViewRequest:
+        """The request of the present values of the controls."""
         values = {name: control.value for name, control in self.controls.items()}
-        return Look(**values, pixel=tuple(self.picture.pixel))
+        return ViewRequest(**values, pixel=tuple(self.picture.pixel))
 
     def draw(self) -> None:
-        """Show the present look; where there is no such view, the image alone and why."""
-        look = self.look
-        self.controls["cls"].disabled = look.view not in OF_CLASSES
-        self.controls["level"].disabled = look.view not in OF_LEVELS
-        self.controls["threshold"].disabled = look.view == "truth"
+        """Show the present view; if there is none, the image alone and the reason."""
+        request = self.request
+        self.controls["cls"].disabled = request.view not in BY_CLASS
+        self.controls["level"].disabled = request.view not in BY_LEVEL
+        self.controls["threshold"].disabled = request.view == "truth"
         try:
-            scene = self.explorer.scene(look)
+            scene = self.explorer.scene(request)
             self.picture.alt = scene.title
-            self.picture.png = render(scene, look.strength, look.pixel)
+            self.picture.png = render(scene, request.strength, request.pixel)
             self.colours.value, self.words.value = _colours(scene), _line(scene.words)
         except KitError as error:
             self.colours.value, self.words.value = "", _line(str(error), "#a40e26")
-            self.picture.png = self._bare(look)
+            self.picture.png = self._bare(request)
 
     def draw_sheet(self) -> None:
-        """Show the thumbnails from the rank on, the worst first; nothing where none are wanted or can be had."""
+        """Show the thumbnails from the rank on, the worst first; nothing if there are none."""
         run, images = self.controls["run"].value, len(self.explorer.ranking(self.controls["run"].value))
         self.worst.layout.display = None if self.count and images else "none"
         if self.count and images:
@@ -124,13 +125,13 @@ class ExplorerPanel:
         if cell is not None:
             self.controls["image"].value = self.thumbnails[cell].name
 
-    def _bare(self, look: Look) -> bytes:
+    def _bare(self, request: ViewRequest) -> bytes:
         try:
-            image = self.explorer.pair(look.image)[0]
+            image = self.explorer.pair(request.image)[0]
         except KitError:
             return self.picture.png
         nothing = Layer(np.full(image.shape[:2], IGNORE, np.uint8), ((0, 0, 0),), ("",))
-        return png(paint(image, nothing, 0.0, look.pixel))
+        return png(paint(image, nothing, 0.0, request.pixel))
 
     def _changed(self, change) -> None:
         if self._quiet:
@@ -141,7 +142,7 @@ class ExplorerPanel:
         self.draw()
 
     def _offer(self, name: str, options: list[str] | list[tuple[str, str]]) -> None:
-        """Other choices for a control, which keeps its value if it can, without a redraw of its own."""
+        """Give a control other options; it keeps its value if possible, and nothing is redrawn."""
         control = self.controls[name]
         values = [option if isinstance(option, str) else option[1] for option in options]
         value, self._quiet = control.value, True
@@ -150,7 +151,7 @@ class ExplorerPanel:
         self._quiet = False
 
     def _images(self) -> list[tuple[str, str]]:
-        """What the menu shows, and the id."""
+        """(label, id) of each image of the menu."""
         photo = [(PHOTO, PHOTO)] if self.explorer.photo is not None else []
         return [*((self.explorer.short[name], name) for name in self.explorer.images), *photo]
 
@@ -169,23 +170,25 @@ class ExplorerPanel:
             self.controls["image"].value = PHOTO  # draws
 
     def _save(self, _) -> None:
-        look = self.look
+        request = self.request
         try:
-            text = html.escape(save_look(self.explorer, look, self.out))
+            text = html.escape(save_view(self.explorer, request, self.out))
         except KitError as error:
             text = f"error: {html.escape(str(error))}"
         self.saved.value = f"<pre style='white-space: pre-wrap; line-height: 1.4'>{text}</pre>"
 
 
-def save_look(explorer: Explorer, look: Look, out: Path) -> str:
-    """Write a look as PNG, PDF and JSON, and a photograph of one's own beside it; say which files, and the command that
-    makes the same picture without a hand. Raises KitError if there is no such view."""
-    scene = explorer.scene(look)
-    stem = out / re.sub(r"[^\w.-]+", "_", "-".join((look.view, look.cls, Path(look.run).name, look.image))).strip("_")
-    parameters = {"runs": explorer.runs, **look.parameters(), "weights": explorer.weights, "out": str(out),
+def save_view(explorer: Explorer, request: ViewRequest, out: Path) -> str:
+    """Write a view as PNG, PDF and JSON, with an uploaded photograph beside it; return the names of the files and the
+    command that makes the same picture headless. Raises KitError if there is no such view."""
+    scene = explorer.scene(request)
+    stem = out / re.sub(
+        r"[^\w.-]+", "_", "-".join((request.view, request.cls, Path(request.run).name, request.image))
+    ).strip("_")
+    parameters = {"runs": explorer.runs, **request.parameters(), "weights": explorer.weights, "out": str(out),
                   "data_root": str(explorer.files.root), "interactive": False}  # fmt: skip
-    files = save(view_figure(scene, look.strength, look.pixel), stem)
-    if look.image == PHOTO:
+    files = save(view_figure(scene, request.strength, request.pixel), stem)
+    if request.image == PHOTO:
         photo = stem.with_name(f"{stem.name}-photograph.png")
         write_bytes(photo, png(scene.image))
         parameters["photo"] = str(photo)
@@ -197,7 +200,7 @@ def save_look(explorer: Explorer, look: Look, out: Path) -> str:
 
 
 def _colours(scene: Scene) -> str:
-    """What the colours mean, as HTML."""
+    """Legend of the colours as HTML."""
     if not scene.layer.palette:
         low, high = scene.layer.scale
         bar = f"background: linear-gradient(90deg, {', '.join(heat_stops())})"

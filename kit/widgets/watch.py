@@ -1,4 +1,4 @@
-"""A run looked at while it goes on: curves, and predictions of a few val images that become better."""
+"""Curves and predictions of a few val images while a run trains."""
 
 import contextlib
 import threading
@@ -18,17 +18,17 @@ from kit.runs.folder import RunFolder
 from kit.system.console import attended
 
 PAUSE = 2.0
-"""Seconds between two looks at the folder."""
+"""Least seconds between two reads of the folder."""
 
 SHARE = 0.2
-"""Of the time, at most, that goes into drawing rather than training."""
+"""Largest share of the time that is spent on drawing instead of training."""
 
 
 @contextlib.contextmanager
 def watching(run_dir: str | Path, interactive: bool = True) -> Iterator["RunPanel | None"]:
-    """While the `with` block runs, show how far the run in a folder is, if there is somebody to see it.
+    """While the `with` block runs, show the progress of the run in a folder, if a person views the notebook.
 
-    The folder is read, not the run: it may go on in this process or in others.
+    Only the folder is read: the run may be in this process or in others.
 
     Args:
         interactive: False shows nothing.
@@ -46,7 +46,7 @@ def watching(run_dir: str | Path, interactive: bool = True) -> Iterator["RunPane
     finally:
         stop.set()
         thread.join()
-        panel.box.layout.display = "none"  # the figures of the finished run stand below
+        panel.box.layout.display = "none"  # the notebook shows the figures of the finished run below
 
 
 class RunPanel:
@@ -58,8 +58,8 @@ class RunPanel:
         self.box = VBox([self.curves, self.strip])
         self._seen, self._pictures = 0, 0
 
-    def look(self) -> bool:
-        """Draw again what has changed; True if anything has."""
+    def update(self) -> bool:
+        """Redraw what has changed; True if anything has."""
         log = self.folder.log()
         evaluated = sum("miou" in record for record in log)
         changed = len(log) != self._seen and any("parts" in record for record in log)
@@ -77,13 +77,13 @@ class RunPanel:
         return changed
 
     def follow(self, stop: threading.Event) -> None:
-        """Look until told to stop."""
+        """Update until `stop` is set."""
         pause = 0.0
         while not stop.wait(pause):
             started = time.monotonic()
-            # Half of a line, or a folder that is not there yet: the next look will find it.
+            # An incomplete line, or a folder that is not there yet: the next update will read it.
             with contextlib.suppress(KitError, OSError):
-                self.look()
+                self.update()
             pause = max(PAUSE, (time.monotonic() - started) / SHARE)
 
     def _put(self, widget: Image, figure) -> None:

@@ -9,9 +9,8 @@ from kit.evaluate import uncertainty
 from kit.explore.attention import attention, has_attention
 from kit.explore.explorer import LONGEST, Explorer
 from kit.explore.history import History
-from kit.explore.lru_cache import Bounded
 from kit.explore.networks import load_view, networks, untrained
-from kit.explore.view_request import PHOTO, VIEWS, Look
+from kit.explore.view_request import PHOTO, VIEWS, ViewRequest
 from kit.methods.build import METHODS
 from kit.train.prepare import prepare
 from kit.types import IGNORE
@@ -34,13 +33,13 @@ def explorer(runs):
     return Explorer(runs)
 
 
-def look(explorer, **changes):
-    return Look(**{"run": explorer.runs[1], "image": explorer.images[0], **changes})
+def view_of(explorer, **changes):
+    return ViewRequest(**{"run": explorer.runs[1], "image": explorer.images[0], **changes})
 
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_view_has_a_layer_for_its_image(explorer, view):
-    scene = explorer.scene(look(explorer, view=view))
+    scene = explorer.scene(view_of(explorer, view=view))
     assert scene.image.shape == (64, 128, 3) and scene.words.startswith("row 32, column 64: truth ")
     if scene.layer.palette:
         assert scene.layer.values.shape == (64, 128)
@@ -64,31 +63,31 @@ def test_masks_are_what_the_network_predicts(explorer, runs):
     image, truth = explorer.pair(explorer.images[0])
     student = kit.load(runs[1])
     prediction = student.predict(image)
-    shown = explorer.scene(look(explorer, view="prediction")).layer.values
+    shown = explorer.scene(view_of(explorer, view="prediction")).layer.values
     assert (shown == prediction).mean() > 0.999  # kept in half precision: ties may fall otherwise
-    errors = explorer.scene(look(explorer, view="error")).layer.values
+    errors = explorer.scene(view_of(explorer, view="error")).layer.values
     assert ((errors == 0) == ((shown != truth) & (truth != IGNORE))).all()
 
 
 def test_errors_of_a_class_are_missed_or_claimed(explorer):
     _, truth = explorer.pair(explorer.images[0])
-    prediction = explorer.scene(look(explorer, view="prediction")).layer.values
+    prediction = explorer.scene(view_of(explorer, view="prediction")).layer.values
     name, cls = explorer.classes[int(truth[60, 64])], int(truth[60, 64])
-    found = explorer.scene(look(explorer, view="error", cls=name)).layer
+    found = explorer.scene(view_of(explorer, view="error", cls=name)).layer
     assert ((found.values == 0) == ((truth == cls) & (prediction != cls))).all()
     assert ((found.values == 1) == ((truth != cls) & (truth != IGNORE) & (prediction == cls))).all()
     assert found.names == (f"{name}, missed", f"taken for {name}")
 
 
 def test_a_threshold_hides_what_the_network_is_less_sure_of(explorer):
-    sure = explorer.scene(look(explorer, view="confidence")).layer.values
+    sure = explorer.scene(view_of(explorer, view="confidence")).layer.values
     limit = float(np.median(sure))
-    hidden = explorer.scene(look(explorer, view="prediction", threshold=limit)).layer.hidden
+    hidden = explorer.scene(view_of(explorer, view="prediction", threshold=limit)).layer.hidden
     assert (hidden == (sure < limit)).all() and 0 < hidden.mean() < 1
 
 
 def test_a_click_moves_the_attention(explorer):
-    top, bottom = (explorer.scene(look(explorer, view="attention", network="vit", pixel=pixel)).layer.values
+    top, bottom = (explorer.scene(view_of(explorer, view="attention", network="vit", pixel=pixel)).layer.values
                    for pixel in ((0.1, 0.1), (0.9, 0.9)))  # fmt: skip
     assert top.shape == bottom.shape == (4, 8) and (top != bottom).any()
     assert top.mean() == pytest.approx(1, abs=1e-4)
@@ -115,9 +114,9 @@ def test_a_photograph_has_no_truth_and_is_shrunk(runs, tmp_path):
         explorer.pair(PHOTO)
     explorer.set_photo(tmp_path / "p.png")
     assert explorer.pair(PHOTO)[0].shape == (LONGEST // 2, LONGEST, 3)
-    assert "truth" not in explorer.scene(Look(run=runs[0], image=PHOTO)).words
+    assert "truth" not in explorer.scene(ViewRequest(run=runs[0], image=PHOTO)).words
     with pytest.raises(KitError, match="no truth"):
-        explorer.scene(Look(run=runs[0], image=PHOTO, view="error"))
+        explorer.scene(ViewRequest(run=runs[0], image=PHOTO, view="error"))
 
 
 @pytest.mark.parametrize(
@@ -133,13 +132,13 @@ def test_a_photograph_has_no_truth_and_is_shrunk(runs, tmp_path):
 )
 def test_what_is_not_there_is_said(explorer, changes, message):
     with pytest.raises(KitError, match=message):
-        explorer.scene(look(explorer, **changes))
+        explorer.scene(view_of(explorer, **changes))
 
 
 @pytest.mark.parametrize("wrong", [{"view": "x"}, {"threshold": 2.0}, {"pixel": (0.5, 1.5)}, {"level": -1}])
 def test_a_look_is_checked_when_it_is_made(wrong):
     with pytest.raises(KitError):
-        Look(**{"run": "r", "image": "i", **wrong})
+        ViewRequest(**{"run": "r", "image": "i", **wrong})
 
 
 def test_views_are_the_networks_as_they_were_trained(runs):
@@ -170,17 +169,18 @@ def test_layers_at_their_ends():
     assert uncertainty.disagreement([certain]) == 0 and uncertainty.confidence(even) == 0.25
 
 
-def test_little_used_results_go_first():
-    kept, made = Bounded(2 * 80), []
+def test_the_cache_drops_the_least_recently_used(runs):
+    made, explorer = [], Explorer(runs[:1], room=2 * 80)
 
-    def make(key):
-        return kept.get(key, lambda: made.append(key) or np.zeros(10))
+    def get(key):
+        return explorer._cached(key, lambda: made.append(key) or (None, [np.zeros(10)]))
 
-    for key in "abacab":  # b goes for c, then c for b
-        make(key)
-    assert made == ["a", "b", "c", "b"] and len(kept) == 2 and kept.used == 160
-    kept.get("large", lambda: np.zeros(1000))
-    assert len(kept) == 2
+    for key in "abacab":  # c replaces b, then b replaces c
+        get(key)
+    assert made == ["a", "b", "c", "b"]
+    assert explorer._cached("large", lambda: np.ones(1000)).sum() == 1000
+    get("a"), get("b")
+    assert made == ["a", "b", "c", "b"]
 
 
 def test_history_holds_a_picture_per_evaluation(runs):

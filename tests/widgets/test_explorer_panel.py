@@ -10,7 +10,7 @@ from PIL import Image
 import kit
 from kit.batch import Cell
 from kit.explore.explorer import Explorer
-from kit.explore.view_request import PHOTO, Look
+from kit.explore.view_request import PHOTO, ViewRequest
 from kit.settings.notebook import check_values
 from kit.system.paths import PROJECT
 from kit.widgets.explorer import ExplorerPanel
@@ -30,7 +30,7 @@ def run(scenes, tmp_path_factory):
 @pytest.fixture
 def panel(run, tmp_path):
     explorer = Explorer([run])
-    return ExplorerPanel(explorer, Look(run=run, image=explorer.images[0], view="truth"), tmp_path, thumbnails=2)
+    return ExplorerPanel(explorer, ViewRequest(run=run, image=explorer.images[0], view="truth"), tmp_path, thumbnails=2)
 
 
 def shown(panel):
@@ -41,13 +41,13 @@ def shown(panel):
 def test_every_control_changes_the_picture(panel, control, value):
     before = shown(panel)
     panel.controls[control].value = panel.explorer.images[value] if control == "image" else value
-    assert (shown(panel) != before).any() and getattr(panel.look, control) == panel.controls[control].value
+    assert (shown(panel) != before).any() and getattr(panel.request, control) == panel.controls[control].value
 
 
 def test_a_click_moves_the_ring_and_is_read_out(panel):
     before = shown(panel)
     panel.picture.pixel = [0.1, 0.2]
-    assert panel.look.pixel == (0.1, 0.2) and (shown(panel) != before).any()
+    assert panel.request.pixel == (0.1, 0.2) and (shown(panel) != before).any()
     assert "row 6, column 25: truth " in panel.words.value
 
 
@@ -55,15 +55,15 @@ def test_a_thumbnail_is_a_way_to_its_image(panel, run):
     worst = [name for name, _ in panel.explorer.ranking(run)]
     sheet = panel.sheet.png
     panel.sheet.pixel = [0.5, 0.4]  # of four columns, two are filled
-    assert panel.look.image == worst[1] and worst[1] in panel.picture.alt
+    assert panel.request.image == worst[1] and worst[1] in panel.picture.alt
     panel.sheet.pixel = [0.5, 0.9]
-    assert panel.look.image == worst[1]
+    assert panel.request.image == worst[1]
     panel.rank.value = 3
     assert panel.sheet.png != sheet and "to 3 of 3" in panel.sheet_words.value
     panel.sheet.pixel = [0.5, 0.1]
-    assert panel.look.image == worst[2]
+    assert panel.request.image == worst[2]
     assert [name for _, name in panel.controls["image"].options] == panel.explorer.images
-    assert ExplorerPanel(panel.explorer, panel.look, panel.out).worst.layout.display == "none"
+    assert ExplorerPanel(panel.explorer, panel.request, panel.out).worst.layout.display == "none"
 
 
 def test_what_cannot_be_shown_is_said_and_the_image_stays(panel):
@@ -91,7 +91,7 @@ def test_a_saved_view_can_be_made_again(panel, tmp_path):
     buffer = io.BytesIO()
     Image.new("RGB", (90, 60), "green").save(buffer, "PNG")
     upload(panel, buffer.getvalue())
-    assert panel.look.image == PHOTO and shown(panel).shape[1] / shown(panel).shape[0] == 1.5
+    assert panel.request.image == PHOTO and shown(panel).shape[1] / shown(panel).shape[0] == 1.5
     panel.keep.click()
     (described,) = tmp_path.glob("*.json")
     parameters = json.loads(described.read_text())
@@ -104,7 +104,7 @@ def test_a_saved_view_can_be_made_again(panel, tmp_path):
 
 def test_a_file_that_is_no_picture_is_refused(panel):
     upload(panel, b"no")
-    assert "p.png cannot be read" in panel.words.value and panel.look.image != PHOTO
+    assert "p.png cannot be read" in panel.words.value and panel.request.image != PHOTO
 
 
 def test_no_part_of_it_waits_for_a_front_end(panel):
@@ -122,13 +122,13 @@ def test_nobody_watches_here(run):
 
 def test_a_watched_run_is_drawn_again_when_it_has_grown(run, tmp_path):
     panel = RunPanel(tmp_path / "absent")
-    assert not panel.look()
+    assert not panel.update()
     panel = RunPanel(run)
-    assert panel.look() and all(bytes(shown.value).startswith(b"\x89PNG") for shown in (panel.curves, panel.strip))
+    assert panel.update() and all(bytes(shown.value).startswith(b"\x89PNG") for shown in (panel.curves, panel.strip))
     before, log = bytes(panel.curves.value), panel.folder.log_file.read_text()
-    assert not panel.look()
+    assert not panel.update()
     try:
         panel.folder.append_log({**panel.folder.log()[0], "step": 3})
-        assert panel.look() and bytes(panel.curves.value) != before
+        assert panel.update() and bytes(panel.curves.value) != before
     finally:
         panel.folder.log_file.write_text(log)
