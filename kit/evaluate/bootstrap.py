@@ -1,8 +1,8 @@
-"""How much of a score is owed to the choice of val images: bootstrap over images (Efron), alone and paired.
+"""Uncertainty of a score from the choice of val images: bootstrap over images (Efron), single and paired.
 
-Images are drawn with replacement, as many as there are; a draw's score is that of the sum of their confusion matrices.
-Two networks are compared on the same draws, which takes out what makes an image easy or hard for both.
-Intervals are the 2.5th and 97.5th percentile. They say nothing about other seeds of training.
+A draw has as many images as there are, with replacement; its score is that of the sum of their confusion matrices.
+Two networks are compared on the same draws, which removes the variation that both share.
+Intervals are the 2.5th and 97.5th percentile. They do not cover other seeds of training.
 """
 
 import numpy as np
@@ -11,11 +11,11 @@ from kit.data.loaders import FEW_VAL
 from kit.errors import KitError
 
 LEVEL = 95
-"""Percent of an interval."""
+"""Coverage of an interval in percent."""
 
 
 def intervals(matrices: np.ndarray, classes: tuple[str, ...], resamples: int, seed: int = 0) -> dict:
-    """Intervals of the mean IoU and of every class's: {"level", "resamples", "miou": [low, high], "iou": {class: ...}}.
+    """Intervals of the mean and the class IoUs: {"level", "resamples", "miou": [low, high], "iou": {class: ...}}.
 
     A class that is absent from some draws has the interval of the others; None if it is absent from all.
 
@@ -38,11 +38,11 @@ def compare(first: np.ndarray, second: np.ndarray, resamples: int, seed: int = 0
     Args:
         first, second: confusion matrices of the images in one order, int64 (n, C, C).
     Returns: {"images", "resamples", "level", "first", "second", "difference", "interval", "p"}; p is two-sided, from
-        how many draws lie on the other side of 0, never below 2 / (resamples + 1); None for fewer than FEW_VAL images.
-    Raises: KitError if the two do not hold the same true pixels.
+        the number of draws on the other side of 0, at least 2 / (resamples + 1); None for fewer than FEW_VAL images.
+    Raises: KitError if the true pixels of the two differ.
     """
     if first.shape != second.shape or not np.array_equal(first.sum(2), second.sum(2)):
-        raise KitError("the two were not judged on the same masks; evaluate both on the same images")
+        raise KitError("the two were not evaluated on the same masks; evaluate both on the same images")
     weights = draw(len(first), resamples, seed)
     before, after = (_mean(resampled_iou(matrices, weights)) for matrices in (first, second))
     whole = np.ones((1, len(first)))
@@ -62,12 +62,12 @@ def compare(first: np.ndarray, second: np.ndarray, resamples: int, seed: int = 0
 
 
 def holds_zero(interval: list[float]) -> bool:
-    """Whether an interval [low, high] of a difference leaves open which of the two is higher."""
+    """Whether an interval [low, high] contains 0, so that neither side is shown to be higher."""
     return interval[0] <= 0 <= interval[1]
 
 
 def draw(images: int, resamples: int, seed: int = 0) -> np.ndarray:
-    """How often each image occurs in each draw, float64 (resamples, images); the same numbers for the same seed."""
+    """Number of times each image occurs in each draw, float64 (resamples, images); equal for equal seeds."""
     rng = np.random.default_rng([seed, images, resamples])
     return rng.multinomial(images, np.full(images, 1 / images), resamples).astype(np.float64)
 
@@ -81,7 +81,7 @@ def resampled_iou(matrices: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _mean(iou: np.ndarray) -> np.ndarray:
-    """Over the classes that are there; nan where none is."""
+    """Mean over the classes that are present; nan if none is."""
     there = ~np.isnan(iou)
     count = there.sum(1)
     total = np.where(there, iou, 0).sum(1)

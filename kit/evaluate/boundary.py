@@ -1,9 +1,9 @@
-"""Boundary IoU (Cheng et al., CVPR 2021): IoU of what lies inside a class and within a distance of its border.
+"""Boundary IoU (Cheng et al., CVPR 2021): IoU of the pixels inside a class within a distance of its border.
 
-A pixel of a class belongs to its inner band if a square of side 2d + 1 around it holds anything else, or reaches beyond
-the image; that is the class's mask without its d-fold erosion by a 3 x 3 square, as the authors have it. Whether a
-square holds one label or several does not depend on the class, so one smallest and one largest value of labels per
-pixel serve all classes at once.
+A pixel of a class belongs to its inner band if a square of side 2d + 1 around it holds another label, or reaches beyond
+the image; that is the class's mask without its d-fold erosion by a 3 x 3 square, as in the authors' code. Whether a
+square holds one label or several does not depend on the class, so one minimum and one maximum filter of the labels
+serve all classes at once.
 """
 
 import math
@@ -29,7 +29,7 @@ def inner_band(labels: np.ndarray, width: int) -> np.ndarray:
 def boundary_counts(prediction: np.ndarray, truth: np.ndarray, num_classes: int, share: float) -> np.ndarray:
     """Pixels in both bands, in the truth's, in the prediction's, per class: int64 (C, 3).
 
-    Ignored pixels are not counted; their edge is a border of the truth, for nobody knows what lies behind it.
+    Ignored pixels are not counted; their edge is a border of the truth, because the label behind it is unknown.
 
     Args:
         prediction, truth: uint8 (H, W), class ids; the truth may hold IGNORE.

@@ -1,4 +1,4 @@
-"""How far a network's confidence is from how often it is right (expected calibration error, Guo et al. 2017)."""
+"""Expected calibration error (Guo et al. 2017): the distance between a network's confidence and its accuracy."""
 
 import numpy as np
 import torch
@@ -8,10 +8,10 @@ from kit.types import IGNORE
 
 
 def calibration_counts(probabilities: Tensor, truth: Tensor, bins: int) -> Tensor:
-    """Per bin of confidence: pixels, sum of their confidence, and how many are right. float64 (bins, 3), on the CPU.
+    """Per bin of confidence: pixels, sum of their confidence, and correct pixels. float64 (bins, 3), on the CPU.
 
-    Sums are taken there whatever the device: not every device has float64, and sums over millions of pixels in float32
-    are neither exact nor, on a GPU, the same every time.
+    The CPU computes the sums for every device: not every device has float64, and sums over millions of pixels in
+    float32 are neither exact nor, on a GPU, reproducible.
 
     Bins are of equal width and open to the left, (i / bins, (i + 1) / bins]. Ignored pixels are left out.
 
@@ -29,6 +29,6 @@ def calibration_counts(probabilities: Tensor, truth: Tensor, bins: int) -> Tenso
 
 
 def calibration_error(counts: np.ndarray) -> float:
-    """Mean over pixels of |confidence - share that is right| of their bin; 0..1, nan where nothing was counted."""
+    """Mean over pixels of |confidence - accuracy| of their bin; 0..1, nan if no pixel was counted."""
     pixels, confidence, right = np.asarray(counts, np.float64).T
     return float(np.abs(confidence - right).sum() / pixels.sum()) if pixels.sum() else float("nan")

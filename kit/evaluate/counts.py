@@ -1,5 +1,5 @@
-"""What was counted on each image, from which every score follows: kept beside a result, so that intervals and
-comparisons can be made later without a network."""
+"""Counts of each image, from which every score follows; kept beside a result, so that intervals and comparisons need no
+network later."""
 
 import hashlib
 import io
@@ -27,18 +27,18 @@ class Counts:
     matrices: np.ndarray
     """int64 (n, C, C): confusion matrices, true class by predicted class."""
     boundary: np.ndarray | None = None
-    """int64 (n, C, 3): `kit.evaluate.boundary.boundary_counts`; None where only matrices were wanted."""
+    """int64 (n, C, 3): `kit.evaluate.boundary.boundary_counts`; None if only matrices were counted."""
     calibration: np.ndarray | None = None
     """float64 (bins, 3): `kit.evaluate.calibration.calibration_counts`, of all images together."""
     protocol: str = ""
-    """How the network was asked (`kit.evaluate.protocol.sentence`)."""
+    """The protocol in words (`kit.evaluate.protocol.sentence`)."""
     masks: tuple[str, ...] | None = None
     """Digest of the class ids of each image's mask (`mask_digest`); None for counts made before it was recorded."""
     images: str = ""
-    """sha256 of the images' names and sizes on disk (`kit.data.fingerprint.files`); "" where it is not known."""
+    """sha256 of the images' names and sizes on disk (`kit.data.fingerprint.files`); "" if unknown."""
 
     def scores(self, classes: tuple[str, ...], resamples: int = 0) -> Scores:
-        """Scores over all images, with everything that was counted.
+        """All scores that follow from these counts.
 
         Args:
             resamples: draws of the bootstrap; 0 gives no intervals.
@@ -55,7 +55,7 @@ class Counts:
         return scores_of(torch.from_numpy(self.matrices.sum(0)), classes, len(self.names), **added)
 
     def save(self, path: Path) -> None:
-        """Write a compressed .npz, whole or not at all; most of a matrix is zeros, so it takes little room."""
+        """Write a compressed .npz, whole or not at all; it is small, as most entries of a matrix are 0."""
         content = {"names": np.array(self.names, dtype=np.str_), "matrices": self.matrices,
                    "protocol": np.array(self.protocol), "images": np.array(self.images)}  # fmt: skip
         if self.masks is not None:
@@ -69,7 +69,7 @@ class Counts:
 
 
 def mask_digest(mask: Tensor) -> str:
-    """Digest of a mask of class ids (H, W): the same for every form of file and every folder."""
+    """Digest of a mask of class ids (H, W), independent of file format and folder."""
     ids = np.ascontiguousarray(mask.cpu().to(torch.uint8).numpy())
     found = hashlib.blake2b(f"{ids.shape} ".encode(), digest_size=16)
     found.update(ids)
@@ -77,17 +77,15 @@ def mask_digest(mask: Tensor) -> str:
 
 
 def unlike(first: Counts, second: Counts) -> str:
-    """In what the images of two counts differ, as "names", "masks" or "images"; "" where they are the same.
+    """Difference between the images of two counts: "names", "masks" or "images"; "" if there is none.
 
-    What was not recorded is not compared; masks are then taken for the same if they have as many pixels of each class.
+    Digests that were not recorded are not compared; masks are then compared by their pixels of each class.
     """
     if first.names != second.names:
         return "names"
     if first.masks and second.masks and first.masks != second.masks:
         return "masks"
-    if first.matrices.shape != second.matrices.shape:
-        return "masks"
-    if not np.array_equal(first.matrices.sum(2), second.matrices.sum(2)):
+    if not np.array_equal(first.matrices.sum(2), second.matrices.sum(2)):  # also False for different shapes
         return "masks"
     if first.images and second.images and first.images != second.images:
         return "images"
@@ -95,7 +93,7 @@ def unlike(first: Counts, second: Counts) -> str:
 
 
 def load_counts(path: Path) -> Counts:
-    """What `Counts.save` wrote. Raises KitError naming the file if it is missing or damaged."""
+    """Counts from a file of `Counts.save`. Raises KitError naming the file if it is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as content:
             parts = {name: content[name] for name in content.files}
@@ -103,6 +101,6 @@ def load_counts(path: Path) -> Counts:
         named = {"protocol": str(parts.pop("protocol")), "images": str(parts.pop("images", "")), "masks": masks}
         return Counts(tuple(parts.pop("names").tolist()), **named, **parts)
     except FileNotFoundError as error:
-        raise KitError(f"no file {path}; make it by: python -m kit evaluate {Path(path).parent}") from error
+        raise KitError(f"no file {path}; create it with: python -m kit evaluate {Path(path).parent}") from error
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise KitError(f"{path} holds no counts of an evaluation: {error}") from error

@@ -1,5 +1,6 @@
 """Scores from one confusion matrix over a whole data set."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +10,7 @@ from torchmetrics.functional.classification import multiclass_confusion_matrix
 from kit.types import IGNORE
 
 ADDED = ("boundary_miou", "boundary_iou", "calibration_error", "intervals")
-"""What only a full evaluation has; left out of the record of others."""
+"""Fields that only a full evaluation has."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Scores:
     iou: dict[str, float | None]
     """Intersection over union of each class."""
     pixel_accuracy: float
-    """Share of labelled pixels that are right."""
+    """Share of labelled pixels that are correct."""
     images: int
     """Number of images behind these scores."""
     boundary_miou: float | None = None
@@ -39,7 +40,7 @@ class Scores:
 
 
 def confusion_matrix(prediction: Tensor, truth: Tensor, num_classes: int) -> Tensor:
-    """Counts of pixels, int64 (C, C): row is the true class, column the predicted one. Ignored pixels are left out.
+    """Counts of pixels, int64 (C, C): rows are true classes, columns predicted ones. Ignored pixels are left out.
 
     Args:
         prediction: class ids of any shape.
@@ -54,7 +55,7 @@ def scores_of(matrix: Tensor, classes: tuple[str, ...], images: int, **added: ob
     """Scores of a confusion matrix (C, C). The mean IoU of an empty matrix is nan.
 
     Args:
-        added: what else a full evaluation knows, by the names in `ADDED`.
+        added: further fields of a full evaluation, see `ADDED`.
     """
     matrix = matrix.double()
     hit, union = matrix.diag(), matrix.sum(0) + matrix.sum(1) - matrix.diag()
@@ -69,7 +70,4 @@ def scores_of(matrix: Tensor, classes: tuple[str, ...], images: int, **added: ob
 
 def by_class(shares: Tensor, classes: tuple[str, ...]) -> dict[str, float | None]:
     """Class -> share, None for nan."""
-    return {
-        name: None if there else value
-        for name, value, there in zip(classes, shares.tolist(), shares.isnan().tolist(), strict=True)
-    }
+    return {name: None if math.isnan(value) else value for name, value in zip(classes, shares.tolist(), strict=True)}

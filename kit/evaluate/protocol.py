@@ -1,6 +1,7 @@
-"""What was asked of a network to get a number: in words that stand beside it, and as fields that can be compared."""
+"""The protocol of an evaluation: as a sentence beside a score, and as fields that can be compared."""
 
 import math
+from dataclasses import asdict
 
 from kit.settings.run import EvalConfig
 
@@ -9,7 +10,7 @@ WHOLE = EvalConfig()
 
 
 def sentence(cfg: EvalConfig) -> str:
-    """The protocol in words; equal for two results only if they were made in the same way."""
+    """The protocol in words; equal for two results only if they were computed in the same way."""
     if cfg.mode == "whole":
         shown = "whole image"
     else:
@@ -23,28 +24,18 @@ def sentence(cfg: EvalConfig) -> str:
 
 
 def record(cfg: EvalConfig) -> dict:
-    """The same as plain values for JSON."""
-    return {
-        "mode": cfg.mode,
-        "window": list(cfg.window) if cfg.window else None,
-        "stride": list(stride_of(cfg)) if cfg.window else None,
-        "flip": cfg.flip,
-        "scales": list(cfg.scales),
-        "combine": cfg.combine,
-        "pad": cfg.pad,
-        "precision": cfg.precision,
-        "limit": cfg.limit,
-        "bins": cfg.bins,
-        "boundary": cfg.boundary,
-        "resamples": cfg.resamples,
-    }
+    """The same as plain values for JSON, with the stride that "slide" uses; without `batch` and `windows`, which change
+    only the speed."""
+    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(cfg).items()}
+    plain["stride"] = list(stride_of(cfg)) if cfg.window else None
+    return {name: value for name, value in plain.items() if name not in ("batch", "windows")}
 
 
 def is_plain(cfg: EvalConfig) -> bool:
-    """Whether each pixel is asked about once, so that nothing is averaged."""
+    """Whether each pixel is predicted once, so that nothing is averaged."""
     return cfg.mode == "whole" and cfg.scales == (1.0,) and not cfg.flip
 
 
 def stride_of(cfg: EvalConfig) -> tuple[int, int]:
-    """(height, width) from one window to the next; of whole images there is none, and the window has to be set."""
+    """(height, width) from one window to the next, for a protocol with a window."""
     return cfg.stride or tuple(math.ceil(side * 2 / 3) for side in cfg.window)

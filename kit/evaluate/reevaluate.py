@@ -1,4 +1,4 @@
-"""Finished runs judged again: by another protocol, with other weights, or one against the other."""
+"""Finished runs evaluated again: by another protocol, with other weights, or compared with each other."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from kit.settings.run import EvalConfig
 from kit.system.storage import write_json
 
 UNLIKE = {"names": "their ids differ", "masks": "the masks differ", "images": "images of one name differ on disk"}
-"""What `kit.evaluate.counts.unlike` finds, in words."""
+"""Result of `kit.evaluate.counts.unlike` -> words of a message."""
 
 BUDGET = {
     "steps": lambda run: run["steps"],
@@ -27,23 +27,23 @@ BUDGET = {
     "crops of": lambda run: " x ".join(map(str, run["config"]["data"]["crop"])),
     "pretrained encoders": lambda run: "yes" if run["config"]["pretrained"] else "no",
 }
-"""What a run is given to learn from and how long -> its value in a result."""
+"""Part of a run's training budget -> its value in a result."""
 
 
 def evaluate_run(run_dir: str | Path, weights: str = "last", cfg: EvalConfig | None = None,
                  data_root: str | None = None, device: str = "cpu") -> dict:  # fmt: skip
     """Every score of a run's student on its val part; also written into the run's folder.
 
-    `scores_NAME.json` holds what is returned, `scores_NAME.npz` what was counted on every image. NAME is `weights`,
-    with the protocol added where it is not the run's own, so that numbers of two protocols never overwrite each other.
-    result.json stays as it is.
+    `scores_NAME.json` holds the returned record, `scores_NAME.npz` the counts of every image. NAME is `weights`, with
+    the protocol added if it is not the run's own, so that scores of two protocols never overwrite each other.
+    result.json does not change.
 
     Args:
         run_dir: of a finished run, or of imported weights.
         weights: "last", "average" or "best".
         cfg: the protocol; None is the run's.
         data_root: the data set's folder, if it is not where it was in training.
-    Raises: KitError if run, weights or data are not there.
+    Raises: KitError if run, weights or data are missing.
     """
     student, folder = load(run_dir, weights), RunFolder(Path(run_dir))
     own = student.config.evaluate
@@ -53,7 +53,8 @@ def evaluate_run(run_dir: str | Path, weights: str = "last", cfg: EvalConfig | N
     counts = count(student.net.to(device), val_loader(images, student.config.data.workers), spec, cfg, full=True)
     on_disk = files((name, images.files.paths[name]) for name in images.ids)
     counts = replace(counts, images=on_disk["sha256"])
-    name = weights if asked_alike(cfg, own) else f"{weights}_{slug(cfg)}"
+    same = (protocol.sentence(cfg), cfg.limit) == (protocol.sentence(own), own.limit)
+    name = weights if same else f"{weights}_{slug(cfg)}"
     counts.save(folder.scores(name))
     record = {
         "weights": weights,
@@ -69,25 +70,25 @@ def evaluate_run(run_dir: str | Path, weights: str = "last", cfg: EvalConfig | N
 
 
 def compare_runs(first: str | Path, second: str | Path, name: str = "last", resamples: int = 1000) -> dict:
-    """`kit.evaluate.bootstrap.compare` of two runs, from what was counted when each was judged.
+    """`kit.evaluate.bootstrap.compare` of two runs, from the counts of their evaluations.
 
     Args:
-        name: of the counts in both folders: "last", "average", or what else `evaluate_run` has written.
-    Returns: what `compare` returns, with "protocol", "unequal" (a phrase for each part of the budget in which the runs
+        name: of the counts in both folders: "last", "average", or another that `evaluate_run` has written.
+    Returns: the result of `compare`, with "protocol", "unequal" (a phrase for each part of the budget in which the runs
         differ) and "same" (images and masks were compared by digests, which counts of older versions lack).
     Raises: KitError if there are no counts, or if classes, images, masks or protocols differ.
     """
     folders = [RunFolder(Path(run)) for run in (first, second)]
     a, b = (load_counts(folder.scores(name)) for folder in folders)
     if a.protocol != b.protocol:
-        raise KitError(f"{first} and {second} were judged by different protocols ({a.protocol}; {b.protocol})")
+        raise KitError(f"{first} and {second} were evaluated by different protocols ({a.protocol}; {b.protocol})")
     results = [folder.result() for folder in folders]
     classes = [result["dataset"]["classes"] for result in results if result is not None]
     if len(classes) == 2 and classes[0] != classes[1]:
-        raise KitError(f"{first} and {second} were judged on other classes and cannot be compared")
+        raise KitError(f"{first} and {second} were evaluated on different classes and cannot be compared")
     if problem := UNLIKE.get(unlike(a, b)):
         raise KitError(
-            f"{first} and {second} were not judged on the same images: {problem}; evaluate both on one data set "
+            f"{first} and {second} were not evaluated on the same images: {problem}; evaluate both on one data set "
             "(python -m kit evaluate RUN --data-root FOLDER)"
         )
     same = all(one.masks and one.images for one in (a, b))
@@ -96,10 +97,10 @@ def compare_runs(first: str | Path, second: str | Path, name: str = "last", resa
 
 
 def unequal_budgets(first: dict | None, second: dict | None) -> list[str]:
-    """In what the trainings of two runs differ that is not their method, a phrase each.
+    """Differences between the trainings of two runs other than their method, a phrase each.
 
     Args:
-        first, second: contents of result.json; None for weights from elsewhere, of which nothing is known.
+        first, second: contents of result.json; None for imported weights, whose training is unknown.
     """
     if first is None or second is None:
         return [] if first is second else ["one of them was not trained by the kit"]
@@ -108,46 +109,39 @@ def unequal_budgets(first: dict | None, second: dict | None) -> list[str]:
 
 
 def as_text(found: dict) -> str:
-    """A comparison of `compare_runs` for a terminal. A difference whose interval holds 0 is called none."""
+    """A comparison of `compare_runs` for a terminal. A difference whose interval holds 0 is reported as none."""
     low, high = found["interval"]
     p = "" if found["p"] is None else f", p = {found['p']:.4f}"
     lines = [
         f"mean IoU {found['first']:.2%} and {found['second']:.2%}: {100 * found['difference']:+.2f} points, 95 % over "
         f"{found['images']} images {100 * low:+.2f} to {100 * high:+.2f}{p} (paired bootstrap, {found['resamples']} "
-        "draws; says nothing about other seeds)"
+        "draws; not about other seeds)"
     ]
     if found["p"] is None:
-        lines.append(f"no p-value: {found['images']} images are too few to stand for others, {FEW_VAL} are needed")
+        lines.append(f"no p-value: {found['images']} images are too few, {FEW_VAL} are needed")
     if holds_zero(found["interval"]):
         lines.append("no difference is shown: the interval holds 0")
     else:
         lines.append(f"on these images the second scores {'higher' if found['difference'] > 0 else 'lower'}")
     if not found["same"]:
-        lines.append(
-            "the images were compared by names and pixels per class alone; evaluate both runs again to be sure"
-        )
+        lines.append("the images were compared only by names and pixels per class; evaluate both runs again to be sure")
     if found["unequal"]:
-        lines.append(f"unequal budgets, so it is not a comparison of methods alone: {'; '.join(found['unequal'])}")
+        lines.append(f"unequal budgets, so this does not compare methods only: {'; '.join(found['unequal'])}")
     return "\n".join(lines) + "\n"
 
 
 def val_images(student: Student, data_root: str | None = None, limit: int = 0) -> ValImages:
-    """The val images a student is judged on, at the size it works at. Raises KitError if there are none with a mask."""
+    """The val images that a student is evaluated on, at its working size. Raises KitError if none has a mask."""
     images = ValImages(val_files(student, data_root, student.config.data.base_size), limit)
     found = images.files
     if tuple(student.classes) != found.spec.classes:
-        raise KitError(f"the student tells other classes apart than {found.spec.name} in {found.root} has")
+        raise KitError(f"the student's classes differ from those of {found.spec.name} in {found.root}")
     return images
-
-
-def asked_alike(cfg: EvalConfig, own: EvalConfig) -> bool:
-    """Whether two protocols are one, on the same images."""
-    return (protocol.sentence(cfg), cfg.limit) == (protocol.sentence(own), own.limit)
 
 
 def slug(cfg: EvalConfig) -> str:
     """A protocol as part of a file's name, such as "slide_512x512_342x342_flip"."""
-    sizes = ["x".join(map(str, size)) for size in (cfg.window, protocol.stride_of(cfg)) if size] if cfg.window else []
+    sizes = ["x".join(map(str, size)) for size in (cfg.window, protocol.stride_of(cfg))] if cfg.window else []
     scales = [] if cfg.scales == (1.0,) else ["x".join(f"{scale:g}" for scale in cfg.scales)]
     usual = (cfg.combine, "probabilities"), (cfg.pad, "end"), (cfg.precision, "fp32")
     ways = [way for way, common in usual if way != common]

@@ -1,7 +1,7 @@
-"""Windows over images too large to be shown whole: where they lie, and how what is said in them is put together."""
+"""Sliding windows: their places, and the average of their scores."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
@@ -14,14 +14,14 @@ Place = tuple[int, int, int]
 
 
 def window_starts(length: int, window: int, stride: int) -> list[int]:
-    """Where windows begin along one axis: every `stride` pixels, and the last one flush with the edge."""
+    """Starts of windows along one axis: every `stride` pixels, and the last one flush with the edge."""
     last = max(length - window, 0)
     return [*range(0, last, stride), last]
 
 
 def pad_images(images: Tensor, height: int, width: int, top: int = 0, left: int = 0) -> Tensor:
-    """Images (B, 3, h, w) in 0..1 amid `kit.types.PADDING`, (B, 3, height, width), from row `top` and column `left`
-    on."""
+    """Images (B, 3, h, w) in 0..1 padded with `kit.types.PADDING` to (B, 3, height, width); they start at row `top` and
+    column `left`."""
     h, w = images.shape[-2:]
     if (h, w) == (height, width):
         return images
@@ -33,17 +33,16 @@ def pad_images(images: Tensor, height: int, width: int, top: int = 0, left: int 
 
 def sliding_scores(predict: Callable[[Tensor], Tensor], images: Tensor, window: tuple[int, int],
                    stride: tuple[int, int], batch: int = 1, pad: str = "end") -> Tensor:  # fmt: skip
-    """Scores of images, logits or probabilities, averaged over the windows that show a pixel.
+    """Scores of images, logits or probabilities, averaged over the windows that contain a pixel.
 
-    On a CPU with several threads each thread takes windows of its own: a network's small operations share badly among
-    threads. Windows are added up in one order, so that numbers do not depend on which is ready first.
+    On a CPU with several threads each thread takes its own windows, because small operations of a network do not scale
+    over threads. Windows are summed in a fixed order, so that results do not depend on timing.
 
     Args:
         predict: images (N, 3, *window) -> scores (N, C, *window); called from several threads at once.
-        images: float32 (B, 3, H, W) in 0..1; where a side is shorter than the window's, it is padded, and the padding
-            is cut off again.
+        images: float32 (B, 3, H, W) in 0..1; a side shorter than the window is padded, and the padding is cut off.
         batch: windows predicted together.
-        pad: on the right and below, "end", or on all sides, "centre", with an odd pixel on the right and below.
+        pad: "end", on the right and below, or "centre", on all sides, with an odd pixel on the right and below.
     Returns: float32 (B, C, H, W).
     """
     height, width = images.shape[-2:]
@@ -55,11 +54,11 @@ def sliding_scores(predict: Callable[[Tensor], Tensor], images: Tensor, window: 
     groups = [places[i : i + batch] for i in range(0, len(places), batch)]
 
     @torch.no_grad()
-    def ask(group: list[Place]) -> Tensor:
+    def scores_of(group: list[Place]) -> Tensor:
         return predict(torch.stack([_cut(images, place, window) for place in group]))
 
     total = None
-    for group, scores in zip(groups, _in_turn(ask, groups, images.device), strict=True):
+    for group, scores in zip(groups, _in_turn(scores_of, groups, images.device), strict=True):
         if total is None:
             total = scores.new_zeros(len(images), scores.shape[1], *images.shape[-2:])
         for place, values in zip(group, scores, strict=True):
@@ -76,25 +75,24 @@ def _cut(images: Tensor, place: Place, window: tuple[int, int]) -> Tensor:
 
 
 def _times_seen(length: int, starts: list[int], window: int) -> Tensor:
-    """How many windows show each place along one axis."""
+    """Number of windows that contain each place along one axis."""
     times = torch.zeros(length)
     for start in starts:
         times[start : start + window] += 1
     return times
 
 
-def _in_turn(ask: Callable, groups: Iterable, device: torch.device) -> Iterator[Tensor]:
-    """`map(ask, groups)`, on a CPU by as many threads as torch has, with few results waiting at a time."""
+def _in_turn(function: Callable, groups: list, device: torch.device) -> Iterator[Tensor]:
+    """`map(function, groups)`, on a CPU with as many threads as torch has and a bounded number of waiting results."""
     threads = torch.get_num_threads() if device.type == "cpu" else 1
-    groups = list(groups)
     if threads == 1 or len(groups) == 1:
-        yield from map(ask, groups)
+        yield from map(function, groups)
         return
     pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
     waiting: deque = deque()
     try:
         for group in groups:
-            waiting.append(pool.submit(ask, group))
+            waiting.append(pool.submit(function, group))
             if len(waiting) > threads:
                 yield waiting.popleft().result()
         while waiting:
@@ -103,4 +101,4 @@ def _in_turn(ask: Callable, groups: Iterable, device: torch.device) -> Iterator[
         for future in waiting:
             future.cancel()
         pool.shutdown()
-        torch.set_num_threads(threads)  # the pool's threads have set MKL's number for all
+        torch.set_num_threads(threads)  # the pool's threads changed MKL's number for the whole process

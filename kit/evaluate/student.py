@@ -24,24 +24,23 @@ from kit.settings.run import RunConfig
 from kit.system.storage import read_json
 
 Picture = str | Path | Image.Image | np.ndarray | Tensor
-"""What a student can be asked about: a file, a PIL image, uint8 array (H, W, 3), or uint8 tensor (3, H, W)."""
-
+"""Input of a student: a file, a PIL image, uint8 array (H, W, 3), or uint8 tensor (3, H, W)."""
 
 WEIGHTS = ("last", "average", "best")
-"""What a run may keep of its student."""
+"""Weights of its student that a run may keep."""
 
 NAMED = 8
-"""Classes that `print(student)` names."""
+"""Number of classes that `print(student)` names."""
 
 
 class Student(nn.Module):
-    """A trained network with what is needed to use it: classes, palette and the size it works at.
+    """A trained network with its classes, palette and configuration.
 
     Attributes:
         net: the `Segmenter`, in eval mode.
         classes, palette: names and RGB colours, in the order of class ids.
         config: the configuration of its run.
-        origin: where it comes from and what it scores, in words.
+        origin: its run and score, in words.
     """
 
     def __init__(self, net: Segmenter, classes: list[str], palette: list[list[int]], config: RunConfig):
@@ -50,7 +49,7 @@ class Student(nn.Module):
         self.origin = ""
 
     def prepare(self, image: Picture) -> Tensor:
-        """A batch of one, float32 (1, 3, h, w) in 0..1, resized to the size the run worked at.
+        """A batch of one, float32 (1, 3, h, w) in 0..1, resized to the working size of the run.
 
         Args:
             image: file, PIL image, uint8 array (H, W, 3), or uint8 tensor (3, H, W).
@@ -78,16 +77,16 @@ class Student(nn.Module):
         return overlaid(pixels.permute(1, 2, 0).cpu().numpy(), mask, self.palette) if overlay else mask
 
     def __repr__(self) -> str:
-        """Three lines: the network and how it sees images, its classes, and where it was trained and what it scores."""
+        """Three lines: the network and its input, its classes, and its run and score."""
         data, parameters = self.config.data, sum(p.numel() for p in self.net.parameters())
-        sees = "at their own size"
+        resized = "at their own size"
         if data.base_size:
             size = f"a shorter side of {min(data.base_size)}" if data.keep_aspect else "{} x {}".format(*data.base_size)
-            sees = f"resized to {size}"
+            resized = f"resized to {size}"
         more = f" and {len(self.classes) - NAMED} more" if len(self.classes) > NAMED else ""
         protocol = sentence(self.config.evaluate).removesuffix(", one confusion matrix")
         return "\n".join((
-            f"{self.config.student.name}: {parameters:,} parameters; images {sees}, {protocol}",
+            f"{self.config.student.name}: {parameters:,} parameters; images {resized}, {protocol}",
             f"{len(self.classes)} classes: {', '.join(self.classes[:NAMED])}{more}",
             self.origin or f"a network of {self.config.run_dir}",
         ))  # fmt: skip
@@ -98,8 +97,8 @@ def load(run_dir: str | Path, weights: str = "last") -> Student:
 
     Args:
         run_dir: the run's folder, or one that `import-weights` wrote.
-        weights: "last", "average" (the running average of the weights), or "best" (those of the best evaluation on the
-            way, which a run keeps if it has any).
+        weights: "last", "average" (the running average of the weights), or "best" (those of the best evaluation during
+            training, if there was one).
     Raises: KitError if the run is not finished or the weights do not fit.
     """
     require_choice(WEIGHTS, weights=weights)
@@ -130,7 +129,7 @@ def load_weights(path: Path, config: RunConfig, dataset: dict) -> Student:
         dataset: names and colours of its classes: "classes" and "palette" of a run's record.
     """
     if not path.is_file():
-        raise KitError(f"there is no {path}; a run keeps best weights if it is judged on its way (train.eval_every)")
+        raise KitError(f"there is no {path}; best weights need evaluations during training (train.eval_every)")
     net = build_model(config.student, len(dataset["classes"]), pretrained=False)
     try:
         net.load_state_dict(safetensors.torch.load_file(path))

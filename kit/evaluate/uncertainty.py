@@ -1,4 +1,4 @@
-"""Maps that are computed from class probabilities (C, H, W): how sure a network is, and where networks differ."""
+"""Maps from class probabilities (C, H, W): confidence, entropy, disagreement and errors of networks."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from kit.types import IGNORE
 
 
 def overlaid(image: np.ndarray, mask: np.ndarray, palette: list, strength: float = 0.5) -> np.ndarray:
-    """A picture with the colours of a mask blended over it, uint8 (H, W, 3); where nothing is labelled it stays.
+    """A picture with the colours of a mask blended over it, uint8 (H, W, 3); unchanged where nothing is labelled.
 
     Args:
         image: uint8 (H, W, 3).
@@ -26,14 +26,14 @@ def confidence(probabilities: np.ndarray) -> np.ndarray:
 
 
 def entropy(probabilities: np.ndarray) -> np.ndarray:
-    """Shannon entropy of each pixel as a share of log C: 0 for certainty, 1 for "anything"; float32 (H, W)."""
+    """Shannon entropy of each pixel divided by log C: 0 for one certain class, 1 for equal ones; float32 (H, W)."""
     p = np.maximum(probabilities, 1e-8, dtype=np.float32)
     return -np.einsum("chw,chw->hw", p, np.log(p)) / np.log(len(p), dtype=np.float32)
 
 
 def disagreement(members: list[np.ndarray]) -> np.ndarray:
-    """Jensen-Shannon divergence of the members' probabilities as a share of its largest value, log n: 0 where all say
-    the same, 1 where each is certain of another class; float32 (H, W). Of a single member: 0 everywhere."""
+    """Jensen-Shannon divergence of the members' probabilities divided by its largest value, log n: 0 where all agree, 1
+    where each is certain of a different class; float32 (H, W). 0 everywhere for a single member."""
     if len(members) < 2:
         return np.zeros(members[0].shape[1:], np.float32)
     mean = sum(member.astype(np.float32) for member in members) / len(members)
@@ -43,6 +43,6 @@ def disagreement(members: list[np.ndarray]) -> np.ndarray:
 
 
 def errors(truth: np.ndarray, prediction: np.ndarray, cls: int | None = None) -> np.ndarray:
-    """bool (H, W): counted pixels that are wrong; with a class, those it is missed or falsely claimed at."""
+    """bool (H, W): counted pixels that are wrong; with a class, only its false negatives and false positives."""
     wrong = (truth != prediction) & (truth != IGNORE)
     return wrong if cls is None else wrong & ((truth == cls) | (prediction == cls))

@@ -1,4 +1,4 @@
-"""Val images of a run's data set, and what its student predicts on them, as plain arrays."""
+"""Val images of a run's data set, and predictions of students on them, as plain arrays."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -23,12 +23,12 @@ class Example(NamedTuple):
 
 
 def val_files(student: Student, data_root: str | None = None, size: tuple[int, int] | None = None) -> SegFiles:
-    """The val images a student was judged on.
+    """The val images that a student was evaluated on.
 
     Args:
         data_root: the data set's folder, if it is not where it was in training.
-        size: (height, width) to which images are resized, as the run did; None leaves the size they have on disk.
-    Raises: KitError if it is not there.
+        size: (height, width) to which images are resized, as in the run; None keeps their size on disk.
+    Raises: KitError if the data set is missing.
     """
     data = student.config.data
     root = from_project(data_root or data.root)
@@ -36,9 +36,7 @@ def val_files(student: Student, data_root: str | None = None, size: tuple[int, i
 
 
 def choose(files: SegFiles, images: Sequence[str] = (), count: int = 4, seed: int = 0) -> list[Example]:
-    """The images with these ids, or if there are none, `count` drawn at random from those with a mask.
-
-    Nobody picks the ones that look best: the draw follows from `seed` alone.
+    """The images with these ids; without ids, `count` images with a mask drawn at random by `seed`.
 
     Raises: KitError for an id that has no image or no mask, or if no image has a mask.
     """

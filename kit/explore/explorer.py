@@ -155,9 +155,8 @@ class Explorer:
         sure = self._cached(("confidence", *where), lambda: uncertainty.confidence(p))
         if request.view == "confidence":
             values = sure if cls is None else p[cls].astype(np.float32)
-            return _map(
-                values, "confidence" if cls is None else f"probability of {request.cls}", (0, 1), request.threshold
-            )
+            label = "confidence" if cls is None else f"probability of {request.cls}"
+            return _map(values, label, (0, 1), request.threshold)
         if request.view == "entropy":
             values = self._cached(("entropy", *where), lambda: uncertainty.entropy(p))
             return _map(values, "entropy / log C", (0, 1), request.threshold)
@@ -217,7 +216,7 @@ class Explorer:
                 raise KitError("no photograph has been uploaded yet")
             return self.photo
         if name not in self.files.paths:
-            raise KitError(f"no val image {name!r} in {self.files.root}; ids request like {self.images[0]!r}")
+            raise KitError(f"no val image {name!r} in {self.files.root}; ids look like {self.images[0]!r}")
         return self.files.image(name)
 
     def _shrunk(self, name: str) -> tuple[np.ndarray, np.ndarray | None]:

@@ -71,8 +71,8 @@ def level_inputs(student: Student, image: np.ndarray) -> list[LevelInput]:
 
 
 def padded_input(student: Student, image: np.ndarray) -> tuple[Tensor, tuple[float, float]]:
-    """The network's input (1, 3, h, w) for an image uint8 (H, W, 3), and the height and width in pixels of the image that
-    it spans: more than those of the image if it was padded."""
+    """The network's input (1, 3, h, w) for an image uint8 (H, W, 3), and the height and width in pixels of the image
+    that it spans: more than those of the image if it was padded."""
     x = student.prepare(image)
     padded = pad_to_multiple(x, student.net.multiple)
     height, width = (

@@ -12,7 +12,7 @@ from kit.evaluate.metrics import confusion_matrix
 from kit.evaluate.reevaluate import val_images
 from kit.evaluate.run import count
 from kit.explore.explorer import Explorer
-from kit.explore.view_request import Look
+from kit.explore.view_request import ViewRequest
 from kit.train.prepare import prepare
 
 SHAPES = {"a": (90, 120), "b": (120, 90), "c": (64, 160), "d": (90, 120), "e": (90, 120), "f": (120, 90)}
@@ -81,10 +81,10 @@ def test_scores_are_those_of_predictions_at_full_size(run, protocol):
 def test_the_explorer_shows_what_the_student_predicts(run):
     student, explorer = kit.load(run.run_dir), Explorer([run.run_dir])
     for name in "abc":
-        scene = explorer.scene(Look(run=run.run_dir, image=f"val_{name}", view="prediction"))
+        scene = explorer.scene(ViewRequest(run=run.run_dir, image=f"val_{name}", view="prediction"))
         assert scene.image.shape[:2] == scene.layer.values.shape == SHAPES[name]
         assert (scene.layer.values == student.predict(photo(run, name))).mean() > 0.99
-        band = explorer.scene(Look(run=run.run_dir, image=f"val_{name}", view="low frequencies"))
+        band = explorer.scene(ViewRequest(run=run.run_dir, image=f"val_{name}", view="low frequencies"))
         height, width = SHAPES[name]
         scale, multiple = 48 / min(height, width), student.net.multiple
         padded = [-(-round(side * scale) // multiple) * multiple for side in (height, width)]

@@ -8,7 +8,7 @@ from torch import nn
 from kit.data.catalog import DATASETS
 from kit.evaluate.metrics import confusion_matrix, scores_of
 from kit.evaluate.predict import predict_logits
-from kit.evaluate.run import evaluate
+from kit.evaluate.run import count
 from kit.settings.run import EvalConfig
 from kit.types import IGNORE, SegOutput
 
@@ -68,7 +68,7 @@ def test_every_image_is_counted_once_whatever_the_batch():
         items.append((str(i), image, mask))
     for batch in (1, 2, 4):
         net = Painter(11).train()
-        scores = evaluate(net, items, spec, EvalConfig(batch=batch))
+        scores = count(net, items, spec, EvalConfig(batch=batch)).scores(spec.classes)
         assert not net.training and scores.images == 5 and sum(s[0] for s in net.sizes) == 5
         truth = torch.cat([m.flatten() for _, _, m in items]).long()
         guess = torch.cat([i[0].flatten() for _, i, _ in items]).long()

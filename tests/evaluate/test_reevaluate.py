@@ -88,7 +88,7 @@ def test_runs_on_other_data_are_not_compared_and_unequal_budgets_are_named(finis
     write_json(other / "result.json", result | {"steps": 9, "config": result["config"] | {"data": data}})
     assert main(["compare", str(mine), str(other)]) == 0
     out = capsys.readouterr().out
-    assert "alone: steps 2 and 9; labelled images per step 2 and 7\n" in out and "the interval holds 0" in out
+    assert "methods only: steps 2 and 9; labelled images per step 2 and 7\n" in out and "the interval holds 0" in out
     for changes, message in (
         ({"masks": ("x", *counts.masks[1:])}, "the masks differ"),
         ({"images": "x"}, "images of one name differ on disk"),

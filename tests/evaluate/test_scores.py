@@ -10,7 +10,7 @@ from kit.data.catalog import DATASETS
 from kit.evaluate.boundary import band_width, boundary_counts
 from kit.evaluate.calibration import calibration_counts, calibration_error
 from kit.evaluate.counts import Counts
-from kit.evaluate.run import count, evaluate
+from kit.evaluate.run import count
 from kit.settings.run import EvalConfig
 from kit.types import IGNORE
 
@@ -45,7 +45,7 @@ def usual_script(predictions, truths, classes):
 @pytest.mark.parametrize("cfg", [EvalConfig(batch=2), EvalConfig(mode="slide", window=(16, 16), batch=3)])
 def test_the_usual_script_on_the_same_predictions(pixelwise, cfg):
     judged = items()
-    scores = evaluate(pixelwise, judged, SPEC, cfg)
+    scores = count(pixelwise, judged, SPEC, cfg).scores(SPEC.classes)
     predictions, truths = [x.argmax(0).numpy() for _, x, _ in judged], [m.numpy() for *_, m in judged]
     miou, iou, accuracy = usual_script(predictions, truths, 11)
     assert abs(scores.miou - miou) < 1e-12 and abs(scores.pixel_accuracy - accuracy) < 1e-12
@@ -60,7 +60,7 @@ def test_everything_at_once_is_kept_per_image(pixelwise, tmp_path):
     one = count(pixelwise, judged[3:4], SPEC, full=True)
     assert (one.matrices[0] == counts.matrices[3]).all() and (one.boundary[0] == counts.boundary[3]).all()
     scores = counts.scores(SPEC.classes, resamples=20)
-    plain = evaluate(pixelwise, judged, SPEC)
+    plain = count(pixelwise, judged, SPEC).scores(SPEC.classes)
     assert scores.miou == plain.miou and plain.boundary_miou is None and "intervals" not in plain.record()
     assert 0 < scores.boundary_miou < 1 and scores.boundary_iou["bicyclist"] is None
     assert scores.intervals["miou"][0] <= scores.miou <= scores.intervals["miou"][1]
