@@ -1,6 +1,8 @@
 """Any view of any image of finished runs; results are cached."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 
 import cachetools
@@ -30,6 +32,18 @@ LARGEST_PHOTO = 2048
 
 ROOM = 512 * 2**20
 """Size of the cache of probabilities and maps in bytes."""
+
+
+def _bytes(value: object) -> int:
+    """Size of the arrays in a value: an array, or tuples and lists of them."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    return sum(map(_bytes, value)) if isinstance(value, (tuple, list)) else 0
+
+
+def _kept(method: Callable) -> Callable:
+    """A method of `Explorer` whose results are kept in its cache."""
+    return cachetools.cachedmethod(attrgetter("_cache"), partial(cachetools.keys.hashkey, method.__name__))(method)
 
 
 class Explorer:
@@ -74,21 +88,37 @@ class Explorer:
         self.photo = _contained(read_pixels(picture), LARGEST_PHOTO)
         self._cache.clear()  # it may hold another photograph under this name
 
+    @_kept
     def pair(self, name: str) -> tuple[np.ndarray, np.ndarray | None]:
         """An image uint8 (H, W, 3) as shown, and its truth uint8 (H, W) if it has one."""
-        return self._cached(("pair", name), lambda: self._shrunk(name))
+        shown = _contained(self._pixels(name), LONGEST)
+        mask = None
+        if name != PHOTO and name in self.files.masks:
+            mask = self.files.full_mask(name)
+            mask = tv.resize(mask[None], list(shown.shape[1:]), interpolation=InterpolationMode.NEAREST)[0].numpy()
+        return shown.permute(1, 2, 0).contiguous().numpy(), mask
 
+    @_kept
     def probabilities(self, run: str, network: str, name: str) -> np.ndarray:
         """Class probabilities float16 (C, H, W) of an image as shown, by the protocol of the run."""
-        return self._cached(("probabilities", run, network, name), lambda: self._predict(run, network, name))
+        student, predictor = self._network(run, network)
+        shown = self.pair(name)[0].shape[:2]
+        probabilities = predictor.probabilities(student.prepare(self._pixels(name)), shown)
+        return probabilities[0].cpu().numpy().astype(np.float16)
 
+    @_kept
     def levels(self, run: str, network: str, name: str) -> list[Level]:
         """Frequency bands of the decoder. Raises KitError if it has none."""
-        return self._cached(("levels", run, network, name), lambda: self._levels(run, network, name))
+        whole = self._pixels(name).permute(1, 2, 0).numpy()
+        levels = frequency_levels(self.student(run, network), whole)
+        return [level._replace(covers=self._as_shown(level.covers, whole, name)) for level in levels]
 
+    @_kept
     def attention(self, run: str, network: str, name: str) -> Attention:
         """Attention of the last block. Raises KitError if there is none."""
-        return self._cached(("attention", run, network, name), lambda: self._attention(run, network, name))
+        whole = self._pixels(name).permute(1, 2, 0).numpy()
+        found = attention(self.student(run, network), whole)
+        return found._replace(covers=self._as_shown(found.covers, whole, name))
 
     def scene(self, request: ViewRequest) -> Scene:
         """An image with the layer over it.
@@ -139,38 +169,46 @@ class Explorer:
             label, seen = f"attention of {request.network} from the ring, times its mean", seen * seen.size
             return _map(seen, label, (float(seen.min()), float(seen.max())), request.threshold, found.covers)
         if request.view == "disagreement of runs":
-            values = self._disagreement([(run, STUDENT) for run in self.runs], request.image)
+            values = self._disagreement(tuple((run, STUDENT) for run in self.runs), request.image)
             return _differing(values, "disagreement of the runs", request.threshold)
         if request.view == "disagreement of views":
             names = self.networks(request.run)
             if len(names) < 2:
                 raise KitError(f"{request.run} keeps only its student; train it with train.keep_views: true")
-            values = self._disagreement([(request.run, name) for name in names], request.image)
+            values = self._disagreement(tuple((request.run, name) for name in names), request.image)
             return _differing(values, f"disagreement of {', '.join(names)}", request.threshold)
         if request.view in ("truth", "error") and truth is None:
             raise KitError(f"{request.image} has no truth to compare with")
         if request.view == "truth":
             return self._mask(truth, cls)
-        p = self.probabilities(*where)
-        sure = self._cached(("confidence", *where), lambda: uncertainty.confidence(p))
+        sure = self._confidence(*where)
         if request.view == "confidence":
-            values = sure if cls is None else p[cls].astype(np.float32)
+            values = sure if cls is None else self.probabilities(*where)[cls].astype(np.float32)
             label = "confidence" if cls is None else f"probability of {request.cls}"
             return _map(values, label, (0, 1), request.threshold)
         if request.view == "entropy":
-            values = self._cached(("entropy", *where), lambda: uncertainty.entropy(p))
-            return _map(values, "entropy / log C", (0, 1), request.threshold)
+            return _map(self._entropy(*where), "entropy / log C", (0, 1), request.threshold)
         unsure = sure < request.threshold
-        prediction = self._cached(("prediction", *where), lambda: p.argmax(0).astype(np.uint8))
+        prediction = self._prediction(*where)
         if request.view == "error":
             return _errors(truth, prediction, cls, request.cls, unsure)
         return self._mask(prediction, cls)._replace(hidden=unsure if request.threshold else None)
 
-    def _disagreement(self, members: list[tuple[str, str]], name: str) -> np.ndarray:
-        return self._cached(
-            ("disagreement", *members, name),
-            lambda: uncertainty.disagreement([self.probabilities(*member, name) for member in members]),
-        )
+    @_kept
+    def _confidence(self, run: str, network: str, name: str) -> np.ndarray:
+        return uncertainty.confidence(self.probabilities(run, network, name))
+
+    @_kept
+    def _entropy(self, run: str, network: str, name: str) -> np.ndarray:
+        return uncertainty.entropy(self.probabilities(run, network, name))
+
+    @_kept
+    def _prediction(self, run: str, network: str, name: str) -> np.ndarray:
+        return self.probabilities(run, network, name).argmax(0).astype(np.uint8)
+
+    @_kept
+    def _disagreement(self, members: tuple[tuple[str, str], ...], name: str) -> np.ndarray:
+        return uncertainty.disagreement([self.probabilities(*member, name) for member in members])
 
     def _band(self, request: ViewRequest, where: tuple[str, str, str]) -> Layer:
         found = {level.level: level for level in self.levels(*where)}
@@ -188,15 +226,6 @@ class Explorer:
     def _mask(self, mask: np.ndarray, cls: int | None) -> Layer:
         shown = mask if cls is None else np.where(mask == cls, mask, IGNORE)
         return Layer(shown.astype(np.uint8), self.palette, tuple(self.classes))
-
-    def _cached(self, key: Hashable, make: Callable[[], object]):
-        """The value of a key from the cache, or made now; values larger than the whole cache are not kept."""
-        if key in self._cache:
-            return self._cache[key]
-        value = make()
-        if _bytes(value) <= self._cache.maxsize:
-            self._cache[key] = value
-        return value
 
     def _class_id(self, name: str) -> int | None:
         if name and name not in self.classes:
@@ -219,42 +248,11 @@ class Explorer:
             raise KitError(f"no val image {name!r} in {self.files.root}; ids look like {self.images[0]!r}")
         return self.files.image(name)
 
-    def _shrunk(self, name: str) -> tuple[np.ndarray, np.ndarray | None]:
-        shown = _contained(self._pixels(name), LONGEST)
-        mask = None
-        if name != PHOTO and name in self.files.masks:
-            mask = self.files.full_mask(name)
-            mask = tv.resize(mask[None], list(shown.shape[1:]), interpolation=InterpolationMode.NEAREST)[0].numpy()
-        return shown.permute(1, 2, 0).contiguous().numpy(), mask
-
-    def _predict(self, run: str, network: str, name: str) -> np.ndarray:
-        student, predictor = self._network(run, network)
-        shown = self.pair(name)[0].shape[:2]
-        probabilities = predictor.probabilities(student.prepare(self._pixels(name)), shown)
-        return probabilities[0].cpu().numpy().astype(np.float16)
-
-    def _levels(self, run: str, network: str, name: str) -> list[Level]:
-        whole = self._pixels(name).permute(1, 2, 0).numpy()
-        levels = frequency_levels(self.student(run, network), whole)
-        return [level._replace(covers=self._as_shown(level.covers, whole, name)) for level in levels]
-
-    def _attention(self, run: str, network: str, name: str) -> Attention:
-        whole = self._pixels(name).permute(1, 2, 0).numpy()
-        found = attention(self.student(run, network), whole)
-        return found._replace(covers=self._as_shown(found.covers, whole, name))
-
     def _as_shown(self, covers: tuple[float, float], whole: np.ndarray, name: str) -> tuple[float, float]:
         """The extent of a map, converted from pixels of the image to pixels as shown."""
         shown = self.pair(name)[0]
         height, width = (span * shown.shape[i] / whole.shape[i] for i, span in enumerate(covers))
         return height, width
-
-
-def _bytes(value: object) -> int:
-    """Size of the arrays in a value: an array, or tuples and lists of them."""
-    if isinstance(value, np.ndarray):
-        return value.nbytes
-    return sum(map(_bytes, value)) if isinstance(value, (tuple, list)) else 0
 
 
 def _contained(pixels: Tensor, longest: int) -> Tensor:

@@ -1,1 +1,1 @@
-"""Folders of finished runs: read, compared, found. Imports `kit.settings` and `kit.system`."""
+"""Folders of runs: reading, writing, finding. Imports `kit.settings` and `kit.system`."""

@@ -7,15 +7,15 @@ from kit.runs.folder import RunFolder, load_run
 
 NEEDED = {"method", "config", "seed", "dataset", "split", "protocol", "steps", "last", "average", "student_parameters",
           "seconds", "date", "commit"}  # fmt: skip
-"""What tables and figures read of a result."""
+"""Fields of a result that tables and figures read."""
 
 
 def find_runs(folder: str | Path) -> tuple[list[dict], list[str]]:
     """Finished runs below a folder, from `kit.load_run`, and a line for each folder of a run that is not finished.
 
     Args:
-        folder: searched to its depths; a run's own folder will do as well.
-    Raises: KitError if the folder is not there.
+        folder: searched recursively; it may be the folder of a run itself.
+    Raises: KitError if the folder does not exist.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -30,7 +30,7 @@ def find_runs(folder: str | Path) -> tuple[list[dict], list[str]]:
                     others.append(f"{run.result_file} lacks {', '.join(sorted(lacking))}")
                 else:
                     runs.append(found)
-            elif not run.import_file.is_file():  # weights from elsewhere were never meant to have a result
+            elif not run.import_file.is_file():  # imported weights have no result
                 step = max((record["step"] for record in run.log()), default=0)
                 others.append(f"{run.path}: not finished, at step {step}")
         except KitError as error:

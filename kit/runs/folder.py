@@ -1,21 +1,22 @@
 """The folder of a run, and many such folders read back for tables and figures.
 
 config.json                   the whole RunConfig, written first
-data.json                     what the run learns from: classes, lists, numbers and sizes of files
+data.json                     data of the run: classes, lists, numbers and sizes of files
 log.jsonl                     one line per `log_every` steps (loss, parts, rate), one per evaluation
 tensorboard/                  the same as TensorBoard events
-checkpoint.pt                 from which a killed run goes on, and checkpoint_previous.pt; gone once it is finished
-nonfinite.pt                  what a run that stopped at a loss of nan or infinity saw and was
+checkpoint.pt                 from which a killed run resumes, and checkpoint_previous.pt; deleted when it is finished
+nonfinite.pt                  batch and weights of a run that stopped at a loss of nan or infinity
 student.safetensors           last weights of the student
 student_average.safetensors   their running average
-student_best.safetensors      those of the best evaluation on the way, if there were any
+student_best.safetensors      those of the best evaluation during training, if there were any
 view_*.safetensors            networks trained beside the student, with `train.keep_views`
-scores_*.npz                  what was counted on every val image, from which intervals and comparisons are made
-figures/                      whatever is drawn from the run
+scores_*.npz                  counts of every val image, for intervals and comparisons
+figures/                      figures of the run
 result.json                   written last: a run without it is not finished
-import.json                   instead of all but config.json and weights: these come from elsewhere
+import.json                   in a folder of imported weights, which has only this, config.json and weights
 """
 
+import contextlib
 import datetime
 import hashlib
 import json
@@ -34,12 +35,11 @@ from kit.system.paths import PROJECT
 from kit.system.storage import FULL, no_room, read_json, write_bytes, write_json
 
 SCHEMA = 1
-"""Of result.json; raised when a reader of older files would go wrong."""
+"""Version of result.json; raised when older readers would misread it."""
 
 INCIDENTAL = {"run_dir", "data.root", "data.workers", "data.cache", "data.cache_dir", "evaluate.batch",
               "evaluate.windows", "train.checkpoint_every", "train.keep_views", "train.skip_nonfinite"}  # fmt: skip
-"""Fields that may differ when a run is continued: they change where, how fast or how safely, not what."""
-
+"""Fields that may differ when a run resumes: they do not change its result."""
 
 LATER = {"input_scale": None, "prefix_tokens": None, "stem_stride": None, "blocks": None, "block_width": None,
          "encoder_lr": 1.0, "layer_decay": 1.0, "discrete_scales": [], "combine": "probabilities", "pad": "end",
@@ -50,7 +50,7 @@ its default such a field is no part of a run's digest, so that checkpoints and t
 
 
 def identity(cfg: RunConfig) -> str:
-    """Digest of everything that defines a run: equal for configurations that differ in INCIDENTAL fields alone."""
+    """Digest of everything that defines a run: equal for configurations that differ only in INCIDENTAL fields."""
     plain = _without_later(to_dict(cfg))
     for name in INCIDENTAL:
         *parents, last = name.split(".")
@@ -71,74 +71,47 @@ def _without_later(plain: dict, part: str = "") -> dict:
     return kept
 
 
+def _file(name: str) -> property:
+    """The path of a file of a `RunFolder`."""
+    return property(lambda folder: folder.path / name)
+
+
 @dataclass(frozen=True)
 class RunFolder:
-    """Paths of one run, and what is read from and written to them."""
+    """Paths of one run, with functions that read and write them."""
 
     path: Path
 
-    @property
-    def config_file(self) -> Path:
-        return self.path / "config.json"
-
-    @property
-    def data_file(self) -> Path:
-        return self.path / "data.json"
-
-    @property
-    def log_file(self) -> Path:
-        return self.path / "log.jsonl"
-
-    @property
-    def checkpoint_file(self) -> Path:
-        return self.path / "checkpoint.pt"
-
-    @property
-    def previous_checkpoint_file(self) -> Path:
-        return self.path / "checkpoint_previous.pt"
-
-    @property
-    def nonfinite_file(self) -> Path:
-        return self.path / "nonfinite.pt"
-
-    @property
-    def lock_file(self) -> Path:
-        return self.path / ".lock"
-
-    @property
-    def result_file(self) -> Path:
-        return self.path / "result.json"
-
-    @property
-    def import_file(self) -> Path:
-        return self.path / "import.json"
-
-    @property
-    def card_file(self) -> Path:
-        return self.path / "card.json"
-
-    @property
-    def figures(self) -> Path:
-        return self.path / "figures"
+    config_file = _file("config.json")
+    data_file = _file("data.json")
+    log_file = _file("log.jsonl")
+    checkpoint_file = _file("checkpoint.pt")
+    previous_checkpoint_file = _file("checkpoint_previous.pt")
+    nonfinite_file = _file("nonfinite.pt")
+    lock_file = _file(".lock")
+    result_file = _file("result.json")
+    import_file = _file("import.json")
+    card_file = _file("card.json")
+    figures = _file("figures")
 
     def weights(self, which: str = "last") -> Path:
         """File of the student's "last" weights, of their running "average", or of the "best" evaluation's."""
         return self.path / ("student.safetensors" if which == "last" else f"student_{which}.safetensors")
 
     def view(self, name: str) -> Path:
-        """File of the last weights of a network that was trained beside the student."""
+        """File of the last weights of a network trained beside the student."""
         return self.path / f"view_{name}.safetensors"
 
     def views(self) -> list[str]:
-        """Names of the networks beside the student that the folder keeps."""
+        """Names of the networks in the folder that were trained beside the student."""
         return sorted(path.stem.removeprefix("view_") for path in self.path.glob("view_*.safetensors"))
 
     def scores(self, which: str = "last") -> Path:
-        """File of what was counted on every val image, of the "last", "average" or "best" weights."""
+        """File of the counts of every val image, with the "last", "average" or "best" weights."""
         return self.path / f"scores_{which}.npz"
 
     def check_free(self, cfg: RunConfig) -> None:
-        """Raise KitError if the folder holds another run than `cfg`, or is a file."""
+        """Raise KitError if the folder holds a run other than `cfg`, or is a file."""
         if self.path.is_file():
             raise KitError(f"run_dir {self.path} is a file; name a folder")
         if not self.config_file.is_file():
@@ -151,8 +124,8 @@ class RunFolder:
             )
 
     def open(self, cfg: RunConfig, data: dict) -> None:
-        """Write down what the folder is for and what it learns from (`kit.data.fingerprint.Data.record`), and clear
-        away what killed processes left half written."""
+        """Write the configuration and the data (`kit.data.fingerprint.Data.record`) of a new run, and delete temporary
+        files of killed processes."""
         begun = self.config_file.is_file()
         if not (begun and self.data_file.is_file()):
             write_json(self.data_file, data)
@@ -162,7 +135,7 @@ class RunFolder:
             half.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Remove what a run has written before its first checkpoint, and the folder if nothing else is in it."""
+        """Remove the files of a run before its first checkpoint, and the folder if nothing else is in it."""
         for path in (self.config_file, self.data_file, self.log_file, self.lock_file, self.weights("best")):
             path.unlink(missing_ok=True)
         shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
@@ -170,12 +143,12 @@ class RunFolder:
             self.path.rmdir()
 
     def remove_checkpoints(self) -> None:
-        """Delete what a finished run no longer needs."""
+        """Delete the checkpoints, which a finished run no longer needs."""
         for path in (self.checkpoint_file, self.previous_checkpoint_file):
             path.unlink(missing_ok=True)
 
     def config(self) -> RunConfig:
-        """The configuration the folder was made for."""
+        """The configuration of the run."""
         return from_dict(read_json(self.config_file))
 
     def result(self) -> dict | None:
@@ -188,9 +161,9 @@ class RunFolder:
         return result
 
     def data(self) -> dict | None:
-        """What the run in the folder learnt or learns from; None if nothing is known of it.
+        """The record of the run's data; None if there is none.
 
-        Of a finished run that was made before this was recorded, classes and lists are known from its result.
+        For finished runs of older versions, which have no such record, it holds classes and lists from the result.
         """
         result = self.result()
         if result is None:
@@ -203,7 +176,7 @@ class RunFolder:
         return {"classes": result["dataset"]["classes"], "lists": lists}
 
     def append_log(self, record: dict) -> None:
-        """Add a line to log.jsonl. Raises KitError if there is no room for it."""
+        """Add a line to log.jsonl. Raises KitError if the disk is full."""
         try:
             with open(self.log_file, "a") as file:
                 file.write(json.dumps(record) + "\n")
@@ -213,35 +186,29 @@ class RunFolder:
             raise
 
     def flush_log(self) -> None:
-        """Bring log.jsonl to disk, so that it is never behind a checkpoint."""
+        """Flush log.jsonl to disk, so that it is never behind a checkpoint."""
         if self.log_file.is_file():
             with open(self.log_file, "rb") as file:
                 os.fsync(file.fileno())
 
     def log(self) -> list[dict]:
-        """All whole lines of log.jsonl; a line that was cut off by a kill is left out."""
+        """All complete lines of log.jsonl; a line that was cut off by a kill is left out."""
         records = []
         for line in self.log_file.read_text().splitlines() if self.log_file.is_file() else []:
-            try:
+            with contextlib.suppress(json.JSONDecodeError):
                 records.append(json.loads(line))
-            except json.JSONDecodeError:
-                continue
         return records
 
     def cut_log(self, step: int, evaluated: bool) -> None:
-        """Drop lines that a run which goes on from `step` will write again: later ones, and the evaluation at `step`
+        """Drop lines that a run that resumes from `step` will write again: later ones, and the evaluation at `step`
         unless it is `evaluated` already."""
-        kept = [
-            record
-            for record in self.log()
-            if record["step"] < step or record["step"] == step and (evaluated or "miou" not in record)
-        ]
+        kept = [r for r in self.log() if r["step"] < step or r["step"] == step and (evaluated or "miou" not in r)]
         write_bytes(self.log_file, "".join(json.dumps(record) + "\n" for record in kept).encode())
 
 
 def load_run(path: str | Path) -> dict:
-    """result.json of a finished run, with "path" (its folder), "log" (its lines) and "card" (its efficiency card, None
-    unless one was made) added. Raises KitError if not."""
+    """result.json of a finished run, with "path" (its folder), "log" (its lines) and "card" (its efficiency card or
+    None) added. Raises KitError if the run is not finished."""
     folder = RunFolder(Path(path))
     result = folder.result()
     if result is None:
@@ -257,7 +224,7 @@ def load_runs(paths) -> list[dict]:
 
 
 def provenance() -> dict:
-    """Date, versions, machine and commit that stand beside every number."""
+    """Date, versions, machine and commit, for every record."""
     packages = ("torch", "torchvision", "timm", "segmentation-models-pytorch", "accelerate", "torchmetrics", "numpy")
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),

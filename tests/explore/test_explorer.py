@@ -170,17 +170,15 @@ def test_layers_at_their_ends():
 
 
 def test_the_cache_drops_the_least_recently_used(runs):
-    made, explorer = [], Explorer(runs[:1], room=2 * 80)
-
-    def get(key):
-        return explorer._cached(key, lambda: made.append(key) or (None, [np.zeros(10)]))
-
-    for key in "abacab":  # c replaces b, then b replaces c
-        get(key)
-    assert made == ["a", "b", "c", "b"]
-    assert explorer._cached("large", lambda: np.ones(1000)).sum() == 1000
-    get("a"), get("b")
-    assert made == ["a", "b", "c", "b"]
+    first, second, third = Explorer(runs[:1]).images[:3]
+    explorer = Explorer(runs[:1], room=2 * 64 * 128 * (3 + 1))  # two images with their masks
+    kept = explorer.pair(first)
+    explorer.pair(second), explorer.pair(first), explorer.pair(third)
+    assert explorer.pair(first)[0] is kept[0]
+    explorer.pair(second), explorer.pair(third)
+    assert explorer.pair(first)[0] is not kept[0] and (explorer.pair(first)[0] == kept[0]).all()
+    small = Explorer(runs[:1], room=80)
+    assert (small.pair(first)[0] == kept[0]).all() and small.pair(first)[0] is not small.pair(first)[0]
 
 
 def test_history_holds_a_picture_per_evaluation(runs):
