@@ -1,1 +1,3 @@
-"""The only training loop, and what keeps it alive. Imports `kit.methods`, `kit.data`, `kit.evaluate`, `kit.runs`."""
+"""The only training loop, with its optimiser, checkpoints, logs and processes.
+Imports `kit.methods`, `kit.data`, `kit.evaluate`, `kit.runs`.
+"""

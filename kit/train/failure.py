@@ -1,4 +1,4 @@
-"""What ended a run, as one line that says what to do about it."""
+"""The error that ended a run, as one line with a way out."""
 
 import torch
 
@@ -10,8 +10,7 @@ from kit.train.memory import out_of_memory
 
 
 def problem_of(error: Exception, cfg: RunConfig, folder: RunFolder, device: torch.device) -> KitError | None:
-    """The error with a way out: of settings and data as it is, of a full disk, of too little memory; None for any
-    other, which is a fault of the kit."""
+    """A KitError itself, or one for a full disk or too little memory; None for any other error, which is a bug."""
     if isinstance(error, KitError):
         return error
     if isinstance(error, OSError):

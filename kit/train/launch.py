@@ -1,7 +1,7 @@
-"""One run in as many processes as it asks for, on this machine.
+"""One run in `train.processes` processes on this machine.
 
-Several processes are started with torchrun, as one would by hand. Nothing is forked inside a notebook's kernel, what
-they print comes back line by line, and they end with the process that started them, however that ends.
+Several processes are started with torchrun. A notebook's kernel is not forked, their output is passed on line by line,
+and they always end with the process that started them.
 """
 
 import contextlib
@@ -19,21 +19,22 @@ from kit.errors import KitError
 from kit.runs.folder import RunFolder
 from kit.settings.fields import to_dict
 from kit.settings.run import RunConfig
+from kit.system.parent import end_with
 from kit.system.paths import PROJECT
 from kit.train.loop import fit
 from kit.train.resume.signals import Stop, leave
 
 LAUNCHED = "KIT_LAUNCHED"
-"""Set in the environment of processes that were started here: their standard input ends when this one does."""
+"""Environment variable of the started processes: their standard input closes when this process ends."""
 
 PATIENCE = 60.0
-"""Seconds that processes have to save and leave once they were asked to."""
+"""Seconds that processes have to save and exit after a signal."""
 
 
 def launch(cfg: RunConfig) -> dict:
-    """`fit(cfg)` here, or in `train.processes` processes that are started for it; the content of its result.json.
+    """Run `fit(cfg)` in `train.processes` processes and return the content of its result.json.
 
-    Under torchrun, and for a run that is finished, it is `fit` always.
+    With one process, under torchrun, or for a finished run, `fit` is called in this process.
 
     Raises: KitError as `fit` does, with the line of the process that failed.
     """
@@ -47,7 +48,7 @@ def launch(cfg: RunConfig) -> dict:
         raise leave(stop.signal)
     result = RunFolder(Path(cfg.run_dir)).result()
     if result is None:
-        raise KitError("; ".join(dict.fromkeys(problems)) or "a process of the run died; what it said is above")
+        raise KitError("; ".join(dict.fromkeys(problems)) or "a process of the run died; its output is above")
     return result
 
 
@@ -57,7 +58,7 @@ def _command(cfg: RunConfig, config: Path) -> list[str]:
 
 
 def _run(command: list[str], stop: Stop) -> list[str]:
-    """Run a command, print what it prints, pass signals on; return its lines that begin with "error: "."""
+    """Run a command, print its output, pass signals on; return its lines that begin with "error: "."""
     threads = max(1, (os.cpu_count() or 1) // int(command[command.index("--nproc_per_node") + 1]))
     paths = os.pathsep.join(filter(None, (str(PROJECT), os.environ.get("PYTHONPATH"))))
     environment = {"OMP_NUM_THREADS": str(threads), **os.environ, LAUNCHED: "1", "PYTHONPATH": paths}
@@ -68,27 +69,22 @@ def _run(command: list[str], stop: Stop) -> list[str]:
     )  # fmt: skip
     reader = threading.Thread(target=_pass_on, args=(process.stdout, problems), daemon=True)
     reader.start()
-    asked = 0.0
+    signalled = 0.0
     try:
         while process.poll() is None:
-            if stop.signal and not asked:
+            if stop.signal and not signalled:
                 process.send_signal(signal.SIGTERM)
-                asked = time.monotonic()
-            if asked and time.monotonic() - asked > PATIENCE:
+                signalled = time.monotonic()
+            if signalled and time.monotonic() - signalled > PATIENCE:
                 break
             time.sleep(0.05)
     finally:
-        _end(process)
+        process.stdin.close()
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # with all processes that it started
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
         reader.join(timeout=5)
     return problems
-
-
-def _end(process: subprocess.Popen) -> None:
-    """Whatever is left of a process and those it started."""
-    process.stdin.close()
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def _pass_on(lines, problems: list[str]) -> None:
@@ -100,16 +96,10 @@ def _pass_on(lines, problems: list[str]) -> None:
 
 
 def end_with_parent() -> None:
-    """End this process at once when the one that started it is gone; it goes on from its checkpoint another time.
+    """End this process when the one that started it has ended; the run can resume from its checkpoint.
 
-    Called under torchrun, which passes a SIGTERM on, but leaves its processes running when it is killed itself.
+    Called under torchrun, which passes SIGTERM on, but leaves its processes running when it is killed itself.
     """
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.2)
-        os._exit(1)
 
     def wait() -> None:
         with contextlib.suppress(OSError):
@@ -117,6 +107,6 @@ def end_with_parent() -> None:
                 pass
         os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+    end_with(os.getppid())
     if LAUNCHED in os.environ:
         threading.Thread(target=wait, daemon=True).start()

@@ -34,21 +34,21 @@ from kit.train.resume.checkpoint import Checkpoints
 from kit.train.resume.data_binding import check_bound
 from kit.train.resume.deterministic import deterministic
 from kit.train.resume.signals import Interrupted, Stop, leave
-from kit.train.validation import judge
+from kit.train.validation import score
 from kit.types import Batch, Progress
 
 
 def fit(cfg: RunConfig) -> dict:
     """Train, evaluate and write the run's folder; return the content of its result.json.
 
-    Called by each of `train.processes` processes, which torchrun starts (`kit.train.launch` does it for you). A folder
-    that holds a finished run of the same configuration on the same data is not trained again, one that was killed goes
-    on from its last checkpoint and ends with the weights, scores and log it would have had (to the bit on a CPU; on a
-    GPU see `kit.train.resume.deterministic`).
+    Called by each of `train.processes` processes, which torchrun starts (see `kit.train.launch`). A folder with a
+    finished run of the same configuration on the same data is not trained again. A killed run resumes from its last
+    checkpoint and ends with the same weights, scores and log (bit by bit on a CPU; for GPUs see
+    `kit.train.resume.deterministic`).
 
-    Raises: KitError for data, split, networks or a folder that do not fit the configuration, and for the folder of a
-    run that learnt from other data, before anything is written; for a folder in use, a full disk, too little memory;
-    and for a loss that is not finite, which never reaches the weights (`kit.train.nonfinite`). KeyboardInterrupt or
+    Raises: KitError before anything is written for data, split, networks or a folder that do not fit the
+    configuration, and for the folder of a run on other data; later for a folder in use, a full disk, too little memory,
+    and a loss that is not finite, which never reaches the weights (`kit.train.nonfinite`). KeyboardInterrupt or
     SystemExit after SIGINT, SIGTERM or SIGUSR1, once the step is done and a checkpoint is written.
     """
     folder = RunFolder(Path(cfg.run_dir))
@@ -58,13 +58,13 @@ def fit(cfg: RunConfig) -> dict:
     if (done := folder.result()) is not None:
         Reporter(label, 0, 0, not accelerator.is_main_process).say(f"already finished in {folder.path}")
         if accelerator.is_main_process:
-            folder.remove_checkpoints()  # of a process that was killed while it left
+            folder.remove_checkpoints()  # of a process that was killed at its end
         return done
     world = World(accelerator, cfg)
     parts = prepare(cfg, world.rank, world.size)
     with contextlib.ExitStack() as held:
         world.on_first(lambda: held.enter_context(locked(folder.lock_file, f"the run folder {folder.path}")))
-        world.on_first(lambda: check_bound(folder, cfg, parts.data))  # again: another process may have been here
+        world.on_first(lambda: check_bound(folder, cfg, parts.data))  # again: another process may have used it
         if (done := folder.result()) is not None:
             return done
         world.on_first(lambda: folder.open(cfg, parts.data))
@@ -80,12 +80,12 @@ def fit(cfg: RunConfig) -> dict:
             if problem is None:
                 raise
             if world.first and not folder.checkpoint_file.exists():
-                folder.discard()  # nothing to go on from: leave no half of a run behind
+                folder.discard()  # without a checkpoint nothing is worth keeping
             raise problem from (error.__cause__ if problem is error else error)
 
 
 class Run:
-    """One run in progress: the method, its optimiser, the average of its student, and where it stands."""
+    """One run in progress: the method, its optimiser, the average of its student, and the present step."""
 
     def __init__(self, cfg: RunConfig, folder: RunFolder, accelerator: Accelerator, world: World, parts: Parts,
                  stop: Stop, reporter: Reporter):  # fmt: skip
@@ -110,22 +110,22 @@ class Run:
             state.restore_rest(self, saved)
         if cfg.train.compile:
             for net in method.modules():
-                if isinstance(net, Segmenter):  # a whole method would be compiled again as its progress changes
+                if isinstance(net, Segmenter):  # a whole method would be recompiled whenever its progress changes
                     net.compile()
         self.guard = Guard(cfg.train.skip_nonfinite, self.tally.skipped, method, device, world)
-        self.provenance = provenance()  # now: the sources may change while it runs
+        self.provenance = provenance()  # now: the sources may change during the run
         self.log = Logbook(folder, self.start, self.evaluated, silent=not world.first)
         for problem in problems:
-            reporter.say(f"{problem}; the one before it is used, from step {self.start}")
+            reporter.say(f"{problem}; the previous one is used, from step {self.start}")
             self.log.write({"step": self.start, "note": problem}, {})
 
     @property
     def student(self) -> Segmenter:
-        """The network that is kept."""
+        """The network that is evaluated and saved."""
         return self.accelerator.unwrap_model(self.method).predictor()
 
     def go(self) -> dict:
-        """All that is left to do; the result."""
+        """Train and evaluate; return the result."""
         for line in (self.parts.split.warning, self.parts.val.warning, share_of_a_step(self.cfg)):
             if line:
                 self.reporter.say(line)
@@ -136,10 +136,10 @@ class Run:
             raise leave(self.stop.signal) from None
 
     def train(self) -> None:
-        """All steps that are left."""
+        """All remaining steps."""
         cfg, steps = self.cfg, self.cfg.train.steps
         if self.start:
-            self.reporter.say(f"goes on at step {self.start} of {steps} in {precision_of(self.accelerator)}")
+            self.reporter.say(f"resumes at step {self.start} of {steps} in {precision_of(self.accelerator)}")
             self.reporter.start_at(self.start)
         batches = iter(train_loader(self.parts.batches, self.start))
         if not self.evaluated and self.start < steps:
@@ -154,12 +154,12 @@ class Run:
                 self.write_log(done)
             if cfg.train.eval_every and done % cfg.train.eval_every == 0 and done < steps:
                 self.evaluate_between(done)
-            asked = self.world.most(self.stop.signal)
-            if done % cfg.train.checkpoint_every == 0 or done == steps or asked:
+            stop = self.world.most(self.stop.signal)
+            if done % cfg.train.checkpoint_every == 0 or done == steps or stop:
                 self.save(done, evaluated=done < steps)
-            if asked:
-                self.reporter.say(f"stopped by signal {asked} after step {done}; the same command goes on from there")
-                raise leave(asked)
+            if stop:
+                self.reporter.say(f"stopped by signal {stop} after step {done}; the same command resumes from there")
+                raise leave(stop)
 
     def one_step(self, step: int, batches: list[Batch]) -> None:
         """Forward and backward of every micro-step, finite check, clip, optimiser, averages."""
@@ -184,13 +184,13 @@ class Run:
         self.optimizer.zero_grad(set_to_none=True)
         self.guard.end(stopped)
         if stopped:
-            self.look(step + 1)  # raises, unless a few may be passed over
+            self.check_losses(step + 1)  # raises, unless a few may be skipped
             return
         self.average.update(self.student, step)
         self.accelerator.unwrap_model(self.method).after_step(progress)
 
     def update(self) -> bool:
-        """Clip and step, unless loss or gradient is not finite; True if that was seen and the step was not taken."""
+        """Clip and step, unless loss or gradient is not finite; True if that is known and the step was not taken."""
         guard, scaler, norm = self.guard, self.accelerator.scaler, None
         if scaler is not None and not guard.watched:
             guard.poison()
@@ -203,10 +203,10 @@ class Run:
         self.optimizer.step()
         return False
 
-    def look(self, done: int) -> None:
-        """Raise KitError, and save what there is to see, if more losses were not finite than may be. Waits for the
-        device; called before anything is written."""
-        flags, total = self.guard.look()
+    def check_losses(self, done: int) -> None:
+        """Raise KitError, and save the batch, if more losses were not finite than allowed. Waits for the device; called
+        before anything is written."""
+        flags, total = self.guard.read()
         self.tally.bad += flags
         self.tally.skipped = total
         bad = [done - len(self.tally.bad) + i for i, flag in enumerate(self.tally.bad) if flag]
@@ -216,11 +216,11 @@ class Run:
             raise non_finite(self, at, at - done)
         if any(flags):
             where = ", ".join(map(str, bad))
-            self.reporter.say(f"passed over, for want of a finite loss: step {where} ({total} of at most {allowed})")
+            self.reporter.say(f"skipped, as the loss is not finite: step {where} ({total} of at most {allowed})")
 
     def write_log(self, done: int) -> None:
         """One line with the means since the last one."""
-        self.look(done)
+        self.check_losses(done)
         self.tick()
         rate = base_lr(self.cfg.optim, done - 1, self.cfg.train.steps)
         self.log.train_line(done, self.cfg.train.steps, self.tally, self.world, rate, self.parts.spec, self.reporter)
@@ -231,7 +231,7 @@ class Run:
         self.tally.seconds, self.clock = self.tally.seconds + now - self.clock, now
 
     def evaluate_between(self, done: int) -> None:
-        """An evaluation on the way; a signal breaks it off, and it is made again when the run goes on."""
+        """An evaluation during training; a signal interrupts it, and it is repeated when the run resumes."""
         self.tick()
         try:
             self.evaluate(done)
@@ -244,10 +244,10 @@ class Run:
 
     def evaluate(self, done: int) -> tuple[Scores, Scores]:
         """Scores of the student and of its average on the val part."""
-        self.look(done)
+        self.check_losses(done)
         self.world.same_buffers(self.method, self.average)
         nets = {"last": self.student, "average": self.average.net}
-        last, average = (judge(self, which, net, done == self.cfg.train.steps) for which, net in nets.items())
+        last, average = (score(self, which, net, done == self.cfg.train.steps) for which, net in nets.items())
         if self.tally.best is None or last.miou > self.tally.best["miou"]:
             self.tally.best = {"miou": last.miou, "step": done}
             if self.cfg.train.eval_every:
@@ -260,15 +260,15 @@ class Run:
         return last, average
 
     def val_items(self):
-        """The val images, until a signal comes (of several processes, none breaks off while others go on)."""
+        """The val images until a signal arrives (several processes finish the evaluation first, to stay in step)."""
         for item in val_loader(self.parts.val, self.cfg.data.workers, self.world.rank, self.world.size):
             if self.stop.signal and self.world.size == 1:
                 raise Interrupted
             yield item
 
     def save(self, done: int, evaluated: bool) -> None:
-        """A checkpoint from which the run can go on at step `done`, before or after the evaluation at that step."""
-        self.look(done)
+        """Write a checkpoint to resume from at step `done`, before or after the evaluation at that step."""
+        self.check_losses(done)
         self.tick()
         saved = state.capture(self, done, evaluated)
         self.folder.flush_log()
@@ -283,13 +283,13 @@ class Run:
         return result
 
     def write_result(self, result: dict) -> None:
-        """Weights first, the result last."""
+        """Write the weights first, the result last."""
         for which, net in (("last", self.student), ("average", self.average.net)):
             state.write_weights(self.folder.weights(which), state.weights(net))
         if self.cfg.train.keep_views:
             for name, net in self.accelerator.unwrap_model(self.method).companions().items():
                 state.write_weights(self.folder.view(name), state.weights(net))
-        if self.best_weights is not None:  # what is there may be of a later step that a killed process had reached
+        if self.best_weights is not None:  # the file may be of a later step of a killed process
             state.write_weights(self.folder.weights("best"), self.best_weights)
         write_json(self.folder.result_file, result)
         self.folder.remove_checkpoints()

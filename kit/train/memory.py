@@ -1,7 +1,7 @@
-"""How much GPU memory a step wants, what to change where there is less, and what to say when it is used up.
+"""GPU memory of a step: an estimate, settings that fit into less, and the error when it is used up.
 
-An estimate, not a measurement: the step is traced without computing anything, and what autograd would keep for the
-backward pass is added up. Workspaces of convolutions and the allocator's gaps are covered by an allowance only.
+The estimate is no measurement: the step is traced without computing, and the tensors that autograd would keep for the
+backward pass are added up. Workspaces of convolutions and the allocator's gaps are covered only by an allowance.
 """
 
 import copy
@@ -25,20 +25,20 @@ SIZES = (8, 16, 24, 80)
 """Gigabytes of common GPUs."""
 
 ALLOWANCE = 1.25
-"""On top of what autograd keeps: gradients on their way, workspaces, gaps."""
+"""Factor on the tensors that autograd keeps, for gradients, workspaces and gaps."""
 
 CONTEXT = 0.8e9
-"""Bytes that CUDA and its libraries take before anything is computed."""
+"""Bytes that CUDA and its libraries take at the start."""
 
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes."""
+    """Memory in bytes."""
 
     fixed: int
     """Weights of all networks, gradients, optimiser and running average."""
     kept: int
-    """What autograd keeps of one micro-step."""
+    """Tensors that autograd keeps of one micro-step."""
 
     @property
     def total(self) -> float:
@@ -47,10 +47,10 @@ class Need:
 
 
 class Kept:
-    """What autograd keeps between forward and backward, as hooks for saved tensors.
+    """Size of the tensors that autograd keeps between forward and backward, as hooks for saved tensors.
 
     Args:
-        own: tensors that are there anyway.
+        own: tensors that do not count, as they exist anyway.
     """
 
     def __init__(self, own: list[torch.Tensor]):
@@ -58,10 +58,10 @@ class Kept:
         self.uses: Counter[int] = Counter()
         self.now = 0
         self.most = 0
-        """Bytes, at any one time."""
+        """Largest number of bytes at any time."""
 
     def pack(self, tensor: torch.Tensor) -> "_Saved":
-        """What autograd holds instead of a tensor until it needs it no more."""
+        """The object that autograd holds instead of a tensor as long as it needs it."""
         saved, storage = _Saved(tensor), tensor.untyped_storage()
         if storage._cdata not in self.own:
             self._count(storage._cdata, storage.nbytes(), 1)
@@ -72,7 +72,7 @@ class Kept:
         return saved.tensor
 
     def _count(self, storage: int, size: int, change: int) -> None:
-        """A storage counts once, however many tensors of it are saved; its number is its own as long as one is."""
+        """Count a storage once, however many of its tensors are saved; its number is unique while one of them is."""
         before = self.uses[storage] > 0
         self.uses[storage] += change
         self.now += size * ((self.uses[storage] > 0) - before)
@@ -85,7 +85,7 @@ class _Saved:
 
 
 def estimate(cfg: RunConfig, classes: int) -> Need:
-    """What one process of a run needs, in bfloat16 or float16 unless the run is in float32.
+    """Memory of one process of a run, in bfloat16 or float16 unless the run is in float32.
 
     Args:
         classes: of the data set.
@@ -130,13 +130,13 @@ def estimate(cfg: RunConfig, classes: int) -> Need:
 
 
 def preset(cfg: RunConfig, gigabytes: float, classes: int) -> tuple[RunConfig, Need]:
-    """`cfg` with as little as it takes to fit into a GPU's memory, and what it needs then. The images of a step, and
-    with them the rate, stay what they are.
+    """`cfg` with the fewest changes that fit into a GPU's memory, and its need. The images of a step, and with them the
+    rate, do not change.
 
-    First activations are recomputed, which costs time alone; then steps are divided into micro-steps, of which batch
-    norm sees one at a time.
+    First activations are recomputed, which only costs time; then steps are divided into micro-steps, each with its own
+    batch norm statistics.
 
-    Raises: KitError if one image of each kind is too much.
+    Raises: KitError if one image of each kind does not fit.
     """
     share = gcd(cfg.data.labelled, cfg.data.unlabelled if METHODS[cfg.method.name].views.unlabelled else 0)
     if share % cfg.train.processes:
@@ -145,39 +145,37 @@ def preset(cfg: RunConfig, gigabytes: float, classes: int) -> tuple[RunConfig, N
             f"evenly by train.processes = {cfg.train.processes}"
         )
     share //= cfg.train.processes
-    units = {}  # what the smallest micro-step needs, as it is and recomputed; larger ones keep as many times more
+    units = []  # changes and need of the smallest micro-step, without and with recomputing; larger ones scale with it
     for changes in ({}, {f"{name}.recompute": True for name in _networks(cfg)}):
-        units[bool(changes)] = changes, estimate(replace_fields(cfg, {"train.accumulate": share, **changes}), classes)
+        units.append((changes, estimate(replace_fields(cfg, {"train.accumulate": share, **changes}), classes)))
     for accumulate in (n for n in range(1, share + 1) if share % n == 0):
-        for changes, unit in units.values():
+        for changes, unit in units:
             need = Need(unit.fixed, unit.kept * share // accumulate)
             if need.total <= gigabytes * 1e9:
                 return replace_fields(cfg, {"train.accumulate": accumulate, **changes}), need
     raise KitError(
-        f"{cfg.method.name} with crops of {' x '.join(map(str, cfg.data.crop))} wants about {need.total / 1e9:.1f} GB "
-        f"at least, of {gigabytes:g}; share it among more GPUs (train.processes) or lower data.crop"
+        f"{cfg.method.name} with crops of {' x '.join(map(str, cfg.data.crop))} needs at least about "
+        f"{need.total / 1e9:.1f} GB, more than {gigabytes:g}; share it among more GPUs (train.processes) or lower "
+        "data.crop"
     )
 
 
 def _networks(cfg: RunConfig) -> list[str]:
     """Dotted names of all networks that are trained."""
-    of_method = [f"method.{name}" for name in to_dict(cfg)["method"] if _is_network(getattr(cfg.method, name, None))]
+    names = to_dict(cfg)["method"]
+    of_method = [f"method.{name}" for name in names if isinstance(getattr(cfg.method, name, None), ModelConfig)]
     frozen = [f"method.{name}_net" for name in METHODS[cfg.method.name].teachers]
     return ["student", *(name for name in of_method if name not in frozen)]
 
 
-def _is_network(value: object) -> bool:
-    return isinstance(value, ModelConfig)
-
-
 def out_of_memory(cfg: RunConfig, error: RuntimeError, device: torch.device) -> KitError | None:
-    """One line about what to change, if `error` says that memory is used up; else None."""
+    """The error for memory that is used up, with the settings to change; None for any other `error`."""
     if not (isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)):
         return None
     size = ""
     if device.type == "cuda":
         peak, whole = torch.cuda.max_memory_allocated(device), torch.cuda.get_device_properties(device).total_memory
-        size = f" ({peak / 1e9:.1f} of {whole / 1e9:.1f} GB were taken by tensors)"
+        size = f" ({peak / 1e9:.1f} of {whole / 1e9:.1f} GB were used by tensors)"
     parts = cfg.train.processes * cfg.train.accumulate
     ways = []
     if not cfg.student.recompute:
@@ -189,5 +187,5 @@ def out_of_memory(cfg: RunConfig, error: RuntimeError, device: torch.device) -> 
     ways.append(f"lower data.crop (now {' x '.join(map(str, cfg.data.crop))})")
     return KitError(
         f"{device} is out of memory{size}: {', '.join(ways)}. "
-        "`python -m kit train RUN.json --memory GB` chooses for you (with --run-dir, for it is another run then)"
+        "`python -m kit train RUN.json --memory GB` chooses for you (with --run-dir, as it is another run then)"
     )

@@ -1,10 +1,10 @@
-"""Steps whose loss is not finite never reach the weights, and nothing waits for the device to make sure of it.
+"""Steps whose loss is not finite never change the weights, without waiting for the device.
 
-Where looking at a loss costs nothing (`WATCHED`), each is looked at before the backward pass. On an accelerator a look
-would make every step wait for the one before, so the decision stays on the device: fused optimisers leave weights and
-momentum alone where their `found_inf` is 1, and a gradient scaler does the same where a gradient is not finite. Once
-more steps have been bad than may be, every later one counts as bad too, so that the weights are still those of before
-when the loop looks, which it does at every line of the log, evaluation and checkpoint.
+Where reading a loss is free (`WATCHED`), each is read before the backward pass. On an accelerator every step would wait
+for the one before, so the decision stays on the device: fused optimisers skip weights and momentum if their `found_inf`
+is 1, and a gradient scaler skips a step if a gradient is not finite. After more bad steps than allowed, every later one
+counts as bad too, so that the weights have not changed when the loop reads the count, which it does at every line of
+the log, evaluation and checkpoint.
 """
 
 import io
@@ -20,16 +20,16 @@ from kit.system.storage import write_bytes
 from kit.train.processes import World
 
 WATCHED = ("cpu", "mps")
-"""Devices where every loss is looked at."""
+"""Devices where every loss is read."""
 
 
 class Guard:
-    """Keeps count of bad steps, the same in every process.
+    """Count of bad steps, the same in every process.
 
     Args:
-        allowed: bad steps that may be passed over in the whole run.
-        seen: those passed over so far.
-        net: what is trained; its running statistics of a bad step are taken back if it is passed over.
+        allowed: bad steps that may be skipped in the whole run.
+        seen: those skipped so far.
+        net: the trained networks; their running statistics are restored after a skipped step.
         device: where losses are.
     """
 
@@ -37,7 +37,7 @@ class Guard:
         self.allowed, self.net, self.world, self.device = allowed, net, world, device
         self.watched = device.type in WATCHED
         self.bad = torch.tensor(float(seen), device=device)  # steps of the run so far
-        self.flags: list[Tensor] = []  # of steps since the last `look`: 1 if bad
+        self.flags: list[Tensor] = []  # of steps since the last `read`: 1 if bad
         self._flag = torch.zeros((), device=device)
         self._statistics: list[tuple[Tensor, Tensor]] = []
 
@@ -48,15 +48,15 @@ class Guard:
             self._statistics = [(buffer, buffer.clone()) for buffer in self.net.buffers()]
 
     def watch(self, loss: Tensor) -> bool:
-        """Note a loss; True if it is seen to be bad in any process, and the step must go no further."""
+        """Record a loss; True if it is known to be bad in any process, so that the step must stop."""
         self._flag = torch.maximum(self._flag, (~loss.detach().isfinite()).float())
         return self.watched and bool(self.world.most(int(self._flag)))
 
     def gate(self, norm: Tensor | None = None) -> Tensor:
-        """After the last loss of a step: 1 (float32, on the device) if the weights must not be touched, else 0.
+        """After the last loss of a step: 1 (float32, on the device) if the weights must not change, else 0.
 
         Args:
-            norm: of the gradient, if it is known: one that is not finite is as bad.
+            norm: of the gradient, if known: the step is also bad if it is not finite.
         """
         if norm is not None:
             self._flag = torch.maximum(self._flag, (~norm.detach().isfinite()).float())
@@ -65,12 +65,12 @@ class Guard:
         return torch.maximum(self._flag, (self.bad > self.allowed).float())
 
     def poison(self) -> None:
-        """Make the gradient of a step that must not be taken one that a gradient scaler refuses."""
+        """Set the gradient of a bad step to nan, so that a gradient scaler skips it."""
         gradient = next(p.grad for p in self.net.parameters() if p.grad is not None)
         gradient.mul_(torch.where(self.gate() > 0, math.nan, 1.0))
 
     def end(self, stopped: bool = False) -> None:
-        """After a step, which was `stopped` by `watch`, or whose gate was heeded."""
+        """After a step, which was `stopped` by `watch`, or decided by `gate`."""
         if stopped:
             self._flag = torch.ones_like(self._flag)
         self.flags.append(self._flag)
@@ -79,18 +79,18 @@ class Guard:
             for buffer, before in self._statistics:
                 buffer.copy_(torch.where(self._flag > 0, before, buffer))
 
-    def look(self) -> tuple[list[bool], int]:
-        """Which of the steps since the last look were bad, and how many there were in all. Waits for the device."""
+    def read(self) -> tuple[list[bool], int]:
+        """Which of the steps since the last call were bad, and the number in the whole run. Waits for the device."""
         flags = torch.stack(self.flags).tolist() if self.flags else []
         self.flags = []
         return [flag > 0 for flag in flags], int(self.bad)
 
 
 def non_finite(run, step: int, index: int) -> KitError:
-    """What to say of a step that stops a run; its batch and the weights are written to nonfinite.pt first.
+    """The error for a step that stops a run; its batch and the weights are written to nonfinite.pt first.
 
-    The batch is made again from the seed, for when this is known it has long been let go of. Running statistics have
-    seen it where losses are watched; weights have not.
+    The batch is made again from the seed, because it is no longer in memory by then. Running statistics include it
+    where losses are watched; weights do not.
 
     Args:
         run: a `kit.train.loop.Run`; called in every process.
@@ -115,6 +115,6 @@ def non_finite(run, step: int, index: int) -> KitError:
     what = f"loss is {loss}" if not math.isfinite(loss) else f"the gradient of loss {loss:.3g} is not finite"
     terms = ", ".join(f"{name} {value:.3g}" for name, value in losses.items() if name != "loss")
     return KitError(
-        f"{what} at step {step} ({terms}); lower optim.lr or set optim.clip, or let train.skip_nonfinite pass over a "
-        f"few such steps. The batch and the weights are in {run.folder.nonfinite_file}"
+        f"{what} at step {step} ({terms}); lower optim.lr or set optim.clip, or let train.skip_nonfinite skip a few "
+        f"such steps. The batch and the weights are in {run.folder.nonfinite_file}"
     )

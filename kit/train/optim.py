@@ -18,17 +18,16 @@ def poly_lr(step: int, total: int, power: float = 0.9, warmup: int = 0) -> float
 
 
 def make_optimizer(cfg: OptimConfig, method: nn.Module, fused: bool = False) -> torch.optim.Optimizer:
-    """SGD or AdamW over all parameters that want a gradient.
+    """SGD or AdamW over all parameters that require a gradient.
 
     Args:
-        fused: all operations on a parameter in one kernel, on a CPU 3 (SGD, same bits) to 7 times (AdamW) as fast; on
-            a GPU it can be told to leave weights alone (`kit.train.nonfinite`). The networks must be where they are
-            trained.
+        fused: one kernel for all parameters, on a CPU 3 (SGD, same bits) to 7 times (AdamW) as fast; on a GPU it can
+            skip an update on the device (`kit.train.nonfinite`). The networks must be on their device already.
 
-    Groups: parameters of one rate (`rates`), with and without weight decay, and those of the networks in `cfg.constant`
-    apart. A group's "scale" is its factor on the base rate, and "constant" says that it stays there.
+    Groups: parameters of one rate (`rates`), separated by weight decay and by membership in the networks of
+    `cfg.constant`. A group's "scale" is its factor on the base rate; "constant" groups have no schedule.
 
-    Raises: KitError if `cfg.constant` names what the method does not have.
+    Raises: KitError if `cfg.constant` names a network that the method does not have.
     """
     for net in cfg.constant:
         if not isinstance(getattr(method, net, None), nn.Module):
@@ -47,7 +46,7 @@ def make_optimizer(cfg: OptimConfig, method: nn.Module, fused: bool = False) -> 
     if cfg.name == "adamw":
         return torch.optim.AdamW(listed, lr=cfg.lr, fused=fused)
     optimizer = torch.optim.SGD(listed, lr=cfg.lr, momentum=0.9, fused=fused)
-    if fused:  # a first step that leaves everything alone would otherwise leave momentum without any value
+    if fused:  # else a skipped first step would leave the momentum undefined
         for group in listed:
             for parameter in group["params"]:
                 optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
@@ -64,19 +63,19 @@ def rates(cfg: OptimConfig, method: nn.Module) -> dict[nn.Parameter, float]:
 
 
 def base_lr(cfg: OptimConfig, step: int, total: int) -> float:
-    """The rate at `step` of what has factor 1 and is not constant."""
+    """The rate at `step` of parameters with factor 1 and a schedule."""
     return cfg.lr * poly_lr(max(step - cfg.lag, 0), total, cfg.power, cfg.warmup)
 
 
 def set_lr(optimizer: torch.optim.Optimizer, cfg: OptimConfig, step: int, total: int) -> None:
-    """Give every group its rate for `step`: `base_lr`, or `cfg.lr` if it is constant, times its scale."""
+    """Set the rate of every group for `step`: `base_lr`, or `cfg.lr` if it is constant, times its scale."""
     rate = base_lr(cfg, step, total)
     for group in optimizer.param_groups:
         group["lr"] = group["scale"] * (cfg.lr if group["constant"] else rate)
 
 
 def share_of_a_step(cfg: RunConfig) -> str | None:
-    """One line about how a step is dealt out, and what that means for the rate; None if it is not."""
+    """One line about the parts of a step and the learning rate; None if a step has one part."""
     parts = cfg.train.processes * cfg.train.accumulate
     if parts == 1:
         return None
@@ -84,5 +83,5 @@ def share_of_a_step(cfg: RunConfig) -> str | None:
     share = f"{data.labelled // parts} + {data.unlabelled // parts}"
     return (
         f"a step is {data.labelled} labelled and {data.unlabelled} unlabelled images = {train.processes} processes x "
-        f"{train.accumulate} micro-steps x ({share}); optim.lr {cfg.optim.lr:g} belongs to the whole step, not scaled"
+        f"{train.accumulate} micro-steps x ({share}); optim.lr {cfg.optim.lr:g} belongs to the whole step, unscaled"
     )

@@ -1,4 +1,4 @@
-"""Everything of a run that can be refused before its folder is made: data, split, networks, and how they fit."""
+"""Data, split and networks of a run, checked before its folder is made."""
 
 import hashlib
 import math
@@ -23,32 +23,32 @@ from kit.system.paths import from_project
 
 @dataclass(frozen=True)
 class Parts:
-    """What a run is made of."""
+    """Data, split and networks of a run."""
 
     spec: DatasetSpec
     split: Split
     data: dict
-    """What the run is bound to (`kit.data.fingerprint.Data.record`)."""
+    """The record of the data (`kit.data.fingerprint.Data.record`)."""
     val: ValImages
     batches: TrainBatches
     method: Method
     teachers: dict[str, dict]
-    """Where the method's teachers come from; empty for most methods."""
+    """Origin of each of the method's teachers; empty for most methods."""
     origins: dict[str, dict]
-    """Network that is trained -> where its encoder's first weights come from."""
+    """Trained network -> origin of its encoder's first weights."""
 
 
 def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
     """Data, split and networks of a run, checked against each other."""
     data = find_data(cfg.data, cfg.evaluate.limit)
     spec, train = data.spec, data.train
-    judged = ValImages(data.val, cfg.evaluate.limit)
+    val = ValImages(data.val, cfg.evaluate.limit)
     split = look_for_classes(make_split(cfg.data, train, data.val), train)
     views, accumulate = METHODS[cfg.method.name].views, cfg.train.accumulate
     if cfg.data.labelled % (world * accumulate) or (views.unlabelled and cfg.data.unlabelled % (world * accumulate)):
         raise KitError(
             f"data.labelled ({cfg.data.labelled}) and data.unlabelled ({cfg.data.unlabelled}) must be multiples of "
-            f"train.processes ({world}) times train.accumulate ({accumulate}), among which a step is dealt out"
+            f"train.processes ({world}) times train.accumulate ({accumulate}), which divide a step"
         )
     teachers, taught_by = load_teachers(cfg, spec)
     torch.manual_seed(cfg.seed)  # initial weights
@@ -58,21 +58,21 @@ def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
             net.check_size(*cfg.data.crop)
     batches = TrainBatches(cfg.data, train, split, method.views, cfg.seed, cfg.train.steps, rank, world, accumulate)
     unlabelled = split.pool if method.views.unlabelled else ()
-    # Each process its share, so that a broken file is named at once. What another has not kept yet is made when needed.
+    # Each process caches its share, so that a broken file is reported at once; items of others are made when needed.
     pairs = split.labelled + (tuple(i for i in unlabelled if i in train.masks) if cfg.data.observe else ())
     train.keep(unlabelled[rank::world], pairs[rank::world], silent=rank > 0)
-    judged.files.keep((), judged.ids[rank::world], full=True, silent=rank > 0)
-    return Parts(spec, split, data.record(), judged, batches, method, taught_by, origins_of(method))
+    val.files.keep((), val.ids[rank::world], full=True, silent=rank > 0)
+    return Parts(spec, split, data.record(), val, batches, method, taught_by, origins_of(method))
 
 
 def origins_of(method: Method) -> dict[str, dict]:
-    """Network that is trained -> the record of where its encoder's first weights come from."""
+    """Trained network -> record of the origin of its encoder's first weights."""
     nets = {name: net for name, net in method.named_children() if isinstance(net, Segmenter)}
     return {name: net.encoder.origin.record() for name, net in nets.items()}
 
 
 def _of_a_micro_step(cfg: RunConfig) -> RunConfig:
-    """`cfg` with its share of the pixels that OHEM keeps of a step."""
+    """`cfg` with a micro-step's share of the pixels that OHEM keeps."""
     if cfg.train.accumulate == 1:
         return cfg
     kept = math.ceil(cfg.method.ohem_min_kept / cfg.train.accumulate)
@@ -80,9 +80,9 @@ def _of_a_micro_step(cfg: RunConfig) -> RunConfig:
 
 
 def load_teachers(cfg: RunConfig, spec: DatasetSpec) -> tuple[dict[str, Segmenter], dict[str, dict]]:
-    """The networks that the method of a run learns from, and where each comes from, with the digest of its weights.
+    """The teachers of a run's method, and the origin of each, with the digest of its weights.
 
-    Raises: KitError if the settings name no finished run, or one of other classes.
+    Raises: KitError if the settings name no finished run, or one with other classes.
     """
     nets, origins = {}, {}
     for name in METHODS[cfg.method.name].teachers:
@@ -94,7 +94,7 @@ def load_teachers(cfg: RunConfig, spec: DatasetSpec) -> tuple[dict[str, Segmente
             )
         teacher = load(from_project(run))
         if tuple(teacher.classes) != spec.classes:
-            raise KitError(f"method.{name}: the network in {run} knows other classes than {spec.name} has")
+            raise KitError(f"method.{name}: the classes of the network in {run} differ from those of {spec.name}")
         weights = RunFolder(from_project(run)).weights().read_bytes()
         nets[name] = teacher.net
         origins[name] = {"run": run, "network": teacher.config.student.name, "trained_by": teacher.config.method.name,

@@ -1,4 +1,4 @@
-"""The processes that share a run: what they tell each other beside gradients."""
+"""The processes of a run, and their communication beside gradients."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -17,18 +17,17 @@ from kit.system.precision import gpu_settings, resolve
 
 
 def make_accelerator(cfg: RunConfig) -> Accelerator:
-    """Accelerate's view of this process, in the precision of the run. Raises: KitError if the device lacks it."""
+    """Accelerate's accelerator in the precision of the run. Raises: KitError if the device lacks it."""
     return _accelerator(resolve(cfg.train.precision))
 
 
 def continued(accelerator: Accelerator, cfg: RunConfig, saved: dict | None) -> Accelerator:
-    """`accelerator`, or one in the precision in which a run began that goes on from a checkpoint.
+    """`accelerator`, or for a resumed run one in the precision in which the run began.
 
-    Another machine, or another version of this kit, may understand "auto" otherwise; the numbers of a run are to be of
-    one kind.
+    "auto" may mean another precision on another machine or in another version of the kit.
 
     Args:
-        saved: what `kit.train.resume.state.capture` returned; None for a run that begins.
+        saved: result of `kit.train.resume.state.capture`; None for a new run.
     Raises: KitError if the device lacks that precision.
     """
     began = began_in(cfg, saved) if saved else precision_of(accelerator)
@@ -43,7 +42,7 @@ def continued(accelerator: Accelerator, cfg: RunConfig, saved: dict | None) -> A
 
 
 def began_in(cfg: RunConfig, saved: dict) -> str:
-    """The precision in which a run began. Checkpoints without a record of it are older than bf16 on CPUs."""
+    """The precision in which a run began. Checkpoints that do not record it are older than bf16 on CPUs."""
     if "precision" in saved:
         return saved["precision"]
     if cfg.train.precision != "auto":
@@ -59,26 +58,26 @@ def precision_of(accelerator: Accelerator) -> str:
 
 def _accelerator(precision: str) -> Accelerator:
     cuda = torch.cuda.is_available()
-    AcceleratorState._reset_state(reset_partial_state=False)  # else a second run in this process keeps the first's
+    AcceleratorState._reset_state(reset_partial_state=False)  # else a second run in this process has the first's
     several = int(os.environ.get("WORLD_SIZE", 1)) > 1
-    # Accelerate looks at the environment of processes without GPUs only if it is told that they have none
+    # Accelerate reads the environment of processes without GPUs only with cpu=True
     return Accelerator(cpu=several and not cuda, mixed_precision={"fp32": "no"}.get(precision, precision))
 
 
 @contextmanager
 def training_on(device: torch.device) -> Iterator[None]:
-    """How a device is set up while a run trains on it: steps are alike, so that it pays to keep freed memory and to try
-    out convolutions."""
+    """Settings of a device during training: all steps are alike, so that keeping freed memory and benchmarking
+    convolutions pays."""
     with kept_pages(device), gpu_settings(device, one_size=True):
         yield
 
 
 class World:
-    """This process and the others. Everything here is called by all of them, in the same order.
+    """All processes of the run. Each calls the methods in the same order.
 
-    Words between processes travel over gloo, so that none of them waits for an accelerator.
+    They communicate over gloo, so that none waits for an accelerator.
 
-    Raises: KitError if there are more or fewer processes than the run asks for.
+    Raises: KitError if the number of processes differs from `train.processes`.
     """
 
     def __init__(self, accelerator: Accelerator, cfg: RunConfig):
@@ -93,7 +92,7 @@ class World:
                 "many in all), `python -m kit train RUN.json` or kit.launch(cfg)"
             )
             raise KitError(
-                f"this run is one of {wanted} process{'es' * (wanted > 1)} (train.processes), and {self.size} "
+                f"this run has {wanted} process{'es' * (wanted > 1)} (train.processes), but {self.size} "
                 f"{'were' if self.size > 1 else 'was'} started; start it with {how}, or change train.processes"
             )
         self.group = dist.new_group(backend="gloo") if self.size > 1 else None
@@ -107,7 +106,7 @@ class World:
         return gathered
 
     def most(self, number: int) -> int:
-        """The largest `number` of any process."""
+        """The maximum of `number` over processes."""
         if self.group is None:
             return number
         tensor = torch.tensor(number)
@@ -115,14 +114,14 @@ class World:
         return int(tensor)
 
     def sum(self, values: Tensor) -> Tensor:
-        """The sum of a tensor of every process, on the CPU."""
+        """The sum of a tensor over processes, on the CPU."""
         values = values.cpu()
         if self.group is not None:
             dist.all_reduce(values, group=self.group)
         return values
 
     def on_first(self, action: Callable[[], None]) -> None:
-        """Let the first process do something while the others wait. Raises, in every process: KitError as it did."""
+        """Run `action` in the first process while the others wait. Its KitError is raised in every process."""
         problem = None
         if self.first:
             try:
@@ -134,7 +133,7 @@ class World:
             raise KitError(problem)
 
     def same_buffers(self, *nets: nn.Module) -> None:
-        """Give every process the first one's batch norm statistics, with which networks are judged and saved."""
+        """Give every process the first one's batch norm statistics, which are used to evaluate and save networks."""
         if self.size > 1:
             for net in nets:
                 for buffer in net.buffers():

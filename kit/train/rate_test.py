@@ -53,18 +53,17 @@ class RateTest:
 
 def try_rates(cfg: RunConfig, low: float = 1e-6, high: float = 1.0, steps: int = 100,
               done: Callable[[], None] | None = None) -> RateTest:  # fmt: skip
-    """Losses of a run at rates from `low` to `high`, each step at a higher one, in this process. Nothing is written
-    into the run's folder, and the run itself starts from its own weights.
+    """Losses of a run at rates rising from `low` to `high`, a step each, in this process. Nothing is written into the
+    run's folder, and the run later starts from its own weights.
 
-    Every term of the loss keeps the weight it has at the first step of the run, so that losses can be compared: terms
-    with a ramp count nothing. Each group of parameters keeps its factor on the rate.
+    Every term of the loss has its weight of the first step, so that losses are comparable: terms with a ramp have
+    weight 0. Each group of parameters keeps its factor on the rate.
 
     Args:
         low, high: of `optim.lr`; the test ends earlier if the loss is not finite or DIVERGED times its lowest.
-        steps: rates that are tried, evenly spread on a logarithmic scale.
+        steps: number of rates, evenly spread on a logarithmic scale.
         done: called after each step.
-    Raises: KitError as `kit.fit` does for data, split and networks, for wrong bounds, and if no rate lets the loss
-        fall.
+    Raises: KitError as `kit.fit` does for data, split and networks, for wrong bounds, and if the loss falls at no rate.
     """
     require_positive(low=low, high=high, steps=steps)
     if not low < high or steps < 10:

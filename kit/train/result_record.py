@@ -1,4 +1,4 @@
-"""What a finished run says of itself."""
+"""The record of a finished run."""
 
 import torch
 
@@ -15,7 +15,7 @@ def result_of(run, last: Scores, average: Scores, seconds: float) -> dict:
     Args:
         run: a `kit.train.loop.Run` that has done its steps.
         last, average: scores of its student's last weights and of their running average.
-        seconds: spent on these scores.
+        seconds: of the evaluation.
     """
     return {
         "schema": SCHEMA,

@@ -1,8 +1,8 @@
-"""The first stage of MGD: two teachers, each trained by cross pseudo supervision on the split that the student has.
+"""The first stage of MGD: two teachers, each trained by cross pseudo supervision on the student's split.
 
-A teacher's folder lies beside the student's and bears a digest of everything that defines the teacher, so that every
-student of one setting finds the teachers that are finished already, and none finds another setting's. Where that folder
-holds a teacher that learnt from other data, the name of a new one ends with a digest of the data.
+A teacher's folder is beside the student's, and its name holds a digest of everything that defines the teacher, so that
+students of one setting share finished teachers, and different settings do not. If that folder holds a teacher that was
+trained on other data, the name of a new one ends with a digest of the data.
 """
 
 from pathlib import Path
@@ -16,11 +16,11 @@ from kit.train.resume.data_binding import check_data, digest_if_other
 
 
 def with_teachers(cfg: RunConfig) -> RunConfig:
-    """`cfg` with a folder for every teacher it wants; one that is not named is trained now, or taken if it is finished.
+    """`cfg` with the folder of every teacher; teachers without a folder are trained now, unless they are finished.
 
-    Every other method's `cfg` comes back as it is.
+    The `cfg` of a method without teachers is returned unchanged.
 
-    Raises: KitError, before a teacher is trained, if the student's folder holds a run that learnt from other data.
+    Raises: KitError, before a teacher is trained, if the student's folder holds a run on other data.
     """
     if METHODS[cfg.method.name].teachers:
         check_data(RunFolder(Path(cfg.run_dir)), cfg)
@@ -35,9 +35,8 @@ def with_teachers(cfg: RunConfig) -> RunConfig:
 def teacher_config(cfg: RunConfig, name: str) -> RunConfig:
     """The run that trains the teacher `name` ("deep" or "wide") of `cfg`: CPS with CutMix between two copies.
 
-    Data, optimiser and seed are the student's, but for the batch (`teacher_batch`; OHEM keeps as many pixels per image)
-    and the rate (`deep_lr`, `wide_lr`) where they are given. Official switches of the student's CutMix and passes are
-    kept.
+    Data, optimiser and seed are the student's, except for batch (`teacher_batch`; OHEM keeps as many pixels per image)
+    and rate (`deep_lr`, `wide_lr`) where they are set. Official switches of the student's CutMix and passes are kept.
     """
     wanted, labelled = cfg.method, cfg.data.labelled
     batch = wanted.teacher_batch or labelled

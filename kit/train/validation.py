@@ -1,4 +1,4 @@
-"""The student of a run in progress on the val part."""
+"""Scores of a run in progress on the val part."""
 
 from dataclasses import replace
 
@@ -7,13 +7,13 @@ from kit.evaluate.run import count
 from kit.models.segmenter import Segmenter
 
 
-def judge(run, which: str, net: Segmenter, full: bool) -> Scores:
-    """Scores of a network on the val images, shared out among the processes.
+def score(run, which: str, net: Segmenter, full: bool) -> Scores:
+    """Scores of a network on the val images, which are divided among the processes.
 
     Args:
         run: a `kit.train.loop.Run`.
-        which: weights these are, "last" or "average".
-        full: at the end of a run; computes everything, and keeps what was counted on every image.
+        which: the network's weights, "last" or "average".
+        full: at the end of a run: compute all scores, and save the counts of every image.
     """
     spec, cfg, world = run.parts.spec, run.cfg.evaluate, run.world
     counts = count(net, run.val_items(), spec, cfg, world.rank, world.size, full)

@@ -53,7 +53,7 @@ def test_less_memory_means_recomputing_first_and_micro_steps_then():
     assert chosen(recomputed.total / 1e9 + 0.001) == (1, True)
     small = estimate(demo(**{"train.accumulate": 4, "student.recompute": True}), 19)
     assert chosen(small.total / 1e9 + 0.001) == (4, True)
-    with pytest.raises(KitError, match="wants about .* GB at least, of 0.1; share it among more GPUs"):
+    with pytest.raises(KitError, match="needs at least about .* GB, more than 0.1; share it among more GPUs"):
         preset(demo(), 0.1, 19)
 
 

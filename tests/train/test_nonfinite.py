@@ -72,7 +72,7 @@ def test_a_few_may_be_passed_over(run, tmp_path, way, bad):
     assert all(record["loss"] > 0 for record in folder.log() if "loss" in record)
     for which in ("last", "average"):
         assert finite(safetensors.torch.load_file(folder.weights(which)))
-    assert "passed over, for want of a finite loss: step" in (tmp_path / "out").read_text()
+    assert "skipped, as the loss is not finite: step" in (tmp_path / "out").read_text()
 
 
 @EITHER

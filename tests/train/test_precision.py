@@ -50,7 +50,7 @@ def test_a_run_goes_on_in_the_precision_it_began_in(tiny, monkeypatch, breaks_of
     assert saved["precision"] == began
     cpu_with(monkeypatch, began == "fp32")  # another machine
     assert kit.fit(cfg)["precision"] == began
-    assert f"goes on at step 2 of 4 in {began}" in "".join(capsys.readouterr())
+    assert f"resumes at step 2 of 4 in {began}" in "".join(capsys.readouterr())
 
 
 def test_a_checkpoint_without_precision_goes_on_as_its_kit_computed(tiny, monkeypatch, breaks_off):

@@ -132,9 +132,7 @@ def test_a_folder_in_use_is_not_touched(tiny, tmp_path, monkeypatch):
 
 
 def test_the_number_of_processes_must_be_the_one_asked_for(tiny, tmp_path):
-    line = (
-        "one of 2 processes .* and 1 was started; start it with `torchrun --standalone --nproc_per_node 2 -m kit train"
-    )
+    line = "has 2 processes .* but 1 was started; start it with `torchrun --standalone --nproc_per_node 2 -m kit train"
     with pytest.raises(KitError, match=line):
         kit.fit(tiny(overrides={"train.processes": 2}))
     with pytest.raises(KitError, match=r"must be multiples of train.processes \(1\) times train.accumulate \(3\)"):

@@ -1,1 +1,1 @@
-"""What a run reports while it trains: the log, progress, counts about pseudo labels, pictures."""
+"""Reports of a run in training: log, progress, statistics of pseudo labels, pictures."""

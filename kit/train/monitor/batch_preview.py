@@ -1,4 +1,4 @@
-"""What a run shows its networks, before anything is trained."""
+"""The images of a training step, without training."""
 
 from typing import NamedTuple
 
@@ -25,9 +25,9 @@ class Shown(NamedTuple):
 
 
 def shown_batch(cfg: RunConfig, step: int = 0) -> Shown:
-    """The images of a step of a run, exactly as its networks see them; no network is made, nothing is written.
+    """The images of a step of a run, exactly as its networks get them; no network is built, nothing is written.
 
-    Of a step that is divided among processes or micro-steps it is the first part.
+    If a step is divided among processes or micro-steps, it is the first part.
 
     Args:
         step: from 0.

@@ -1,4 +1,4 @@
-"""Where a run writes down how it goes: log.jsonl and TensorBoard, from the first process."""
+"""log.jsonl and TensorBoard events of a run, written by the first process."""
 
 import contextlib
 
@@ -14,11 +14,11 @@ from kit.train.processes import World
 
 
 class Logbook:
-    """Lines and events from step `start` on; what a killed process had written beyond is dropped.
+    """Lines and events from step `start` on; later ones of a killed process are dropped.
 
     Args:
-        start: the step from which the run goes on.
-        evaluated: whether the evaluation at that step, if there was one, is behind it.
+        start: the step from which the run resumes.
+        evaluated: whether the evaluation at that step, if there is one, is done.
         silent: write nothing (processes other than the first).
     """
 
@@ -30,8 +30,8 @@ class Logbook:
 
     def train_line(self, done: int, steps: int, tally: Tally, world: World, rate: float, spec: DatasetSpec,
                    reporter: Reporter) -> None:  # fmt: skip
-        """What happened since the last such line: means of the losses and shares of the counts, over all processes.
-        The tally of these is empty afterwards."""
+        """Write means of the losses and shares of the counts since the last such line, over all processes; the tally of
+        these is empty afterwards."""
         skipped = sum(tally.bad)
         means, counts = tally.means(world), tally.sums(world)
         record = {"step": done, "loss": means.pop("loss"), "parts": means, "lr": rate,
@@ -62,10 +62,10 @@ class Logbook:
         for number, picture in enumerate(pictures):
             self.events.add_image(f"val/{number}", picture, record["step"])
         if pictures:
-            self.events.flush()  # for whoever looks on
+            self.events.flush()  # for programs that read along
 
     def close(self) -> None:
-        """Let go of open files, whether or not there is room for what they still hold."""
+        """Close files, even if the disk is full."""
         if self.events is not None:
             with contextlib.suppress(OSError):
                 self.events.close()

@@ -1,6 +1,6 @@
-"""What a person sees while a run goes on: a bar on a terminal, plain lines elsewhere.
+"""Progress of a run: a bar on a terminal, plain lines elsewhere.
 
-A bar that redraws itself freezes at 0 % in saved notebooks and fills log files, hence the lines there.
+A bar would freeze at 0 % in saved notebooks and fill log files.
 """
 
 import sys
@@ -11,7 +11,7 @@ from tqdm import tqdm
 from kit.system.console import bar
 
 LINES = 20
-"""Plain lines per run, about."""
+"""Approximate number of plain lines per run."""
 
 
 class Reporter:
@@ -31,7 +31,7 @@ class Reporter:
         self.bar = bar(total, label, "step", start=start) if terminal else None
 
     def start_at(self, step: int) -> None:
-        """The run goes on from a step of an earlier process."""
+        """The run resumes from a step of an earlier process."""
         self.start, self.shown, self.began = step, step, time.monotonic()
         if self.bar is not None:
             self.bar.initial = self.bar.n = self.bar.last_print_n = step
@@ -48,18 +48,19 @@ class Reporter:
         if self.silent:
             return
         loss = record.get("loss")
+        terms = "  ".join(f"{name} {value:.3f}" for name, value in record.get("parts", {}).items())
         if loss is not None and self.bar is not None:
-            self.bar.set_postfix_str(f"loss {loss:.3f}  {_terms(record)}")
+            self.bar.set_postfix_str(f"loss {loss:.3f}  {terms}")
         elif loss is not None and record["step"] - self.shown >= self.every:
             self.shown = record["step"]
             place = f"step {record['step']}/{self.total}  {record['seconds']:.0f} s"
-            self.say(f"{place}{self.speed(record['step'])}  loss {loss:.3f}  {_terms(record)}")
+            self.say(f"{place}{self.speed(record['step'])}  loss {loss:.3f}  {terms}")
         elif "miou" in record:
-            scores = f"val mIoU {record['miou']:.1%}, of average weights {record['average_miou']:.1%}"
+            scores = f"val mIoU {record['miou']:.1%}, with average weights {record['average_miou']:.1%}"
             self.say(f"step {record['step']}/{self.total}  {scores}")
 
     def speed(self, step: int) -> str:
-        """Steps per second since the start of this process, and about how long the rest will take."""
+        """Steps per second since the start of this process, and an estimate of the remaining time."""
         seconds = time.monotonic() - self.began
         if step <= self.start or not seconds:
             return ""
@@ -73,11 +74,6 @@ class Reporter:
             sys.stdout.flush()
 
     def close(self) -> None:
-        """Leave the bar as it is."""
+        """Close the bar and leave it on the screen."""
         if self.bar is not None:
             self.bar.close()
-
-
-def _terms(record: dict) -> str:
-    """The parts of a loss, for a person."""
-    return "  ".join(f"{name} {value:.3f}" for name, value in record["parts"].items())

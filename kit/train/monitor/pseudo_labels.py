@@ -1,24 +1,24 @@
-"""What the counts about pseudo labels say: shares for the log, and an alarm when a run teaches itself few classes."""
+"""Statistics of pseudo labels: shares for the log, and an alarm when they collapse to few classes."""
 
 import math
 
 from torch import Tensor
 
 HISTOGRAMS = ("predicted", "taught", "labelled")
-"""Counts per class; all others are pairs (hits, out of)."""
+"""Names of counts per class; all others are pairs (hits, total)."""
 
 QUIET = 0.2
-"""Share of a run in which no alarm is raised: networks from random weights begin with one class."""
+"""First share of a run without alarms: networks from random weights start with one class."""
 
 FEW = 0.25
-"""Share of the labels' diversity below which predictions have collapsed."""
+"""Share of the labels' diversity below which pseudo labels count as collapsed."""
 
 
 def shares(counts: dict[str, Tensor]) -> dict[str, object]:
-    """Summed counts of `kit.losses.pseudo_label_counts.pseudo_counts` as plain numbers; None where nothing was counted.
+    """Summed counts of `kit.losses.pseudo_label_counts.pseudo_counts` as shares; None where nothing was counted.
 
-    Histograms become lists of shares per class, and "diversity" and "labelled_diversity" say how many classes there
-    seem to be: exp(entropy), which is 1 for a single class and C for C equally frequent ones.
+    Histograms become lists of shares per class. "diversity" and "labelled_diversity" are effective numbers of classes:
+    exp(entropy), which is 1 for a single class and C for C equally frequent ones.
     """
     seen: dict[str, object] = {}
     for name, count in counts.items():
@@ -27,8 +27,8 @@ def shares(counts: dict[str, Tensor]) -> dict[str, object]:
             whole = sum(values)
             seen[name] = [round(value / whole, 5) for value in values] if whole else None
         else:
-            hits, out_of = values
-            seen[name] = round(hits / out_of, 5) if out_of else None
+            hits, total = values
+            seen[name] = round(hits / total, 5) if total else None
     if counts:
         seen["diversity"], seen["labelled_diversity"] = diversity(seen["predicted"]), diversity(seen["labelled"])
     return seen
@@ -42,9 +42,9 @@ def diversity(histogram: list[float] | None) -> float | None:
 
 
 def alarm(seen: dict[str, object], done: int, steps: int) -> str | None:
-    """One line if predictions have collapsed to few classes by step `done` of `steps`, else None.
+    """One line if pseudo labels have collapsed to few classes by step `done` of `steps`, else None.
 
-    They have if their diversity above one class is below a fourth of that of the labels seen at the same time.
+    They have if their diversity above one class is below a fourth of that of the labels in the same steps.
     """
     mine, theirs = seen.get("diversity"), seen.get("labelled_diversity")
     if mine is None or theirs is None or done < QUIET * steps or mine - 1 >= FEW * (theirs - 1):
@@ -53,7 +53,7 @@ def alarm(seen: dict[str, object], done: int, steps: int) -> str | None:
 
 
 def scalars(seen: dict[str, object], classes: tuple[str, ...]) -> dict[str, float]:
-    """The numbers of `shares` under one name each, for TensorBoard."""
+    """The result of `shares` with one name per number, for TensorBoard."""
     flat = {}
     for name, value in seen.items():
         if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""A few val images with truth and prediction, small enough to be kept at every evaluation."""
+"""A few small pictures of val images with truth and prediction, for every evaluation."""
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +18,7 @@ COUNT, HEIGHT = 3, 128
 def val_pictures(net: Segmenter, val: ValImages, spec: DatasetSpec) -> list[Tensor]:
     """uint8 (3, HEIGHT, 3 * W): image, truth and prediction side by side, of COUNT val images.
 
-    The network is left in eval mode, and used on the device it is on.
+    The network is put in eval mode, where it stays, and used on its device.
     """
     net.eval()
     device = next(net.parameters()).device

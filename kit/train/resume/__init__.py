@@ -1,1 +1,1 @@
-"""What a killed run needs to go on with the same bits: checkpoints, state, signals, and the data it is bound to."""
+"""Resuming a killed run bit by bit: checkpoints, state, signals, and the data of the run."""

@@ -1,7 +1,7 @@
-"""What a killed run needs to go on, in files that say whether they are whole.
+"""Checkpoints of a run, in files with a checksum.
 
-A file is a header (8 bytes that name the format, the length of what follows, its sha256) and what `torch.save` makes:
-torch itself reads most files with a flipped bit without a complaint.
+A file is a header (8 bytes that name the format, the length of the rest, its sha256) and the output of `torch.save`,
+because torch loads most files with a flipped bit without an error.
 """
 
 import hashlib
@@ -20,10 +20,10 @@ HEADER = struct.Struct("<8sQ32s")
 
 
 def save_checkpoint(path: Path, state: dict, previous: Path | None = None) -> None:
-    """Write tensors, numbers, strings, lists, tuples and dicts of them; the file is whole or the one before.
+    """Write tensors, numbers, strings, lists, tuples and dicts of them, whole or not at all.
 
     Args:
-        previous: keeps the file that was there.
+        previous: new name of the file that was there; None replaces it.
     Raises: KitError if the disk is full; the file that was there stays.
     """
     buffer = io.BytesIO()
@@ -36,7 +36,7 @@ def save_checkpoint(path: Path, state: dict, previous: Path | None = None) -> No
 
 
 def load_checkpoint(path: Path) -> dict | None:
-    """What `save_checkpoint` was given, on the CPU; None if there is no file. Raises KitError if it is damaged."""
+    """The state in a file of `save_checkpoint`, on the CPU; None without a file. Raises KitError if it is damaged."""
     if not path.is_file():
         return None
     try:
@@ -52,11 +52,11 @@ def load_checkpoint(path: Path) -> dict | None:
         if len(body) != length:
             reason = f"it holds {len(body)} of {length} bytes"
         elif hashlib.sha256(body).digest() != digest:
-            reason = "its content is not what was written"
+            reason = "its checksum is wrong"
     if reason is None:
         try:
             return torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
-        except Exception as error:  # whole, but of another version of torch or of the kit
+        except Exception as error:  # undamaged, but of another version of torch or of the kit
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
     raise KitError(f"{path} is damaged ({reason}); delete it to start the run again")
 
@@ -66,17 +66,17 @@ class Checkpoints:
 
     Args:
         current, previous: their files.
-        run: what identifies the run (`kit.runs.folder.identity`); another run's file is not taken for one of this.
+        run: the run's `kit.runs.folder.identity`; files of other runs are not loaded.
     """
 
     def __init__(self, current: Path, previous: Path, run: str):
         self.current, self.previous, self.run = current, previous, run
-        self.whole = True  # `current` is absent or good, so that it may take the place of `previous`
+        self.whole = True  # `current` is absent or undamaged, so that it may replace `previous`
 
     def load(self) -> tuple[dict | None, list[str]]:
-        """The newest checkpoint that is whole and of this run, and what was wrong with newer ones.
+        """The newest undamaged checkpoint of this run, and the problems of newer ones.
 
-        None if there is none at all. Raises: KitError if there are files, and none of them will do.
+        None if there is no file. Raises: KitError if there are files, but none is usable.
         """
         problems = []
         for path in (self.current, self.previous):
@@ -91,11 +91,11 @@ class Checkpoints:
                 self.whole = not problems
                 return state, problems
         if problems:
-            raise KitError(f"{'; '.join(problems)}; nothing is left to go on from, delete the folder to start again")
+            raise KitError(f"{'; '.join(problems)}; there is no other checkpoint, delete the folder to start again")
         return None, []
 
     def save(self, state: dict) -> None:
-        """Write a checkpoint; the one before is kept, a damaged one put aside. Raises KitError if there is no room."""
+        """Write a checkpoint; the last one is kept, a damaged one renamed. Raises KitError if the disk is full."""
         if not self.whole and self.current.exists():
             os.replace(self.current, self.current.with_name("checkpoint_damaged.pt"))
         save_checkpoint(self.current, {"run": self.run, **state}, self.previous)

@@ -1,4 +1,4 @@
-"""A run belongs to the data it learnt from: with other data its folder is neither shown as finished nor continued."""
+"""A run belongs to its data: with other data its folder is neither reported as finished nor resumed."""
 
 from pathlib import Path
 
@@ -12,17 +12,17 @@ def check_bound(folder: RunFolder, cfg: RunConfig, data: dict | None = None) -> 
     """Raise KitError unless a folder is free or holds the run `cfg` on the data that `cfg` names.
 
     Args:
-        data: `kit.data.fingerprint.Data.record` of `cfg`, if it is known already.
+        data: `kit.data.fingerprint.Data.record` of `cfg`; None computes it.
     """
     folder.check_free(cfg)
     check_data(folder, cfg, data)
 
 
 def check_data(folder: RunFolder, cfg: RunConfig, data: dict | None = None) -> None:
-    """Raise KitError in one line if a run in a folder learnt from other data than `cfg` names, or if these are missing.
+    """Raise KitError if the run in a folder learnt from data other than those of `cfg`, or if these are missing.
 
-    The data set may have moved: names and sizes of files count, not their folder. Folders that were written before data
-    were recorded are compared by what they know: classes and lists of a finished run, nothing of a started one.
+    The data set may have moved: names and sizes of files count, not their folder. For folders of older versions only
+    classes and lists of finished runs are compared.
     """
     before = folder.data()
     if before is None:
@@ -30,13 +30,13 @@ def check_data(folder: RunFolder, cfg: RunConfig, data: dict | None = None) -> N
     differing = changes(before, data or find_data(cfg.data, cfg.evaluate.limit).record())
     if differing:
         raise KitError(
-            f"{folder.path} has learnt from other data than {cfg.data.root} holds now: it differs in "
+            f"{folder.path} has learnt from other data than those in {cfg.data.root} now: it differs in "
             f"{', '.join(differing)}; choose another run_dir, or delete the folder"
         )
 
 
 def digest_if_other(cfg: RunConfig) -> str:
-    """sha256 of the data that `cfg` names if its folder holds a run that learnt from others; "" if it does not.
+    """sha256 of the data of `cfg` if its folder holds a run on other data, else "".
 
     Raises: KitError if the folder holds a run and the data cannot be used.
     """

@@ -1,10 +1,10 @@
 """`train.deterministic`: torch's settings under which a GPU computes the same bits every time.
 
-On CPUs a run has the same bits every time in any case, as long as torch, the kind of machine and the number of threads
-stay the same. On GPUs sums are taken in whatever order threads finish, and cuDNN may choose its algorithms by timing
-them, so that two runs differ in the last bits, and after many steps in more. With `train.deterministic`, runs on the
-same model of GPU with the same versions have the same bits, interrupted or not, except for operations of which torch
-has no deterministic form. For each of these torch warns once with its name, and goes on.
+On CPUs runs are always bit-identical with the same torch, kind of machine and number of threads. On GPUs the order of
+sums varies, and cuDNN may choose its algorithms by timing, so that two runs differ in the last bits, and more after
+many steps. With `train.deterministic`, runs on the same model of GPU with the same versions are bit-identical,
+interrupted or not, except for operations without a deterministic form in torch, each of which torch names in one
+warning.
 """
 
 import os
@@ -14,19 +14,15 @@ from contextlib import contextmanager
 import torch
 
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
-"""Environment variable by which cuBLAS is told to use the same buffers for every product."""
+"""Environment variable that makes cuBLAS use the same buffers for every product."""
 
 FIXED = (":4096:8", ":16:8")
-"""The two values of it that NVIDIA documents as deterministic."""
+"""Its two values that NVIDIA documents as deterministic."""
 
 
 @contextmanager
 def deterministic(on: bool) -> Iterator[None]:
-    """Within, torch computes deterministically wherever it can (slower, on GPUs); afterwards as it did before.
-
-    Args:
-        on: False changes nothing.
-    """
+    """A context in which torch is deterministic where possible (slower on GPUs); False changes nothing."""
     if not on:
         yield
         return

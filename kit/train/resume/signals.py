@@ -1,4 +1,4 @@
-"""Leaving when asked: SIGINT, SIGTERM and SIGUSR1 are noted, and the loop saves and leaves after the step it is in."""
+"""Signals: after SIGINT, SIGTERM or SIGUSR1 the loop finishes its step, saves and exits."""
 
 import signal
 import threading
@@ -7,22 +7,21 @@ from types import FrameType
 
 from kit.system.console import to_terminal
 
-ASKED = ("SIGINT", "SIGTERM", "SIGUSR1")
-"""Ctrl-C, the end of a job, and what a queue sends ahead of it if it is told to."""
+SIGNALS = ("SIGINT", "SIGTERM", "SIGUSR1")
+"""Ctrl-C, the end of a job, and the warning that a queue can send before it."""
 
-IMPATIENT = 2.0
-"""Seconds after which a second SIGINT is taken at its word. Starters of several processes deliver each one twice."""
+REPEAT = 2.0
+"""Seconds after which a second SIGINT stops at once. Launchers of several processes deliver each SIGINT twice."""
 
-
-STOPPED = "stopped by SIGINT; the same command, or the notebook with the same parameters, goes on from the checkpoint"
+STOPPED = "stopped by SIGINT; the same command, or the notebook with the same parameters, resumes from the checkpoint"
 
 
 class Interrupted(Exception):
-    """A signal came where the loop can break off."""
+    """A signal arrived during an evaluation."""
 
 
 class Stopped(KeyboardInterrupt):
-    """SIGINT came, and a checkpoint is written. Notebooks show it as one line, without a traceback."""
+    """SIGINT arrived, and a checkpoint is written. Notebooks show this as one line, without a traceback."""
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows instead of a traceback."""
@@ -30,7 +29,7 @@ class Stopped(KeyboardInterrupt):
 
 
 class Stop:
-    """A context in which signals are noted. Outside the main thread, where no handler can be set, it notes none."""
+    """A context that records signals. Outside the main thread, where no handler can be set, it records none."""
 
     def __init__(self):
         self.signal = 0
@@ -39,7 +38,7 @@ class Stop:
 
     def __enter__(self) -> "Stop":
         if threading.current_thread() is threading.main_thread():
-            for name in ASKED:
+            for name in SIGNALS:
                 number = getattr(signal, name, None)
                 if number is not None:
                     self._before[number] = signal.signal(number, self._note)
@@ -51,14 +50,14 @@ class Stop:
         self._before = {}
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGINT and self.signal == number and time.monotonic() - self._when > IMPATIENT:
+        if number == signal.SIGINT and self.signal == number and time.monotonic() - self._when > REPEAT:
             raise KeyboardInterrupt
         if not self.signal:
             self.signal, self._when = number, time.monotonic()
 
 
 def leave(number: int) -> BaseException:
-    """What to raise once everything is saved: `Stopped` for SIGINT, else an exit with 128 + the signal.
+    """The exception to raise once everything is saved: `Stopped` for SIGINT, else an exit with 128 + the signal.
 
     In a headless notebook SIGINT is also reported on the terminal: papermill does not show what the notebook prints.
     """

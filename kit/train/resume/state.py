@@ -1,7 +1,7 @@
-"""What of a run is kept: weights, what differs from process to process, and everything that draws random numbers.
+"""The state of a run in a checkpoint: weights, state that differs between processes, and random generators.
 
-Order of images, augmentation, mixing and dropout follow from (seed, step, place in the step), so a run would go on the
-same without these states; they are kept for whatever else may draw.
+Order of images, augmentation, mixing and dropout follow from (seed, step, place in the step), so a run would resume the
+same without the generators; they are kept for any other code that draws.
 """
 
 import random
@@ -21,9 +21,9 @@ from kit.train.processes import precision_of
 
 
 def capture(run, done: int, evaluated: bool) -> dict:
-    """Everything from which a `kit.train.loop.Run` can go on at step `done`, before or after the evaluation there.
+    """Everything from which a `kit.train.loop.Run` can resume at step `done`, before or after the evaluation there.
 
-    Called in every process. The number of the step is also where the samplers stand.
+    Called in every process. The number of the step is also the position of the samplers.
     """
     scaler = run.accelerator.scaler
     own = {"random": random_states(), "buffers": _copied(_statistics(run)), "tally": run.tally.own()}
@@ -44,12 +44,12 @@ def capture(run, done: int, evaluated: bool) -> dict:
 
 
 def restore_networks(run, saved: dict) -> None:
-    """Weights, averages and counts, from what `capture` returned; before networks are wrapped.
+    """Restore weights, averages and counts from the result of `capture`, before networks are wrapped.
 
-    Raises: KitError if the run has other teachers now.
+    Raises: KitError if the run's teachers have changed.
     """
     if saved["teachers"] != run.parts.teachers:
-        raise KitError(f"the teachers of {run.folder.path} have changed since it broke off; delete the folder")
+        raise KitError(f"the teachers of {run.folder.path} have changed since its checkpoint; delete the folder")
     run.origins = saved.get("origins", run.origins)
     run.parts.method.load_state_dict(saved["method"])
     run.average.load_state_dict(saved["average"])
@@ -59,15 +59,15 @@ def restore_networks(run, saved: dict) -> None:
 
 
 def restore_rest(run, saved: dict) -> None:
-    """Optimiser and scaler, statistics of this process and random states; after networks were moved and wrapped, which
-    gives every process the first one's statistics."""
+    """Restore optimiser, scaler, statistics of this process and random states, after networks were moved and wrapped,
+    which gives every process the first one's statistics."""
     load_optimizer(run.optimizer, saved["optimizer"])
-    if run.accelerator.scaler is not None and saved["scaler"]:  # else begun where no loss is scaled
+    if run.accelerator.scaler is not None and saved["scaler"]:  # else it started on a device without loss scaling
         run.accelerator.scaler.load_state_dict(saved["scaler"])
     own = saved["processes"][run.world.rank]
     if isinstance(own["buffers"], dict):
         mine = _statistics(run)
-    else:  # of a checkpoint from when all buffers were kept
+    else:  # of an older version, which kept all buffers
         nets = run.accelerator.unwrap_model(run.method), run.average
         mine = dict(enumerate(buffer for net in nets for buffer in net.buffers()))
         own["buffers"] = dict(enumerate(own["buffers"]))
@@ -77,15 +77,15 @@ def restore_rest(run, saved: dict) -> None:
 
 
 OF_DEVICE = ("fused", "foreach", "capturable")
-"""Settings of an optimiser's groups that say how a device computes, not what."""
+"""Settings of an optimiser's groups that depend on the device and do not change the update."""
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, saved: dict) -> None:
-    """Go on from an optimiser's `state_dict`, on this device or another one.
+    """Load an optimiser's `state_dict`, from this device or another one.
 
-    OF_DEVICE stays as `optimizer` has it, and states lie where that wants them. What `optimizer` starts with and
-    `saved` lacks is kept: momentum that a fused step needs from the first on (`kit.train.optim`), settings that came
-    later. On another device a run goes on up to rounding, not to the bit.
+    OF_DEVICE and the device of the states stay those of `optimizer`. State of `optimizer` that `saved` lacks is kept:
+    momentum that a fused step needs from the start (`kit.train.optim`), settings of later versions. On another device a
+    run resumes up to rounding, not bit by bit.
     """
     start = {parameter: dict(state) for parameter, state in optimizer.state.items()}
     groups = [
@@ -100,7 +100,7 @@ def load_optimizer(optimizer: torch.optim.Optimizer, saved: dict) -> None:
 
 def random_states() -> dict:
     """States of Python's, numpy's, torch's and CUDA's generators, as numbers and tensors."""
-    name, keys, *rest = np.random.get_state()  # noqa: NPY002  (the state of the old generator, which libraries use)
+    name, keys, *rest = np.random.get_state()  # noqa: NPY002  (libraries use the old generator)
     return {
         "python": random.getstate(),
         "numpy": (name, torch.from_numpy(keys.astype(np.int64)), *rest),
@@ -110,7 +110,7 @@ def random_states() -> dict:
 
 
 def set_random_states(states: dict) -> None:
-    """Go on from `random_states`; those of CUDA only where there are as many devices."""
+    """Restore `random_states`; those of CUDA only if the number of devices is the same."""
     random.setstate(states["python"])
     name, keys, *rest = states["numpy"]
     np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))  # noqa: NPY002
@@ -120,10 +120,10 @@ def set_random_states(states: dict) -> None:
 
 
 def statistics(net: nn.Module) -> dict[str, Tensor]:
-    """Running means and variances of batch norm by name: the only buffers in which processes can differ.
+    """Running means and variances of batch norm by name: the only buffers that can differ between processes.
 
-    Counts and tables of indices (50 MB in a TinyViT-21M) are the same everywhere, and so are the statistics of frozen
-    teachers, which no state holds.
+    Counts and tables of indices (50 MB in a TinyViT-21M) are equal everywhere, as are the statistics of frozen
+    teachers, which are not saved.
     """
     state = net.state_dict()
     norms = [name for name, module in net.named_modules() if isinstance(module, _BatchNorm)]
@@ -132,7 +132,7 @@ def statistics(net: nn.Module) -> dict[str, Tensor]:
 
 
 def broadcast_statistics_alone(net: nn.Module) -> None:
-    """Have distributed training give every process the first one's `statistics` before a step, and no other buffer."""
+    """Make distributed training broadcast only the first process's `statistics` before a step, and no other buffer."""
     kept = statistics(net)
     others = [name for name, _ in net.named_buffers() if name not in kept]
     DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(net, others)
@@ -144,7 +144,7 @@ def _statistics(run) -> dict[str, Tensor]:
 
 
 def _copied(values: dict[str, Tensor]) -> dict[str, Tensor]:
-    """On the CPU, and contiguous."""
+    """Contiguous copies on the CPU."""
     return {name: value.detach().cpu().clone().contiguous() for name, value in values.items()}
 
 
@@ -154,5 +154,5 @@ def weights(net: nn.Module) -> dict[str, Tensor]:
 
 
 def write_weights(path: Path, values: dict[str, Tensor]) -> None:
-    """A file for `kit.load`."""
+    """Write a file for `kit.load`."""
     write_bytes(path, safetensors.torch.save(values))

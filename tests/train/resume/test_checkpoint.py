@@ -67,7 +67,7 @@ def test_a_damaged_checkpoint_is_known_and_the_one_before_is_used(files, tmp_pat
     assert load_checkpoint(tmp_path / "checkpoint_previous.pt")["step"] == 3
     path.write_bytes(b"")
     (tmp_path / "checkpoint_previous.pt").write_bytes(DAMAGES[damage](good, random.Random(0)))
-    with pytest.raises(KitError, match="nothing is left to go on from, delete the folder"):
+    with pytest.raises(KitError, match="there is no other checkpoint, delete the folder"):
         files().load()
 
 
@@ -85,7 +85,7 @@ def test_the_last_two_are_kept_and_nothing_else(files, tmp_path):
 
 def test_another_runs_checkpoint_is_not_taken(files, tmp_path):
     files("theirs").save(state(8))
-    with pytest.raises(KitError, match="checkpoint.pt belongs to another run; nothing is left"):
+    with pytest.raises(KitError, match="checkpoint.pt belongs to another run; there is no other checkpoint"):
         files().load()
     (tmp_path / "checkpoint.pt").rename(tmp_path / "theirs.pt")
     mine = files()
