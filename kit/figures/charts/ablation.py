@@ -24,12 +24,12 @@ def ablation_rows(summary: dict) -> list[dict]:
             "row": row["row"] + (" (baseline)" if row["row"] == summary["baseline"] else ""),
             "n": row["n"],
             "labels": row["labelled"],
-            "mIoU last [%]": _mean_sd(row["last"]),
-            "mIoU average [%]": _mean_sd(row["average"]),
-            "mIoU best on val [%]": _mean_sd(row["best"]),
-            f"difference, {summary['weights']} [points]": _mean_sd(gain, "+.2f"),
+            "mIoU last [%]": percent(row["last"]),
+            "mIoU average [%]": percent(row["average"]),
+            "mIoU best on val [%]": percent(row["best"]),
+            f"difference, {summary['weights']} [points]": percent(gain, "+.2f"),
             "95 % interval": _interval(gain),
-            "train seconds": _mean_sd(row["seconds"], ".0f", 1),
+            "train seconds": percent(row["seconds"], ".0f", 1),
             "parameters": row["parameters"],
         })  # fmt: skip
     if all(row["best"] is None for row in summary["rows"]):
@@ -42,8 +42,8 @@ def score_rows(summary: dict) -> list[dict]:
     """The scores alone, as text, for `kit.figures.charts.tables.as_text`: mIoU in percent on val, last and average
     weights."""
     return [
-        {"row": row["row"], "seeds": str(row["n"]), "last mIoU [%]": str(_mean_sd(row["last"])),
-         "average mIoU [%]": str(_mean_sd(row["average"])), "difference [points]": str(_mean_sd(gain, "+.2f") or ""),
+        {"row": row["row"], "seeds": str(row["n"]), "last mIoU [%]": str(percent(row["last"])),
+         "average mIoU [%]": str(percent(row["average"])), "difference [points]": str(percent(gain, "+.2f") or ""),
          "95 % interval": str(_interval(gain) or "")}
         for row in summary["rows"] for gain in [row.get("difference")]
     ]  # fmt: skip
@@ -71,6 +71,14 @@ def class_rows(summary: dict) -> list[dict]:
         | {row: _single(of_row["change"][name], "+.1f") for row, of_row in rows.items()}
         for name in summary["classes"]
     ]
+
+
+def percent(value: dict | None, form: str = ".2f", scale: float = 100) -> Cell | None:
+    """Mean ± standard deviation of shares in percent, or times another `scale`; `form` is the format of the mean."""
+    if value is None:
+        return None
+    spread = "" if value["sd"] is None else f" ± {scale * value['sd']:{form.lstrip('+')}}"
+    return Cell(f"{scale * value['mean']:{form}}{spread}", round(scale * value["mean"], 4))
 
 
 @looks()
@@ -144,14 +152,6 @@ def class_changes(summary: dict) -> Figure | None:
     ax.spines[:].set_visible(False)
     ax.set_title(f"IoU minus that of {summary['baseline']} [points]")
     return fig
-
-
-def _mean_sd(value: dict | None, form: str = ".2f", scale: float = 100) -> Cell | None:
-    """Mean ± standard deviation times `scale`; `form` is the format of the mean."""
-    if value is None:
-        return None
-    spread = "" if value["sd"] is None else f" ± {scale * value['sd']:{form.lstrip('+')}}"
-    return Cell(f"{scale * value['mean']:{form}}{spread}", round(scale * value["mean"], 4))
 
 
 def _interval(gain: dict | None) -> str | None:

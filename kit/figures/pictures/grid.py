@@ -66,12 +66,17 @@ def picture_grid(
         top -= tall + GAP
     for ax, title in zip(grid[0], titles, strict=False):
         ax.set_title(title, fontsize=SMALL)
-    for (title, handles), count, n in zip(legends, counts, lines, strict=True):
-        fig.legend(handles=handles, title=title, title_fontsize=SMALL, loc="upper center",
-                   bbox_to_anchor=(0.5, top / height), ncol=count, borderpad=0.2, borderaxespad=0, handlelength=1.1,
-                   handleheight=0.9, handletextpad=0.4, columnspacing=1.0, labelspacing=0.35)  # fmt: skip
+    for legend, count, n in zip(legends, counts, lines, strict=True):
+        place_legend(fig, *legend, count, top / height)
         top -= LINE * n + PAD
     return fig, grid
+
+
+def place_legend(fig: Figure, title: str | None, handles: list[Patch], columns: int, top: float) -> None:
+    """Add a centred legend with its upper end at `top`, a share of the figure's height."""
+    fig.legend(handles=handles, title=title, title_fontsize=SMALL, loc="upper center", bbox_to_anchor=(0.5, top),
+               ncol=columns, borderpad=0.2, borderaxespad=0, handlelength=1.1, handleheight=0.9, handletextpad=0.4,
+               columnspacing=1.0, labelspacing=0.35)  # fmt: skip
 
 
 def class_patches(masks: Sequence[np.ndarray], classes: Sequence[str], palette: Sequence) -> list[Patch]:
