@@ -1,12 +1,12 @@
-"""Lightweight semi-supervised semantic segmentation: train, ablate, look inside and compare."""
+"""Lightweight semi-supervised semantic segmentation: train, ablate, inspect and compare."""
 
 import importlib
 import warnings
 from typing import TYPE_CHECKING
 
-from kit.system.torchvision_operators import declare_on_import
+from kit.system.torchvision_operators import heed_imports
 
-declare_on_import()  # before anything imports torchvision
+heed_imports()  # before anything imports torchvision
 warnings.filterwarnings("ignore", "Failed to load image Python extension", UserWarning)  # images are read by Pillow
 
 if TYPE_CHECKING:  # for editors; see __getattr__
@@ -32,8 +32,8 @@ _HOME = {
     "load_runs": "runs.folder",
     "parameters": "settings.notebook",
 }
-"""Name -> module below this one. Imported on first use: torch, timm and the rest take seconds to import, which
-`python -m kit --help`, or a process that only reads results, need not wait for."""
+"""Name -> module of the kit, imported on first use: torch, timm and others take seconds to import, which
+`python -m kit --help` and processes that only read results do not need."""
 
 
 def __getattr__(name: str):

@@ -1,4 +1,4 @@
-"""Records that travel between the parts of the kit; the same in training and in evaluation.
+"""Records shared by all parts of the kit, the same in training and in evaluation.
 
 Shape letters: B labelled and U unlabelled images, S strong views, C classes, (H, W) the crop, (h, w) a token grid.
 """
@@ -10,25 +10,25 @@ import numpy as np
 from torch import Tensor
 
 IGNORE = 255
-"""Mask value of pixels that no loss and no metric counts."""
+"""Mask value of pixels that losses and metrics ignore."""
 
 PADDING = (0.485, 0.456, 0.406)
 """Colour of pixels added around an image, red, green, blue in 0..1: the mean of ImageNet."""
 
 
 class Batch(NamedTuple):
-    """What one training step sees. Images are float32 RGB in 0..1; every network normalises them itself."""
+    """Input of one training step. Images are float32 RGB in 0..1; every network normalises them itself."""
 
     images: Tensor  # (B, 3, H, W) labelled images
     masks: Tensor  # (B, H, W) int64, class ids or IGNORE
-    weak: Tensor  # (U, 3, H, W) unlabelled images; U = 0 where the method uses none
+    weak: Tensor  # (U, 3, H, W) unlabelled images; U = 0 if the method uses none
     strong: Tensor  # (U, S, 3, H, W) the same crops with strong changes of colour; S = Views.strong
     valid: Tensor  # (U, H, W) bool, False where the crop was padded
-    hidden: Tensor | None = None  # (U, H, W) int64 labels of `weak` for statistics alone; no image: they were not read
+    hidden: Tensor | None = None  # (U, H, W) int64 labels of `weak`, only for statistics; None or U = 0: not read
 
 
 class SegOutput(NamedTuple):
-    """What every network returns, in train mode and in eval mode alike."""
+    """Output of every network, in train and eval mode."""
 
     logits: Tensor  # (B, C, H, W) at the size of the input
     maps: list[Tensor]  # encoder maps (B, Ci, Hi, Wi), fine to coarse
@@ -37,7 +37,7 @@ class SegOutput(NamedTuple):
 
 
 class StepOutput(NamedTuple):
-    """What a method returns for one step. A tuple, so that Accelerate casts its tensors to float32."""
+    """Output of a method for one step. A tuple, so that Accelerate casts its tensors to float32."""
 
     loss: Tensor  # scalar float32, the only thing that is back-propagated
     parts: dict[str, Tensor]  # detached scalars before weighting, logged under these names
@@ -46,25 +46,25 @@ class StepOutput(NamedTuple):
 
 @dataclass(frozen=True)
 class Views:
-    """What a method wants the loader to prepare of each unlabelled image."""
+    """Views of each unlabelled image that a method needs from the loader."""
 
     unlabelled: bool = True
-    """False: the method never looks at unlabelled images, so none are read."""
+    """False: the method uses no unlabelled images, so none are read."""
     strong: int = 0
     """Number of strongly changed views beside the weak one."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a step stands in its run, and the randomness that belongs to it."""
+    """Position of a step in its run, and its random generator."""
 
     step: int
     """Steps done so far; 0 for the first."""
     total: int
     """Steps of the whole run."""
     rng: np.random.Generator
-    """Derived from the run's seed and the step alone, so that a resumed run draws the same numbers."""
+    """Derived only from the run's seed and the step, so that a resumed run draws the same numbers."""
 
     def ramp(self, share: float) -> float:
-        """Linear weight from 0 at the first step to 1 once `share` of the run is done; 1 throughout if share is 0."""
+        """Linear weight from 0 at the first step to 1 after `share` of the run; always 1 if share is 0."""
         return min(1.0, self.step / (share * self.total)) if share > 0 else 1.0

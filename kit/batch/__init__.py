@@ -1,4 +1,4 @@
-"""Notebooks run headless, one or many at a time: a grid of runs in, results and a table of what became of each out."""
+"""Headless notebooks, one or many at a time: from a grid of runs to results and a table of outcomes."""
 
 from kit.batch.cell import Cell, run_notebook
 from kit.batch.grid import Grid, compose, read_grid

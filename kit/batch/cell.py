@@ -1,4 +1,4 @@
-"""One notebook and its parameters, and running it headless with papermill."""
+"""A notebook with its parameters, and its headless execution by papermill."""
 
 import asyncio
 import contextlib
@@ -21,14 +21,14 @@ from kit.system.paths import PROJECT
 from kit.system.storage import write_bytes
 
 PATIENCE = 2.0
-"""Seconds that a kernel has to end by itself before it is interrupted."""
+"""Seconds for a kernel to end by itself before it is interrupted."""
 
 
 class QuietKernelManager(AsyncKernelManager):
     """Ends a kernel with a message, and interrupts it only if it is still busy.
 
-    jupyter_client interrupts every kernel that it ends. One that has just answered may not have left its handler yet
-    and writes an error about the interrupt to the terminal.
+    jupyter_client interrupts every kernel that it ends; a kernel that is still in its last handler would print an error
+    about the interrupt.
     """
 
     async def shutdown_kernel(self, now: bool = False, restart: bool = False) -> None:
@@ -42,14 +42,16 @@ class QuietKernelManager(AsyncKernelManager):
 
 
 class NotebookError(KitError):
-    """A notebook that did not get to its end."""
+    """A notebook that failed.
 
-    def __init__(self, executed: Path, why: str, mendable: bool = False):
+    Attributes:
+        why: the reason in one line.
+        permanent: the notebook reported an error of its parameters or data, so that another attempt would fail too.
+    """
+
+    def __init__(self, executed: Path, why: str, permanent: bool = False):
         super().__init__(f"{executed} failed: {why}")
-        self.why = why
-        """One line."""
-        self.mendable = mendable
-        """The notebook itself said what is wrong with its parameters or data: it would say so again."""
+        self.why, self.permanent = why, permanent
 
 
 @dataclass(frozen=True)
@@ -59,15 +61,15 @@ class Cell:
     notebook: Path
     """The notebook with a cell tagged `parameters`."""
     executed: Path
-    """Where the executed copy goes; a page of the same name with .html lies beside it."""
+    """Path of the executed copy; a page of the same name with .html is beside it."""
     parameters: dict[str, object] = field(default_factory=dict)
-    """Values for its parameters; the types must be those the notebook wants."""
+    """Values of its parameters, of the types that the notebook declares."""
     folder: Path = PROJECT
-    """Working folder of the notebook, from which relative paths count."""
+    """Working folder of the notebook, for relative paths."""
 
     @property
     def run_dir(self) -> Path | None:
-        """Folder of the run that the notebook makes; None if it is given none."""
+        """Folder of the notebook's run; None without the parameter `run_dir`."""
         return self.folder / self.parameters["run_dir"] if self.parameters.get("run_dir") else None
 
     @property
@@ -77,11 +79,11 @@ class Cell:
 
     @property
     def draft(self) -> Path:
-        """What papermill writes after each cell of the notebook."""
+        """File that papermill writes after each cell of the notebook."""
         return self.executed.with_name(f".{self.executed.name}")
 
     def check(self) -> None:
-        """Raise KitError if the notebook is missing, or does not declare one of the parameters with that type."""
+        """Raise KitError if the notebook is missing, or does not declare one of the parameters with its type."""
         check_values(self.notebook, self.parameters)
 
 
@@ -89,7 +91,7 @@ def run_notebook(cell: Cell) -> Path:
     """Run a notebook and return the path of the executed copy.
 
     Raises: NotebookError with the error's first line if a cell of it fails or its kernel dies (the executed copy then
-        shows where), KitError if its parameters are not what it declares.
+        shows where), KitError if it does not declare the parameters.
     """
     cell.check()
     cell.executed.parent.mkdir(parents=True, exist_ok=True)
@@ -101,9 +103,9 @@ def run_notebook(cell: Cell) -> Path:
                 progress_bar=False, kernel_manager_class=QuietKernelManager, config=_transport(sockets),
             )  # fmt: skip
     except PapermillExecutionError as error:
-        mendable = error.ename == KitError.__name__
+        permanent = error.ename == KitError.__name__
         first = next(iter(str(error.evalue).splitlines()), "")
-        raise NotebookError(cell.executed, first if mendable else f"{error.ename}: {first}", mendable) from error
+        raise NotebookError(cell.executed, first if permanent else f"{error.ename}: {first}", permanent) from error
     except DeadKernelError as error:
         raise NotebookError(cell.executed, "its kernel died; most often memory ran out and it was killed") from error
     finally:
@@ -112,15 +114,15 @@ def run_notebook(cell: Cell) -> Path:
 
 
 def settle(cell: Cell) -> None:
-    """Put what there is of an executed notebook in its place, also if whoever ran it was killed meanwhile."""
+    """Move an executed notebook, complete or not, to its path; also after its process was killed."""
     if cell.draft.is_file():
-        with contextlib.suppress(KitError):  # half of a file: killed while it was written
+        with contextlib.suppress(KitError):  # incomplete: killed during a write
             write_bytes(cell.executed, nbformat.writes(read_notebook(cell.draft)).encode())
         cell.draft.unlink()
 
 
 def _transport(sockets: str) -> Config:
-    """Kernels talk through files in a folder of their own: ports, and files in a shared folder, are fought over."""
+    """Kernels communicate through files in a folder of their own, which, unlike ports, no other kernel can take."""
     if os.name != "posix":
         return Config()
     return Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})

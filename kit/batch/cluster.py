@@ -1,8 +1,8 @@
-"""The same runs as jobs of a Slurm cluster, through submitit (`pip install trikd-mgd-kit[cluster]`).
+"""Cells as jobs of a Slurm cluster, through submitit (`pip install trikd-mgd-kit[cluster]`).
 
-The runs are one job array. A job does what a worker does on one machine, and may be killed at any time: the run goes on
-from its last checkpoint when the job is started again, by Slurm after a preemption or the loss of a node, and by this
-process, up to `retries` times, where Slurm does not: after a crash, or a kernel that was killed.
+The runs are one job array. A job is like a worker on one machine and may be killed at any time. The run resumes from
+its last checkpoint when the job is restarted: by Slurm after a preemption or the loss of a node, otherwise (a crash, a
+killed kernel) by this process, up to `retries` times.
 """
 
 import dataclasses
@@ -16,22 +16,22 @@ from pathlib import Path
 from kit.batch import processes
 from kit.batch.cell import Cell
 from kit.batch.grid import Grid
-from kit.batch.outcome import Outcome, run_cell
+from kit.batch.outcome import Outcome, Outcomes, run_cell
 from kit.errors import KitError
 from kit.system.storage import write_bytes, write_json
 
 POLL = 2.0
-"""Seconds between two looks at the queue."""
+"""Seconds between two polls of the queue."""
 
 GRACE = 3
-"""Looks at a queue without a job, before it is taken for lost: its last file may still be on its way."""
+"""Polls without a job in the queue after which it counts as lost; its last file may arrive late."""
 
 
 class CellJob:
-    """What a job does. Its outcome is a file, for what Slurm says of a job is not evidence, and may not be kept."""
+    """The function of a job. Its outcome is a file, because Slurm's record of a job is no evidence and may be lost."""
 
     leaving = False
-    """Slurm is about to start the job again: what the signal does to its notebook is not an outcome."""
+    """Slurm will restart the job: the effect of the signal on its notebook is not an outcome."""
 
     def __call__(self, cell: Cell, outcome_file: str) -> None:
         mark, inherited = processes.new_mark(), os.environ.get(processes.MARK, "")
@@ -44,7 +44,7 @@ class CellJob:
             write_json(Path(outcome_file), dataclasses.asdict(outcome))
 
     def checkpoint(self, cell: Cell, outcome_file: str):
-        """Called before a preemption: the same job again, for the run has its own checkpoints."""
+        """Called before a preemption; return the same job again, as the run has its own checkpoints."""
         import submitit
 
         self.leaving = True
@@ -57,50 +57,43 @@ def run_on_cluster(
     grid: Grid,
     ended: Callable[[int, Outcome], None] | None = None,
 ) -> list[Outcome]:
-    """Run cells as jobs of Slurm and wait for them; as `kit.batch.pool.run_cells`.
+    """Run cells as jobs of Slurm and wait for them; like `kit.batch.pool.run_cells`.
 
-    Jobs that are waiting or running when this process ends go on; the same call later waits for them and takes up their
-    results.
+    Jobs that are waiting or running when this process ends stay in the queue; the same call later waits for them and
+    reads their results.
 
     Args:
-        folder: for submitit's files and the outcomes; all nodes must see it, and the data, and the kit.
+        folder: for submitit's files and the outcomes; on a file system of all nodes, as are the data and the kit.
         grid: its `cluster` holds parameters of submitit, such as {"slurm_partition": "gpu", "gpus_per_node": 1,
-            "array_parallelism": 8}; "additional_parameters" holds others of sbatch, and "max_num_timeout" says how
-            often a job that has come to the end of its time (24 hours unless "time", in minutes, or the grid's
-            `time_limit` says otherwise) goes on in another one.
-    Raises: KitError if submitit or Slurm is missing, or refuses the parameters.
+            "array_parallelism": 8}; "additional_parameters" holds others of sbatch. A job whose time is over (24 hours
+            unless "time", in minutes, or the grid's `time_limit` is set) continues in another one up to
+            "max_num_timeout" times.
+    Raises: KitError if submitit or Slurm is missing, or rejects the parameters.
     """
     if not cells:
         return []
-    outcomes: list[Outcome | None] = [None] * len(cells)
-    attempts = [0] * len(cells)
+    outcomes = Outcomes(len(cells), grid.retries, ended)
     executor = _executor(folder, grid)
     jobs = _going(cells, folder)
     jobs |= _submit(executor, cells, [place for place in range(len(cells)) if place not in jobs], folder)
     absent: dict[int, int] = {}
-    while None in outcomes:
+    while None in outcomes.final:
         time.sleep(POLL)
         queued = _queued({job_id for job_id, _ in jobs.values()})
         again = []
         for place, (job_id, file) in list(jobs.items()):
-            outcome = _read(file)
+            outcome = Outcome(**json.loads(file.read_text())) if file.is_file() else None
             absent[place] = 0 if outcome is not None or job_id in queued else absent.get(place, 0) + 1
             if outcome is None and absent[place] < GRACE:
                 continue
             del jobs[place]
             outcome = outcome or Outcome(finished=False, error=_lost(job_id, folder), again=True, attempts=1)
-            attempts[place] += outcome.attempts
-            outcome = dataclasses.replace(outcome, attempts=attempts[place])
-            if outcome.again and attempts[place] <= grid.retries:
+            if outcomes.add(place, outcome):
                 again.append(place)
-                continue
-            outcomes[place] = outcome
-            if ended is not None:
-                ended(place, outcome)
         if again:
             absent |= dict.fromkeys(again, 0)
             jobs |= _submit(executor, cells, again, folder)
-    return outcomes
+    return outcomes.final
 
 
 def _executor(folder: Path, grid: Grid):
@@ -109,7 +102,7 @@ def _executor(folder: Path, grid: Grid):
     except ImportError as error:
         raise KitError("runs on a cluster need submitit: pip install submitit") from error
     given = {name.removeprefix("slurm_"): value for name, value in grid.cluster.items()}
-    # Without a limit of the grid's own, a run that is longer than the queue allows goes on in its next job.
+    # Without a limit of the grid, a run that is longer than the queue allows continues in its next job.
     timeouts = given.pop("max_num_timeout", grid.retries if grid.time_limit else 20)
     try:
         executor = submitit.SlurmExecutor(folder=str(folder / "%j"), max_num_timeout=timeouts)
@@ -119,7 +112,7 @@ def _executor(folder: Path, grid: Grid):
     try:
         executor.update_parameters(**{"job_name": f"kit-{Path(grid.out).name}", "time": minutes, **given})
     except (ValueError, TypeError) as error:
-        raise KitError(f"cluster: submitit does not take these parameters: {' '.join(str(error).split())}") from error
+        raise KitError(f"cluster: submitit rejects these parameters: {' '.join(str(error).split())}") from error
     return executor
 
 
@@ -133,15 +126,15 @@ def _submit(executor, cells: Sequence[Cell], places: Sequence[int], folder: Path
         file.unlink(missing_ok=True)
     try:
         jobs = executor.map_array(CellJob(), [cells[p] for p in places], [str(files[p]) for p in places])
-    except Exception as error:  # submitit raises several kinds, with what sbatch has said
-        raise KitError(f"Slurm did not take the jobs: {' '.join(str(error).split())[:300]}") from error
+    except Exception as error:  # submitit raises several kinds, with the message of sbatch
+        raise KitError(f"Slurm rejects the jobs: {' '.join(str(error).split())[:300]}") from error
     for place, job in zip(places, jobs, strict=True):
         write_bytes(_job_file(files[place]), job.job_id.encode())
     return {place: (job.job_id, files[place]) for place, job in zip(places, jobs, strict=True)}
 
 
 def _going(cells: Sequence[Cell], folder: Path) -> dict[int, tuple[str, Path]]:
-    """Jobs of an earlier call that wait or run: the like of `_submit`."""
+    """Jobs of an earlier call that wait or run, as in `_submit`."""
     files = {place: _outcome_file(cell, folder) for place, cell in enumerate(cells)}
     known = {p: _job_file(file).read_text() for p, file in files.items() if _job_file(file).is_file()}
     queued = _queued(set(known.values())) if known else set()
@@ -153,26 +146,21 @@ def _outcome_file(cell: Cell, folder: Path) -> Path:
 
 
 def _job_file(outcome_file: Path) -> Path:
-    """Which job will write it."""
+    """File with the id of the job that will write it."""
     return outcome_file.with_suffix(".job")
 
 
 def _queued(job_ids: set[str]) -> set[str]:
-    """Those of the jobs that wait or run. Asked of squeue: accounting, which submitit asks, is not kept everywhere."""
+    """Jobs that wait or run, by squeue: not every cluster has the accounting that submitit uses."""
     command = ["squeue", "--noheader", "--array", "--format=%i", "--me"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        return job_ids  # the controller does not answer at present
+        return job_ids  # the controller does not respond now
     return job_ids & {line.strip() for line in done.stdout.splitlines()}
 
 
-def _read(file: Path) -> Outcome | None:
-    """The outcome, if the job has come to its end."""
-    return Outcome(**json.loads(file.read_text())) if file.is_file() else None
-
-
 def _lost(job_id: str, folder: Path) -> str:
-    """Why a job ended without an outcome, as far as its log says."""
+    """Why a job ended without an outcome, from its log."""
     logs = sorted((folder / job_id.split("_")[0]).glob(f"{job_id}_*_log.err"))
     lines = [line for log in logs for line in log.read_text(errors="replace").splitlines() if line.strip()]
     return f"job {job_id} ended without a result" + (f"; its log ends with: {lines[-1].strip()[:200]}" if lines else "")

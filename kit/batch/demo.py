@@ -1,5 +1,5 @@
-"""`make demo`: a light student on drawn street scenes, trained in three ways from ImageNet weights and once from random
-ones; a table, figures and a report, all made by notebooks."""
+"""`make demo`: a light student on drawn street scenes, trained by three methods from ImageNet weights and once from
+random ones; a table, figures and a report, all from notebooks."""
 
 import sys
 from pathlib import Path
@@ -24,14 +24,14 @@ RUNS = {
 
 
 def demo(out: Path, steps: int | None = None, workers: int = 2) -> dict:
-    """Run everything below `out` and return the content of `out/summary.json`. What is finished is not run again.
+    """Run everything below `out` and return the content of `out/summary.json`; finished runs are skipped.
 
-    Called in the project's folder, where notebooks run.
+    Called in the project's folder, the working folder of notebooks.
 
     Args:
         out: folder to write.
         steps: of each student; None is the recipe's.
-        workers: runs at a time.
+        workers: number of runs at a time.
     """
     base = RECIPES["demo"]("supervised")
     steps = steps or base.train.steps
@@ -44,7 +44,7 @@ def demo(out: Path, steps: int | None = None, workers: int = 2) -> dict:
     with StepBar(folders, steps * len(folders)) as progress:
         complete(cells, workers, progress.look)
     runs = load_runs(folders)
-    sys.stdout.write("looking at what was trained, with the other notebooks\n")
+    sys.stdout.write("running the other notebooks on the trained students\n")
     looks = tour(out, folders, base.data.root)
     complete(looks, workers)
     title = "Supervised-only, CPS and TriKD on drawn street scenes"
@@ -55,7 +55,7 @@ def demo(out: Path, steps: int | None = None, workers: int = 2) -> dict:
              *sorted((out / "figures").glob("*.pdf"))]  # fmt: skip
     sys.stdout.write(
         f"\n{as_text(rows(runs))}\n"
-        "One seed; a difference between methods means nothing without several (make study).\n\n"
+        "One seed only: differences between methods need several seeds (make study).\n\n"
         + "".join(f"  {path}\n" for path in files)
     )
     return summary
@@ -80,7 +80,7 @@ def tour(out: Path, folders: list[Path], data_root: str) -> list[Cell]:
 
 
 def train_cell(folder: Path, **parameters: object) -> Cell:
-    """train.ipynb for one run; its executed copy lies beside the run's folder, in notebooks/."""
+    """train.ipynb for one run; its executed copy is in notebooks/ beside the run's folder."""
     executed = folder.parent / "notebooks" / f"train_{folder.name}.ipynb"
     return Cell(PROJECT / "notebooks/train.ipynb", executed, {**parameters, "run_dir": str(folder)})
 
@@ -111,7 +111,7 @@ class StepBar:
         self.bar = bar(total, "training", "step")
 
     def look(self) -> None:
-        """Move the bar to where the runs are."""
+        """Update the bar to the present steps of the runs."""
         done = {folder.path.name: max((r["step"] for r in folder.log()), default=0) for folder in self.folders}
         going = [f.path.name for f in self.folders if f.log_file.exists() and not f.result_file.exists()]
         self.bar.set_postfix({name: done[name] for name in going}, refresh=False)

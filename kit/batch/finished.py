@@ -1,7 +1,7 @@
-"""Is the run that a notebook is asked for there already?
+"""Whether the run of a notebook is finished.
 
-The only evidence is `result.json`, which a run writes last: an interrupted notebook can look completed. It says which
-configuration and which data it is about, and both have to be what the notebook names now.
+The only evidence is `result.json`, which a run writes last: an interrupted notebook can look completed. Its
+configuration and data must be those of the notebook now.
 """
 
 import functools
@@ -16,8 +16,8 @@ from kit.settings.recipes import SHORT_NAMES, configure
 from kit.settings.run import DataConfig, RunConfig
 
 
-def asked(cell: Cell) -> RunConfig | None:
-    """The run that a notebook's parameters, and its defaults beside them, ask for; None if it makes no run.
+def run_config(cell: Cell) -> RunConfig | None:
+    """The configuration of a notebook's run, from its parameters and defaults; None if it makes no run.
 
     Raises: KitError for a parameter or setting that does not exist, or a wrong value.
     """
@@ -31,28 +31,27 @@ def asked(cell: Cell) -> RunConfig | None:
 
 @functools.lru_cache(maxsize=256)
 def data_now(cfg: DataConfig, limit: int) -> dict:
-    """`kit.data.fingerprint.Data.record` of the data that `cfg` names. Raises KitError if they cannot be had.
+    """`kit.data.fingerprint.Data.record` of the data of `cfg`. Raises KitError if they are not available.
 
-    Remembered, for a grid names few data sets many times; `run_grid` looks again.
+    Cached, because a grid uses few data sets many times; `run_grid` clears the cache.
     """
     return find_data(cfg, limit).record()
 
 
 def is_finished(cell: Cell) -> bool:
-    """Whether the result that `cell` asks for is there, and the executed notebook too.
+    """Whether the result of `cell` and its executed notebook exist.
 
-    Raises: KitError as `asked` and `data_now` do, and if the folder holds the result of another run or of other
-        data.
+    Raises: KitError as `run_config` and `data_now` do, and if the folder holds the result of another run or data.
     """
-    cfg = asked(cell)
+    cfg = run_config(cell)
     if cfg is None or cell.run_dir is None:
         return False
-    now = data_now(cfg.data, cfg.evaluate.limit)  # first, so that missing data are named before anything is started
+    now = data_now(cfg.data, cfg.evaluate.limit)  # first, so that missing data are reported before anything starts
     folder = RunFolder(cell.run_dir)
     result = folder.result()
     if result is None:
         return False
-    differing = [name for name in differences(cfg, from_dict(result["config"])) if name not in _unasked(cfg)]
+    differing = [name for name in differences(cfg, from_dict(result["config"])) if name not in _incidental(cfg)]
     if differing:
         raise KitError(f"{cell.run_dir} holds another run (it differs in {', '.join(differing)}); delete that folder")
     if differing := changes(folder.data(), now):
@@ -60,7 +59,7 @@ def is_finished(cell: Cell) -> bool:
     return cell.executed.is_file()
 
 
-def _unasked(cfg: RunConfig) -> set[str]:
-    """Fields that may differ: where and how fast, and teachers that were found when the run began."""
+def _incidental(cfg: RunConfig) -> set[str]:
+    """Fields that may differ: INCIDENTAL ones, and teachers that were found when the run started."""
     method = to_dict(cfg)["method"]
     return INCIDENTAL | {f"method.{name}" for name in ("deep", "wide") if method.get(name) == ""}

@@ -3,7 +3,7 @@
 ```yaml
 out: runs/losses                 # folder for everything, from the project's
 parameters: {recipe: demo}       # of the notebook, the same for all runs
-methods: [trikd]                 # each axis that is left out stays as the parameters have it
+methods: [trikd]                 # an axis that is left out has the value of the parameters
 splits: [1_8]
 overrides:                       # rows of a table: name -> settings; or a list of names of
 kit.settings.ablations.ABLATIONS
@@ -14,7 +14,7 @@ rows:                            # further rows that are no product: name -> par
   supervised: {method: supervised}
 ```
 
-`notebook`, `time_limit` (seconds), `retries` and `cluster` (see `kit.batch.cluster`) may stand there too.
+`notebook`, `time_limit` (seconds), `retries` and `cluster` (see `kit.batch.cluster`) are optional.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ AXES = {"methods": "method", "splits": "split"}
 
 KEYS = {"out": str, "notebook": str, "parameters": dict, "methods": list, "splits": list, "overrides": (dict, list),
         "seeds": list, "rows": dict, "time_limit": (int, float), "retries": int, "cluster": dict}  # fmt: skip
-"""Everything a grid may say, and its type."""
+"""Every key of a grid, and its type."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Run:
     """One run of a grid."""
 
     name: str
-    """Its row and seed, and a digest of its parameters: the name of its folder."""
+    """Name of its folder: row, seed and a digest of its parameters."""
     row: str
-    """What it is called in a table, where the runs of all seeds are one row."""
+    """Its row in a table, where the runs of all seeds are one row."""
     seed: int
     cell: Cell
     """The notebook that makes it."""
@@ -62,16 +62,16 @@ class Grid:
     """Name -> parameters of the notebook."""
     seeds: tuple[int, ...] = (0,)
     notebook: Path = PROJECT / "notebooks/train.ipynb"
-    """Has the parameters `method`, `seed`, `run_dir` and whatever the rows name, and leaves a `result.json`."""
+    """A notebook with the parameters `method`, `seed`, `run_dir` and those of the rows, which writes `result.json`."""
     time_limit: float | None = None
     """Seconds after which an attempt is killed."""
     retries: int = 0
-    """Further attempts at a run that was killed or failed without saying what is wrong with its parameters."""
+    """Further attempts at a failed run, unless its notebook reports an error of its parameters or data."""
     cluster: dict[str, object] = field(default_factory=dict)
-    """Parameters of submitit, where the runs are jobs of a cluster."""
+    """Parameters of submitit, for runs as jobs of a cluster."""
 
     def runs(self) -> list[Run]:
-        """All runs, seed by seed, so that a grid that is broken off has whole tables of few seeds."""
+        """All runs, seed by seed, so that an interrupted grid has complete tables of fewer seeds."""
         return [self._run(row, parameters, seed) for seed in self.seeds for row, parameters in self.rows.items()]
 
     def _run(self, row: str, parameters: dict[str, object], seed: int) -> Run:
@@ -86,10 +86,10 @@ class Grid:
 def read_grid(source: str | Path | dict) -> Grid:
     """A grid from a YAML file, or from a dict of the same form.
 
-    A value of a file is what YAML 1.2 says: `1e-3` is a number, `1_8` and `no` are text.
+    Values are those of YAML 1.2: `1e-3` is a number, `1_8` and `no` are text.
 
-    Raises: KitError for a key or type that a grid does not have, or if there is nothing in it. Wrong parameters of
-        single runs are theirs alone, and are found when these start.
+    Raises: KitError for an unknown key, a wrong type or an empty grid. Wrong parameters of a run are reported only when
+        it starts.
     """
     plain, where = (source, "the grid") if isinstance(source, dict) else (_read_yaml(Path(source)), str(source))
     for key, value in plain.items():
@@ -99,9 +99,9 @@ def read_grid(source: str | Path | dict) -> Grid:
             kinds = KEYS[key] if isinstance(KEYS[key], tuple) else (KEYS[key],)
             raise KitError(f"{where}: {key} must be {' or '.join(k.__name__ for k in kinds)}, got {value!r}")
         if value in ([], {}) and key in ("methods", "splits", "overrides", "seeds"):
-            raise KitError(f"{where}: {key} is empty; leave it out, or say which")
+            raise KitError(f"{where}: {key} is empty; leave it out or fill it")
     if "out" not in plain:
-        raise KitError(f"{where}: say where results go, such as  out: runs/mine")
+        raise KitError(f"{where}: out is missing, such as  out: runs/mine")
     if not (from_project(plain.get("notebook", Grid.notebook))).is_file():
         raise KitError(f"{where}: no notebook {plain['notebook']}")
     options = {key: plain[key] for key in ("time_limit", "retries", "cluster") if key in plain}
@@ -125,13 +125,13 @@ def compose(
     out: str = "",
     **options: object,
 ) -> Grid:
-    """A grid from the parameters of a notebook: from a file, or from a small table; what is empty is left out.
+    """A grid from the parameters of a notebook: from a file or a small table; empty values count as missing.
 
     Args:
-        file: a YAML file; "" takes the table that `methods`, `splits` and `overrides` are.
-        seeds, out: in place of the file's.
-        common: parameters of all runs, beside and over those of the file.
-        options: `time_limit`, `retries` and `cluster`, in place of the file's.
+        file: a YAML file; "" uses the table of `methods`, `splits` and `overrides`.
+        seeds, out: replace those of the file.
+        common: parameters of all runs, merged into and replacing those of the file.
+        options: `time_limit`, `retries` and `cluster`; they replace those of the file.
     Raises: KitError as `read_grid`, or for both a file and a table.
     """
     table = {key: value for key, value in (("methods", methods), ("splits", splits), ("overrides", overrides)) if value}
@@ -146,15 +146,12 @@ def compose(
 
 
 def _rows(plain: dict, where: str) -> dict[str, dict[str, object]]:
-    """The product of the axes, and the rows that stand for themselves."""
+    """The product of the axes, and the separate rows."""
     common = plain.get("parameters", {})
-    axes = [
-        [(str(value), {parameter: value}) for value in plain[key]] for key, parameter in AXES.items() if key in plain
-    ]
+    axes = [[(str(value), {name: value}) for value in plain[key]] for key, name in AXES.items() if key in plain]
     if "overrides" in plain:
-        axes.append(
-            [(name, {"overrides": settings}) for name, settings in _overrides(plain["overrides"], where).items()]
-        )
+        overrides = _overrides(plain["overrides"], where)
+        axes.append([(name, {"overrides": settings}) for name, settings in overrides.items()])
     rows = {}
     if axes or "rows" not in plain:
         for point in itertools.product(*axes):
@@ -183,7 +180,7 @@ def _overrides(given: dict | list, where: str) -> dict[str, dict]:
 
 
 def _merged(*several: dict[str, object]) -> dict[str, object]:
-    """Later parameters replace earlier ones, but for `overrides`, which are put together."""
+    """Later parameters replace earlier ones, except for `overrides`, which are merged."""
     merged: dict[str, object] = {}
     for parameters in several:
         if not isinstance(parameters.get("overrides", {}), dict):

@@ -44,7 +44,7 @@ TEMPLATE = """\
 {%- endif -%}
 {%- endblock input -%}
 """
-"""A page of our own around nbconvert's cells: its full templates load scripts and styles from the network."""
+"""Our page around nbconvert's cells, because its full templates load scripts and styles from the network."""
 
 CSS = """
 body { margin: 0; background: #fff; color: #1f2328; font: 16px/1.55 system-ui, sans-serif; overflow-x: hidden; }
@@ -66,19 +66,19 @@ summary { cursor: pointer; color: #59636e; }
 .output_stderr, .note { color: #59636e; }
 .output_error { color: #a40e26; }
 """
-"""Lines wrap and tables may be as wide as the window, so that nothing is cut. Progress bars and log messages on
-standard error are grey; red is for errors."""
+"""Lines wrap and tables may be as wide as the window, so that nothing is cut off. Standard error (progress bars, log
+messages) is grey; red is for errors."""
 
-NOTE = '<p class="note">The controls that stand here need a kernel: open the notebook in JupyterLab to use them.</p>'
-"""In place of controls of which nothing but a description is left."""
+NOTE = '<p class="note">The controls here need a kernel: open the notebook in JupyterLab to use them.</p>'
+"""Replaces controls, which a page cannot show."""
 
 LONGEST = 25
-"""Lines of a displayed value, such as a configuration; longer ones are folded away like code."""
+"""Most lines of a displayed value, such as a configuration; longer ones are folded like code."""
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 DEAD = {"application/javascript", WIDGET}
-"""Kinds of output that need a kernel or scripts from the network; a page keeps the other kinds beside them."""
+"""Types of output that need a kernel or scripts from the network; a page keeps the other types of the output."""
 
 REMOTE = re.compile(
     r"""<(?:script|img|image|iframe|link|source|video|audio|embed|object)\b[^>]*?
@@ -86,19 +86,19 @@ REMOTE = re.compile(
         | <style[^>]*>[^<]*?(?:@import|url\()\s*["']?\s*(?:url\()?["']?(?:https?:)?//[^)<]+""",
     re.IGNORECASE | re.VERBOSE,
 )
-"""What makes a browser fetch something by itself. Links that a reader may follow are not among it."""
+"""HTML that makes a browser load something by itself; links are allowed."""
 
 
 def to_html(notebook: str | Path, html: str | Path, title: str | None = None) -> Path:
-    """Write an executed notebook as one self-contained page: pictures inside, code folded away.
+    """Write an executed notebook as one self-contained page with embedded pictures and folded code.
 
     Args:
-        notebook: file of a notebook that has been run.
+        notebook: file of an executed notebook.
         html: the page to write; its folder is created.
-        title: of the page; None takes the notebook's first heading, or its file name.
+        title: of the page; None uses the notebook's first heading, or its file name.
     Returns: the path of the page.
-    Raises: KitError if the notebook is missing, damaged or has not been run, or if an output would make the page
-        fetch something from the network.
+    Raises: KitError if the notebook is missing, damaged or not executed, or if an output would load something from the
+        network.
     """
     notebook, html = Path(notebook), Path(html)
     content = _offline(_read(notebook))
@@ -121,7 +121,7 @@ def to_html(notebook: str | Path, html: str | Path, title: str | None = None) ->
     )
     remote = REMOTE.search(page)
     if remote:
-        raise KitError(f"{notebook}: the page would not be readable offline, for it loads {remote.group()[:120]!r}")
+        raise KitError(f"{notebook}: the page would not work offline, as it loads {remote.group()[:120]!r}")
     html.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(html, page.encode())
     return html
@@ -136,8 +136,8 @@ def _read(path: Path) -> nbformat.NotebookNode:
 
 
 def _offline(content: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The notebook as a page shows it: without what needs a kernel, long values folded, and code that shows nothing
-    joined to the code after it."""
+    """The notebook for a page: without outputs that need a kernel, with long values folded, and with code without
+    output joined to the code after it."""
     content.metadata.pop("widgets", None)
     cells, silent = [], []
     for cell in content.cells:
@@ -155,7 +155,7 @@ def _offline(content: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def _readable(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
-    """An output as a page shows it, None if there is nothing to show."""
+    """An output for a page, None if nothing of it can be shown."""
     if "data" not in output:
         return output
     left = {kind: value for kind, value in output.data.items() if kind not in DEAD}

@@ -1,4 +1,4 @@
-"""A whole grid: what is to do, who does it, and the table of what became of each run."""
+"""A whole grid: its remaining runs are started, here or on a cluster, and a table records their outcomes."""
 
 import sys
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from kit.batch.finished import asked, data_now, is_finished
+from kit.batch.finished import data_now, is_finished, run_config
 from kit.batch.grid import Grid, Run, read_grid
 from kit.batch.outcome import Outcome
 from kit.batch.pool import run_cells
@@ -23,27 +23,27 @@ TABLE = "grid.json"
 
 @dataclass(frozen=True)
 class Entry:
-    """A run of a grid and what became of it."""
+    """A run of a grid and its outcome."""
 
     name: str
     row: str
     seed: int
     run_dir: str
     executed: str
-    """The executed notebook; the page of the same name with .html lies beside it."""
+    """The executed notebook; the page of the same name with .html is beside it."""
     status: str = "waiting"
     """ "waiting", "finished" or "failed"."""
     error: str = ""
     """One line."""
     attempts: int = 0
-    """In this call; 0 if it was finished before, or refused before it started."""
+    """In this call; 0 if it was finished before, or its parameters are wrong."""
     seconds: float = 0.0
-    """Of the last attempt."""
+    """Duration of the last attempt."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """What became of every run of a grid."""
+    """The outcome of every run of a grid."""
 
     out: Path
     entries: list[Entry]
@@ -71,17 +71,17 @@ def run_grid(
     say: Callable[[str], None] | None = None,
     cluster: bool = False,
 ) -> Table:
-    """Run what is not finished of a grid, and return what became of each run; `OUT/grid.json` holds the same.
+    """Run the runs of a grid that are not finished, and return the outcomes of all; `OUT/grid.json` holds the same.
 
-    A run is finished if its `result.json` says so, for these parameters and these data. One that was
-    interrupted goes on from its last checkpoint. One that fails does not stop the others.
+    A run is finished if it has a `result.json` for these parameters and data. An interrupted run resumes from its last
+    checkpoint. A failure does not stop the others.
 
     Args:
         grid: a Grid, a dict, or a file; see `kit.batch.grid`.
         workers: runs at a time on this machine.
-        say: called with a line whenever a run has ended.
+        say: called with a line at the end of each run.
         cluster: run them as jobs of a Slurm cluster, by submitit.
-    Raises: KitError for a grid that is not understood, or that another process is running.
+    Raises: KitError for an invalid grid, or one that another process is running.
     """
     grid = grid if isinstance(grid, Grid) else read_grid(grid)
     if workers < 1:
@@ -98,13 +98,13 @@ def run_grid(
 
 
 def read_table(out: str | Path) -> Table:
-    """The table of a grid that was run into the folder `out`. Raises KitError if there is none."""
+    """The table of a grid from its folder `out`. Raises KitError if there is none."""
     folder = PROJECT / out
     return Table(folder, [Entry(**entry) for entry in read_json(folder / TABLE)])
 
 
 def show_line(line: str) -> None:
-    """A line for a terminal or a notebook, at once."""
+    """Print a line to a terminal or a notebook without delay."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
@@ -136,12 +136,12 @@ class _Board:
             run_cells(cells, workers, time_limit=grid.time_limit, retries=grid.retries, ended=ended)
 
     def settled(self, place: int) -> bool:
-        """Whether there is nothing to do: the run is finished, or its parameters are refused."""
+        """Whether the run needs no start: it is finished, or its parameters are wrong."""
         cell = self.runs[place].cell
         try:
-            cfg = asked(cell)
+            cfg = run_config(cell)
             if cfg is not None and cfg.data.dataset == "synthetic" and not from_project(cfg.data.root).exists():
-                draw_dataset(from_project(cfg.data.root))  # here, for runs that start together would all draw it
+                draw_dataset(from_project(cfg.data.root))  # here, because runs that start together would all draw it
             done = is_finished(cell)
         except KitError as error:
             self.note(place, Outcome(finished=False, error=str(error)))
@@ -151,15 +151,20 @@ class _Board:
         return done
 
     def note(self, place: int, outcome: Outcome) -> None:
-        """Write down how a run has ended."""
+        """Record the outcome of a run."""
         status = "finished" if outcome.finished else "failed"
-        entry = replace(self.entries[place], status=status, error=outcome.error, attempts=outcome.attempts,
-                        seconds=outcome.seconds)  # fmt: skip
-        self.entries[place] = entry
+        found = {"error": outcome.error, "attempts": outcome.attempts, "seconds": outcome.seconds}
+        entry = self.entries[place] = replace(self.entries[place], status=status, **found)
         self.write()
         if self.say is not None:
             done = sum(each.status != "waiting" for each in self.entries)
-            how = entry.error if not outcome.finished else f"{entry.seconds:.0f} s" if entry.attempts else "was there"
+            how = (
+                entry.error
+                if not outcome.finished
+                else f"{entry.seconds:.0f} s"
+                if entry.attempts
+                else "was finished before"
+            )
             self.say(
                 f"[{done}/{len(self.entries)}, {time.monotonic() - self.started:.0f} s] "
                 f"{entry.row}, seed {entry.seed}: {status}, {how}"

@@ -1,11 +1,11 @@
-"""Teachers that several runs of a grid learn from are runs of the grid too, and come first.
+"""Teachers of the runs of a grid, as runs of the grid that come first.
 
-`kit.train.teachers.with_teachers` would train them inside the first run that wants them, and the others would be
-turned away from a folder in use.
+`kit.train.teachers.with_teachers` would train them inside the first run that needs them, while other runs would fail
+because the folder is in use.
 """
 
 from kit.batch.cell import Cell
-from kit.batch.finished import asked
+from kit.batch.finished import run_config
 from kit.batch.grid import Grid, Run
 from kit.errors import KitError
 from kit.methods.build import METHODS
@@ -16,33 +16,31 @@ from kit.system.paths import PROJECT
 from kit.train.teachers import teacher_config
 
 ROW = "teacher"
-"""What their rows in the grid's table begin with."""
+"""Prefix of their rows in the grid's table."""
 
 
 def teacher_runs(grid: Grid, runs: list[Run]) -> list[Run]:
-    """A run for each teacher that a run of the grid wants and does not name, each once."""
+    """A run for each teacher that runs of the grid need and do not name, each once."""
     found: dict[str, Run] = {}
     for run in runs:
         try:
-            cfg = asked(run.cell)
+            cfg = run_config(run.cell)
             for name in METHODS[cfg.method.name].teachers if cfg is not None else ():
                 if not getattr(cfg.method, name):
                     teacher = teacher_config(cfg, name)
                     found.setdefault(teacher.run_dir, _as_run(grid, name, teacher))
-        except KitError:  # told where the run itself is looked at
+        except KitError:  # reported for the run itself
             continue
     return list(found.values())
 
 
 def _as_run(grid: Grid, name: str, teacher: RunConfig) -> Run:
-    """The grid's notebook with the parameters that make it train a teacher."""
+    """The grid's notebook with the parameters of a teacher."""
     base = configure(method=teacher.method.name, recipe=teacher.recipe)
     settings = flat(teacher)
     own = {"run_dir": teacher.run_dir, "seed": teacher.seed}
     changed = {field: settings[field] for field in differences(base, teacher) if field not in own}
     parameters = {"method": teacher.method.name, "recipe": teacher.recipe, **own, "overrides": changed}
     folder = teacher.run_dir.rsplit("/", 1)[-1]
-    executed = PROJECT / grid.out / "notebooks" / f"{folder}.ipynb"
-    return Run(
-        folder, f"{ROW}: {name}, {teacher.student.name}", teacher.seed, Cell(grid.notebook, executed, parameters)
-    )
+    cell = Cell(grid.notebook, PROJECT / grid.out / "notebooks" / f"{folder}.ipynb", parameters)
+    return Run(folder, f"{ROW}: {name}, {teacher.student.name}", teacher.seed, cell)

@@ -1,7 +1,7 @@
 """The commands of `python -m kit`, a file for each part of the kit.
 
-Each file has `add(commands)`, which declares its commands; what they call is imported when they run, so that `--help`
-and mistakes in the arguments take no time. `overview` is the list of all of them that `--help` shows.
+Each file has `add(commands)`, which declares its commands; they import the functions they call when they run, so that
+`--help` and wrong arguments take no time. `overview` is the list of all commands for `--help`.
 """
 
 import argparse
@@ -19,10 +19,10 @@ GROUPS = {
 
 
 def overview(purposes: dict[str, str]) -> str:
-    """All commands in their groups, one on a line with what it does; those of no group come last.
+    """All commands in their groups, a line each with its purpose; commands without a group come last.
 
     Args:
-        purposes: command -> what it does.
+        purposes: command -> its purpose.
     """
     grouped = {name for names in GROUPS.values() for name in names}
     groups = {**GROUPS, "more": tuple(name for name in purposes if name not in grouped)}

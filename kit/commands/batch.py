@@ -11,7 +11,7 @@ from kit.system.paths import PROJECT
 def add(commands) -> None:
     """Declare batch."""
     batch = command(commands, "batch", _batch, "run a grid of methods, splits, settings and seeds, and print their "
-                    "scores; exit code 1 if any run failed; the same command again does what is left")  # fmt: skip
+                    "scores; exit code 1 if any run failed; the same command again runs what is left")  # fmt: skip
     batch.add_argument("grid", type=Path, help="a YAML file; see kit/batch/grid.py and notebooks/grids/")
     batch.add_argument("--workers", type=int, default=2, help="runs at a time on this machine (default: 2)")
     batch.add_argument("--cluster", action="store_true", help="run them as jobs of a Slurm cluster instead")
@@ -27,7 +27,7 @@ def _batch(options: argparse.Namespace) -> int:
     grid = read_grid(options.grid)
     if options.out:
         grid = dataclasses.replace(grid, out=Path(options.out).absolute())
-    os.chdir(PROJECT)  # notebooks run there, and paths mean the same to them
+    os.chdir(PROJECT)  # the working folder of notebooks, for relative paths
     table = run_grid(grid, options.workers, say=show_line, cluster=options.cluster)
     show_line(f"\n{as_text(table.rows())}\n  {table.out / 'grid.json'}")
     if table.finished():
@@ -36,7 +36,7 @@ def _batch(options: argparse.Namespace) -> int:
 
 
 def _scores(grid) -> str:
-    """The table of mIoU over the seeds of every row, or why there is none."""
+    """The table of mIoU over the seeds of every row, or the reason if there is none."""
     from kit.batch import load_rows, summarise
     from kit.errors import KitError
     from kit.figures.charts.ablation import score_rows
@@ -46,6 +46,6 @@ def _scores(grid) -> str:
         rows = {
             row: scored for row, runs in load_rows(grid).items() if (scored := [run for run in runs if "last" in run])
         }
-        return as_text(score_rows(summarise(rows))) if rows else "these runs keep no scores"
+        return as_text(score_rows(summarise(rows))) if rows else "these runs have no scores"
     except KitError as error:
         return f"no table of scores: {error}"

@@ -20,11 +20,11 @@ def add(commands) -> None:
     doctor = command(commands, "doctor", _doctor, "read every file of a data set; exit code 1 if it has errors")
     doctor.add_argument("--dataset", required=True, help="such as synthetic, cityscapes, voc, camvid, folder")
     doctor.add_argument("--root", type=Path, required=True, help="folder of the data set; nothing is written to it")
-    doctor.add_argument("--split", default="", help="check this split too: 1_16, count_20, all, or a folder of lists")
+    doctor.add_argument("--split", default="", help="also check this split: 1_16, count_20, all, or a folder of lists")
     doctor.add_argument("--split-seed", type=int, default=0, help="of a drawn split")
     doctor.add_argument("--workers", type=int, help="files read at a time (default: one per core)")
-    doctor.add_argument("--out", type=Path, help="file for everything found (default: runs/doctor/DATASET.json, of "
-                        "own images with the folder's path in its name)")  # fmt: skip
+    doctor.add_argument("--out", type=Path, help="file for all findings (default: runs/doctor/DATASET.json; for "
+                        "own images the name holds the folder's path)")  # fmt: skip
 
 
 def _synthetic(options: argparse.Namespace) -> None:
@@ -47,12 +47,12 @@ def _doctor(options: argparse.Namespace) -> int:
         write_json(out, {**found.record(), **provenance()})
     except OSError as error:
         raise KitError(f"{out} cannot be written: {error.strerror}; name another file by --out") from error
-    sys.stdout.write(f"all of it is in {out}\n")
+    sys.stdout.write(f"the whole diagnosis is in {out}\n")
     return 1 if found.count("error") else 0
 
 
 def _record_file(dataset: str, root: Path) -> Path:
-    """Where a diagnosis is kept. There is one `camvid`, but every folder of own images is another data set."""
+    """File of a diagnosis. There is one `camvid`, but every folder of own images is another data set."""
     name = dataset
     if dataset == "folder":
         path, here = root.resolve(), Path.cwd()

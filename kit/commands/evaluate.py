@@ -1,4 +1,4 @@
-"""Commands that judge finished runs and use their students."""
+"""Commands that evaluate finished runs and use their students."""
 
 import argparse
 import sys
@@ -10,32 +10,32 @@ from kit.commands import command
 
 def add(commands) -> None:
     """Declare evaluate, compare, predict and card."""
-    judged = command(commands, "evaluate", _evaluate, "every score of a finished run, by its protocol or another")
-    _student(judged)
-    _protocol(judged)
-    judged.add_argument("--limit", type=int, help="judge the first images only")
+    scored = command(commands, "evaluate", _evaluate, "every score of a finished run, by its protocol or another")
+    _student(scored)
+    _protocol(scored)
+    scored.add_argument("--limit", type=int, help="evaluate only the first images")
 
     paired = command(commands, "compare", _compare, "the difference of two runs' mean IoU, with its interval")
-    paired.add_argument("first", type=Path, help="folder of a run, the one to beat")
+    paired.add_argument("first", type=Path, help="folder of a run, the reference")
     paired.add_argument("second", type=Path, help="folder of another")
-    paired.add_argument("--scores", default="last", help="which of each: last, average, or a name that evaluate wrote")
+    paired.add_argument("--scores", default="last", help="counts of both: last, average, or a name that evaluate wrote")
     paired.add_argument("--resamples", type=int, default=10000, help="draws of the bootstrap (default: 10000)")
 
     predict = command(commands, "predict", _predict, "write predictions as PNG files")
     _student(predict)
     _protocol(predict)
-    predict.add_argument("--images", type=Path, help="a picture or a folder of them (default: the run's val images)")
+    predict.add_argument(
+        "--images", type=Path, help="a picture or a folder of pictures (default: the run's val images)"
+    )
     predict.add_argument("--out", type=Path, required=True, help="folder to write")
     predict.add_argument("--form", default="palette", help="palette, overlay (over the image), or ids: the data "
                          "set's own numbers (Cityscapes labelIds)")  # fmt: skip
 
-    card = command(commands, "card", _card, "what students cost beside what they score; the teachers beside them")
+    card = command(commands, "card", _card, "costs and scores of students and their teachers")
     card.add_argument("runs", type=Path, nargs="+", help="folders of finished runs or of imported weights")
-    card.add_argument(
-        "--size", type=int, nargs=2, metavar=("H", "W"), help="of an image (default: what the run works at)"
-    )
-    card.add_argument("--repeats", type=int, default=10, help="timed runs of each (default: 10)")
-    card.add_argument("--no-teachers", action="store_true", help="the students alone")
+    card.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="of an image (default: that of the run)")
+    card.add_argument("--repeats", type=int, default=10, help="timed repeats of each (default: 10)")
+    card.add_argument("--no-teachers", action="store_true", help="only the students")
     card.add_argument("--out", type=Path, help="stem of the figure (default: figures/card in the first run)")
     card.add_argument("--device", help="such as cuda or cpu (default: a GPU if there is one)")
 
@@ -48,34 +48,26 @@ def _student(parser: argparse.ArgumentParser) -> None:
 
 
 def _protocol(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--mode", help="whole or slide (default: as the run was judged)")
+    parser.add_argument("--mode", help="whole or slide (default: that of the run)")
     parser.add_argument("--window", type=int, nargs=2, metavar=("H", "W"), help="of sliding windows")
     parser.add_argument("--stride", type=int, nargs=2, metavar=("H", "W"), help="(default: two thirds of the window)")
-    parser.add_argument("--flip", action="store_true", help="ask about mirrored images as well")
+    parser.add_argument("--flip", action="store_true", help="also predict mirrored images, and average")
     parser.add_argument("--scales", type=float, nargs="+", help="such as 0.5 1 1.5")
-    parser.add_argument("--combine", help="what is averaged: probabilities or logits (default: as the run was judged)")
-    parser.add_argument("--precision", help="fp32 or bf16 (default: as the run was judged)")
+    parser.add_argument("--combine", help="average probabilities or logits (default: that of the run)")
+    parser.add_argument("--precision", help="fp32 or bf16 (default: that of the run)")
 
 
-def _asked(options: argparse.Namespace, own):
-    """The run's protocol with what the options change."""
+def _changed(options: argparse.Namespace, own):
+    """The run's protocol with the changes of the options."""
     changes = {}
     if options.mode or options.window:
         mode = options.mode or "slide"
         sliding = mode == "slide"
         changes |= {"mode": mode, "window": own.window if sliding else None, "stride": None}
         changes |= {} if sliding else {"pad": "end"}
-    for name in ("window", "stride", "scales"):
-        if getattr(options, name):
-            changes[name] = tuple(getattr(options, name))
-    if options.combine:
-        changes["combine"] = options.combine
-    if options.flip:
-        changes["flip"] = True
-    if options.precision:
-        changes["precision"] = options.precision
-    if getattr(options, "limit", None):
-        changes["limit"] = options.limit
+    given = {name: getattr(options, name, None)
+             for name in ("window", "stride", "scales", "combine", "flip", "precision", "limit")}  # fmt: skip
+    changes |= {name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if value}
     return replace(own, **changes)
 
 
@@ -89,7 +81,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     from kit.evaluate.reevaluate import evaluate_run
     from kit.runs.folder import RunFolder
 
-    cfg = _asked(options, RunFolder(options.folder).config().evaluate)
+    cfg = _changed(options, RunFolder(options.folder).config().evaluate)
     record = evaluate_run(options.folder, options.weights, cfg, options.data_root, _device(options))
     say = sys.stdout.write
     low, high = record["intervals"]["miou"]
@@ -120,7 +112,7 @@ def _predict(options: argparse.Namespace) -> None:
         files = val_files(student, options.data_root)
         images = [(name, files.paths[name]) for name in files.ids]
     spec = val_files(student, options.data_root).spec if options.form == "ids" else None
-    cfg = _asked(options, student.config.evaluate)
+    cfg = _changed(options, student.config.evaluate)
     written = list(save_predictions(student, images, options.out, options.form, cfg, spec))
     sys.stdout.write(f"{len(written)} predictions written to {options.out}\n")
 

@@ -1,4 +1,4 @@
-"""The command that looks for a learning rate."""
+"""The command for a learning-rate test."""
 
 import argparse
 import os
@@ -16,7 +16,7 @@ def add(commands) -> None:
     lr.add_argument("config", type=Path, help="a RunConfig as JSON, such as the config.json of a run's folder")
     lr.add_argument("--low", type=float, default=1e-6, help="first rate (default: 1e-6)")
     lr.add_argument("--high", type=float, default=1.0, help="last rate (default: 1)")
-    lr.add_argument("--steps", type=int, default=100, help="rates that are tried (default: 100)")
+    lr.add_argument("--steps", type=int, default=100, help="number of rates (default: 100)")
     lr.add_argument("--out", type=Path, help="stem of the figure (default: runs/lr/NAME OF THE RUN)")
 
 
@@ -34,6 +34,6 @@ def _lr(options: argparse.Namespace) -> None:
     with bar(options.steps, "learning-rate test", "step") as progress:
         test = try_rates(cfg, options.low, options.high, options.steps, progress.update)
     files = save(rate_figure(test, cfg.optim.lr), out)
-    said = f"a tenth of {test.lowest:.1e}, where the loss is lowest; the run has {cfg.optim.lr:g}"
-    sys.stdout.write(f"suggested optim.lr: {test.suggested:.1e} ({said})\n")
+    reason = f"a tenth of {test.lowest:.1e}, where the loss is lowest; the run has {cfg.optim.lr:g}"
+    sys.stdout.write(f"suggested optim.lr: {test.suggested:.1e} ({reason})\n")
     sys.stdout.write("".join(f"  {path}\n" for path in files))

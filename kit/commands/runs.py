@@ -26,7 +26,7 @@ def add(commands) -> None:
 def _demo(options: argparse.Namespace) -> None:
     from kit.batch.demo import demo
 
-    os.chdir(PROJECT)  # notebooks run there, and --out means the same to them
+    os.chdir(PROJECT)  # the working folder of notebooks, for a relative --out
     demo(options.out, options.steps, options.workers)
 
 

@@ -19,7 +19,7 @@ def add(commands) -> None:
     draw.add_argument("--seed", type=int, default=0, help="another seed draws another split")
     draw.add_argument("--seeds", type=int, help="draw with this many seeds from --seed on, into OUT/seed_N")
     draw.add_argument(
-        "--cover", type=int, metavar="K", help="exchange as few images as put every class into K labelled ones"
+        "--cover", type=int, metavar="K", help="exchange the fewest images that put every class into K labelled ones"
     )
 
     draw.add_argument(
@@ -27,11 +27,11 @@ def add(commands) -> None:
         "below 1 a share of its mean size where it appears, else a number of pixels (default: 1)"
     )  # fmt: skip
 
-    load = command(commands, "import", _import_split, "read published lists, and say which they are")
+    load = command(commands, "import", _import_split, "read published lists, and identify them")
     load.add_argument("labelled", type=Path, help="list of labelled images")
     load.add_argument("unlabelled", type=Path, help="list of unlabelled images")
 
-    show = command(commands, "show", _show_splits, "published splits that are known, or the lists in folders")
+    show = command(commands, "show", _show_splits, "known published splits, or the lists in folders")
     show.add_argument("folders", type=Path, nargs="*", help="folders with labelled.txt and unlabelled.txt")
 
     for added, needed in ((draw, True), (load, False), (show, False)):
@@ -72,7 +72,7 @@ def _show_splits(options: argparse.Namespace) -> None:
 
 
 def _both_parts(options: argparse.Namespace):
-    """Train and val images of the data set that is asked for; None if no folder of it is."""
+    """Train and val images of the data set in --root; None without --root."""
     from kit.data.catalog import find_spec
     from kit.data.reading.files import SegFiles
 

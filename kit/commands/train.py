@@ -1,4 +1,4 @@
-"""Commands that train one run, and say what it takes."""
+"""Commands that train one run, and estimate its memory."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ from kit.commands import command
 from kit.errors import KitError
 
 TEXTS = ("dataset", "data_root", "split", "student", "run_dir")
-"""Options whose value is text, whatever it looks like."""
+"""Options whose value is always text."""
 
 
 def add(commands) -> None:
@@ -33,7 +33,9 @@ def add(commands) -> None:
                        "activations, then divide steps into micro-steps")  # fmt: skip
     train.add_argument("--dry-run", action="store_true", help="print the configuration as JSON, and stop")
 
-    presets = command(commands, "presets", _presets, "what a recipe takes on GPUs of 8, 16, 24 and 80 GB, by estimate")
+    presets = command(
+        commands, "presets", _presets, "settings of a recipe for GPUs of 8, 16, 24 and 80 GB, by estimate"
+    )
     presets.add_argument("recipe", help="a name of kit.settings.recipes.RECIPES")
     presets.add_argument("--method", default="trikd", help="default: trikd")
     presets.add_argument("--processes", type=int, default=1, help="GPUs that share each step (default: 1)")
@@ -56,7 +58,7 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _configured(options: argparse.Namespace):
-    """The RunConfig that the options describe, from a file or from a recipe."""
+    """The RunConfig of the options, from a file or a recipe."""
     from kit.settings.fields import from_dict, replace_fields
     from kit.settings.recipes import SHORT_NAMES, configure
     from kit.system.storage import read_json
@@ -78,7 +80,7 @@ def _configured(options: argparse.Namespace):
 
 
 def _value(text: str) -> object:
-    """A number, boolean, null, list or object as JSON has it; anything else is text."""
+    """The value of JSON; text that is not JSON stays text."""
     try:
         return json.loads(text)
     except json.JSONDecodeError:
@@ -86,7 +88,7 @@ def _value(text: str) -> object:
 
 
 def _fitted(cfg, gigabytes: float):
-    """`cfg` for a GPU of that size; says what was changed."""
+    """`cfg` changed to fit a GPU of that size; prints the changes."""
     from kit.data.catalog import find_spec
     from kit.system.paths import from_project
     from kit.train.memory import preset

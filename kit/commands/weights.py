@@ -1,4 +1,4 @@
-"""Commands about weights of networks: those of others taken in, a student handed out."""
+"""Commands that import weights of other code and export students."""
 
 import argparse
 import sys
@@ -10,17 +10,17 @@ from kit.commands import command
 def add(commands) -> None:
     """Declare import-weights and export."""
     weights = command(commands, "import-weights", _import_weights, "convert a checkpoint of a method's authors")
-    weights.add_argument("family", help="whose code wrote it: trikd or mgd")
+    weights.add_argument("family", help="code that wrote it: trikd or mgd")
     weights.add_argument("file", type=Path, help="such as tiny_best.pth")
     weights.add_argument("--out", type=Path, required=True, help="folder to write, for kit.load")
-    weights.add_argument("--dataset", default="cityscapes", help="whose classes it knows (default: cityscapes)")
+    weights.add_argument("--dataset", default="cityscapes", help="data set of its classes (default: cityscapes)")
 
     handed = command(commands, "export", _export, "a student as ONNX and exported program, checked against PyTorch")
     handed.add_argument("folder", metavar="run", type=Path, help="folder of a finished run or of imported weights")
     handed.add_argument("--out", type=Path, required=True, help="folder to write")
     handed.add_argument("--weights", default="last", help="last, average or best (default: last)")
-    handed.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="(default: what the student works at)")
-    handed.add_argument("--data-root", help="data set whose val images it is checked on (default: that of the run)")
+    handed.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="(default: that of the student)")
+    handed.add_argument("--data-root", help="data set with val images for the check (default: that of the run)")
     handed.add_argument("--images", type=int, default=8, help="val images of the check (default: 8; 0 takes noise)")
 
 
@@ -51,7 +51,7 @@ def _export(options: argparse.Namespace) -> None:
         except KitError as error:
             if options.data_root:
                 raise
-            sys.stdout.write(f"checked on noise, for there are no val images: {error}\n")
+            sys.stdout.write(f"checked on noise, as there are no val images: {error}\n")
     record = export(options.folder, options.out, options.weights, size, pictures)
     found = record["check"]
     sys.stdout.write(

@@ -82,7 +82,7 @@ def test_jobs_that_are_killed_or_preempted_end_like_one_that_was_not(queue, scen
 
 
 def test_parameters_that_submitit_does_not_take_are_named(queue, idle):
-    with pytest.raises(KitError, match="cluster: submitit does not take these parameters: .*gpu_count"):
+    with pytest.raises(KitError, match="cluster: submitit rejects these parameters: .*gpu_count"):
         run_grid(idle(cluster={"gpu_count": 1}), cluster=True)
 
 

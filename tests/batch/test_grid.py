@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from kit.batch.finished import asked
+from kit.batch.finished import run_config
 from kit.batch.grid import compose, read_grid
 from kit.batch.teachers import teacher_runs
 from kit.errors import KitError
@@ -47,7 +47,7 @@ def test_values_of_a_file_are_what_they_look_like(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("seeds: [0]", "say where results go"),
+        ("seeds: [0]", "out is missing"),
         ("out: x\nmethdos: [cps]", "unknown key of .* 'methdos'"),
         ("out: x\nmethods: cps", "methods must be list, got 'cps'"),
         ("out: x\nmethods: []", "methods is empty"),
@@ -75,7 +75,7 @@ def test_what_is_no_grid_is_named(tmp_path, text, message):
 @pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)
 def test_every_run_of_a_ready_made_grid_is_a_valid_configuration(path):
     runs = read_grid(path).runs()
-    configurations = [asked(run.cell) for run in runs]
+    configurations = [run_config(run.cell) for run in runs]
     assert all(cfg.seed == run.seed for cfg, run in zip(configurations, runs, strict=True))
     assert len({run.name for run in runs}) == len(runs)
 
@@ -93,9 +93,9 @@ def test_teachers_come_first_and_are_asked_for_as_the_runs_want_them():
     grid = read_grid({"out": "runs/x", "methods": ["mgd", "distill", "cps"], "parameters": {"recipe": "tiny"}})
     teachers = teacher_runs(grid, grid.runs())
     assert len(teachers) == 2  # shared by mgd and distill
-    cfg = asked(grid.runs()[0].cell)
+    cfg = run_config(grid.runs()[0].cell)
     for run, name in zip(teachers, ("deep", "wide"), strict=True):
-        assert asked(run.cell) == teacher_config(cfg, name) and run.row.startswith("teacher: ")
+        assert run_config(run.cell) == teacher_config(cfg, name) and run.row.startswith("teacher: ")
 
 
 def test_a_grid_of_a_notebook_is_a_file_or_a_table(tmp_path):
@@ -111,4 +111,4 @@ def test_a_grid_of_a_notebook_is_a_file_or_a_table(tmp_path):
 def test_unknown_settings_of_a_run_are_its_own_affair():
     (run,) = read_grid({"out": "x", "parameters": {"stpes": 3}}).runs()
     with pytest.raises(KitError, match="unknown parameter of train.ipynb 'stpes'"):
-        asked(run.cell)
+        run_config(run.cell)
