@@ -158,13 +158,8 @@ class _Board:
         self.write()
         if self.say is not None:
             done = sum(each.status != "waiting" for each in self.entries)
-            how = (
-                entry.error
-                if not outcome.finished
-                else f"{entry.seconds:.0f} s"
-                if entry.attempts
-                else "was finished before"
-            )
+            how = f"{entry.seconds:.0f} s" if entry.attempts else "was finished before"
+            how = how if outcome.finished else entry.error
             self.say(
                 f"[{done}/{len(self.entries)}, {time.monotonic() - self.started:.0f} s] "
                 f"{entry.row}, seed {entry.seed}: {status}, {how}"

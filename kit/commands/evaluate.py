@@ -24,9 +24,7 @@ def add(commands) -> None:
     predict = command(commands, "predict", _predict, "write predictions as PNG files")
     _student(predict)
     _protocol(predict)
-    predict.add_argument(
-        "--images", type=Path, help="a picture or a folder of pictures (default: the run's val images)"
-    )
+    predict.add_argument("--images", type=Path, help="a picture or a folder (default: the run's val images)")
     predict.add_argument("--out", type=Path, required=True, help="folder to write")
     predict.add_argument("--form", default="palette", help="palette, overlay (over the image), or ids: the data "
                          "set's own numbers (Cityscapes labelIds)")  # fmt: skip

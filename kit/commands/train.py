@@ -33,9 +33,7 @@ def add(commands) -> None:
                        "activations, then divide steps into micro-steps")  # fmt: skip
     train.add_argument("--dry-run", action="store_true", help="print the configuration as JSON, and stop")
 
-    presets = command(
-        commands, "presets", _presets, "settings of a recipe for GPUs of 8, 16, 24 and 80 GB, by estimate"
-    )
+    presets = command(commands, "presets", _presets, "estimated settings of a recipe for GPUs of 8, 16, 24 and 80 GB")
     presets.add_argument("recipe", help="a name of kit.settings.recipes.RECIPES")
     presets.add_argument("--method", default="trikd", help="default: trikd")
     presets.add_argument("--processes", type=int, default=1, help="GPUs that share each step (default: 1)")

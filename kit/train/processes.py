@@ -84,15 +84,12 @@ class World:
         self.rank, self.size = accelerator.process_index, accelerator.num_processes
         self.first = accelerator.is_main_process
         if self.size != cfg.train.processes:
-            wanted = cfg.train.processes
-            how = (
-                "`python -m kit train RUN.json`"
-                if wanted == 1
-                else f"`torchrun --standalone --nproc_per_node {wanted} -m kit train RUN.json` (on several nodes, that "
-                "many in all), `python -m kit train RUN.json` or kit.launch(cfg)"
-            )
+            count, how = cfg.train.processes, "`python -m kit train RUN.json`"
+            if count > 1:
+                torchrun = f"`torchrun --standalone --nproc_per_node {count} -m kit train RUN.json`"
+                how = f"{torchrun} (on several nodes, that many in all), {how} or kit.launch(cfg)"
             raise KitError(
-                f"this run has {wanted} process{'es' * (wanted > 1)} (train.processes), but {self.size} "
+                f"this run has {count} process{'es' * (count > 1)} (train.processes), but {self.size} "
                 f"{'were' if self.size > 1 else 'was'} started; start it with {how}, or change train.processes"
             )
         self.group = dist.new_group(backend="gloo") if self.size > 1 else None

@@ -38,23 +38,23 @@ def teacher_config(cfg: RunConfig, name: str) -> RunConfig:
     Data, optimiser and seed are the student's, except for batch (`teacher_batch`; OHEM keeps as many pixels per image)
     and rate (`deep_lr`, `wide_lr`) where they are set. Official switches of the student's CutMix and passes are kept.
     """
-    wanted, labelled = cfg.method, cfg.data.labelled
-    batch = wanted.teacher_batch or labelled
+    settings, labelled = cfg.method, cfg.data.labelled
+    batch = settings.teacher_batch or labelled
     method = CPSConfig(
-        cps_weight=wanted.teacher_cps_weight,
+        cps_weight=settings.teacher_cps_weight,
         cutmix=True,
-        ramp=wanted.teacher_ramp,
-        ohem_threshold=wanted.ohem_threshold,
-        ohem_min_kept=wanted.ohem_min_kept * batch // labelled,
-        **{switch: getattr(wanted, switch) for switch in ("overlap", "partner", "passes") if hasattr(wanted, switch)},
+        ramp=settings.teacher_ramp,
+        ohem_threshold=settings.ohem_threshold,
+        ohem_min_kept=settings.ohem_min_kept * batch // labelled,
+        **{key: getattr(settings, key) for key in ("overlap", "partner", "passes") if hasattr(settings, key)},
     )
     changes = {
         "method": {"name": method.name, **to_dict(RunConfig(method=method))["method"]},
-        "student": to_dict(RunConfig(student=getattr(wanted, f"{name}_net")))["student"],
-        "train.steps": wanted.teacher_steps or cfg.train.steps,
+        "student": to_dict(RunConfig(student=getattr(settings, f"{name}_net")))["student"],
+        "train.steps": settings.teacher_steps or cfg.train.steps,
         "data.labelled": batch,
         "data.unlabelled": cfg.data.unlabelled * batch // labelled,
-        "optim.lr": getattr(wanted, f"{name}_lr") or cfg.optim.lr,
+        "optim.lr": getattr(settings, f"{name}_lr") or cfg.optim.lr,
     }
     teacher = replace_fields(cfg, changes)
     folder = Path(cfg.run_dir).parent / f"teacher_{name}_{identity(teacher)[:8]}"

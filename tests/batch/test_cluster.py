@@ -60,7 +60,7 @@ def test_jobs_that_are_killed_or_preempted_end_like_one_that_was_not(queue, scen
                 for job in {f"{e['SLURM_ARRAY_JOB_ID']}_1" for e in done["preempted"]}:
                     subprocess.run(["scancel", "--signal=USR2", job], check=True)
 
-    # Beside the driver, which looks at the queue every two seconds: a run of this size is over sooner.
+    # Beside the driver, which polls the queue every two seconds: a run of this size ends sooner.
     disturber = threading.Thread(target=disturb)
     disturber.start()
     try:

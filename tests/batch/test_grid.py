@@ -23,7 +23,13 @@ def test_a_grid_is_the_product_of_its_axes_and_rows_that_stand_alone(tmp_path):
         "splits": ["1_8"], "overrides": {"a": {}, "b": {"optim.lr": 0.2}}, "seeds": [3, 4],
         "rows": {"alone": {"method": "supervised"}},
     })  # fmt: skip
-    assert list(grid.rows) == ["cps a", "cps b", "trikd a", "trikd b", "alone"]  # an axis of one value is not told
+    assert list(grid.rows) == [
+        "cps a",
+        "cps b",
+        "trikd a",
+        "trikd b",
+        "alone",
+    ]  # without axes of one value
     assert grid.rows["trikd b"] == {"steps": 5, "method": "trikd", "split": "1_8", "overrides": {"optim.lr": 0.2}}
     assert grid.rows["alone"] == {"steps": 5, "method": "supervised", "overrides": {"optim.lr": 0.1}}
     runs = grid.runs()

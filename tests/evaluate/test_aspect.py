@@ -52,15 +52,15 @@ def photo(run, name):
 def test_own_images_keep_their_aspect_in_training_and_wherever_the_student_is_used(run):
     assert run.data.keep_aspect
     parts, student = prepare(run), kit.load(run.run_dir)
-    judged = {name: image for name, image, _ in (parts.val[i] for i in range(len(parts.val)))}
+    loaded = {name: image for name, image, _ in (parts.val[i] for i in range(len(parts.val)))}
     again = {name: image for name, image, _ in (item for item in val_images(student))}
     for name, (height, width) in SHAPES.items():
         scale = 48 / min(height, width)
-        wanted = (round(height * scale), round(width * scale))
+        expected = (round(height * scale), round(width * scale))
         image, mask = parts.batches.files.pair(f"train_{name}")
-        assert image.shape[1:] == mask.shape == judged[f"val_{name}"].shape[1:] == wanted
-        assert torch.equal(judged[f"val_{name}"], student.prepare(photo(run, name))[0])
-        assert torch.equal(judged[f"val_{name}"], again[f"val_{name}"])
+        assert image.shape[1:] == mask.shape == loaded[f"val_{name}"].shape[1:] == expected
+        assert torch.equal(loaded[f"val_{name}"], student.prepare(photo(run, name))[0])
+        assert torch.equal(loaded[f"val_{name}"], again[f"val_{name}"])
 
 
 @pytest.mark.parametrize("protocol", [{}, {"mode": "slide", "window": (64, 64)}], ids=["whole", "slide"])

@@ -34,7 +34,7 @@ def test_one_matrix_for_the_whole_set_is_not_a_mean_of_images():
 
 
 class Painter(nn.Module):
-    """A "network" that reads the class off the red channel and wants multiples of 8."""
+    """A "network" that reads the class from the red channel and needs multiples of 8."""
 
     multiple = 8
 

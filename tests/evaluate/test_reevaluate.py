@@ -1,4 +1,4 @@
-"""Finished runs judged again, compared, asked for pictures, and measured, from the command line."""
+"""Finished runs evaluated again, compared, used for predictions, and measured, from the command line."""
 
 import json
 import shutil
@@ -159,9 +159,9 @@ def test_a_student_introduces_itself_in_three_lines(finished):
     assert network.startswith(f"deeplab_demo: {count:,} parameters; images resized to 64 x 128, whole image, single")
     assert classes.startswith("19 classes: road, sidewalk, ") and classes.endswith(" and 11 more")
     result = json.loads((run / "result.json").read_text())
-    said = "trained by supervised for 2 steps on synthetic, 1_2 seed 0, in {}; mIoU {:.1%} on val ({} weights)"
-    assert origin == said.format(run, result["last"]["miou"], "last")
-    assert str(kit.load(run, "best")).endswith(said.format(run, result["best"]["miou"], "best"))
+    origin_of = "trained by supervised for 2 steps on synthetic, 1_2 seed 0, in {}; mIoU {:.1%} on val ({} weights)"
+    assert origin == origin_of.format(run, result["last"]["miou"], "last")
+    assert str(kit.load(run, "best")).endswith(origin_of.format(run, result["best"]["miou"], "best"))
 
 
 def test_submissions_hold_the_raw_label_ids(finished, scenes, tmp_path):
@@ -200,9 +200,9 @@ def test_broken_pictures_do_not_stop_the_others(finished, tmp_path, capsys):
     (place / "a.png").write_bytes(b"")
     (place / "c.png").write_bytes((place / "d.png").read_bytes()[:50])
     assert main(["predict", str(finished()), "--images", str(place), "--out", str(out), *CPU]) == 2
-    said = capsys.readouterr().err
-    assert "2 of 4 pictures cannot be predicted (2 are, in " in said and said.count("\n") == 1
-    assert "a.png cannot be read: the file is empty" in said and "c.png cannot be read" in said
+    printed = capsys.readouterr().err
+    assert "2 of 4 pictures cannot be predicted (2 are, in " in printed and printed.count("\n") == 1
+    assert "a.png cannot be read: the file is empty" in printed and "c.png cannot be read" in printed
     assert sorted(path.name for path in out.iterdir()) == ["b.png", "d.png"]
 
 

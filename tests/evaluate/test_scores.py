@@ -44,9 +44,9 @@ def usual_script(predictions, truths, classes):
 
 @pytest.mark.parametrize("cfg", [EvalConfig(batch=2), EvalConfig(mode="slide", window=(16, 16), batch=3)])
 def test_the_usual_script_on_the_same_predictions(pixelwise, cfg):
-    judged = items()
-    scores = count(pixelwise, judged, SPEC, cfg).scores(SPEC.classes)
-    predictions, truths = [x.argmax(0).numpy() for _, x, _ in judged], [m.numpy() for *_, m in judged]
+    val = items()
+    scores = count(pixelwise, val, SPEC, cfg).scores(SPEC.classes)
+    predictions, truths = [x.argmax(0).numpy() for _, x, _ in val], [m.numpy() for *_, m in val]
     miou, iou, accuracy = usual_script(predictions, truths, 11)
     assert abs(scores.miou - miou) < 1e-12 and abs(scores.pixel_accuracy - accuracy) < 1e-12
     assert scores.iou["bicyclist"] is None and np.isnan(iou[10])
@@ -54,13 +54,13 @@ def test_the_usual_script_on_the_same_predictions(pixelwise, cfg):
 
 
 def test_everything_at_once_is_kept_per_image(pixelwise, tmp_path):
-    judged = items()
-    counts = count(pixelwise, judged, SPEC, EvalConfig(batch=2), full=True)
+    val = items()
+    counts = count(pixelwise, val, SPEC, EvalConfig(batch=2), full=True)
     assert counts.names == ("0", "1", "2", "3", "4") and counts.matrices.shape == (5, 11, 11)
-    one = count(pixelwise, judged[3:4], SPEC, full=True)
+    one = count(pixelwise, val[3:4], SPEC, full=True)
     assert (one.matrices[0] == counts.matrices[3]).all() and (one.boundary[0] == counts.boundary[3]).all()
     scores = counts.scores(SPEC.classes, resamples=20)
-    plain = count(pixelwise, judged, SPEC).scores(SPEC.classes)
+    plain = count(pixelwise, val, SPEC).scores(SPEC.classes)
     assert scores.miou == plain.miou and plain.boundary_miou is None and "intervals" not in plain.record()
     assert 0 < scores.boundary_miou < 1 and scores.boundary_iou["bicyclist"] is None
     assert scores.intervals["miou"][0] <= scores.miou <= scores.intervals["miou"][1]

@@ -100,8 +100,8 @@ class TwoWindows(torch.nn.Module):
 
     def forward(self, images):
         self.calls += 1
-        said = self.LOGITS[self.calls - 1, :, None, None]
-        return SegOutput(said.expand(1, 3, *images.shape[-2:]), [], None, None)
+        logits = self.LOGITS[self.calls - 1, :, None, None]
+        return SegOutput(logits.expand(1, 3, *images.shape[-2:]), [], None, None)
 
 
 @pytest.mark.parametrize("combine", ["probabilities", "logits"])
@@ -148,10 +148,10 @@ def test_each_protocol_has_its_own_words():
     settings = [{}, {"precision": "bf16"}, {"flip": True}, {"scales": (1.0, 1.5)}, slide, {**slide, "stride": (4, 4)},
                 {**slide, "window": (9, 8)}, {**slide, "combine": "logits"}, {**slide, "pad": "centre"},
                 {"flip": True, "combine": "logits"}]  # fmt: skip
-    asked = [EvalConfig(**given) for given in settings]
-    assert len({protocol.sentence(cfg) for cfg in asked}) == len({slug(cfg) for cfg in asked}) == len(asked)
+    protocols = [EvalConfig(**given) for given in settings]
+    assert len({protocol.sentence(cfg) for cfg in protocols}) == len({slug(cfg) for cfg in protocols}) == len(protocols)
     assert protocol.sentence(EvalConfig()) == "whole image, single scale, no flip, one confusion matrix"
-    assert protocol.sentence(asked[1]) == "whole image, single scale, no flip, bf16, one confusion matrix"
+    assert protocol.sentence(protocols[1]) == "whole image, single scale, no flip, bf16, one confusion matrix"
     shown = "sliding windows of 512 x 512, stride 342 x 342{}, single scale, no flip, {} averaged, one confusion matrix"
     windows = EvalConfig(mode="slide", window=(512, 512))
     assert protocol.sentence(windows) == shown.format(
@@ -160,7 +160,7 @@ def test_each_protocol_has_its_own_words():
     theirs = replace(windows, combine="logits", pad="centre")
     assert protocol.sentence(theirs) == shown.format(", small images centred", "logits")
     assert [protocol.record(theirs)[name] for name in ("combine", "pad")] == ["logits", "centre"]
-    assert protocol.record(asked[4])["stride"] == [6, 6] and protocol.record(asked[0])["window"] is None
+    assert protocol.record(protocols[4])["stride"] == [6, 6] and protocol.record(protocols[0])["window"] is None
 
 
 @pytest.mark.parametrize(

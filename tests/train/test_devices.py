@@ -1,4 +1,4 @@
-"""Runs that change their device, what processes tell each other, and steps that nothing waits for: on a CPU, which
+"""Runs that change their device, communication of processes, and steps without waiting: on a CPU, which
 stands in for an accelerator where its rules can be had without one (`test_on_gpu.py` has the real thing)."""
 
 import contextlib
@@ -110,14 +110,14 @@ def test_processes_are_told_running_statistics_and_nothing_else():
     broadcast_statistics_alone(method)
     torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
     try:
-        told = DistributedDataParallel(method).modules_buffers
+        sent = DistributedDataParallel(method).modules_buffers
     finally:
         torch.distributed.destroy_process_group()
     expected = statistics(method)
-    assert {id(value) for value in told} == {id(buffer) for name, buffer in method.named_buffers() if name in expected}
-    assert all(value.is_floating_point() for value in told)
+    assert {id(value) for value in sent} == {id(buffer) for name, buffer in method.named_buffers() if name in expected}
+    assert all(value.is_floating_point() for value in sent)
     tables = [buffer for name, buffer in method.named_buffers() if name.endswith("attention_bias_idxs")]
-    assert told and tables and all(value.shape != table.shape for value in told for table in tables)
+    assert sent and tables and all(value.shape != table.shape for value in sent for table in tables)
 
 
 class Transfers(TorchDispatchMode):
@@ -138,7 +138,7 @@ class Transfers(TorchDispatchMode):
 
 @pytest.mark.parametrize("name", ["mean_teacher", "unimatch", "trikd", "mgd"])  # every loss and both ways of mixing
 def test_no_step_looks_at_a_value_or_waits_for_a_copy(name, monkeypatch):
-    """On a device without values, where whatever looks at one raises."""
+    """On a device without values, where reading one raises."""
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())  # which knows no such device
     cfg = configure(name, "tiny")
     teachers = {which: build_model(getattr(cfg.method, f"{which}_net"), 3, False) for which in METHODS[name].teachers}

@@ -1,4 +1,4 @@
-"""Losses that are not finite: looked at each (CPU), or decided on the device as on an accelerator."""
+"""Losses that are not finite: each is read (CPU), or the device decides, as on an accelerator."""
 
 from functools import partial
 
@@ -39,8 +39,11 @@ def finite(tensors):
 @pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
 def test_a_bad_loss_stops_a_run_before_its_weights_are_touched(run, tmp_path, way, optimiser):
     assert run(way, 5, optim__name=optimiser) == [2]
-    said = (tmp_path / "out").read_text()
-    assert "error: loss is nan at step 5 (sup nan); lower optim.lr or set optim.clip" in said and "nonfinite.pt" in said
+    output = (tmp_path / "out").read_text()
+    assert (
+        "error: loss is nan at step 5 (sup nan); lower optim.lr or set optim.clip" in output
+        and "nonfinite.pt" in output
+    )
     scene = torch.load(tmp_path / "run/nonfinite.pt", weights_only=True)
     assert scene["step"] == 5 and scene["batches"][0]["images"].shape == (2, 3, 64, 64)
     names = {name for name in scene["weights"] if name.endswith(".weight")}
@@ -81,7 +84,7 @@ def test_more_than_a_few_stop_the_run_also_when_it_goes_on(run, tmp_path, way):
         assert run(way, 1, 6, train__skip_nonfinite=1) == [2]
         assert "loss is nan at step 6" in (tmp_path / "out").read_text()
     assert load_checkpoint(tmp_path / "run/checkpoint.pt")["tally"]["skipped"] == 1
-    assert run(way, 1, 6, train__skip_nonfinite=2) == [0]  # which may be raised to go on
+    assert run(way, 1, 6, train__skip_nonfinite=2) == [0]  # which may be raised to resume
     assert RunFolder(tmp_path / "run").result()["skipped_steps"] == 2
 
 

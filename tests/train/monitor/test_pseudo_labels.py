@@ -77,5 +77,5 @@ def test_a_collapse_is_said_once_and_written_down_every_time(tiny, monkeypatch, 
     kit.fit(cfg)
     alarms = [record["alarm"] for record in RunFolder(Path(cfg.run_dir)).log() if "alarm" in record]
     assert len(alarms) == 3 and "collapsed to about 1.0 classes" in alarms[0]
-    said = [line for line in capsys.readouterr().out.splitlines() if "ALARM" in line]
-    assert len(said) == 1 and "step 2" in said[0]
+    alarms_printed = [line for line in capsys.readouterr().out.splitlines() if "ALARM" in line]
+    assert len(alarms_printed) == 1 and "step 2" in alarms_printed[0]

@@ -71,5 +71,5 @@ def test_a_started_run_is_bound_to_its_data(tiny, here, tmp_path, monkeypatch):
         kit.fit(cfg)
     assert before == {path: path.read_bytes() for path in Path(cfg.run_dir).iterdir() if path.is_file()}
     mask.write_bytes(whole)
-    (tmp_path / "run/data.json").unlink()  # a run that was started before data were recorded goes on
+    (tmp_path / "run/data.json").unlink()  # a run from before data were recorded resumes
     assert kit.fit(cfg)["steps"] == 4 and (tmp_path / "run/data.json").is_file()
