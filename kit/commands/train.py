@@ -51,7 +51,8 @@ def _train(options: argparse.Namespace) -> None:
     if "TORCHELASTIC_RUN_ID" in os.environ:
         end_with_parent()
     if options.memory and "WORLD_SIZE" not in os.environ:
-        cfg = _fitted(cfg, options.memory)
+        cfg, line = _fitted(cfg, options.memory)
+        sys.stdout.write(f"{line}\n")
     launch(with_teachers(cfg))
 
 
@@ -85,38 +86,30 @@ def _value(text: str) -> object:
         return text
 
 
-def _fitted(cfg, gigabytes: float):
-    """`cfg` changed to fit a GPU of that size; prints the changes."""
+def _fitted(cfg, gigabytes: float) -> tuple:
+    """`cfg` changed to fit a GPU of that size, and a line about the changes. Raises KitError if nothing fits."""
     from kit.data.catalog import find_spec
     from kit.system.paths import from_project
     from kit.train.memory import preset
 
     cfg, need = preset(cfg, gigabytes, find_spec(cfg.data.dataset, from_project(cfg.data.root)).num_classes)
-    sys.stdout.write(_line(gigabytes, cfg, need) + "\n")
-    return cfg
-
-
-def _line(gigabytes: float, cfg, need) -> str:
-    again = "recomputed" if cfg.student.recompute else "kept"
-    steps = f"train.accumulate {cfg.train.accumulate}, activations {again}"
-    return f"{gigabytes:3g} GB: {steps}; about {need.total / 1e9:.1f} GB (an estimate)"
+    activations = "recomputed" if cfg.student.recompute else "kept"
+    steps = f"train.accumulate {cfg.train.accumulate}, activations {activations}"
+    return cfg, f"{gigabytes:3g} GB: {steps}; about {need.total / 1e9:.1f} GB (an estimate)"
 
 
 def _presets(options: argparse.Namespace) -> None:
-    from kit.data.catalog import find_spec
     from kit.errors import unknown
     from kit.settings.fields import replace_fields
     from kit.settings.recipes import RECIPES
-    from kit.system.paths import from_project
-    from kit.train.memory import SIZES, preset
+    from kit.train.memory import SIZES
 
     if options.recipe not in RECIPES:
         raise unknown("recipe", options.recipe, RECIPES)
     cfg = replace_fields(RECIPES[options.recipe](options.method), {"train.processes": options.processes})
-    classes = find_spec(cfg.data.dataset, from_project(cfg.data.root)).num_classes
     for gigabytes in SIZES:
         try:
-            line = _line(gigabytes, *preset(cfg, gigabytes, classes))
+            line = _fitted(cfg, gigabytes)[1]
         except KitError as error:
             line = f"{gigabytes:3g} GB: {error}"
         sys.stdout.write(line + "\n")

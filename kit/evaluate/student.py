@@ -103,9 +103,7 @@ def load(run_dir: str | Path, weights: str = "last") -> Student:
     """
     require_choice(WEIGHTS, weights=weights)
     folder = RunFolder(Path(run_dir))
-    record = read_json(folder.import_file) if folder.import_file.is_file() else folder.result()
-    if record is None:
-        raise KitError(f"{folder.path} holds no finished run (no result.json)")
+    record = read_json(folder.import_file) if folder.import_file.is_file() else folder.finished_result()
     config, dataset = folder.config(), record["dataset"]
     student = load_weights(folder.weights(weights), config, dataset)
     student.origin = _origin(folder, weights, record)

@@ -28,9 +28,7 @@ def load_view(run_dir: str | Path, name: str) -> Student:
     Raises: KitError if the run is not finished, does not keep this network, or the weights do not fit.
     """
     folder = RunFolder(Path(run_dir))
-    result = folder.result()
-    if result is None:
-        raise KitError(f"{folder.path} holds no finished run (no result.json)")
+    result = folder.finished_result()
     if name not in folder.views():
         kept = ", ".join(folder.views()) or "none"
         raise KitError(

@@ -160,6 +160,14 @@ class RunFolder:
             raise KitError(f"{self.result_file} has schema {result.get('schema')}, this kit reads {SCHEMA}")
         return result
 
+    def finished_result(self) -> dict:
+        """Content of result.json. Raises KitError if the run is not finished."""
+        result = self.result()
+        if result is None:
+            state = "is not finished" if self.config_file.is_file() else "holds no run"
+            raise KitError(f"{self.path} {state}: there is no result.json in it")
+        return result
+
     def data(self) -> dict | None:
         """The record of the run's data; None if there is none.
 
@@ -210,12 +218,8 @@ def load_run(path: str | Path) -> dict:
     """result.json of a finished run, with "path" (its folder), "log" (its lines) and "card" (its efficiency card or
     None) added. Raises KitError if the run is not finished."""
     folder = RunFolder(Path(path))
-    result = folder.result()
-    if result is None:
-        state = "is not finished" if folder.config_file.is_file() else "holds no run"
-        raise KitError(f"{folder.path} {state}: there is no result.json in it")
     card = read_json(folder.card_file) if folder.card_file.is_file() else None
-    return {**result, "path": str(folder.path), "log": folder.log(), "card": card}
+    return {**folder.finished_result(), "path": str(folder.path), "log": folder.log(), "card": card}
 
 
 def load_runs(paths) -> list[dict]:
