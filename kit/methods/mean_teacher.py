@@ -9,7 +9,7 @@ from kit.losses.pseudo import pseudo_labels
 from kit.losses.pseudo_label_counts import pseudo_counts
 from kit.losses.supervised import ohem_cross_entropy
 from kit.methods.base import Build, Method, total
-from kit.methods.cutmix import Paste, french_cutmix
+from kit.methods.cutmix import Paste, class_paste, french_cutmix
 from kit.models.followers import Averaged
 from kit.models.segmenter import Segmenter
 from kit.settings.run import MeanTeacherConfig, ModelConfig
@@ -48,6 +48,10 @@ class MeanTeacher(Method):
             wanted, wanted_u = self.teacher(torch.cat([batch.images, batch.weak])).logits.split([n, len(batch.weak)])
         for paste in self.pastes(cfg, batch.weak, progress.rng):
             seen, valid, hidden, wanted_u = paste(seen), paste(valid), paste(hidden), paste(wanted_u)
+        if cfg.class_paste != "none":
+            over = class_paste(batch, wanted.shape[1], cfg.class_paste, progress.rng)
+            seen, valid, hidden = over.image(seen), over.fill(valid, True), over.fill(hidden, IGNORE)
+            wanted_u = over.logits(wanted_u)
         logits = self.student(torch.cat([batch.images, seen])).logits  # (B + U, C, H, W)
         everywhere = torch.cat([batch.masks != IGNORE, valid])
         parts = {

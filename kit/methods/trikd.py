@@ -6,17 +6,19 @@ import torch
 from torch import Tensor, nn
 
 from kit.errors import KitError
+from kit.losses.confidence import taught_cross_entropy
 from kit.losses.distill import attention_kl, map_mse
 from kit.losses.pseudo import cross_pseudo, pseudo_labels
 from kit.losses.pseudo_label_counts import pseudo_counts
 from kit.losses.supervised import cross_entropy, ohem_cross_entropy
 from kit.methods.base import Build, Method
+from kit.methods.teaching import Teaching
 from kit.methods.terms import Terms
 from kit.models.layers.norm import exchanged_pass
 from kit.models.layers.upsampling import resize
 from kit.models.segmenter import Segmenter
 from kit.settings.run import ModelConfig, TriKDConfig
-from kit.types import Batch, Progress, StepOutput
+from kit.types import Batch, Progress, StepOutput, Views
 
 RAMPED = ("cps", "low", "high")
 """Terms that rise over `TriKDConfig.ramp`."""
@@ -56,7 +58,7 @@ class TriKD(Method):
 
     def __init__(self, cfg: TriKDConfig, student: ModelConfig, build: Build):
         super().__init__()
-        self.cfg, self.weights = cfg, cfg.weights()
+        self.cfg, self.weights, self.views = cfg, cfg.weights(), self.views_of(cfg)
         self.student = build(student)
         self.cnn = build(cfg.cnn) if "cnn" in cfg.views else None
         self.vit = build(cfg.vit) if "vit" in cfg.views else None
@@ -71,28 +73,35 @@ class TriKD(Method):
                     f"{lacking} has no attention; take a TinyViT, a ViT or a hybrid, or set method.high_weight to 0"
                 )
             self.high = nn.Conv2d(heads, vit_heads, 1)
+        self.teaching = None
+        if cfg.unlabelled_view == "strong" and "cps" in self.weights:
+            self.teaching = Teaching(cfg, self.nets(), self.student.num_classes)
 
     def forward(self, batch: Batch, progress: Progress) -> StepOutput:
         ramp = progress.ramp(self.cfg.ramp)
         weights = {term: weight * (ramp if term in RAMPED else 1.0) for term, weight in self.weights.items()}
         terms = Terms(weights, self)
+        labels = None
+        if self.teaching is not None:
+            batch, labels = self.teaching(batch, progress.rng)
         if self.cfg.passes == "joint":
-            self.one_pass(batch, terms)
+            self.one_pass(batch, terms, labels)
         else:  # first the images for which all networks must be kept in memory together, while no gradient is
             images = len(batch.images) + len(batch.weak)
             unlabelled = batch._replace(images=batch.images[:0], masks=batch.masks[:0])
             labelled = batch._replace(weak=batch.weak[:0], valid=batch.valid[:0], hidden=None)
             with exchanged_pass(self, first=True):
-                self.one_pass(unlabelled, terms, len(batch.weak) / images)
+                self.one_pass(unlabelled, terms, labels, len(batch.weak) / images)
             terms.settle()
             with exchanged_pass(self, first=False):
-                self.one_pass(labelled, terms, len(batch.images) / images)
+                self.one_pass(labelled, terms, None, len(batch.images) / images)
         return terms.output()
 
-    def one_pass(self, batch: Batch, terms: Terms, share: float = 1.0) -> None:
+    def one_pass(self, batch: Batch, terms: Terms, labels: dict[str, list[Tensor]] | None, share: float = 1.0) -> None:
         """Add what can be had of labelled images, followed by unlabelled ones; of either there may be none.
 
         Args:
+            labels: of the unlabelled images for each network, where they do not come from this pass.
             share: of the step's images that are in `batch`, by which terms of all images are multiplied.
         """
         cfg, n, images = self.cfg, len(batch.images), torch.cat([batch.images, batch.weak])
@@ -115,7 +124,12 @@ class TriKD(Method):
             terms.add("sup", ohem(student.logits[:n], batch.masks))
         if coupled:
             valid = batch.valid if cfg.padding == "masked" else torch.ones_like(batch.valid)
-            terms.add("cps", cross_pseudo([view.logits[n:] for view in (student, cnn, vit) if view], valid))
+            seen = {"student": student, "cnn": cnn, "vit": vit}
+            seen = {name: view.logits[n:] for name, view in seen.items() if view}
+            if labels is None:
+                terms.add("cps", cross_pseudo(list(seen.values()), valid))
+            else:
+                terms.add("cps", taught_cross_entropy(list(seen.values()), [labels[name] for name in seen], valid))
         if "low" in terms:
             mapped = self.low(student.maps[0])
             if mapped.shape != cnn.maps[0].shape:  # views of other strides, or that resize their images
@@ -125,6 +139,8 @@ class TriKD(Method):
             mapped = self.map_heads(student.scores)
             terms.add("high", share * attention_kl(mapped, vit.scores, cfg.high_resize, cfg.high_reduction))
         teaching = [pseudo_labels(view.logits[n:], batch.valid) for view in (cnn, vit, student) if view]
+        if labels is not None:  # those that are learnt
+            teaching[0] = labels["student"][0]
         terms.count(pseudo_counts(teaching[0], batch.masks, self.student.num_classes,
                                   second=teaching[1], hidden=batch.hidden))  # fmt: skip
 
@@ -133,6 +149,18 @@ class TriKD(Method):
         h, w = scores.shape[2:4]
         table = self.high(scores.flatten(4).flatten(2, 3))  # (B, heads, h*w, h*w)
         return table.unflatten(3, (h, w)).unflatten(2, (h, w))
+
+    def nets(self) -> dict[str, Segmenter]:
+        """The views that take part, by name."""
+        return {name: getattr(self, name) for name in ("student", "cnn", "vit") if name in self.cfg.views}
+
+    def after_step(self, progress: Progress) -> None:
+        if self.teaching is not None:
+            self.teaching.update(self.nets(), progress.step)
+
+    @classmethod
+    def views_of(cls, cfg: TriKDConfig) -> Views:
+        return Views(strong=int(cfg.unlabelled_view == "strong"))
 
     def predictor(self) -> Segmenter:
         return self.student

@@ -44,7 +44,9 @@ INCIDENTAL = {"run_dir", "data.root", "data.workers", "data.cache", "data.cache_
 LATER = {"input_scale": None, "prefix_tokens": None, "stem_stride": None, "blocks": None, "block_width": None,
          "encoder_lr": 1.0, "layer_decay": 1.0, "discrete_scales": [], "combine": "probabilities", "pad": "end",
          "classifier": "torch", "teacher_batch": 0, "deep_lr": 0.0, "wide_lr": 0.0, "low_unit": "map",
-         "keep_aspect": False, "deterministic": False, "evaluate.precision": "fp32"}  # fmt: skip
+         "keep_aspect": False, "deterministic": False, "evaluate.precision": "fp32", "labels_from": "student",
+         "label_decay": 0.99, "class_share": 0.0, "class_paste": "none", "unlabelled_view": "weak",
+         "cps_labels": "pairs", "cps_threshold": 0.0, "cps_agreement": False}  # fmt: skip
 """Fields that were added when runs were there already, with their defaults; those of one part alone with its name. At
 its default such a field is no part of a run's digest, so that checkpoints and teachers of before are still found."""
 

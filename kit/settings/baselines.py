@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from kit.settings.checks import require_choice, require_non_negative, require_positive, require_share
+from kit.settings.method import CLASS_PASTE
 from kit.settings.network import ModelConfig
 
 
@@ -44,10 +45,13 @@ class MeanTeacherConfig(SemiConfig):
     teacher sees, "weak"."""
     cutmix: bool = False
     """Paste boxes of one image over another, and the teacher's predictions likewise (French et al. 2020)."""
+    class_paste: str = "none"
+    """As in `FixMatchConfig`."""
 
     def __post_init__(self):
         SemiConfig.__post_init__(self)
         require_non_negative(consistency_weight=self.consistency_weight)
+        require_choice(CLASS_PASTE, class_paste=self.class_paste)
         require_share(ema_decay=self.ema_decay)
         require_choice(("strong", "weak"), view=self.view)
 
@@ -68,11 +72,25 @@ class FixMatchConfig(SemiConfig):
     partner_pass: str = "same"
     """Labels of what is pasted come from the "same" pass as those of the image itself, in train mode, or (official)
     from a pass of their own in "eval" mode."""
+    labels_from: str = "student"
+    """Pseudo labels are those of the "student" (published), or of its running "average" in eval mode, as in UniMatch V2
+    (Yang et al. 2024, arXiv 2410.10777); labelled and strong images then share one pass."""
+    label_decay: float = 0.99
+    """Of that average (smaller in the first steps)."""
+    class_share: float = 0.0
+    """Share of the pixels of each predicted class that is learnt, the surest first, below the threshold too
+    (class-balanced self-training, Zou et al., ECCV 2018, arXiv 1810.07911); 0, published, knows `threshold` alone."""
+    class_paste: str = "none"
+    """Paste "half" of the classes of a labelled image, with its labels, over each strong view, or the half that is
+    "small", or "none" (published): `kit.methods.cutmix.class_paste`."""
 
     def __post_init__(self):
         SemiConfig.__post_init__(self)
         require_non_negative(strong_weight=self.strong_weight)
-        require_share(threshold=self.threshold, cutmix=self.cutmix)
+        require_share(threshold=self.threshold, cutmix=self.cutmix, class_share=self.class_share,
+                      label_decay=self.label_decay)  # fmt: skip
+        require_choice(("student", "average"), labels_from=self.labels_from)
+        require_choice(CLASS_PASTE, class_paste=self.class_paste)
         require_choice(("same", "eval"), partner_pass=self.partner_pass)
 
 

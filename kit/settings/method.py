@@ -7,6 +7,9 @@ from kit.errors import KitError
 from kit.settings.checks import require_choice, require_non_negative, require_share
 from kit.settings.network import ModelConfig
 
+CLASS_PASTE = ("none", "half", "small")
+"""What may be pasted from labelled images over unlabelled ones: nothing, or which half of the classes of one."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SupervisedConfig:
@@ -102,6 +105,22 @@ class TriKDConfig:
     passes: str = "joint"
     """Labelled and unlabelled images go through a network in one "joint" pass, so that batch norm sees both together,
     or (official) in two "separate" ones, which want a third less memory."""
+    unlabelled_view: str = "weak"
+    """All networks learn on the "weak" crops, and from labels of the same pass (published), or on "strong" views with
+    CutMix, from labels that running averages of the networks give the weak crops (French et al., BMVC 2020)."""
+    label_decay: float = 0.99
+    """Of these averages (smaller in the first steps)."""
+    cps_labels: str = "pairs"
+    """With strong views, a network learns from each of the others ("pairs", as published), or, as often, from the mean
+    probability of all averages ("mean")."""
+    cps_threshold: float = 0.0
+    """With strong views: labels of a lower probability are not learnt; published: 0."""
+    cps_agreement: bool = False
+    """With strong views: only labels that all who give labels agree on are learnt; published: False."""
+    class_share: float = 0.0
+    """With strong views: as in `FixMatchConfig`."""
+    class_paste: str = "none"
+    """With strong views: as in `FixMatchConfig`."""
     ramp: float = 0.0
     """Share of the run over which the weights of cps, low and high rise linearly from 0."""
     ohem_threshold: float = 0.7
@@ -122,7 +141,15 @@ class TriKDConfig:
         require_choice(("ce", "ohem"), sup_vit_loss=self.sup_vit_loss)
         require_choice(("masked", "taught"), padding=self.padding)
         require_choice(("joint", "separate"), passes=self.passes)
-        require_share(ramp=self.ramp, ohem_threshold=self.ohem_threshold)
+        require_choice(("weak", "strong"), unlabelled_view=self.unlabelled_view)
+        require_choice(("pairs", "mean"), cps_labels=self.cps_labels)
+        require_choice(CLASS_PASTE, class_paste=self.class_paste)
+        require_share(ramp=self.ramp, ohem_threshold=self.ohem_threshold, cps_threshold=self.cps_threshold,
+                      class_share=self.class_share, label_decay=self.label_decay)  # fmt: skip
+        filters = self.cps_labels != "pairs" or self.cps_threshold or self.cps_agreement or self.class_share
+        if self.unlabelled_view == "weak" and (filters or self.class_paste != "none"):
+            raise KitError("method.cps_labels, cps_threshold, cps_agreement, class_share and class_paste need "
+                           'method.unlabelled_view "strong"')  # fmt: skip
         if not self.weights():
             raise KitError("every weight of trikd is 0; nothing would be learnt")
 

@@ -1,0 +1,79 @@
+"""What averaged networks teach the ones that are trained: labels of weak crops for strong views of them."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from kit.losses.confidence import Belief, believe, mean_belief
+from kit.methods.cutmix import class_paste, single_cutmix
+from kit.methods.thresholds import ClassThresholds
+from kit.models.followers import Averaged
+from kit.settings.run import TriKDConfig
+from kit.types import IGNORE, Batch
+
+
+class Taught(NamedTuple):
+    """Strong views after CutMix in place of the weak crops of a batch, and labels for each network."""
+
+    batch: Batch
+    labels: dict[str, list[Tensor]]
+    """Network -> int64 (U, H, W) each, IGNORE where it may not be learnt."""
+
+
+class Teaching(nn.Module):
+    """Running averages of several networks, which label for them (TriKD with `unlabelled_view` "strong").
+
+    Args:
+        nets: name -> network that is trained.
+        num_classes: C.
+    """
+
+    def __init__(self, cfg: TriKDConfig, nets: dict[str, nn.Module], num_classes: int):
+        super().__init__()
+        self.cfg, self.num_classes = cfg, num_classes
+        self.averages = nn.ModuleDict({name: Averaged(net, cfg.label_decay) for name, net in nets.items()})
+        givers = nets if cfg.cps_labels == "pairs" else ["mean"]
+        self.thresholds = nn.ModuleDict(
+            {name: ClassThresholds(num_classes, cfg.class_share, cfg.cps_threshold) for name in givers}
+        )
+
+    @torch.no_grad()
+    def forward(self, batch: Batch, rng: np.random.Generator) -> Taught:
+        """Look at the weak crops, and mix the strong views."""
+        cfg, logits = self.cfg, {name: net(batch.weak).logits for name, net in self.averages.items()}
+        beliefs = {name: believe(x) for name, x in logits.items()}
+        givers = beliefs if cfg.cps_labels == "pairs" else {"mean": mean_belief(list(logits.values()))}
+        learnt = {name: self.learnt(name, giver, batch.valid) for name, giver in givers.items()}
+
+        paste = single_cutmix(batch.weak, rng)
+        labels = {}
+        for name in beliefs:
+            others = {other: belief for other, belief in beliefs.items() if other != name}
+            agreed = self.agreed(list((others if cfg.cps_labels == "pairs" else beliefs).values()))
+            own = [learnt[other] for other in others] if cfg.cps_labels == "pairs" else [learnt["mean"]] * len(others)
+            labels[name] = [paste(x if agreed is None else x.masked_fill(~agreed, IGNORE)) for x in own]
+        images, valid, hidden = paste(batch.strong[:, 0]), paste(batch.valid), paste(batch.hidden)
+        if cfg.class_paste != "none":
+            over = class_paste(batch, self.num_classes, cfg.class_paste, rng)
+            labels = {name: [over.label(x) for x in own] for name, own in labels.items()}
+            images, valid, hidden = over.image(images), over.fill(valid, True), over.fill(hidden, IGNORE)
+        return Taught(batch._replace(weak=images, valid=valid, hidden=hidden), labels)
+
+    def learnt(self, name: str, giver: Belief, valid: Tensor) -> Tensor:
+        """Labels that are sure enough, IGNORE elsewhere and where padded."""
+        thresholds = self.thresholds[name]
+        thresholds.update(giver, valid)
+        return giver.labels.masked_fill(~(thresholds.sure(giver) & valid), IGNORE)
+
+    def agreed(self, beliefs: list[Belief]) -> Tensor | None:
+        """bool (U, H, W): where all name one class; None if that is not wanted."""
+        if not self.cfg.cps_agreement:
+            return None
+        return torch.stack([belief.labels == beliefs[0].labels for belief in beliefs]).all(0)
+
+    def update(self, nets: dict[str, nn.Module], updates: int) -> None:
+        """Follow the networks after their update number `updates` (from 0)."""
+        for name, average in self.averages.items():
+            average.update(nets[name], updates)
