@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from kit.batch.collected import Overlaps
 from kit.batch.grid import Grid
 from kit.errors import KitError
-from kit.evaluate.bootstrap import LEVEL, draw, resampled_iou
+from kit.evaluate.bootstrap import LEVEL, draw, overlap_iou, overlaps
 from kit.evaluate.counts import Counts, load_counts, unlike
 from kit.runs.folder import RunFolder, load_run
 
@@ -123,19 +124,28 @@ def _pairs(mine: list[dict], theirs: list[dict]) -> list[tuple[dict, dict]]:
     return [(run, by_seed[run["seed"]]) for run in mine if run["seed"] in by_seed]
 
 
-def _counts(run: dict, weights: str) -> Counts | None:
+def _counts(run: dict, weights: str) -> Counts | Overlaps | None:
     """What was counted on every val image, if the run kept it."""
+    if "overlaps" in run:  # from a file of collected runs
+        return run["overlaps"][weights]
     path = RunFolder(Path(run["path"])).scores(weights)
     return load_counts(path) if path.is_file() else None
 
 
-def _same_images(counts: list[Counts | None]) -> int:
+def _same_images(counts: list[Counts | Overlaps | None]) -> int:
     """Number of images if all were judged on the same ones with the same truth, else 0."""
     first = counts[0]
-    same = all(one is not None and first is not None and not unlike(one, first) for one in counts)
-    return len(first.names) if same and first is not None else 0
+    same = first is not None and all(_alike(one, first) for one in counts)
+    return len(first.names) if same else 0
 
 
-def _miou(counts: Counts, draws: np.ndarray) -> np.ndarray:
+def _alike(one: Counts | Overlaps | None, first: Counts | Overlaps) -> bool:
+    if isinstance(one, Overlaps) or isinstance(first, Overlaps):  # `collect` has compared masks
+        return type(one) is type(first) and one.names == first.names
+    return one is not None and not unlike(one, first)
+
+
+def _miou(counts: Counts | Overlaps, draws: np.ndarray) -> np.ndarray:
     """Mean IoU in every draw, (draws,)."""
-    return np.nanmean(resampled_iou(counts.matrices, draws), axis=1)
+    both = (counts.hits, counts.unions) if isinstance(counts, Overlaps) else overlaps(counts.matrices)
+    return np.nanmean(overlap_iou(*both, draws), axis=1)

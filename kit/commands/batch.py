@@ -1,4 +1,4 @@
-"""The command that runs a grid of notebooks."""
+"""Commands that run a grid of notebooks, and keep what came of it."""
 
 import argparse
 import os
@@ -9,13 +9,39 @@ from kit.system.paths import PROJECT
 
 
 def add(commands) -> None:
-    """Declare batch."""
+    """Declare batch and collect."""
     batch = command(commands, "batch", _batch, "run a grid of methods, splits, settings and seeds, and print their "
                     "scores; exit code 1 if any run failed; the same command again runs what is left")  # fmt: skip
     batch.add_argument("grid", type=Path, help="a YAML file; see kit/batch/grid.py and notebooks/grids/")
     batch.add_argument("--workers", type=int, default=2, help="runs at a time on this machine (default: 2)")
     batch.add_argument("--cluster", action="store_true", help="run them as jobs of a Slurm cluster instead")
     batch.add_argument("--out", help="folder for everything, if not the one in the file")
+
+    collect = command(commands, "collect", _collect, "put the finished runs of grids into one small file, beside those "
+                      "that are in it: scores, settings, and the counts from which intervals follow")  # fmt: skip
+    collect.add_argument("grids", type=Path, nargs="+", help="YAML files whose runs were made here")
+    collect.add_argument("--into", type=Path, required=True, help="the file, such as notebooks/results/study.json")
+    collect.add_argument(
+        "--measure", action="store_true", help="also measure the processor time of a step of every row"
+    )
+
+
+def _collect(options: argparse.Namespace) -> None:
+    from kit.batch import show_line
+    from kit.batch.collected import collect
+    from kit.batch.step_cost import step_costs
+
+    grids, into = [grid.absolute() for grid in options.grids], options.into.absolute()
+    os.chdir(PROJECT)
+    costs = {}
+    for grid in grids if options.measure else []:
+        costs |= step_costs(grid)
+    content, missing = collect(grids, into, costs)
+    for name, cost in costs.items():
+        show_line(f"{cost['cpu_seconds_per_step']:8.3f} s of processor time per step, {name}")
+    for line in missing:
+        show_line(f"not finished: {line}")
+    show_line(f"{len(content['runs'])} runs in {into}")
 
 
 def _batch(options: argparse.Namespace) -> int:

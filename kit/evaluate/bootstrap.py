@@ -72,11 +72,21 @@ def draw(images: int, resamples: int, seed: int = 0) -> np.ndarray:
     return rng.multinomial(images, np.full(images, 1 / images), resamples).astype(np.float64)
 
 
+def overlaps(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels in the intersection and in the union of truth and prediction, int64 (n, C) each, of confusion matrices
+    (n, C, C)."""
+    hits = matrices.diagonal(axis1=1, axis2=2)
+    return hits, matrices.sum(1) + matrices.sum(2) - hits
+
+
 def resampled_iou(matrices: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """IoU of every class in every draw, float64 (draws, C); nan where the class is absent."""
-    hit = matrices.diagonal(axis1=1, axis2=2)
-    union = matrices.sum(1) + matrices.sum(2) - hit
-    hits, unions = weights @ hit.astype(np.float64), weights @ union.astype(np.float64)  # whole numbers below 2 ** 53
+    return overlap_iou(*overlaps(matrices), weights)
+
+
+def overlap_iou(hits: np.ndarray, unions: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The same, of what `overlaps` returns."""
+    hits, unions = weights @ hits.astype(np.float64), weights @ unions.astype(np.float64)  # whole numbers below 2 ** 53
     return np.divide(hits, unions, out=np.full_like(hits, np.nan), where=unions > 0)
 
 

@@ -1,0 +1,78 @@
+"""What a training step of every row of a grid costs, in seconds of processor time.
+
+Wall time would say how busy a shared machine is. Steps of all rows take turns, so that whatever slows the machine for a
+while slows all of them.
+"""
+
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate.utils import send_to_device
+
+from kit.batch.finished import asked
+from kit.batch.grid import read_grid
+from kit.checks import require_positive
+from kit.config import RunConfig
+from kit.data.loaders import train_loader
+from kit.errors import KitError
+from kit.fields import replace_fields
+from kit.teachers import with_teachers
+from kit.train.optim import make_optimizer
+from kit.train.prepare import prepare
+from kit.train.world import make_accelerator
+from kit.types import Progress
+
+
+def step_costs(grid: str | Path, steps: int = 5) -> dict[str, dict]:
+    """ "GRID: ROW" -> {"cpu_seconds_per_step", "threads", "steps"}: the median over `steps` steps after a first one, of
+    data, forward, backward and update in this process, which has as many threads as torch is given.
+
+    Raises: KitError as runs do, and on a machine where training uses an accelerator, for its time is none of the
+        processor's.
+    """
+    require_positive(steps=steps)
+    rows = {}
+    for run in read_grid(grid).runs():
+        if run.row not in rows and (cfg := asked(run.cell)) is not None:
+            rows[run.row] = _Row(with_teachers(cfg))
+    for step in range(steps + 1):
+        for row in rows.values():
+            row.step(step)
+    return {
+        f"{Path(grid).stem}: {name}": {
+            "cpu_seconds_per_step": round(statistics.median(row.seconds[1:]), 4),
+            "threads": torch.get_num_threads(), "steps": steps,
+        } for name, row in rows.items()
+    }  # fmt: skip
+
+
+class _Row:
+    """A run that takes single steps, in the middle of its schedule."""
+
+    def __init__(self, cfg: RunConfig):
+        cfg = replace_fields(cfg, {"train.processes": 1, "data.workers": 0})
+        self.cfg, parts, self.accelerator = cfg, prepare(cfg), make_accelerator(cfg)
+        if self.accelerator.device.type != "cpu":
+            raise KitError(f"processor time says nothing of training on {self.accelerator.device}")
+        if cfg.train.channels_last:
+            parts.method.to(memory_format=torch.channels_last)
+        optimizer = make_optimizer(cfg.optim, parts.method)
+        self.method, self.optimizer = self.accelerator.prepare(parts.method.train(), optimizer)
+        self.batches, self.seconds = iter(train_loader(parts.batches, 0)), []
+
+    def step(self, step: int) -> None:
+        """One step, timed."""
+        started, middle = time.process_time(), self.cfg.train.steps // 2
+        progress = Progress(middle, self.cfg.train.steps, np.random.default_rng([self.cfg.seed, step]))
+        for _ in range(self.cfg.train.accumulate):
+            loss = self.method(send_to_device(next(self.batches), self.accelerator.device), progress).loss
+            self.accelerator.backward(loss)
+        if self.cfg.optim.clip:
+            self.accelerator.clip_grad_norm_(self.method.parameters(), self.cfg.optim.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.method.after_step(progress)
+        self.seconds.append(time.process_time() - started)
