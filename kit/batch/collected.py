@@ -7,8 +7,8 @@
            "hits": [[...], ...], "unions": [[...], ...]}}]}
 ```
 
-`hits` and `unions` are pixels of each image and class, from which every score and interval of any part of the val images
-follows. Files of several machines are put together by collecting into the same one.
+`hits` and `unions` are pixels of each image and class, from which every score and interval of any part of the val
+images follows. Files of several machines are put together by collecting into the same one.
 """
 
 import hashlib
@@ -29,8 +29,8 @@ from kit.storage import read_json, write_bytes
 SCHEMA = 1
 """Of the file."""
 
-KEPT = ("method", "seed", "steps", "student_parameters", "seconds", "precision", "threads", "protocol", "date", "python",
-        "versions", "machine", "commit")  # fmt: skip
+KEPT = ("method", "seed", "steps", "student_parameters", "seconds", "precision", "threads", "protocol", "date",
+        "python", "versions", "machine", "commit")  # fmt: skip
 """What is taken over from a result as it is."""
 
 SPLIT = ("name", "labelled", "unlabelled", "labelled_sha256", "unlabelled_sha256")

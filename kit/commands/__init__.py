@@ -11,7 +11,7 @@ from collections.abc import Callable
 GROUPS = {
     "most used": ("train", "evaluate", "predict", "export"),
     "your data": ("doctor", "splits", "synthetic"),
-    "many runs": ("batch", "compare", "card"),
+    "many runs": ("batch", "collect", "compare", "card"),
     "a tour of the kit": ("demo", "study"),
     "networks and machines": ("lr", "presets", "bench", "import-weights"),
 }

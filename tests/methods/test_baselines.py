@@ -209,3 +209,33 @@ def test_settings_are_refused_where_they_make_no_sense(name):
     field, value = wrong[name]
     with pytest.raises(ValueError, match=field):
         replace_fields(cfg, {f"method.{field}": value})
+
+
+def test_fixmatch_learns_from_its_average_in_one_pass(make, batch, at):
+    method = make("fixmatch", **SMALL, **EASY["fixmatch"], **{"method.labels_from": "average"})
+    step, seen = batch(method), []
+    method.student.register_forward_pre_hook(lambda net, given: seen.append(len(given[0])))
+    before = copy.deepcopy(method.average.state_dict())
+    out = method(step, at(5))
+    assert seen == [4] and torch.isfinite(out.loss)  # two labelled and two strong images, no weak ones
+    assert all(torch.equal(v, before[k]) for k, v in method.average.state_dict().items())
+    with torch.no_grad():
+        next(method.student.parameters()).add_(1.0)
+    method.after_step(at(5))
+    assert any(not torch.equal(v, before[k]) for k, v in method.average.state_dict().items())
+
+
+@pytest.mark.parametrize(("name", "term"), [("fixmatch", "strong"), ("mean_teacher", "consistency")])
+def test_pasted_classes_are_learnt_from_labels_of_people(make, batch, at, name, term):
+    """With nothing sure and nothing valid in unlabelled images, what remains are the pasted pixels."""
+    parts = {}
+    for which in ("none", "small"):
+        torch.manual_seed(0)
+        changes = {"method.threshold": 1.0} if name == "fixmatch" else {}
+        method = make(name, **SMALL, **changes, **{"method.class_paste": which}).eval()
+        torch.manual_seed(1)
+        step = batch(method)
+        step = step._replace(valid=torch.zeros_like(step.valid), masks=step.masks.masked_fill(step.masks == 2, 1))
+        parts[which] = method(step._replace(hidden=torch.zeros_like(step.valid, dtype=torch.long)), at(5))
+    assert parts["small"].parts[term] > parts["none"].parts[term]
+    assert parts["small"].stats["accuracy"][1] == 0  # hidden labels beneath pasted pixels are not counted

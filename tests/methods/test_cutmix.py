@@ -4,7 +4,8 @@ import torch
 
 from kit.errors import KitError
 from kit.methods.build import METHODS
-from kit.methods.cutmix import Paste, french_cutmix, single_cutmix
+from kit.methods.cutmix import Paste, class_paste, french_cutmix, single_cutmix
+from kit.types import IGNORE, Batch
 
 
 def rng(seed=0):
@@ -89,3 +90,33 @@ def test_the_student_sees_what_pastes_says(name, make, batch, at):
     for i, paste in enumerate(pastes):
         for image in paste(one.strong[:, i] if method.views.strong else one.weak):
             assert any(torch.allclose(image, other, atol=1e-5) for other in seen)
+
+
+def labelled(masks, unlabelled=2):
+    """A batch whose labelled images show their labels, and whose unlabelled ones are -1."""
+    masks = torch.tensor(masks)
+    weak = -torch.ones(unlabelled, 3, *masks.shape[1:])
+    valid = torch.ones(unlabelled, *masks.shape[1:], dtype=torch.bool)
+    return Batch(masks[:, None].expand(-1, 3, -1, -1).float(), masks, weak, weak[:, None], valid)
+
+
+def test_the_small_half_of_the_classes_is_pasted_with_its_labels():
+    batch = labelled([[[0, 0, 0, 0], [1, 1, 1, 2], [3, 3, IGNORE, IGNORE]]])  # sizes 4, 3, 1, 2
+    over = class_paste(batch, 5, "small", rng())
+    assert over.inside.tolist() == [[[False] * 4, [False, False, False, True], [True, True, False, False]]] * 2
+    image, labels = over.image(batch.weak), over.label(torch.full((2, 3, 4), 4))
+    assert torch.equal(image[:, 0] == -1, ~over.inside) and torch.equal(labels == 4, ~over.inside)
+    assert torch.equal(labels[over.inside].float(), image[:, 0][over.inside])
+    assert over.fill(None, 1) is None and over.fill(torch.zeros(2, 3, 4), 7).sum() == 7 * 6
+    logits = over.logits(torch.zeros(2, 5, 3, 4))
+    assert torch.equal(logits.argmax(1)[over.inside], labels[over.inside]) and (logits == 0).any(1).sum() == 2 * 9
+
+
+def test_a_drawn_half_follows_the_random_numbers_and_nothing_is_pasted_of_a_single_class():
+    batch = labelled([[[0, 1, 2, 3]], [[0, 0, 1, 1]]], unlabelled=3)
+    drawn = {str(class_paste(batch, 4, "half", rng(seed)).inside.tolist()) for seed in range(8)}
+    assert len(drawn) > 2
+    for seed in range(8):
+        over = class_paste(batch, 4, "half", rng(seed))
+        assert (over.inside.sum((1, 2)) == 2).all() and len(over.images) == 3  # two of four pixels, one of two classes
+    assert not class_paste(labelled([[[1, 1, IGNORE, 1]]]), 4, "half", rng()).inside.any()
