@@ -84,9 +84,7 @@ def collect(grids: Sequence[str | Path], into: Path, costs: dict[str, dict] | No
             found, record = _record(file.stem, run)
             for name, value in found.items():
                 if content.setdefault(name, value) != value:
-                    raise KitError(
-                        f"{run.cell.run_dir}: other {name} than the runs in {into}; collect into another file"
-                    )
+                    raise KitError(f"{run.cell.run_dir}: other {name} than in {into}; collect into another file")
             if key not in known or record["date"] > known[key]["date"]:
                 known[key] = record
     if not known:
@@ -119,9 +117,8 @@ def rows_of(study: dict, grid: str, images: slice = slice(None)) -> dict[str, li
         if run["grid"] == grid:
             rows.setdefault(run["row"], []).append(_on(run, study, images))
     if not rows:
-        raise KitError(
-            f"no run of {grid} in the collected runs; there are {sorted({r['grid'] for r in study['runs']})}"
-        )
+        there = sorted({run["grid"] for run in study["runs"]})
+        raise KitError(f"no run of {grid} in the collected runs, but of {', '.join(there) or 'none'}")
     return {row: sorted(runs, key=lambda run: run["seed"]) for row, runs in rows.items()}
 
 

@@ -22,7 +22,9 @@ def test_the_mean_of_probabilities_decides_and_not_the_mean_of_logits():
     sure, unsure = torch.tensor([8.0, 0.0]).view(1, 2, 1, 1), torch.tensor([0.0, 1.0]).view(1, 2, 1, 1)
     belief = mean_belief([sure, unsure, unsure])
     expected = (sure.softmax(1) + 2 * unsure.softmax(1))[0, :, 0, 0] / 3
-    assert belief.labels.item() == expected.argmax() and belief.confidence.item() == pytest.approx(expected.max().item())
+    assert belief.labels.item() == expected.argmax() and belief.confidence.item() == pytest.approx(
+        expected.max().item()
+    )
     assert belief.labels.item() == 0 and mean_belief([unsure, unsure]).labels.item() == 1
 
 
