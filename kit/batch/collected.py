@@ -36,6 +36,9 @@ KEPT = ("method", "seed", "steps", "student_parameters", "seconds", "precision",
 SPLIT = ("name", "labelled", "unlabelled", "labelled_sha256", "unlabelled_sha256")
 """What is taken over of a run's split."""
 
+WATCHED = ("coverage", "accuracy", "sure_accuracy", "agreement")
+"""Of what a log says about pseudo labels."""
+
 WEIGHTS = ("last", "average")
 """Weights that were evaluated."""
 
@@ -130,7 +133,8 @@ def _on(run: dict, study: dict, images: slice) -> dict:
         found[which] = Overlaps(tuple(study["images"]), *counted).part(images)
     scores = {which: each.scores(study["classes"]) for which, each in found.items()}
     dataset = {"name": study["dataset"], "classes": study["classes"], "rare": []}
-    return {**run, **scores, "overlaps": found, "dataset": dataset}
+    own = {name: value for name, value in run["parameters"].items() if name != "seed"}
+    return {**run, **scores, "overlaps": found, "dataset": dataset, "path": run["row"], "config": {"parameters": own}}
 
 
 def _text(content: dict) -> str:
@@ -168,9 +172,8 @@ def _scores(counts: Counts, classes: Sequence[str]) -> dict:
 def _line(line: dict) -> dict:
     """Of a line of the log, its losses and what is known of pseudo labels, in five digits."""
     kept = {"step": line["step"], "parts": {name: _short(value) for name, value in line.get("parts", {}).items()}}
-    seen = line.get("pseudo") or {}
-    watched = ("coverage", "accuracy", "sure_accuracy", "agreement")
-    return kept | {name: _short(seen[name]) for name in watched if seen.get(name) is not None}
+    seen = {name: line["pseudo"][name] for name in WATCHED if name in line.get("pseudo", {})}
+    return kept | ({"pseudo": {name: value and _short(value) for name, value in seen.items()}} if seen else {})
 
 
 def _short(value: float | None) -> float | None:
