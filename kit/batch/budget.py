@@ -20,15 +20,14 @@ def verdict(gain: dict | None) -> str:
     return "gain" if low > 0 else "loss" if high < 0 else "none shown"
 
 
-def row_costs(rows: dict[str, list[dict]], costs: dict[str, dict] | None = None, grid: str = "") -> dict[str, float]:
+def row_costs(rows: dict[str, list[dict]], costs: dict[str, dict] | None = None) -> dict[str, float]:
     """Seconds that training takes in each row: measured processor time of a step times steps where there is one for
     every row, else the mean over seeds of the seconds that runs took.
 
     Args:
         costs: from `kit.batch.step_cost.step_costs`.
-        grid: the part of their names before the row.
     """
-    keys = {row: f"{grid}: {row}" for row in rows}
+    keys = {row: f"{runs[0].get('grid')}: {row}" for row, runs in rows.items()}
     if costs and all(key in costs for key in keys.values()):
         return {row: costs[keys[row]]["cpu_seconds_per_step"] * rows[row][0]["steps"] for row in rows}
     return {row: statistics.mean(run["seconds"]["train"] for run in runs) for row, runs in rows.items()}

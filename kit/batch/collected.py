@@ -23,8 +23,8 @@ from kit.batch.grid import Run, read_grid
 from kit.errors import KitError
 from kit.evaluate.bootstrap import overlap_iou, overlaps
 from kit.evaluate.counts import Counts, load_counts
-from kit.results import RunFolder, load_run
-from kit.storage import read_json, write_bytes
+from kit.runs.folder import RunFolder, load_run
+from kit.system.storage import read_json, write_bytes
 
 SCHEMA = 1
 """Of the file."""
@@ -106,22 +106,22 @@ def load_study(path: str | Path) -> dict:
     return content
 
 
-def rows_of(study: dict, grid: str, images: slice = slice(None)) -> dict[str, list[dict]]:
-    """Rows of a grid for `kit.batch.summary.summarise`: name -> runs, with their scores on some of the images.
+def rows_of(study: dict, grids: Sequence[str], images: slice = slice(None)) -> dict[str, list[dict]]:
+    """Rows of grids for `kit.batch.summary.summarise`: name -> runs, with their scores on some of the images.
 
     Args:
         study: from `load_study`.
-        grid: stem of its file's name.
+        grids: stems of their files' names; rows of one name in several are one row.
         images: by their place in the file, such as slice(0, 50) for the first 50.
-    Raises: KitError if there is no run of that grid.
+    Raises: KitError if there is no run of these grids.
     """
     rows: dict[str, list[dict]] = {}
     for run in study["runs"]:
-        if run["grid"] == grid:
+        if run["grid"] in grids:
             rows.setdefault(run["row"], []).append(_on(run, study, images))
     if not rows:
         there = sorted({run["grid"] for run in study["runs"]})
-        raise KitError(f"no run of {grid} in the collected runs, but of {', '.join(there) or 'none'}")
+        raise KitError(f"no run of {', '.join(grids)} in the collected runs, but of {', '.join(there) or 'none'}")
     return {row: sorted(runs, key=lambda run: run["seed"]) for row, runs in rows.items()}
 
 
@@ -158,7 +158,7 @@ def _record(grid: str, run: Run) -> tuple[dict, dict]:
         "split": {name: result["split"][name] for name in SPLIT},
         "best": None,
         **{which: _scores(counts[which], shared["classes"]) for which in WEIGHTS},
-        "log": [_line(line) for line in result["log"] if "loss" in line],
+        "log": [_line(line) for line in result["log"] if "loss" in line or "miou" in line],
     }  # fmt: skip
     return shared, record
 
@@ -170,7 +170,9 @@ def _scores(counts: Counts, classes: Sequence[str]) -> dict:
 
 
 def _line(line: dict) -> dict:
-    """Of a line of the log, its losses and what is known of pseudo labels, in five digits."""
+    """Of a line of the log, scores, or losses and what is known of pseudo labels, in five digits."""
+    if "miou" in line:
+        return {name: line[name] for name in ("step", "miou", "average_miou")}
     kept = {"step": line["step"], "parts": {name: _short(value) for name, value in line.get("parts", {}).items()}}
     seen = {name: line["pseudo"][name] for name in WATCHED if name in line.get("pseudo", {})}
     return kept | ({"pseudo": {name: value and _short(value) for name, value in seen.items()}} if seen else {})

@@ -14,15 +14,15 @@ from accelerate.utils import send_to_device
 
 from kit.batch.finished import asked
 from kit.batch.grid import read_grid
-from kit.checks import require_positive
-from kit.config import RunConfig
 from kit.data.loaders import train_loader
 from kit.errors import KitError
-from kit.fields import replace_fields
-from kit.teachers import with_teachers
+from kit.settings.checks import require_positive
+from kit.settings.fields import replace_fields
+from kit.settings.run import RunConfig
 from kit.train.optim import make_optimizer
 from kit.train.prepare import prepare
-from kit.train.world import make_accelerator
+from kit.train.processes import make_accelerator
+from kit.train.teachers import with_teachers
 from kit.types import Progress
 
 

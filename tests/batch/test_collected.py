@@ -9,7 +9,7 @@ from kit.batch.step_cost import step_costs
 from kit.batch.summary import difference, summarise
 from kit.errors import KitError
 from kit.evaluate.counts import Counts
-from kit.results import RunFolder
+from kit.runs.folder import RunFolder
 
 CLASSES = ["road", "sky", "train"]
 
@@ -36,9 +36,10 @@ def finished(tmp_path):
             for which in ("last", "average"):
                 Counts(tuple("abcd"), matrices, masks=tuple("1234")).save(folder.scores(which))
             result = {
-                "schema": 1, "method": "supervised", "seed": run.seed, "steps": 9, "student_parameters": 7, "date": date,
-                "seconds": {"train": 3.0}, "dataset": {"name": "camvid", "classes": classes},
-                "split": {"name": "x", "labelled": 2, "unlabelled": 4, "labelled_sha256": "0", "unlabelled_sha256": "1"},
+                "schema": 1, "method": "supervised", "seed": run.seed, "steps": 9, "student_parameters": 7,
+                "date": date, "seconds": {"train": 3.0}, "dataset": {"name": "camvid", "classes": classes},
+                "split": {"name": "x", "labelled": 2, "unlabelled": 4, "labelled_sha256": "0",
+                          "unlabelled_sha256": "1"},
             }  # fmt: skip
             folder.result_file.write_text(json.dumps(result))
             line = {
@@ -57,23 +58,23 @@ def test_scores_of_any_images_follow_from_what_is_collected(finished, tmp_path):
     into = tmp_path / "study.json"
     content, missing = collect([finished()], into)
     assert missing == ["grid: cps, seed 0", "grid: cps, seed 1"] and content == load_study(into)
-    assert content["images"] == list("abcd") and content["runs"][0]["log"][0]["accuracy"] == 0.12346
-    halves = {name: rows_of(content, "grid", part)["supervised"][0] for name, part in
+    assert content["images"] == list("abcd") and content["runs"][0]["log"][0]["pseudo"]["accuracy"] == 0.12346
+    halves = {name: rows_of(content, ["grid"], part)["supervised"][0] for name, part in
               {"a": slice(0, 2), "b": slice(2, 4), "all": slice(None)}.items()}  # fmt: skip
     assert halves["a"]["average"]["miou"] == pytest.approx(60 / 140)  # 60 of 100 found, 40 of the other class on top
     assert halves["b"]["last"]["iou"] == pytest.approx({"road": 80 / 120, "sky": 80 / 120, "train": None})
     assert halves["all"]["average"]["miou"] == pytest.approx(content["runs"][0]["average"]["miou"])
-    summary = summarise(rows_of(content, "grid"), weights="average", resamples=20)
+    summary = summarise(rows_of(content, ["grid"]), weights="average", resamples=20)
     assert summary["rows"][0]["n"] == 2 and summary["rows"][0]["labelled"] == 2
     with pytest.raises(KitError, match="no run of other in the collected runs, but of grid"):
-        rows_of(content, "other")
+        rows_of(content, ["other"])
 
 
 def test_intervals_are_those_of_the_run_folders(finished, tmp_path):
     from kit.batch.summary import load_rows
 
     content, _ = collect([grid := finished()], tmp_path / "study.json")
-    kept, folders = rows_of(content, "grid")["supervised"], load_rows(read_grid(grid))["supervised"]
+    kept, folders = rows_of(content, ["grid"])["supervised"], load_rows(read_grid(grid))["supervised"]
     folders = [{**run, "last": {"miou": kept[i]["last"]["miou"]}} for i, run in enumerate(folders)]
     swapped = [{**run, "seed": 1 - run["seed"]} for run in kept], [{**run, "seed": 1 - run["seed"]} for run in folders]
     found, expected = difference(kept, swapped[0]), difference(folders, swapped[1])
@@ -84,9 +85,9 @@ def test_runs_of_several_machines_come_together_and_the_newer_one_stays(finished
     into = tmp_path / "study.json"
     collect([finished()], into)
     collect([finished(right=70, date="2025-01-01")], into)
-    assert rows_of(load_study(into), "grid", slice(0, 2))["supervised"][0]["last"]["miou"] == pytest.approx(60 / 140)
+    assert rows_of(load_study(into), ["grid"], slice(0, 2))["supervised"][0]["last"]["miou"] == pytest.approx(60 / 140)
     content, _ = collect([finished(right=70, date="2027-01-01")], into, {"grid: cps": {"cpu_seconds_per_step": 1.0}})
-    assert rows_of(content, "grid", slice(0, 2))["supervised"][0]["last"]["miou"] == pytest.approx(70 / 130)
+    assert rows_of(content, ["grid"], slice(0, 2))["supervised"][0]["last"]["miou"] == pytest.approx(70 / 130)
     assert len(content["runs"]) == 2 and load_study(into)["costs"] == {"grid: cps": {"cpu_seconds_per_step": 1.0}}
     assert into.read_text().count('"grid":"grid"') == 2 and len(into.read_text().splitlines()) < 15
 

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from kit.settings.run import TriKDConfig
 from kit.errors import KitError
 from kit.losses.confidence import mean_belief, taught_cross_entropy
 from kit.losses.pseudo import cross_pseudo
+from kit.settings.run import TriKDConfig
 from kit.types import IGNORE
 
 STRONG = {"method.unlabelled_view": "strong", "method.cps_weight": 1.0}

@@ -3,9 +3,9 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from kit.figures.ablation import percent
-from kit.figures.export import Cell
-from kit.figures.marks import aside
+from kit.figures.charts.ablation import percent
+from kit.figures.charts.marks import aside
+from kit.figures.charts.table_formats import Cell
 from kit.figures.style import PAGE, looks, method_colour, new_figure
 
 VIEWS = {"steps": "equal steps", "time": "equal time"}
