@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kit.batch.grid import Run, read_grid
+from kit.batch.grid import Grid, Run
 from kit.errors import KitError
 from kit.evaluate.bootstrap import overlap_iou, overlaps
 from kit.evaluate.counts import Counts, load_counts
@@ -65,11 +65,11 @@ class Overlaps:
         return {"miou": float(np.nanmean(iou)), "iou": by_class}
 
 
-def collect(grids: Sequence[str | Path], into: Path, costs: dict[str, dict] | None = None) -> tuple[dict, list[str]]:
+def collect(grids: dict[str, Grid], into: Path, costs: dict[str, dict] | None = None) -> tuple[dict, list[str]]:
     """Put the finished runs of grids into a file, beside those that are there; of a run that is in both, the newer one.
 
     Args:
-        grids: YAML files; a run is known by its grid's file name and its own name, which follows from its parameters.
+        grids: name -> grid; a run is known by its grid's name and its own, which follows from its parameters.
         costs: from `kit.batch.step_cost.step_costs`, to be kept too.
     Returns: the file's content, and the names of the runs that are not finished here and not in the file.
     Raises: KitError if nothing was ever finished, or if runs were evaluated on other images, masks or classes than
@@ -78,20 +78,20 @@ def collect(grids: Sequence[str | Path], into: Path, costs: dict[str, dict] | No
     content = load_study(into) if into.is_file() else {"schema": SCHEMA, "costs": {}, "runs": []}
     known = {(run["grid"], run["name"]): run for run in content["runs"]}
     missing = []
-    for file in map(Path, grids):
-        for run in read_grid(file).runs():
-            key = (file.stem, run.name)
+    for grid, runs in {name: grid.runs() for name, grid in grids.items()}.items():
+        for run in runs:
+            key = (grid, run.name)
             if not RunFolder(run.cell.run_dir).result_file.is_file():
-                missing += [] if key in known else [f"{file.stem}: {run.row}, seed {run.seed}"]
+                missing += [] if key in known else [f"{grid}: {run.row}, seed {run.seed}"]
                 continue
-            found, record = _record(file.stem, run)
+            found, record = _record(grid, run)
             for name, value in found.items():
                 if content.setdefault(name, value) != value:
                     raise KitError(f"{run.cell.run_dir}: other {name} than in {into}; collect into another file")
             if key not in known or record["date"] > known[key]["date"]:
                 known[key] = record
     if not known:
-        raise KitError(f"no run of {', '.join(map(str, grids))} is finished; run: python -m kit batch {grids[0]}")
+        raise KitError(f"no run of {', '.join(grids)} is finished; make them by: python -m kit batch GRID.yaml")
     content["runs"] = list(known.values())
     content["costs"] |= costs or {}
     write_bytes(into, _text(content).encode())
@@ -111,7 +111,7 @@ def rows_of(study: dict, grids: Sequence[str], images: slice = slice(None)) -> d
 
     Args:
         study: from `load_study`.
-        grids: stems of their files' names; rows of one name in several are one row.
+        grids: their names; rows of one name in several are one row.
         images: by their place in the file, such as slice(0, 50) for the first 50.
     Raises: KitError if there is no run of these grids.
     """

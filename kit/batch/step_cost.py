@@ -6,14 +6,13 @@ while slows all of them.
 
 import statistics
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
 from accelerate.utils import send_to_device
 
 from kit.batch.finished import asked
-from kit.batch.grid import read_grid
+from kit.batch.grid import Grid
 from kit.data.loaders import train_loader
 from kit.errors import KitError
 from kit.settings.checks import require_positive
@@ -26,7 +25,7 @@ from kit.train.teachers import with_teachers
 from kit.types import Progress
 
 
-def step_costs(grid: str | Path, steps: int = 5) -> dict[str, dict]:
+def step_costs(name: str, grid: Grid, steps: int = 5) -> dict[str, dict]:
     """ "GRID: ROW" -> {"cpu_seconds_per_step", "threads", "steps"}: the median over `steps` steps after a first one, of
     data, forward, backward and update in this process, which has as many threads as torch is given.
 
@@ -35,17 +34,17 @@ def step_costs(grid: str | Path, steps: int = 5) -> dict[str, dict]:
     """
     require_positive(steps=steps)
     rows = {}
-    for run in read_grid(grid).runs():
+    for run in grid.runs():
         if run.row not in rows and (cfg := asked(run.cell)) is not None:
             rows[run.row] = _Row(with_teachers(cfg))
     for step in range(steps + 1):
         for row in rows.values():
             row.step(step)
     return {
-        f"{Path(grid).stem}: {name}": {
-            "cpu_seconds_per_step": round(statistics.median(row.seconds[1:]), 4),
+        f"{name}: {row}": {
+            "cpu_seconds_per_step": round(statistics.median(timed.seconds[1:]), 4),
             "threads": torch.get_num_threads(), "steps": steps,
-        } for name, row in rows.items()
+        } for row, timed in rows.items()
     }  # fmt: skip
 
 

@@ -1,106 +1,138 @@
-"""`make study`: what unlabelled images and other networks are worth, over several seeds.
+"""`make study`: what unlabelled images and other networks are worth on one split, over several seeds.
 
 | row | labels | length |
 | --- | --- | --- |
 | supervised | the split's | the study's steps |
-| supervised, equal time | the split's | as many steps as fit into TriKD's measured time |
+| fixmatch, trikd | the split's, and all other images without | the study's steps |
+| supervised, time of fixmatch; of trikd | the split's | as many steps as take as long |
 | supervised, all labels | all | the study's steps |
-| cps, trikd | the split's, and all other images without | the study's steps |
+
+On CamVid (a folder of it is named) the split is drawn by video sequence and shows every class; else scenes are drawn.
+Both students start from ImageNet weights of an installed package. notebooks/study.md has the long form.
 """
 
-import statistics
 import sys
 from pathlib import Path
 
-from kit.batch import Cell, complete
-from kit.batch.demo import StepBar, summarise, train_cell
-from kit.batch.summary import mean_sd
+from kit.batch.budget import equal_budget, row_costs
+from kit.batch.collected import collect
+from kit.batch.grid import Grid, read_grid
+from kit.batch.run import run_grid, show_line
+from kit.batch.step_cost import step_costs
+from kit.batch.summary import load_rows, summarise
+from kit.data.catalog import find_spec
+from kit.data.reading.files import SegFiles
 from kit.data.scenes.dataset import draw_dataset
-from kit.runs.folder import load_run
+from kit.data.splits.class_cover import write_draws
+from kit.errors import KitError
+from kit.figures import style
+from kit.figures.charts.budget import budget_figure, budget_rows
+from kit.figures.charts.tables import as_text
 from kit.settings.recipes import RECIPES
 from kit.system.storage import write_json
 
-ROWS = ("supervised", "supervised_equal_time", "supervised_all_labels", "cps", "trikd")
+METHODS = {
+    "fixmatch": {"method.labels_from": "average", "method.class_share": 0.5, "method.class_paste": "small"},
+    "trikd": {"method.unlabelled_view": "strong", "method.cps_labels": "mean", "method.cps_threshold": 0.9,
+              "method.class_share": 0.5, "method.class_paste": "small", "method.cps_weight": 0.5,
+              "method.vit.stem_stride": 32},
+}  # fmt: skip
+"""Methods of the study and their switches, as in notebooks/grids/study_methods.yaml and study_trikd.yaml."""
+
+CAMVID = {"split": "1_16_by_sequence", "cover": 6, "pixels": 0.5}
+"""How CamVid's labels are drawn: share, images that show each class, and what counts as showing it."""
+
+WEIGHTS = "average"
+"""Weights that are compared: the running average."""
 
 
-def study(out: Path, seeds: int = 3, steps: int | None = None, workers: int = 2) -> dict:
-    """Run everything below `out` and return the content of `out/summary.json`; see `kit.batch.demo.demo`."""
-    base = RECIPES["study"]("supervised")
-    steps = steps or base.train.steps
-    draw_dataset(base.data.root, progress=True)
+def study(out: Path, seeds: int = 3, steps: int | None = None, workers: int = 2, data: Path | None = None) -> dict:
+    """Run everything below `out` and return the content of `out/summary.json`. What is finished is not run again.
 
-    def cell(row: str, seed: int, **parameters: object) -> Cell:
-        method = row.split("_")[0]
-        return train_cell(out / f"{row}_{seed}", method=method, recipe="study", seed=seed,
-                          **{"steps": steps, **parameters})  # fmt: skip
+    Called in the project's folder, where notebooks run.
 
-    first = [cell(row, seed, **({"split": "all"} if row == "supervised_all_labels" else {}))
-             for row in ("trikd", "cps", "supervised_all_labels", "supervised") for seed in range(seeds)]  # fmt: skip
-    run_all(first, steps * len(first), workers)
-    longer = equal_time_steps(out, seeds)
-    second = [cell("supervised_equal_time", seed, steps=longer) for seed in range(seeds)]
-    run_all(second, longer * len(second), workers)
-    runs = {row: [load_run(out / f"{row}_{seed}") for seed in range(seeds)] for row in ROWS}
-    summary = {
-        "rows": {row: {**spread(of_row), "seeds": [summarise(run) for run in of_row]} for row, of_row in runs.items()},
-        "trikd_minus": {row: paired(runs["trikd"], runs[row]) for row in ROWS if row != "trikd"},
-    }
-    write_json(out / "summary.json", summary)
-    sys.stdout.write(f"\n{as_markdown(summary)}\n\n  {out / 'summary.json'}\n")
-    return summary
-
-
-def run_all(cells: list[Cell], steps: int, workers: int) -> None:
-    """Run notebooks under one progress bar."""
-    with StepBar([Path(cell.parameters["run_dir"]) for cell in cells], steps) as bar:
-        complete(cells, workers, bar.look)
-
-
-def equal_time_steps(out: Path, seeds: int) -> int:
-    """Supervised steps that take as long as TriKD's runs did, by the means over seeds of their seconds per step."""
-    runs = {row: [load_run(out / f"{row}_{seed}") for seed in range(seeds)] for row in ("supervised", "trikd")}
-    cost = {row: statistics.mean(run["seconds"]["train"] / run["steps"] for run in rows) for row, rows in runs.items()}
-    return round(runs["trikd"][0]["steps"] * cost["trikd"] / cost["supervised"])
+    Args:
+        out: folder to write.
+        seeds: runs of each row.
+        steps: of each student; None is the recipe's.
+        workers: runs at a time.
+        data: a folder of CamVid; None draws scenes.
+    Raises: KitError if the folder holds no CamVid, or if a run fails.
+    """
+    common = prepare_data(out, data)
+    if steps:
+        common["steps"] = steps
+    first = plan(out, common, seeds)
+    _complete(first, workers)
+    longer = equal_time_steps(first, _costs(first))
+    whole = plan(out, common, seeds, longer)
+    _complete(whole, workers)
+    costs = _costs(whole)
+    collect({"study": whole}, out / "study.json", costs)
+    rows = {row: [{**run, "grid": "study"} for run in runs] for row, runs in load_rows(whole).items()}
+    summary = summarise(rows, weights=WEIGHTS)
+    compared = equal_budget(rows, costs=row_costs(rows, costs), weights=WEIGHTS)
+    found = {"summary": summary, "compared": compared, "costs": costs}
+    write_json(out / "summary.json", found)
+    figures = style.save(budget_figure(summary, compared), out / "budget")
+    written = [{name: "" if value is None else str(value) for name, value in row.items()}
+               for row in budget_rows(summary, compared)]  # fmt: skip
+    files = "".join(f"  {path}\n" for path in (out / "summary.json", out / "study.json", *figures))
+    sys.stdout.write(f"\n{as_text(written)}\n{files}")
+    return found
 
 
-def spread(runs: list[dict]) -> dict:
-    """Mean and sample standard deviation over seeds; mIoU in percent."""
-    return {
-        "n": len(runs),
-        "steps": runs[0]["steps"],
-        "labelled": runs[0]["split"]["labelled"],
-        "miou": rounded([100 * run["last"]["miou"] for run in runs]),
-        "miou_average_weights": rounded([100 * run["average"]["miou"] for run in runs]),
-        "seconds": rounded([run["seconds"]["train"] for run in runs]),
-    }
+def prepare_data(out: Path, data: Path | None) -> dict:
+    """Parameters that all runs share; scenes or the lists of CamVid's labels are drawn if they are not there.
+
+    Raises: KitError if `data` holds no CamVid.
+    """
+    if data is None:
+        draw_dataset(RECIPES["demo"]("supervised").data.root, progress=True)
+        return {"recipe": "demo"}
+    spec = find_spec("camvid", data)
+    train, val = (SegFiles(spec, data, part) for part in ("train", "val"))
+    folder = out / "split"
+    for line in write_draws({0: folder}, CAMVID["split"], CAMVID["cover"], train, val, CAMVID["pixels"]):
+        show_line(line)
+    return {"recipe": "camvid", "data_root": str(data), "split": str(folder)}
 
 
-def paired(mine: list[dict], theirs: list[dict]) -> dict:
-    """Difference in mIoU, in points, between runs of the same seeds: mean and sample standard deviation."""
-    pairs = list(zip(mine, theirs, strict=True))
-    return {
-        "miou": rounded([100 * (a["last"]["miou"] - b["last"]["miou"]) for a, b in pairs]),
-        "miou_average_weights": rounded([100 * (a["average"]["miou"] - b["average"]["miou"]) for a, b in pairs]),
-    }
+def plan(out: Path, common: dict, seeds: int, longer: dict[str, int] | None = None) -> Grid:
+    """The grid of the study.
+
+    Args:
+        common: parameters of all runs.
+        longer: method -> supervised steps that take as long, once that is known.
+    """
+    rows = {"supervised": {"method": "supervised"}, "supervised, all labels": {"method": "supervised", "split": "all"}}
+    rows |= {name: {"method": name, "overrides": switches} for name, switches in METHODS.items()}
+    rows |= {f"supervised, time of {name}": {"method": "supervised", "steps": steps}
+             for name, steps in (longer or {}).items()}  # fmt: skip
+    quick = {"train.eval_every": 0, "train.keep_views": False}
+    parameters = {**common, "overrides": quick}
+    return read_grid({"out": str(out), "parameters": parameters, "rows": rows, "seeds": list(range(seeds))})
 
 
-def rounded(values: list[float]) -> dict:
-    """Mean and sample standard deviation, to two places; one value has no deviation."""
-    found = mean_sd(values)
-    return {name: None if found[name] is None else round(found[name], 2) for name in ("mean", "sd")}
+def equal_time_steps(grid: Grid, costs: dict[str, dict]) -> dict[str, int]:
+    """Method -> supervised steps that take as long as its runs: by the processor time of a step where it was measured,
+    else by the seconds that runs took, as means over seeds."""
+    rows = {row: [{**run, "grid": "study"} for run in runs] for row, runs in load_rows(grid).items()}
+    rows = {row: rows[row] for row in ("supervised", *METHODS)}
+    spent = row_costs(rows, costs)
+    each = spent["supervised"] / rows["supervised"][0]["steps"]
+    return {name: round(spent[name] / each) for name in METHODS}
 
 
-def as_markdown(summary: dict) -> str:
-    """The table of the README; its last column is TriKD minus each other row, seed by seed."""
+def _costs(grid: Grid) -> dict[str, dict]:
+    """Processor time of a step of every row; nothing on a machine that trains on an accelerator."""
+    try:
+        return step_costs("study", grid)
+    except KitError:
+        return {}
 
-    def cell(value: dict, sign: str = "") -> str:
-        return f"{value['mean']:{sign}.1f}" + (f" ± {value['sd']:.1f}" if value["sd"] is not None else "")
 
-    heads = ("", "labels", "steps", "mIoU, last weights", "mIoU, average weights", "seconds", "TriKD minus this")
-    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
-    for row, s in summary["rows"].items():
-        name = row.replace("_", ", ", 1).replace("_", " ")
-        gain = cell(summary["trikd_minus"][row]["miou"], "+") if row in summary["trikd_minus"] else ""
-        scores = [cell(s[key]) for key in ("miou", "miou_average_weights", "seconds")]
-        lines.append(f"| {' | '.join([name, str(s['labelled']), str(s['steps']), *scores, gain])} |")
-    return "\n".join(lines)
+def _complete(grid: Grid, workers: int) -> None:
+    """Run what is left of a grid. Raises KitError naming all that failed, after the others are done."""
+    if failed := run_grid(grid, workers, say=show_line).failed():
+        raise KitError("; ".join(f"{entry.name}: {entry.error}" for entry in failed))

@@ -27,15 +27,15 @@ def add(commands) -> None:
 
 
 def _collect(options: argparse.Namespace) -> None:
-    from kit.batch import show_line
+    from kit.batch import read_grid, show_line
     from kit.batch.collected import collect
     from kit.batch.step_cost import step_costs
 
-    grids, into = [grid.absolute() for grid in options.grids], options.into.absolute()
+    grids, into = {path.stem: read_grid(path) for path in options.grids}, options.into.absolute()
     os.chdir(PROJECT)
     costs = {}
-    for grid in grids if options.measure else []:
-        costs |= step_costs(grid)
+    for name, grid in grids.items() if options.measure else []:
+        costs |= step_costs(name, grid)
     content, missing = collect(grids, into, costs)
     for name, cost in costs.items():
         show_line(f"{cost['cpu_seconds_per_step']:8.3f} s of processor time per step, {name}")

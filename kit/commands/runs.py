@@ -12,7 +12,7 @@ def add(commands) -> None:
     """Declare demo and study."""
     for name, run, out, help in (
         ("demo", _demo, "runs/demo", "supervised-only, CPS and TriKD on drawn scenes; a table, figures, a report"),
-        ("study", _study, "runs/study", "the same with more steps, seeds and rows; mean and spread"),
+        ("study", _study, "runs/study", "what methods are worth over seeds, at equal steps and equal time"),
     ):
         added = command(commands, name, run, help)
         added.add_argument(
@@ -21,6 +21,7 @@ def add(commands) -> None:
         added.add_argument("--steps", type=int, help="updates of each student (default: the recipe's)")
         added.add_argument("--workers", type=int, default=2, help="runs at a time (default: 2)")
     added.add_argument("--seeds", type=int, default=3, help="runs of each row (default: 3)")
+    added.add_argument("--data", type=Path, help="a folder of CamVid (default: scenes are drawn)")
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -33,5 +34,6 @@ def _demo(options: argparse.Namespace) -> None:
 def _study(options: argparse.Namespace) -> None:
     from kit.batch.study import study
 
+    data = options.data and options.data.absolute()
     os.chdir(PROJECT)
-    study(options.out, options.seeds, options.steps, options.workers)
+    study(options.out, options.seeds, options.steps, options.workers, data)

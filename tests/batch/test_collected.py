@@ -56,7 +56,7 @@ def finished(tmp_path):
 
 def test_scores_of_any_images_follow_from_what_is_collected(finished, tmp_path):
     into = tmp_path / "study.json"
-    content, missing = collect([finished()], into)
+    content, missing = collect({"grid": read_grid(finished())}, into)
     assert missing == ["grid: cps, seed 0", "grid: cps, seed 1"] and content == load_study(into)
     assert content["images"] == list("abcd") and content["runs"][0]["log"][0]["pseudo"]["accuracy"] == 0.12346
     halves = {name: rows_of(content, ["grid"], part)["supervised"][0] for name, part in
@@ -73,7 +73,7 @@ def test_scores_of_any_images_follow_from_what_is_collected(finished, tmp_path):
 def test_intervals_are_those_of_the_run_folders(finished, tmp_path):
     from kit.batch.summary import load_rows
 
-    content, _ = collect([grid := finished()], tmp_path / "study.json")
+    content, _ = collect({"grid": read_grid(grid := finished())}, tmp_path / "study.json")
     kept, folders = rows_of(content, ["grid"])["supervised"], load_rows(read_grid(grid))["supervised"]
     folders = [{**run, "last": {"miou": kept[i]["last"]["miou"]}} for i, run in enumerate(folders)]
     swapped = [{**run, "seed": 1 - run["seed"]} for run in kept], [{**run, "seed": 1 - run["seed"]} for run in folders]
@@ -83,10 +83,12 @@ def test_intervals_are_those_of_the_run_folders(finished, tmp_path):
 
 def test_runs_of_several_machines_come_together_and_the_newer_one_stays(finished, tmp_path):
     into = tmp_path / "study.json"
-    collect([finished()], into)
-    collect([finished(right=70, date="2025-01-01")], into)
+    collect({"grid": read_grid(finished())}, into)
+    collect({"grid": read_grid(finished(right=70, date="2025-01-01"))}, into)
     assert rows_of(load_study(into), ["grid"], slice(0, 2))["supervised"][0]["last"]["miou"] == pytest.approx(60 / 140)
-    content, _ = collect([finished(right=70, date="2027-01-01")], into, {"grid: cps": {"cpu_seconds_per_step": 1.0}})
+    content, _ = collect(
+        {"grid": read_grid(finished(right=70, date="2027-01-01"))}, into, {"grid: cps": {"cpu_seconds_per_step": 1.0}}
+    )
     assert rows_of(content, ["grid"], slice(0, 2))["supervised"][0]["last"]["miou"] == pytest.approx(70 / 130)
     assert len(content["runs"]) == 2 and load_study(into)["costs"] == {"grid: cps": {"cpu_seconds_per_step": 1.0}}
     assert into.read_text().count('"grid":"grid"') == 2 and len(into.read_text().splitlines()) < 15
@@ -94,14 +96,14 @@ def test_runs_of_several_machines_come_together_and_the_newer_one_stays(finished
 
 def test_other_classes_and_missing_runs_are_refused_and_nothing_is_written(finished, tmp_path):
     into = tmp_path / "study.json"
-    collect([finished()], into)
+    collect({"grid": read_grid(finished())}, into)
     before = into.read_bytes()
     with pytest.raises(KitError, match="other classes than in"):
-        collect([finished(classes=["a", "b", "c"], date="2028-01-01")], into)
+        collect({"grid": read_grid(finished(classes=["a", "b", "c"], date="2028-01-01"))}, into)
     empty = tmp_path / "empty.yaml"
     empty.write_text(f"out: {tmp_path / 'nothing'}\nmethods: [cps]\n")
-    with pytest.raises(KitError, match="no run of .*empty.yaml is finished; run: python -m kit batch"):
-        collect([empty], tmp_path / "new.json")
+    with pytest.raises(KitError, match="no run of empty is finished; make them by: python -m kit batch"):
+        collect({"empty": read_grid(empty)}, tmp_path / "new.json")
     assert into.read_bytes() == before and not (tmp_path / "new.json").exists()
 
 
@@ -110,7 +112,7 @@ def test_steps_of_every_row_are_timed(scenes, tmp_path):
     small = "{data.crop: [32, 32], data.base_size: null, data.labelled: 2, data.unlabelled: 2}"
     grid.write_text(f"out: {tmp_path / 'out'}\nparameters: {{recipe: tiny, split: '1_2', data_root: '{scenes}', "
                     f"overrides: {small}}}\nmethods: [supervised, cps]\n")  # fmt: skip
-    costs = step_costs(grid, steps=2)
+    costs = step_costs("costs", read_grid(grid), steps=2)
     assert set(costs) == {"costs: supervised", "costs: cps"}
     assert costs["costs: cps"]["cpu_seconds_per_step"] > costs["costs: supervised"]["cpu_seconds_per_step"] > 0
     assert not (tmp_path / "out").exists()

@@ -2,8 +2,12 @@ import json
 
 import pytest
 
+from kit.__main__ import main
 from kit.batch.demo import StepBar, summarise
-from kit.batch.study import as_markdown, equal_time_steps, paired, spread
+from kit.batch.study import METHODS, equal_time_steps, plan
+from kit.runs.folder import RunFolder
+from kit.settings.recipes import configure
+from kit.settings.run import RunConfig
 
 
 def run(miou=0.2, average=0.25, seconds=30.0, steps=100, labelled=12):
@@ -22,12 +26,6 @@ def run(miou=0.2, average=0.25, seconds=30.0, steps=100, labelled=12):
     }
 
 
-def write(folder, content):
-    folder.mkdir()
-    (folder / "config.json").write_text("{}")
-    (folder / "result.json").write_text(json.dumps(content))
-
-
 def test_a_summary_is_in_percent_with_absent_classes_as_null():
     summary = summarise(run())
     assert summary["miou"] == 20.0 and summary["miou_average_weights"] == 25.0
@@ -35,28 +33,35 @@ def test_a_summary_is_in_percent_with_absent_classes_as_null():
     json.dumps(summary, allow_nan=False)
 
 
-def test_spread_is_the_sample_deviation_over_seeds():
-    three = spread([run(0.1), run(0.2), run(0.3)])
-    assert three["miou"] == {"mean": 20.0, "sd": 10.0} and three["n"] == 3
-    assert spread([run()])["miou"] == {"mean": 20.0, "sd": None}
+@pytest.mark.parametrize("recipe", ["demo", "camvid"])
+def test_every_run_of_the_plan_is_one_that_can_be_configured(tmp_path, recipe):
+    grid = plan(tmp_path, {"recipe": recipe, "steps": 7}, 2, {"trikd": 40, "fixmatch": 15})
+    runs = {(run.row, run.seed): run.cell.parameters for run in grid.runs()}
+    assert len(runs) == 2 * (2 + 2 * len(METHODS))
+    asked = {row: configure(**runs[row, 1]) for row in grid.rows}
+    assert all(isinstance(cfg, RunConfig) and cfg.seed == 1 for cfg in asked.values())
+    assert asked["trikd"].method.unlabelled_view == "strong" and asked["trikd"].train.steps == 7
+    assert asked["supervised, time of trikd"].train.steps == 40 and asked["supervised, all labels"].data.split == "all"
 
 
-def test_the_table_says_what_was_measured():
-    rows = {"supervised_all_labels": [run(0.1), run(0.3)], "trikd": [run(0.2, seconds=60.0), run(0.3, seconds=60.0)]}
-    summary = {
-        "rows": {name: spread(runs) for name, runs in rows.items()},
-        "trikd_minus": {"supervised_all_labels": paired(rows["trikd"], rows["supervised_all_labels"])},
-    }
-    table = as_markdown(summary)
-    assert "| supervised, all labels | 12 | 100 | 20.0 ± 14.1 | 25.0 ± 0.0 | 30.0 ± 0.0 | +5.0 ± 7.1 |" in table
-    assert "| trikd | 12 | 100 | 25.0 ± 7.1 | 25.0 ± 0.0 | 60.0 ± 0.0 |  |" in table
+def test_equal_time_follows_from_measured_time_of_a_step(tmp_path):
+    grid = plan(tmp_path, {"recipe": "demo", "steps": 100}, 2)
+    seconds = {"supervised": (10.0, 30.0), "fixmatch": (35.0, 45.0), "trikd": (100.0, 140.0)}
+    for each in grid.runs():
+        if each.row in seconds:
+            folder = RunFolder(each.cell.run_dir)
+            folder.path.mkdir(parents=True)
+            folder.result_file.write_text(json.dumps(run(seconds=seconds[each.row][each.seed])))
+    assert equal_time_steps(grid, {}) == {"fixmatch": 200, "trikd": 600}
+    costs = {f"study: {row}": {"cpu_seconds_per_step": cost}
+             for row, cost in (("supervised", 0.5), ("fixmatch", 1.5), ("trikd", 4.0))}  # fmt: skip
+    assert equal_time_steps(grid, costs) == {"fixmatch": 300, "trikd": 800}
 
 
-def test_equal_time_follows_from_measured_seconds_per_step(tmp_path):
-    for seed, (short, long) in enumerate([(10.0, 45.0), (10.0, 55.0)]):
-        write(tmp_path / f"supervised_{seed}", run(seconds=short))
-        write(tmp_path / f"trikd_{seed}", run(seconds=long))
-    assert equal_time_steps(tmp_path, seeds=2) == 500
+def test_a_folder_without_camvid_is_named_and_nothing_is_left(tmp_path, capsys):
+    (tmp_path / "data").mkdir()
+    assert main(["study", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "out")]) == 2
+    assert str(tmp_path / "data") in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
 def test_the_bar_follows_the_logs(tmp_path):

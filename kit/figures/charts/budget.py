@@ -1,15 +1,24 @@
 """What methods are worth at equal steps and at equal time, from `kit.batch.budget.equal_budget`."""
 
+import math
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 
 from kit.figures.charts.ablation import percent
-from kit.figures.charts.marks import aside
+from kit.figures.charts.marks import aside, label_offsets, set_limits
 from kit.figures.charts.table_formats import Cell
-from kit.figures.style import PAGE, looks, method_colour, new_figure
+from kit.figures.style import PAGE, SMALL, looks, method_colour, new_figure
 
 VIEWS = {"steps": "equal steps", "time": "equal time"}
 """Keys of a compared row -> as they are written."""
+
+LEAST = 1.0
+"""Points to either side of 0 that an axis of differences shows at least."""
+
+WIDTH, HEIGHT = 185.0, 130.0
+"""Of the axes over time in points, roughly."""
 
 
 def budget_rows(summary: dict, budget: dict) -> list[dict]:
@@ -37,43 +46,19 @@ def budget_rows(summary: dict, budget: dict) -> list[dict]:
 
 @looks()
 def budget_figure(summary: dict, budget: dict) -> Figure:
-    """Left: mIoU over the time of training, mean ± sd over seeds; rows of the baseline's method are joined. Middle and
-    right: differences at equal steps and at equal time; a hollow mark says that the interval holds 0."""
-    fig = new_figure(PAGE, 0.8 + 0.24 * max(6, len(summary["rows"])))
-    left, *others = fig.subplots(1, 3, width_ratios=(1.3, 1, 1))
-    draw_over_time(left, summary, budget)
+    """Left and middle: differences of every row at equal steps and at equal time, hollow where the interval holds 0.
+    Right: mIoU over the time of training, mean ± sd over seeds; baselines are joined, and a star has other labels."""
     shown = [row for row in budget["rows"] if any(row[view] for view in VIEWS)]
+    fig = new_figure(PAGE, 2.0 + 0.1 * len(budget["rows"]))
+    *others, right = fig.subplots(1, 3, width_ratios=(1, 1, 1.5))
+    others[1].sharex(others[0])
     methods = {row["row"]: row["method"] for row in summary["rows"]}
     for ax, (view, name) in zip(others, VIEWS.items(), strict=True):
         draw_gains(ax, shown, view, methods)
-        ax.set_xlabel(f"difference at {name} [points]")
-        ax.set_yticks(range(len(shown)), [row["row"] for row in shown] if view == "steps" else [])
+        ax.set_title(f"At {name}")
+        ax.set_yticks(range(len(shown)), [row["row"] for row in shown] if view == "steps" else [""] * len(shown))
+    draw_over_time(right, summary, budget)
     return fig
-
-
-def draw_over_time(ax: Axes, summary: dict, budget: dict) -> Axes:
-    """mIoU of every row over the seconds of its training."""
-    which, rows = budget["weights"], {row["row"]: row for row in summary["rows"]}
-    labels = rows[budget["baseline"]]["labelled"]
-    of_baseline = sorted((r for r in budget["rows"] if r["baseline"]), key=lambda row: row["cost"])
-    ax.plot([row["cost"] for row in of_baseline], [100 * rows[row["row"]][which]["mean"] for row in of_baseline],
-            color=method_colour(rows[budget["baseline"]]["method"]))  # fmt: skip
-    shifts = aside([row["cost"] for row in budget["rows"]])
-    for row, shift in zip(budget["rows"], shifts, strict=True):
-        score = rows[row["row"]]
-        more = score["labelled"] != labels
-        shade = method_colour(score["method"])
-        ax.errorbar(row["cost"] * (1 + 0.006 * shift), 100 * score[which]["mean"],
-                    yerr=None if score[which]["sd"] is None else 100 * score[which]["sd"], fmt="*" if more else "o",
-                    markersize=6 if more else 4, color=shade, capsize=2)  # fmt: skip
-        if not row["baseline"]:
-            ax.annotate(row["row"], (row["cost"], 100 * score[which]["mean"]), (5, 4), textcoords="offset points")
-    ax.set_xscale("log")
-    ax.set_xlabel("training [s of processor time]" if summary.get("processor") else "training [s]")
-    ax.set_ylabel(f"mIoU, {which} weights [%]")
-    ax.margins(x=0.25, y=0.15)
-    ax.grid(axis="y")
-    return ax
 
 
 def draw_gains(ax: Axes, rows: list[dict], view: str, methods: dict[str, str]) -> Axes:
@@ -82,16 +67,55 @@ def draw_gains(ax: Axes, rows: list[dict], view: str, methods: dict[str, str]) -
     for place, row in enumerate(rows):
         gain, shade = row[view], method_colour(methods[row["row"]])
         if gain is None:
-            ax.text(0, place, " no baseline of this budget", va="center", color="0.4")
+            ax.text(
+                0.5, place, "no baseline", transform=ax.get_yaxis_transform(), ha="center", va="center", color="0.4"
+            )
             continue
         if gain["interval"] is not None:
             ax.plot([100 * edge for edge in gain["interval"]], [place, place], color=shade)
         clear = gain["verdict"] in ("gain", "loss")
-        ax.plot(100 * gain["mean"], place, "o", color=shade, markerfacecolor=shade if clear else "white")
+        ax.plot(100 * gain["mean"], place, "o", color=shade, markersize=4, markerfacecolor=shade if clear else "white")
+    low, high = ax.get_xlim()
+    ax.set_xlim(min(low, -LEAST), max(high, LEAST))
     ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.set_xlabel("difference [points of mIoU]")
     ax.tick_params(axis="y", length=0)
-    ax.margins(x=0.1)
     ax.grid(axis="x")
+    return ax
+
+
+def draw_over_time(ax: Axes, summary: dict, budget: dict) -> Axes:
+    """mIoU of every row over the seconds of its training."""
+    which, rows = budget["weights"], {row["row"]: row for row in summary["rows"]}
+    labels, costs = rows[budget["baseline"]]["labelled"], [row["cost"] for row in budget["rows"]]
+    of_baseline = sorted((row for row in budget["rows"] if row["baseline"]), key=lambda row: row["cost"])
+    ax.plot([row["cost"] for row in of_baseline], [100 * rows[row["row"]][which]["mean"] for row in of_baseline],
+            color=method_colour(rows[budget["baseline"]]["method"]))  # fmt: skip
+    ends = []
+    for row, shift in zip(budget["rows"], aside(costs), strict=True):
+        score = rows[row["row"]]
+        mean, sd, more = 100 * score[which]["mean"], 100 * (score[which]["sd"] or 0), score["labelled"] != labels
+        ends += [mean - sd, mean + sd]
+        ax.errorbar(row["cost"], mean, yerr=sd or None, fmt="*" if more else "o", markersize=6 if more else 4,
+                    color=method_colour(score["method"]), capsize=2,
+                    transform=ax.transData + ScaledTranslation(shift / 72, 0, ax.figure.dpi_scale_trans))  # fmt: skip
+    set_limits(ax, costs, ends)
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+    scale = math.log if ax.get_xscale() == "log" else float
+    places = [
+        ((scale(row["cost"]) - scale(left)) / (scale(right) - scale(left)) * WIDTH,
+         (100 * rows[row["row"]][which]["mean"] - low) / (high - low) * HEIGHT)
+        for row in budget["rows"]
+    ]  # fmt: skip
+    names = [row["row"] for row in budget["rows"]]
+    for row, name, (x, y, align) in zip(
+        budget["rows"], names, label_offsets(places, names, WIDTH, HEIGHT), strict=True
+    ):
+        at = (row["cost"], 100 * rows[name][which]["mean"])
+        ax.annotate(name, at, (x, y), textcoords="offset points", ha=align, fontsize=SMALL - 1)
+    ax.set_xlabel("training [s]")
+    ax.set_title(f"mIoU, {which} weights [%]")
+    ax.grid(axis="y")
     return ax
 
 

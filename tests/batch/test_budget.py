@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+from kit.batch.budget import equal_budget, row_costs, verdict
+from kit.batch.collected import Overlaps
+from kit.batch.summary import summarise
+from kit.errors import KitError
+from kit.figures.charts.budget import budget_figure, budget_rows
+
+CLASSES = ["road", "sky"]
+
+
+def runs(method, right, steps=100, seconds=10.0, labels="few", grid="g"):
+    """Two seeds, eight images, of whose 100 pixels of each class `right` are found, 1 more by the second seed."""
+    found = []
+    for seed in range(2):
+        hits = np.full((8, 2), right + seed) + np.arange(8)[:, None] % 2
+        each = Overlaps(tuple(map(str, range(8))), hits, 200 - hits)
+        scores = each.scores(CLASSES)
+        found.append({
+            "method": method, "seed": seed, "steps": steps, "seconds": {"train": seconds}, "grid": grid,
+            "split": {"labelled": 5, "labelled_sha256": labels}, "dataset": {"classes": CLASSES}, "path": method,
+            "student_parameters": 7, "best": None, "last": scores, "average": scores,
+            "overlaps": {"last": each, "average": each},
+        })  # fmt: skip
+    return found
+
+
+@pytest.fixture
+def rows():
+    return {
+        "supervised": runs("supervised", 50),
+        "cps": runs("cps", 60, seconds=39.0),
+        "longer": runs("supervised", 70, steps=400, seconds=40.0),
+        "mgd": runs("mgd", 60, seconds=300.0),
+        "everything": runs("supervised", 90, labels="all"),
+    }
+
+
+def test_equal_steps_and_equal_time_have_baselines_of_their_own(rows):
+    compared = {row["row"]: row for row in equal_budget(rows, resamples=50)["rows"]}
+    cps, mgd = compared["cps"], compared["mgd"]
+    assert cps["steps"]["against"] == "supervised" and cps["steps"]["verdict"] == "gain"
+    assert cps["time"]["against"] == "longer" and cps["time"]["verdict"] == "loss" and cps["time"]["mean"] < 0
+    assert mgd["steps"]["against"] == "supervised" and mgd["time"] is None  # none takes nearly as long
+    assert [row for row, of in compared.items() if of["baseline"]] == ["supervised", "longer"]
+    assert compared["everything"]["steps"] is None and compared["everything"]["time"] is None
+    with pytest.raises(KitError, match="no finished row is called 'no'"):
+        equal_budget(rows, "no")
+
+
+def test_a_difference_whose_interval_holds_0_is_no_gain():
+    assert verdict(None) == "" and verdict({"interval": None}) == ""
+    assert [verdict({"interval": i}) for i in ([0.1, 0.2], [-0.2, -0.1], [-0.1, 0.2])] == ["gain", "loss", "none shown"]
+    assert verdict({"interval": [0.0, 0.2]}) == "none shown"
+
+
+def test_measured_costs_of_a_step_go_before_seconds(rows):
+    costs = {f"g: {row}": {"cpu_seconds_per_step": 0.5} for row in rows}
+    assert row_costs(rows, costs)["longer"] == 200.0 and row_costs(rows, costs)["cps"] == 50.0
+    del costs["g: cps"]
+    assert row_costs(rows, costs) == row_costs(rows) and row_costs(rows)["cps"] == 39.0
+
+
+def test_table_and_figure_say_gain_and_loss(rows):
+    summary, compared = summarise(rows, resamples=50), equal_budget(rows, resamples=50)
+    table = {row["row"]: row for row in budget_rows(summary, compared)}
+    assert str(table["cps"]["difference at equal steps [points]"]).endswith("n=2): gain")
+    assert str(table["cps"]["difference at equal time [points]"]).endswith("n=2): loss")
+    assert table["mgd"]["difference at equal time [points]"] is None
+    fig = budget_figure(summary, compared)
+    assert [label.get_text() for label in fig.axes[0].get_yticklabels()] == ["cps", "mgd"]
+    assert "no baseline" in [text.get_text() for text in fig.axes[1].texts]
+    assert {text.get_text() for text in fig.axes[2].texts} == set(rows)
