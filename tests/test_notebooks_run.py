@@ -120,7 +120,8 @@ def test_ablate_runs_a_grid_and_reports_it(scenes, tmp_path, capsys):
         "out": str(out), "resamples": 50,
     }  # fmt: skip
     executed = run_notebook(Cell(ABLATE, tmp_path / "a.ipynb", parameters))
-    names = {f"{n}.{e}" for n in ("scores", "classes") for e in ("csv", "tex", "pdf", "png")} | {"result.json"}
+    names = {f"{n}.{e}" for n in ("scores", "classes") for e in ("csv", "tex", "pdf", "png")}
+    names |= {"budget.pdf", "budget.png", "result.json"}
     assert {path.name for path in (out / "report").iterdir()} == names
     result = json.loads((out / "report/result.json").read_text())
     assert [row["row"] for row in result["rows"]] == ["full", "decayed"] and result["baseline"] == "full"
@@ -129,7 +130,9 @@ def test_ablate_runs_a_grid_and_reports_it(scenes, tmp_path, capsys):
     assert [run["status"] for run in result["runs"]] == ["finished", "finished", "failed"]
     assert len(list((out / "notebooks").glob("*.html"))) == 2  # the third never started
     page = to_html(executed, tmp_path / "a.html").read_text()
-    assert "unknown setting" in page and page.count("data:image/png;base64") == 2
+    assert "unknown setting" in page and page.count("data:image/png;base64") == 3
+    decayed = result["compared"]["rows"][1]
+    assert decayed["steps"]["against"] == "full" and decayed["steps"]["verdict"] == "none shown"
     assert "KeyboardInterrupt" not in page and "IPKernelApp" not in page
     plan = {"out": str(out), "parameters": parameters["common"], "overrides": parameters["overrides"]}
     (tmp_path / "grid.yaml").write_text(json.dumps(plan))
@@ -144,7 +147,7 @@ def test_compare_shows_all_runs_below_a_folder(runs, tmp_path):
     (tmp_path / "out").mkdir()
     executed = run_notebook(Cell(COMPARE, tmp_path / "c.ipynb", {"folder": str(runs), "out": str(tmp_path / "out")}))
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "runs.csv", "runs.tex", "cost.pdf", "cost.png", "result.json"}  # fmt: skip
+        "runs.csv", "runs.tex", "cost.pdf", "cost.png", "budget.pdf", "budget.png", "result.json"}  # fmt: skip
     head, *lines = (tmp_path / "out/runs.csv").read_text().splitlines()
     assert head.startswith("method,folder,mIoU last") and len(lines) == 2
     page = to_html(executed, tmp_path / "c.html").read_text()

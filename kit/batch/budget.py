@@ -3,10 +3,13 @@
 A method that takes thrice the time of a step has to be compared with a baseline that was trained thrice as long too.
 """
 
+import json
 import statistics
 
 from kit.batch.summary import difference
 from kit.errors import KitError
+from kit.figures.charts.cost import cost_groups
+from kit.figures.style import group_key, setting_labels
 
 NEAR = 0.2
 """By which share the costs of two rows may differ to count as equal time."""
@@ -37,8 +40,8 @@ def equal_budget(rows: dict[str, list[dict]], baseline: str = "", costs: dict[st
                  weights: str = "last", resamples: int = 2000) -> dict:  # fmt: skip
     """Differences of every row to the baseline of equal steps and to that of equal time.
 
-    Rows of the baseline's method with as many labels are baselines too; of equal time is the one whose cost is nearest,
-    if it differs by no more than NEAR. Rows of other labels are compared with nothing.
+    Rows that differ from the baseline in their steps alone are baselines too; of equal time is the one whose cost is
+    nearest, if it differs by no more than NEAR. Rows of other labels are compared with nothing.
 
     Args:
         rows: name -> runs that differ in their seed alone, from `load_rows` or `kit.batch.collected.rows_of`.
@@ -51,9 +54,9 @@ def equal_budget(rows: dict[str, list[dict]], baseline: str = "", costs: dict[st
     baseline, costs = baseline or next(iter(rows)), costs or row_costs(rows)
     if baseline not in rows:
         raise KitError(f"no finished row is called {baseline!r}; there are {', '.join(rows)}")
-    method, labels = rows[baseline][0]["method"], rows[baseline][0]["split"]["labelled_sha256"]
+    setting, labels = _setting(rows[baseline][0]), rows[baseline][0]["split"]["labelled_sha256"]
     same = {row: runs for row, runs in rows.items() if runs[0]["split"]["labelled_sha256"] == labels}
-    baselines = [row for row, runs in same.items() if runs[0]["method"] == method]
+    baselines = [row for row, runs in same.items() if _setting(runs[0]) == setting]
     compared = []
     for row, runs in rows.items():
         against: dict[str, str | None] = {"steps": None, "time": None}
@@ -68,6 +71,29 @@ def equal_budget(rows: dict[str, list[dict]], baseline: str = "", costs: dict[st
     return {"baseline": baseline, "weights": weights, "rows": compared}
 
 
+def _setting(run: dict) -> str:
+    """All that defines a run but its seed, its folder and its steps."""
+    config = {**run["config"], "seed": None, "run_dir": None, "method": [run["method"], run["config"].get("method")]}
+    for part in ("train", "parameters"):  # of a run's folder, and of collected runs
+        config[part] = {**config.get(part, {}), "steps": None}
+    return json.dumps(config, sort_keys=True)
+
+
 def _against(runs: list[dict], rows: dict[str, list[dict]], other: str | None, weights: str, resamples: int):
     gain = difference(runs, rows[other], weights, resamples) if other else None
     return None if gain is None else {"against": other, **gain, "verdict": verdict(gain)}
+
+
+def setting_rows(runs: list[dict]) -> tuple[dict[str, list[dict]], str]:
+    """The largest group of runs that can be compared, as rows: name -> runs that differ in their seed alone; and the
+    row of supervised training with the fewest steps, "" if there is none.
+
+    Args:
+        runs: from `kit.load_runs`.
+    """
+    settings: dict[str, list[dict]] = {}
+    for run in cost_groups(runs, "seconds")[0]:
+        settings.setdefault(group_key(run), []).append(run)
+    rows = dict(zip(setting_labels(list(settings.values())), settings.values(), strict=True))
+    supervised = [row for row, of_row in rows.items() if of_row[0]["method"] == "supervised"]
+    return rows, min(supervised, key=lambda row: rows[row][0]["steps"], default="")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kit.batch.budget import equal_budget, row_costs, verdict
+from kit.batch.budget import equal_budget, row_costs, setting_rows, verdict
 from kit.batch.collected import Overlaps
 from kit.batch.summary import summarise
 from kit.errors import KitError
@@ -20,7 +20,7 @@ def runs(method, right, steps=100, seconds=10.0, labels="few", grid="g"):
         found.append({
             "method": method, "seed": seed, "steps": steps, "seconds": {"train": seconds}, "grid": grid,
             "split": {"labelled": 5, "labelled_sha256": labels}, "dataset": {"classes": CLASSES}, "path": method,
-            "student_parameters": 7, "best": None, "last": scores, "average": scores,
+            "student_parameters": 7, "best": None, "config": {"train": {"steps": steps}, "split": labels}, "last": scores, "average": scores,
             "overlaps": {"last": each, "average": each},
         })  # fmt: skip
     return found
@@ -72,3 +72,22 @@ def test_table_and_figure_say_gain_and_loss(rows):
     assert [label.get_text() for label in fig.axes[0].get_yticklabels()] == ["cps", "mgd"]
     assert "no baseline" in [text.get_text() for text in fig.axes[1].texts]
     assert {text.get_text() for text in fig.axes[2].texts} == set(rows)
+
+
+def test_a_row_without_others_is_drawn_alone(rows):
+    alone = {"supervised": rows["supervised"]}
+    fig = budget_figure(summarise(alone, resamples=50), equal_budget(alone, resamples=50))
+    assert len(fig.axes) == 1 and [text.get_text() for text in fig.axes[0].texts] == ["supervised"]
+
+
+def test_settings_of_runs_become_rows_with_the_shortest_supervised_one_as_baseline(rows):
+    about = {"dataset": {"name": "camvid", "classes": CLASSES}, "protocol": "whole"}
+    found = []
+    for row in ("longer", "cps", "supervised"):
+        for run in rows[row]:
+            split = {**run["split"], "name": "1_16", "unlabelled_sha256": "rest"}
+            found.append({**run, **about, "split": split, "last": {**run["last"], "images": 8}, "path": f"runs/{row}"})
+    settings, baseline = setting_rows(found)
+    assert sorted(len(of_row) for of_row in settings.values()) == [2, 2, 2]
+    assert settings[baseline][0]["steps"] == 100 and settings[baseline][0]["method"] == "supervised"
+    assert setting_rows([run for run in found if run["method"] == "cps"])[1] == ""

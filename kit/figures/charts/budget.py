@@ -9,7 +9,7 @@ from matplotlib.transforms import ScaledTranslation
 from kit.figures.charts.ablation import percent
 from kit.figures.charts.marks import aside, label_offsets, set_limits
 from kit.figures.charts.table_formats import Cell
-from kit.figures.style import PAGE, SMALL, looks, method_colour, new_figure
+from kit.figures.style import COLUMN, PAGE, SMALL, looks, method_colour, new_figure
 
 VIEWS = {"steps": "equal steps", "time": "equal time"}
 """Keys of a compared row -> as they are written."""
@@ -47,9 +47,12 @@ def budget_rows(summary: dict, budget: dict) -> list[dict]:
 @looks()
 def budget_figure(summary: dict, budget: dict) -> Figure:
     """Left and middle: differences of every row at equal steps and at equal time, hollow where the interval holds 0.
-    Right: mIoU over the time of training, mean ± sd over seeds; baselines are joined, and a star has other labels."""
+    Right, or alone where there is nothing to compare: mIoU over the time of training, mean ± sd over seeds; baselines are joined, and a star has other labels."""
     shown = [row for row in budget["rows"] if any(row[view] for view in VIEWS)]
-    fig = new_figure(PAGE, 2.0 + 0.1 * len(budget["rows"]))
+    fig = new_figure(PAGE if shown else COLUMN, 2.0 + 0.1 * len(budget["rows"]))
+    if not shown:
+        draw_over_time(fig.add_subplot(), summary, budget)
+        return fig
     *others, right = fig.subplots(1, 3, width_ratios=(1, 1, 1.5))
     others[1].sharex(others[0])
     methods = {row["row"]: row["method"] for row in summary["rows"]}
