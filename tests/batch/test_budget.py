@@ -20,7 +20,8 @@ def runs(method, right, steps=100, seconds=10.0, labels="few", grid="g"):
         found.append({
             "method": method, "seed": seed, "steps": steps, "seconds": {"train": seconds}, "grid": grid,
             "split": {"labelled": 5, "labelled_sha256": labels}, "dataset": {"classes": CLASSES}, "path": method,
-            "student_parameters": 7, "best": None, "config": {"train": {"steps": steps}, "split": labels}, "last": scores, "average": scores,
+            "student_parameters": 7, "best": None, "last": scores, "average": scores,
+            "config": {"train": {"steps": steps}, "split": labels},
             "overlaps": {"last": each, "average": each},
         })  # fmt: skip
     return found

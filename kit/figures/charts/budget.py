@@ -47,7 +47,8 @@ def budget_rows(summary: dict, budget: dict) -> list[dict]:
 @looks()
 def budget_figure(summary: dict, budget: dict) -> Figure:
     """Left and middle: differences of every row at equal steps and at equal time, hollow where the interval holds 0.
-    Right, or alone where there is nothing to compare: mIoU over the time of training, mean ± sd over seeds; baselines are joined, and a star has other labels."""
+    Right, or alone where there is nothing to compare: mIoU over the time of training, mean ± sd over seeds; baselines
+    are joined, and a star has other labels."""
     shown = [row for row in budget["rows"] if any(row[view] for view in VIEWS)]
     fig = new_figure(PAGE if shown else COLUMN, 2.0 + 0.1 * len(budget["rows"]))
     if not shown:
