@@ -35,16 +35,6 @@ def tiny(method: str) -> RunConfig:
     )  # fmt: skip
 
 
-def study(method: str) -> RunConfig:
-    """`tiny` with a budget that lets networks from random weights converge further."""
-    return replace_fields(
-        tiny(method),
-        {"recipe": "study", "train.steps": 900, "train.eval_every": 0, "train.checkpoint_every": 100,
-         "train.ema_decay": 0.99,
-         "run_dir": f"runs/study/{method}"},
-    )  # fmt: skip
-
-
 def tiny_official(method: str) -> RunConfig:
     """`tiny` with every switch as TriKD's authors have it."""
     return replace_fields(
