@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from kit.losses.confidence import Belief, believe, mean_belief
-from kit.methods.cutmix import class_paste, single_cutmix
+from kit.methods.cutmix import Paste, class_paste
 from kit.methods.thresholds import ClassThresholds
 from kit.models.followers import Averaged
 from kit.settings.run import TriKDConfig
@@ -40,14 +40,18 @@ class Teaching(nn.Module):
         )
 
     @torch.no_grad()
-    def forward(self, batch: Batch, rng: np.random.Generator) -> Taught:
-        """Look at the weak crops, and mix the strong views."""
+    def forward(self, batch: Batch, paste: Paste, rng: np.random.Generator) -> Taught:
+        """Label the weak crops, and mix the strong views.
+
+        Args:
+            paste: CutMix of the step.
+            rng: draws the labelled images and classes of `class_paste`.
+        """
         cfg, logits = self.cfg, {name: net(batch.weak).logits for name, net in self.averages.items()}
         beliefs = {name: believe(x) for name, x in logits.items()}
         givers = beliefs if cfg.cps_labels == "pairs" else {"mean": mean_belief(list(logits.values()))}
         learnt = {name: self.learnt(name, giver, batch.valid) for name, giver in givers.items()}
 
-        paste = single_cutmix(batch.weak, rng)
         labels = {}
         for name in beliefs:
             others = {other: belief for other, belief in beliefs.items() if other != name}

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +13,7 @@ from kit.losses.pseudo import cross_pseudo, pseudo_labels
 from kit.losses.pseudo_label_counts import pseudo_counts
 from kit.losses.supervised import cross_entropy, ohem_cross_entropy
 from kit.methods.base import Build, Method
+from kit.methods.cutmix import Paste, single_cutmix
 from kit.methods.teaching import Teaching
 from kit.methods.terms import Terms
 from kit.models.layers.norm import exchanged_pass
@@ -50,6 +52,11 @@ class TriKD(Method):
     is black (here the mean colour), their batch norm is synchronised over four GPUs, and their labelled list is
     repeated to the length of the unlabelled one (here each list is shuffled and repeated by itself).
 
+    Switches of later work: all networks learn on strong views with CutMix, from labels that running averages of them
+    give the weak crops (`unlabelled_view`), each from the others or all from their mean (`cps_labels`), where these are
+    sure, by one threshold or one for each class, or agree (`cps_threshold`, `class_share`, `cps_agreement`), and with
+    classes of labelled images pasted over (`class_paste`). The low- and high-level terms then see the mixed images.
+
     In two passes the gradient of the first is taken before the second is made, and that of a network which no other
     waits for at once: a third less memory than a joint pass wants, in the same time, with the same gradient. For that
     the unlabelled images go first; running averages of batch norm come out as with the authors, who begin with the
@@ -83,7 +90,8 @@ class TriKD(Method):
         terms = Terms(weights, self)
         labels = None
         if self.teaching is not None:
-            batch, labels = self.teaching(batch, progress.rng)
+            (paste,) = self.pastes(self.cfg, batch.weak, progress.rng)
+            batch, labels = self.teaching(batch, paste, progress.rng)
         if self.cfg.passes == "joint":
             self.one_pass(batch, terms, labels)
         else:  # first the images for which all networks must be kept in memory together, while no gradient is
@@ -161,6 +169,10 @@ class TriKD(Method):
     @classmethod
     def views_of(cls, cfg: TriKDConfig) -> Views:
         return Views(strong=int(cfg.unlabelled_view == "strong"))
+
+    @staticmethod
+    def pastes(cfg: TriKDConfig, weak: Tensor, rng: np.random.Generator) -> list[Paste]:
+        return [single_cutmix(weak, rng)] if cfg.unlabelled_view == "strong" else []
 
     def predictor(self) -> Segmenter:
         return self.student
