@@ -16,7 +16,7 @@ from kit.system.paths import PROJECT
 TRAIN, VISUALIZE = PROJECT / "notebooks/train.ipynb", PROJECT / "notebooks/visualize.ipynb"
 ABLATE, COMPARE = PROJECT / "notebooks/ablate.ipynb", PROJECT / "notebooks/compare.ipynb"
 FREQUENCY, EXPLORE = PROJECT / "notebooks/frequency.ipynb", PROJECT / "notebooks/explore.ipynb"
-DOCTOR = PROJECT / "notebooks/doctor.ipynb"
+DOCTOR, STUDY = PROJECT / "notebooks/doctor.ipynb", PROJECT / "notebooks/study.ipynb"
 SMALL = {"data.crop": [64, 64], "data.base_size": None, "data.labelled": 2, "data.unlabelled": 2}
 
 
@@ -152,6 +152,20 @@ def test_compare_shows_all_runs_below_a_folder(runs, tmp_path):
     assert head.startswith("method,folder,mIoU last") and len(lines) == 2
     page = to_html(executed, tmp_path / "c.html").read_text()
     assert 'class="sortable"' in page and "addEventListener" in page and 'src="http' not in page
+
+
+def test_study_reads_what_was_collected(tmp_path):
+    out = tmp_path / "out"
+    executed = run_notebook(Cell(STUDY, tmp_path / "s.ipynb", {"out": str(out), "resamples": 100}))
+    drawn = {f"{n}.{e}" for n in ("budget", "classes", "terms", "pseudo_labels") for e in ("pdf", "png")}
+    assert {path.name for path in out.iterdir()} == drawn | {
+        "scores.csv", "scores.tex", "classes.csv", "result.json"}  # fmt: skip
+    result = json.loads((out / "result.json").read_text())
+    rows = {row["row"]: row for row in result["compared"]["all of val"]["rows"]}
+    fixmatch = next(row for row in result["summary"]["rows"] if row["row"] == "fixmatch")
+    assert rows["supervised"]["baseline"] and rows["fixmatch"]["steps"]["n"] == fixmatch["n"] >= 1
+    text = outputs(executed)
+    assert "supervised decoder 3" in text and "Protocol of the study" in text  # every trial, and what was meant to be done
 
 
 @pytest.mark.parametrize(
