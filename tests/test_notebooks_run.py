@@ -165,7 +165,9 @@ def test_study_reads_what_was_collected(tmp_path):
     fixmatch = next(row for row in result["summary"]["rows"] if row["row"] == "fixmatch")
     assert rows["supervised"]["baseline"] and rows["fixmatch"]["steps"]["n"] == fixmatch["n"] >= 1
     text = outputs(executed)
-    assert "supervised decoder 3" in text and "Protocol of the study" in text  # every trial, and what was meant to be done
+    assert (
+        "supervised decoder 3" in text and "Protocol of the study" in text
+    )  # every trial, and what was meant to be done
 
 
 @pytest.mark.parametrize(

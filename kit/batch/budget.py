@@ -15,11 +15,18 @@ NEAR = 0.2
 """By which share the costs of two rows may differ to count as equal time."""
 
 
+SEEDS = 3
+"""Of fewer no difference is called a gain or a loss: their interval says little of other seeds."""
+
+
 def verdict(gain: dict | None) -> str:
-    """ "gain", "loss", or "none shown" if the interval of a `kit.batch.summary.difference` holds 0; "" without one."""
+    """ "gain", "loss", or "none shown" if the interval of a `kit.batch.summary.difference` holds 0; "too few seeds" for
+    fewer than SEEDS, and "" without an interval."""
     if gain is None or gain["interval"] is None:
         return ""
     low, high = gain["interval"]
+    if gain["n"] < SEEDS and not low <= 0 <= high:
+        return "too few seeds"
     return "gain" if low > 0 else "loss" if high < 0 else "none shown"
 
 

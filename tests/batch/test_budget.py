@@ -11,9 +11,9 @@ CLASSES = ["road", "sky"]
 
 
 def runs(method, right, steps=100, seconds=10.0, labels="few", grid="g"):
-    """Two seeds, eight images, of whose 100 pixels of each class `right` are found, 1 more by the second seed."""
+    """Three seeds, eight images, of whose 100 pixels of each class `right` are found, 1 more by the second seed."""
     found = []
-    for seed in range(2):
+    for seed in range(3):
         hits = np.full((8, 2), right + seed) + np.arange(8)[:, None] % 2
         each = Overlaps(tuple(map(str, range(8))), hits, 200 - hits)
         scores = each.scores(CLASSES)
@@ -51,9 +51,14 @@ def test_equal_steps_and_equal_time_have_baselines_of_their_own(rows):
 
 
 def test_a_difference_whose_interval_holds_0_is_no_gain():
-    assert verdict(None) == "" and verdict({"interval": None}) == ""
-    assert [verdict({"interval": i}) for i in ([0.1, 0.2], [-0.2, -0.1], [-0.1, 0.2])] == ["gain", "loss", "none shown"]
-    assert verdict({"interval": [0.0, 0.2]}) == "none shown"
+    assert verdict(None) == "" and verdict({"interval": None, "n": 3}) == ""
+    assert [verdict({"interval": i, "n": 3}) for i in ([0.1, 0.2], [-0.2, -0.1], [-0.1, 0.2])] == [
+        "gain",
+        "loss",
+        "none shown",
+    ]
+    assert verdict({"interval": [0.0, 0.2], "n": 3}) == "none shown" == verdict({"interval": [0.0, 0.2], "n": 1})
+    assert verdict({"interval": [0.1, 0.2], "n": 2}) == "too few seeds"
 
 
 def test_measured_costs_of_a_step_go_before_seconds(rows):
@@ -66,8 +71,8 @@ def test_measured_costs_of_a_step_go_before_seconds(rows):
 def test_table_and_figure_say_gain_and_loss(rows):
     summary, compared = summarise(rows, resamples=50), equal_budget(rows, resamples=50)
     table = {row["row"]: row for row in budget_rows(summary, compared)}
-    assert str(table["cps"]["difference at equal steps [points]"]).endswith("n=2): gain")
-    assert str(table["cps"]["difference at equal time [points]"]).endswith("n=2): loss")
+    assert str(table["cps"]["difference at equal steps [points]"]).endswith("n=3): gain")
+    assert str(table["cps"]["difference at equal time [points]"]).endswith("n=3): loss")
     assert table["mgd"]["difference at equal time [points]"] is None
     fig = budget_figure(summary, compared)
     assert [label.get_text() for label in fig.axes[0].get_yticklabels()] == ["cps", "mgd"]
@@ -89,6 +94,6 @@ def test_settings_of_runs_become_rows_with_the_shortest_supervised_one_as_baseli
             split = {**run["split"], "name": "1_16", "unlabelled_sha256": "rest"}
             found.append({**run, **about, "split": split, "last": {**run["last"], "images": 8}, "path": f"runs/{row}"})
     settings, baseline = setting_rows(found)
-    assert sorted(len(of_row) for of_row in settings.values()) == [2, 2, 2]
+    assert sorted(len(of_row) for of_row in settings.values()) == [3, 3, 3]
     assert settings[baseline][0]["steps"] == 100 and settings[baseline][0]["method"] == "supervised"
     assert setting_rows([run for run in found if run["method"] == "cps"])[1] == ""

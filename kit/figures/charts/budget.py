@@ -46,7 +46,7 @@ def budget_rows(summary: dict, budget: dict) -> list[dict]:
 
 @looks()
 def budget_figure(summary: dict, budget: dict) -> Figure:
-    """Left and middle: differences of every row at equal steps and at equal time, hollow where the interval holds 0.
+    """Left and middle: differences of every row at equal steps and at equal time, hollow unless it is a gain or a loss.
     Right, or alone where there is nothing to compare: mIoU over the time of training, mean ± sd over seeds; baselines
     are joined, and a star has other labels."""
     shown = [row for row in budget["rows"] if any(row[view] for view in VIEWS)]
