@@ -4,9 +4,9 @@ import importlib
 import warnings
 from typing import TYPE_CHECKING
 
-from kit.system.torchvision_operators import heed_imports
+from kit.system.torchvision_operators import declare_on_import
 
-heed_imports()  # before anything imports torchvision
+declare_on_import()  # before anything imports torchvision
 warnings.filterwarnings("ignore", "Failed to load image Python extension", UserWarning)  # images are read by Pillow
 
 if TYPE_CHECKING:  # for editors; see __getattr__

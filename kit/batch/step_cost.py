@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from accelerate.utils import send_to_device
 
-from kit.batch.finished import asked
+from kit.batch.finished import run_config
 from kit.batch.grid import Grid
 from kit.data.loaders import train_loader
 from kit.errors import KitError
@@ -35,7 +35,7 @@ def step_costs(name: str, grid: Grid, steps: int = 5) -> dict[str, dict]:
     require_positive(steps=steps)
     rows = {}
     for run in grid.runs():
-        if run.row not in rows and (cfg := asked(run.cell)) is not None:
+        if run.row not in rows and (cfg := run_config(run.cell)) is not None:
             rows[run.row] = _Row(with_teachers(cfg))
     for step in range(steps + 1):
         for row in rows.values():
