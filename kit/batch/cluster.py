@@ -17,7 +17,7 @@ from kit.batch import processes
 from kit.batch.cell import Cell
 from kit.batch.grid import Grid
 from kit.batch.outcome import Outcome, Outcomes, run_cell
-from kit.errors import KitError
+from kit.errors import KitError, one_line
 from kit.system.storage import write_bytes, write_json
 
 POLL = 2.0
@@ -112,7 +112,7 @@ def _executor(folder: Path, grid: Grid):
     try:
         executor.update_parameters(**{"job_name": f"kit-{Path(grid.out).name}", "time": minutes, **given})
     except (ValueError, TypeError) as error:
-        raise KitError(f"cluster: submitit rejects these parameters: {' '.join(str(error).split())}") from error
+        raise KitError(f"cluster: submitit rejects these parameters: {one_line(error)}") from error
     return executor
 
 
@@ -127,7 +127,7 @@ def _submit(executor, cells: Sequence[Cell], places: Sequence[int], folder: Path
     try:
         jobs = executor.map_array(CellJob(), [cells[p] for p in places], [str(files[p]) for p in places])
     except Exception as error:  # submitit raises several kinds, with the message of sbatch
-        raise KitError(f"Slurm rejects the jobs: {' '.join(str(error).split())[:300]}") from error
+        raise KitError(f"Slurm rejects the jobs: {one_line(error)[:300]}") from error
     for place, job in zip(places, jobs, strict=True):
         write_bytes(_job_file(files[place]), job.job_id.encode())
     return {place: (job.job_id, files[place]) for place, job in zip(places, jobs, strict=True)}

@@ -27,7 +27,7 @@ from pathlib import Path
 import yaml
 
 from kit.batch.cell import Cell
-from kit.errors import KitError, unknown
+from kit.errors import KitError, one_line, unknown
 from kit.settings.ablations import ABLATIONS
 from kit.system.paths import PROJECT, from_project
 
@@ -217,7 +217,7 @@ def _read_yaml(path: Path) -> dict:
     except FileNotFoundError as error:
         raise KitError(f"no file {path}") from error
     except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
-        raise KitError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+        raise KitError(f"{path} is not YAML: {one_line(error)}") from error
     if not isinstance(plain, dict):
         raise KitError(f"{path} must be a mapping such as  methods: [supervised, cps]")
     return plain
