@@ -3,6 +3,7 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kit.errors import KitError
@@ -31,12 +32,14 @@ class Segmenter(nn.Module):
             leaves them as they are.
         classifier: its first weights, "torch" (torch's default: uniform in +- 1 / sqrt(channels)) or "kaiming" (normal
             of variance 2 / channels, MGD's authors'); the bias is torch's.
+        cell: logits are interpolated for squares of `cell` x `cell` pixels, all of which have them; 1 is every pixel.
+            A network that is to be fast decides on the class of a square once.
     """
 
     def __init__(self, encoder: Encoder, decoder: nn.Module, num_classes: int, dropout: float = 0.1,
-                 input_scale: float | None = None, classifier: str = "torch"):  # fmt: skip
+                 input_scale: float | None = None, classifier: str = "torch", cell: int = 1):  # fmt: skip
         super().__init__()
-        self.encoder, self.decoder, self.input_scale = encoder, decoder, input_scale
+        self.encoder, self.decoder, self.input_scale, self.cell = encoder, decoder, input_scale, cell
         self.dropout = nn.Dropout2d(dropout)
         self.classify = nn.Conv2d(decoder.out_channels, num_classes, 1)
         if classifier == "kaiming":
@@ -88,7 +91,10 @@ class Segmenter(nn.Module):
         They lie class by class in memory, whatever order the network works in: resizing, softmax and losses over a few
         classes are fastest so. They are resized in float32, which losses want anyway; on a CPU that is faster, too.
         """
-        return resize(at_least_float32(self.classify(self.dropout(features)).contiguous()), size)
+        logits = at_least_float32(self.classify(self.dropout(features)).contiguous())
+        if self.cell == 1:
+            return resize(logits, size)
+        return of_cells(resize(logits, cells(size, self.cell)), size, self.cell)
 
     def predict_mean(self, features: Tensor, size: tuple[int, int], valid: Tensor | None = None) -> Tensor:
         """`predict(features, size)` averaged over each image, (B, C), at the cost of a sum over the decoder's map.
@@ -104,8 +110,8 @@ class Segmenter(nn.Module):
         with torch.autocast(features.device.type, enabled=False):  # it would take the means in half precision
             features = self.dropout(features.to(self.classify.weight.dtype))
             rows, columns = (
-                shifted_resize(n, to, 1, features.device, features.dtype)[..., 0]
-                for n, to in zip(features.shape[-2:], size, strict=True)
+                shifted_resize(n, to, 1, features.device, features.dtype)[..., 0].repeat_interleave(self.cell, 0)[:side]
+                for n, to, side in zip(features.shape[-2:], cells(size, self.cell), size, strict=True)
             )  # (H, h), (W, w)
             if valid is None:
                 weight = torch.outer(rows.mean(0), columns.mean(0)).expand(len(features), -1, -1)
@@ -120,6 +126,17 @@ class Segmenter(nn.Module):
         maps, table = self.encode(images, scores)
         features = self.decoder(maps)
         return SegOutput(self.predict(features, images.shape[-2:]), maps, table, features)
+
+
+def cells(size: tuple[int, int], cell: int) -> tuple[int, int]:
+    """Rows and columns of squares of `cell` pixels that cover an image of `size`."""
+    return tuple(-(-side // cell) for side in size)
+
+
+def of_cells(values: Tensor, size: tuple[int, int], cell: int) -> Tensor:
+    """Values of squares of `cell` pixels (B, C, h, w), for every pixel (B, C, *size)."""
+    wide = F.interpolate(values, scale_factor=float(cell), mode="nearest")
+    return wide[..., : size[0], : size[1]]
 
 
 def _imagenet_if_missing(net: Segmenter, state: dict[str, Tensor], prefix: str, *_) -> None:
