@@ -1,30 +1,15 @@
-"""Timing of variants against each other on a machine that does other things as well."""
+"""What two variants took compared, and what they ran on; `interleaved` takes their times."""
 
 import datetime
 import os
 import platform
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from statistics import median
 
+from kit.system.turns import interleaved
 
-def interleaved(variants: dict[str, Callable[[], object]], repeats: int, warmup: int = 1) -> dict[str, list[float]]:
-    """Seconds of every run of every variant, taken in turns, so that a busy spell of the machine hits all of them.
-
-    Args:
-        variants: name -> what is timed; on a GPU it has to wait for its own work.
-        repeats: runs of each that are timed, at least 1, after `warmup` runs that are not.
-    Returns: name -> `repeats` numbers; the i-th of all names were taken in the same turn.
-    """
-    seconds = {name: [] for name in variants}
-    for turn in range(warmup + repeats):
-        for name, run in variants.items():
-            started = time.perf_counter()
-            run()
-            if turn >= warmup:
-                seconds[name].append(time.perf_counter() - started)
-    return seconds
+__all__ = ["environment", "interleaved", "speedup"]
 
 
 def speedup(reference: Sequence[float], ours: Sequence[float]) -> float:

@@ -15,13 +15,23 @@ def add(commands) -> None:
     weights.add_argument("--out", type=Path, required=True, help="folder to write, for kit.load")
     weights.add_argument("--dataset", default="cityscapes", help="data set of its classes (default: cityscapes)")
 
-    handed = command(commands, "export", _export, "a student as ONNX and exported program, checked against PyTorch")
-    handed.add_argument("folder", metavar="run", type=Path, help="folder of a finished run or of imported weights")
+    handed = command(
+        commands, "export", _export, "a student as a graph from pixels to classes, checked; also in 8 bits"
+    )
+    handed.add_argument("folder", metavar="run", type=Path, help="a finished run, imported weights or a model folder")
     handed.add_argument("--out", type=Path, required=True, help="folder to write")
     handed.add_argument("--weights", default="last", help="last, average or best (default: last)")
-    handed.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="(default: that of the student)")
-    handed.add_argument("--data-root", help="data set with val images for the check (default: that of the run)")
+    handed.add_argument("--size", type=int, nargs=2, metavar=("H", "W"),
+                        help="of pictures (default: any, where the student stretches them to one size)")  # fmt: skip
+    handed.add_argument("--data-root", help="data set whose images it is checked on (default: that of the run)")
     handed.add_argument("--images", type=int, default=8, help="val images of the check (default: 8; 0 takes noise)")
+    handed.add_argument("--probabilities", action="store_true", help="class probabilities as a second output")
+    handed.add_argument("--int8", action="store_true", help="a graph in 8 bits beside it, if it is faster and as good")
+    handed.add_argument("--max-drop", type=float, default=0.5, metavar="POINTS",
+                        help="of mIoU on val that 8 bits may cost (default: 0.5)")  # fmt: skip
+    handed.add_argument("--logits", action="store_true",
+                        help="instead: a graph from normalised images to float logits, with an example.py that shows "
+                             "pictures to it by the run's protocol")  # fmt: skip
 
 
 def _import_weights(options: argparse.Namespace) -> None:
@@ -39,19 +49,54 @@ def _import_weights(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from kit.deploy.export import export, pictures_for, require_packages
+    from kit.deploy.export import require_packages
     from kit.errors import KitError
 
     require_packages()
+    if options.logits and (options.int8 or options.probabilities):
+        raise KitError("--logits hands out a graph of its own, without --int8 and --probabilities")
+    pictures = _pictures(options) if options.images else []
     size = tuple(options.size) if options.size else None
-    pictures = []
-    if options.images:
-        try:
-            pictures = pictures_for(options.folder, options.data_root, options.images)
-        except KitError as error:
-            if options.data_root:
-                raise
-            sys.stdout.write(f"checked on noise, as there are no val images: {error}\n")
+    (_export_logits if options.logits else _export_graph)(options, size, pictures)
+
+
+def _pictures(options: argparse.Namespace) -> list[Path]:
+    """Val images for the check; none, with a line, where the run's data set is not there."""
+    from kit.deploy.export import pictures_for
+    from kit.errors import KitError
+
+    try:
+        return pictures_for(options.folder, options.data_root, options.images)
+    except KitError as error:
+        if options.data_root:
+            raise
+        sys.stdout.write(f"checked on noise, for there are no val images: {error}\n")
+        return []
+
+
+def _export_graph(options: argparse.Namespace, size: tuple[int, int] | None, pictures: list[Path]) -> None:
+    from kit.deploy.bundle import bundle
+
+    wanted = {"max_drop": options.max_drop, "data_root": options.data_root} if options.int8 else None
+    say = lambda line: sys.stdout.write(line + "\n")  # noqa: E731
+    record = bundle(options.folder, options.out, options.weights, size, pictures, options.probabilities, wanted, say)
+    taken = "{} x {}".format(*record["size"]) if record["size"] else "any size"
+    found = record["check"]
+    say(f"{options.out}/student.onnx and student.pt2: uint8 RGB pictures of {taken} to {', '.join(record['outputs'])}; "
+        "labels.json and example.py beside them")  # fmt: skip
+    say(f"against predict on {found['images']} {'pictures' if pictures else 'images of noise'}: "
+        f"{found['agreement']:.3%} of pixels agree, {found['worst']:.3%} on the worst; exported program "
+        f"{found['program_agreement']:.3%}")  # fmt: skip
+    if int8 := record.get("int8"):
+        floats = int8.get("float_layers", [])
+        left = f"; in float are {', '.join(floats)}" if floats else ""
+        kept = "student_int8.onnx: " if int8["kept"] else "no graph in 8 bits, float is kept: "
+        say(f"{kept}{int8['reason']} ({int8['layers'] - len(floats)} of {int8['layers']} layers in 8 bits{left})")
+
+
+def _export_logits(options: argparse.Namespace, size: tuple[int, int] | None, pictures: list[Path]) -> None:
+    from kit.deploy.export import export
+
     record = export(options.folder, options.out, options.weights, size, pictures)
     found = record["check"]
     sys.stdout.write(
