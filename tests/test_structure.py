@@ -26,7 +26,7 @@ ROOMS = {  # room -> rooms it may import; beside them everyone may import kit.ty
     "figures": "data runs settings system",
     "widgets": "explore figures data runs settings system",
     "batch": "train evaluate figures methods data runs settings system",
-    "bench": "deploy evaluate methods losses models data runs settings system",
+    "bench": "deploy evaluate figures methods losses models data runs settings system",
     "commands": "batch bench deploy explore train evaluate figures data runs settings system",
     "": "train evaluate runs settings system",  # kit/__init__.py
     "__main__": "commands",

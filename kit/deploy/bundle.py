@@ -116,7 +116,7 @@ def shown(pictures: Sequence[Path], size: Size | None) -> list[np.ndarray]:
 
 
 def check(student: Student, model: bytes, program: torch.export.ExportedProgram, pictures: list[np.ndarray]) -> dict:
-    """How often graph and exported program have the class of `Student.predict`: of all pixels, and on the worst picture.
+    """How often graph and exported program have the class of `Student.predict`, and on the worst picture.
 
     Raises: KitError below LEAST_AGREEMENT.
     """

@@ -44,7 +44,8 @@ class Int8(NamedTuple):
 
 
 def to_int8(model: bytes, train: Sequence[Pair], val: Sequence[Pair], classes: Sequence[str], max_drop: float = 0.5,
-            threads: int = 0, repeats: int = 20, say: Callable[[str], object] = lambda line: None) -> Int8:  # fmt: skip
+            threads: int = 0, repeats: int = 20, probe: bool = False,
+            say: Callable[[str], object] = lambda line: None) -> Int8:  # fmt: skip
     """Quantise a graph of `kit.deploy.graph`, as far as accuracy allows.
 
     All layers are tried first. As long as the mean IoU on training images falls by more than `max_drop`, the 1, 2, 4
@@ -59,6 +60,7 @@ def to_int8(model: bytes, train: Sequence[Pair], val: Sequence[Pair], classes: S
         max_drop: points of mIoU, 0..100.
         threads: of ONNX Runtime in the timing; 0 is all cores.
         repeats: timed runs of each form, in turns.
+        probe: measure the sensitivity of the layers even if all of them can stay in 8 bits.
         say: called with lines on progress.
     """
     calibration, tuning = train[:CALIBRATION], train[CALIBRATION : CALIBRATION + TUNING] or train
@@ -79,9 +81,18 @@ def to_int8(model: bytes, train: Sequence[Pair], val: Sequence[Pair], classes: S
     if latency["float"]["p50"] < GAIN * latency["int8"]["p50"]:
         reason = f"with every layer in 8 bits a picture takes {_times(latency)} here, which is no gain"
         return Int8(None, {**record, "kept": False, "reason": reason, "latency": latency})
-    found = sensitivity(best, pictures[:PROBED], wanted[:PROBED])
     aim = miou(wanted, masks, classes)
-    form, left = _least_float(best, found, lambda form: aim - miou(_ask(form, pictures), masks, classes), max_drop, say)
+
+    def drop_of(form: bytes) -> float:
+        return 100 * (aim - miou(_ask(form, pictures), masks, classes))
+
+    form, left, found = every, [], {}
+    drop = drop_of(every)
+    say(f"all {len(best.layers)} layers in 8 bits: {drop:+.2f} points of mIoU lost on training images")
+    if drop > max_drop or probe:
+        found = sensitivity(best, pictures[:PROBED], wanted[:PROBED])
+    if drop > max_drop:
+        form, left = _least_float(best, found, drop_of, max_drop, say)
     record |= {"sensitivity": found, "float_layers": left}
     if form is None:
         reason = f"even with {len(left)} of {len(best.layers)} layers in float it loses more than {max_drop:g} points"
@@ -100,8 +111,8 @@ def _least_float(best: Calibrated, found: dict[str, float], drop_of: Callable[[b
         left = order[:count]
         form = quantised(best, [layer for layer in best.layers if layer.name not in left])
         drop = drop_of(form)
-        say(f"{count} of {len(order)} layers in float: {100 * drop:+.2f} points of mIoU lost on training images")
-        if 100 * drop <= max_drop:
+        say(f"{count} of {len(order)} layers in float: {drop:+.2f} points lost")
+        if drop <= max_drop:
             return form, left
     return None, left
 

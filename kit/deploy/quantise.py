@@ -6,7 +6,7 @@ convolution and after the last one (resizing, normalisation, upsampling, the lar
 """
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,20 +146,18 @@ def quantised(calibrated: Calibrated, layers: Iterable[Layer]) -> bytes:
     return quantizer.model.model.SerializeToString()
 
 
-def sensitivity(calibrated: Calibrated, pictures: Sequence[np.ndarray], wanted: Sequence[np.ndarray],
-                after: Callable[[int], None] = lambda count: None) -> dict[str, float]:  # fmt: skip
+def sensitivity(calibrated: Calibrated, pictures: Sequence[np.ndarray],
+                wanted: Sequence[np.ndarray]) -> dict[str, float]:  # fmt: skip
     """Layer -> share of pixels whose class changes when that layer alone is computed in 8 bits.
 
     Args:
         pictures: uint8 (1, H, W, 3), not those of the calibration.
         wanted: class ids (H, W) of the float graph.
-        after: called with the number of layers that are done.
     """
     found = {}
-    for count, layer in enumerate(calibrated.layers, 1):
+    for layer in calibrated.layers:
         session = open_graph(quantised(calibrated, [layer]))
         found[layer.name] = changed(classes_of(session, pictures), wanted)
-        after(count)
     return found
 
 
@@ -169,8 +167,8 @@ def changed(got: Sequence[np.ndarray], wanted: Sequence[np.ndarray]) -> float:
 
 
 def shares_left(count: int) -> list[int]:
-    """How many of the most sensitive layers are left in float, one attempt after the other: 0, 1, 2, 4 ... half."""
-    steps, n = [0], 1
+    """How many of the most sensitive layers are left in float, one attempt after the other: 1, 2, 4 ... half."""
+    steps, n = [], 1
     while n <= count // 2:
         steps.append(n)
         n *= 2

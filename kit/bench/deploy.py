@@ -1,0 +1,149 @@
+"""`python -m kit bench deploy`: frames a second of students from uint8 pixels to class ids, in four forms, in turns.
+
+The forms are the kit's ONNX graph in float32 and in 8 bits under ONNX Runtime, and the same computation by PyTorch, as
+it is and compiled. Students are runs, whose mean IoU on val is measured with the very graphs that are timed, or names
+of networks with random weights, for speed alone. The last line, `fps=`, is of the first student's fastest graph.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from kit.bench.evaluate import make_network
+from kit.bench.timing import environment, interleaved
+from kit.deploy.export import require_packages
+from kit.deploy.graph import INPUT, PictureGraph, pictures_to_onnx, trace_pictures
+from kit.deploy.int8 import to_int8
+from kit.deploy.pairs import labelled_pairs
+from kit.deploy.quantise import calibrate, open_graph, quantised
+from kit.evaluate.student import Student, load
+from kit.settings.checks import require_positive
+from kit.settings.run import ModelConfig, RunConfig
+from kit.system.storage import write_json
+from kit.system.turns import percentiles
+
+FORMS = {"onnx": "ONNX, float32", "int8": "ONNX, 8 bits", "eager": "PyTorch", "compiled": "torch.compile"}
+
+
+def bench_deploy(arguments: list[str]) -> None:
+    """Read the options, build and check the graphs, time everything in turns, write the table."""
+    parser = argparse.ArgumentParser(prog="python -m kit bench deploy", description=__doc__.split("\n\n")[0])
+    parser.add_argument("students", nargs="*", default=["lite_fast"],
+                        help="runs, or names of networks for random weights (default: lite_fast)")  # fmt: skip
+    parser.add_argument("--size", type=int, nargs=2, default=(512, 1024), metavar=("H", "W"),
+                        help="of a picture, with random weights (default: 512 1024); runs take val images")  # fmt: skip
+    parser.add_argument("--threads", type=int, default=2, help="of every form (default: 2)")
+    parser.add_argument("--repeats", type=int, default=20, help="timed runs of each form (default: 20)")
+    parser.add_argument("--max-drop", type=float, default=0.5, help="of mIoU that 8 bits may cost (default: 0.5)")
+    parser.add_argument("--data-root", help="data set of the runs, if it is not where it was in training")
+    parser.add_argument("--onnx-only", action="store_true", help="leave PyTorch's forms out")
+    parser.add_argument("--out", type=Path, help="folder for deploy.json and, of runs, the figure pareto")
+    options = parser.parse_args(arguments)
+    for name in ("threads", "repeats"):
+        require_positive(**{f"--{name}": getattr(options, name)})
+    require_packages()
+    before = torch.get_num_threads()
+    torch.set_num_threads(options.threads)
+    try:
+        _measure(options)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _measure(options: argparse.Namespace) -> None:
+    say = sys.stdout.write
+    rows, calls = [], {}
+    for name in options.students:
+        trained = Path(name).is_dir()
+        made = _trained(name, options) if trained else _random(name, options)
+        student, models, picture, scores = made
+        size = picture.shape[1:3]
+        row = {"name": name, "network": student.config.student.name, "size": list(size), "scores": scores}
+        rows.append(row)
+        for form, model in models.items():
+            calls[name, form] = _onnx_call(model, picture, options.threads)
+        if not options.onnx_only:
+            calls |= {(name, form): call for form, call in _torch_calls(student, picture).items()}
+    times = interleaved(calls, options.repeats, warmup=2)
+    say(f"{options.repeats} runs in turns, {options.threads} threads, a picture at a time, uint8 pixels to class ids\n"
+        f"{environment()}\n\n{'student':<28}{'size':>12}  {'form':<15}{'mIoU':>8}{'p50 ms':>9}{'p90':>8}{'least':>8}"
+        f"{'fps':>8}\n")  # fmt: skip
+    for row in rows:
+        row["forms"] = {form: percentiles(seconds) for (name, form), seconds in times.items() if name == row["name"]}
+        for form, found in row["forms"].items():
+            score = row["scores"].get("int8" if form == "int8" else "float")
+            size = "{} x {}".format(*row["size"])
+            say(f"{row['network']:<28}{size:>12}  {FORMS[form]:<15}{'-' if score is None else f'{score:.2%}':>8}"
+                f"{found['p50']:>9.1f}{found['p90']:>8.1f}{found['least']:>8.1f}{found['fps']:>8.1f}\n")  # fmt: skip
+    if options.out:
+        options.out.mkdir(parents=True, exist_ok=True)
+        write_json(
+            options.out / "deploy.json", {"threads": options.threads, "environment": environment(), "rows": rows}
+        )
+        if scored := [row for row in rows if row["scores"]]:
+            from kit.figures.charts.pareto import pareto_figure
+            from kit.figures.style import save
+
+            save(pareto_figure(scored, options.threads), options.out / "pareto")
+    best = max(found["fps"] for form, found in rows[0]["forms"].items() if form in ("onnx", "int8"))
+    say(f"\nfps={best:.1f}\n")
+
+
+def _trained(run: str, options: argparse.Namespace) -> tuple[Student, dict[str, bytes], np.ndarray, dict]:
+    """A run's student, its graphs, a val picture, and the mean IoU of each graph."""
+    student = load(run)
+    train, val = labelled_pairs(student, None, options.data_root)
+    picture = val[0][0]
+    size = tuple(picture.shape[1:3])
+    train, val = ([pair for pair in part if pair[1].shape == size] for part in (train, val))
+    model = _graph(student, size)
+    made = to_int8(model, train, val, student.classes, options.max_drop, options.threads, options.repeats,
+                   say=lambda line: sys.stderr.write(line + "\n"))  # fmt: skip
+    sys.stderr.write(f"{run}: {made.record['reason']}\n")
+    models = {"onnx": model, **({"int8": made.model} if made.model else {})}
+    return student, models, picture, made.record.get("miou", {})
+
+
+def _random(name: str, options: argparse.Namespace) -> tuple[Student, dict[str, bytes], np.ndarray, dict]:
+    """A network with random weights on pictures of the size that was asked for; in 8 bits, all layers are."""
+    net, size = make_network(name), tuple(options.size)
+    classes = [str(i) for i in range(net.num_classes)]
+    student = Student(net, classes, [[0, 0, 0]] * len(classes), RunConfig(student=ModelConfig(name=name)))
+    net.check_size(*size)
+    picture = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
+    model = _graph(student, size)
+    calibrated = calibrate(model, [picture])
+    return student, {"onnx": model, "int8": quantised(calibrated, calibrated.layers)}, picture, {}
+
+
+def _graph(student: Student, size: tuple[int, int]) -> bytes:
+    graph = PictureGraph(student, size)
+    return pictures_to_onnx(trace_pictures(graph, size, batch=False), False).SerializeToString()
+
+
+def _onnx_call(model: bytes, picture: np.ndarray, threads: int):
+    session = open_graph(model, threads)
+    return lambda: session.run(None, {INPUT: picture})
+
+
+def _torch_calls(student: Student, picture: np.ndarray) -> dict:
+    graph, pixels = PictureGraph(student, tuple(picture.shape[1:3])), torch.from_numpy(picture)
+    compiled = torch.compile(graph)
+
+    def by(module):
+        def call():
+            with torch.inference_mode():
+                return module(pixels)
+
+        return call
+
+    calls = {"eager": by(graph)}
+    try:
+        by(compiled)()
+        calls["compiled"] = by(compiled)
+    except Exception as error:  # most often for want of a C++ compiler, which torch says in many ways
+        sys.stderr.write(f"torch.compile does not work here ({type(error).__name__}: {str(error).splitlines()[0]})\n")
+    return calls
