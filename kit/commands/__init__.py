@@ -13,6 +13,7 @@ GROUPS = {
     "your data": ("doctor", "splits", "synthetic"),
     "many runs": ("batch", "collect", "compare", "card"),
     "a tour of the kit": ("demo", "study"),
+    "hand a student on": ("pack", "serve"),
     "networks and machines": ("lr", "presets", "bench", "import-weights"),
 }
 """Heading -> commands, in the order of `--help`."""

@@ -1,4 +1,4 @@
-"""Commands that import weights of other code and export students."""
+"""Commands about weights of networks: those of others taken in, a student handed out as graphs or as a model folder."""
 
 import argparse
 import sys
@@ -8,7 +8,7 @@ from kit.commands import command
 
 
 def add(commands) -> None:
-    """Declare import-weights and export."""
+    """Declare import-weights, export and pack."""
     weights = command(commands, "import-weights", _import_weights, "convert a checkpoint of a method's authors")
     weights.add_argument("family", help="code that wrote it: trikd or mgd")
     weights.add_argument("file", type=Path, help="such as tiny_best.pth")
@@ -32,6 +32,16 @@ def add(commands) -> None:
     handed.add_argument("--logits", action="store_true",
                         help="instead: a graph from normalised images to float logits, with an example.py that shows "
                              "pictures to it by the run's protocol")  # fmt: skip
+
+    packed = command(commands, "pack", _pack, "a student as a model folder: weights, configuration, model card")
+    packed.add_argument("folder", metavar="run", type=Path, help="a finished run, or imported weights")
+    packed.add_argument("--out", type=Path, required=True, help="folder to write; what export wrote there is kept")
+    packed.add_argument("--weights", default="last", help="last, average or best (default: last)")
+    packed.add_argument("--export", type=Path, metavar="DIR", help="folder of an export whose graphs are taken along")
+    packed.add_argument("--name", default="", help="of the model (default: the folder's)")
+    packed.add_argument("--licence", default="", help="such as mit or cc-by-4.0 (default: none is stated)")
+    packed.add_argument("--data-root", help="data set of the card's picture (default: that of the run)")
+    packed.add_argument("--images", type=int, default=3, help="in the card's picture (default: 3; 0 is no picture)")
 
 
 def _import_weights(options: argparse.Namespace) -> None:
@@ -111,3 +121,42 @@ def _export_logits(options: argparse.Namespace, size: tuple[int, int] | None, pi
             f"example.py against predict on {masks['pictures']} whole pictures: {masks['agreement']:.3%} of pixels "
             f"agree, {masks['worst']:.3%} on the worst\n{masks['remark'] and masks['remark'] + chr(10)}"
         )
+
+
+def _pack(options: argparse.Namespace) -> None:
+    from kit.deploy.pack import PICTURE, pack
+
+    pictures = {PICTURE: content} if options.images and (content := _card_picture(options)) else {}
+    record = pack(options.folder, options.out, options.weights, options.licence, options.name, options.export, pictures)
+    score = record["scores"]
+    sys.stdout.write(
+        f"{options.out}: model.safetensors, config.json and README.md of {record['name']}"
+        + (f", mIoU {score['miou']:.2%} on val" if score else "")
+        + "\n"
+        f'kit.load("{options.out}") gives it back; to put it on the hub: hf upload OWNER/NAME {options.out}\n'
+    )
+
+
+def _card_picture(options: argparse.Namespace) -> bytes | None:
+    """Val images drawn by seed with truth and prediction, as PNG; None, with a line, where there are none."""
+    import io
+
+    from kit.errors import KitError
+    from kit.evaluate.student import load
+    from kit.evaluate.val_images import choose, predictions, val_files
+    from kit.figures.pictures.masks import mask_grid
+
+    student = load(options.folder, options.weights)
+    try:
+        examples = choose(val_files(student, options.data_root), count=options.images)
+    except KitError as error:
+        if options.data_root:
+            raise
+        sys.stdout.write(f"the card has no picture, for there are no val images: {error}\n")
+        return None
+    images, truths = [e.image for e in examples], [e.truth for e in examples]
+    masks = {"Prediction": predictions([student], examples)[0]}
+    buffer = io.BytesIO()
+    figure = mask_grid(images, truths, masks, student.classes, student.palette)
+    figure.savefig(buffer, format="png", dpi=200)
+    return buffer.getvalue()

@@ -1,5 +1,6 @@
 """A folder that segments photographs without the kit: graph, names and colours of the classes, and a short program."""
 
+import hashlib
 import importlib.util
 import io
 from collections import Counter
@@ -18,7 +19,7 @@ from kit.deploy.int8 import to_int8
 from kit.deploy.pairs import labelled_pairs
 from kit.deploy.quantise import open_graph
 from kit.errors import KitError
-from kit.evaluate.student import Student, load
+from kit.evaluate.student import Student, load, weights_file
 from kit.runs.folder import RunFolder, provenance
 from kit.system.storage import write_bytes, write_json
 
@@ -68,6 +69,7 @@ def bundle(run_dir: str | Path, out: str | Path, weights: str = "last", size: Si
     record = {
         "run": str(run_dir),
         "weights": weights,
+        "weights_sha256": hashlib.sha256(_weights(run_dir, weights).read_bytes()).hexdigest(),
         "form": "pictures",
         "size": list(size) if size else None,
         "outputs": [CLASSES, *(["probabilities"] if probabilities else [])],
@@ -88,9 +90,13 @@ def bundle(run_dir: str | Path, out: str | Path, weights: str = "last", size: Si
     for name, content in files.items():
         write_bytes(out / name, content)
     write_json(out / LABELS, labels_of(student, size))
-    for place in (out, RunFolder(Path(run_dir)).path):
+    for place in {out, *([Path(run_dir)] if Path(run_dir).is_dir() else [])}:  # a name on the hub has no folder here
         write_json(place / RECORD, record)
     return record
+
+
+def _weights(run_dir: str | Path, weights: str) -> Path:
+    return weights_file(run_dir) if weights == "last" else RunFolder(Path(run_dir)).weights(weights)
 
 
 def commonest_size(student: Student, pictures: Sequence[Path]) -> Size:

@@ -65,30 +65,27 @@ def to_int8(model: bytes, train: Sequence[Pair], val: Sequence[Pair], classes: S
     """
     calibration, tuning = train[:CALIBRATION], train[CALIBRATION : CALIBRATION + TUNING] or train
     pictures, masks = [picture for picture, _ in tuning], [mask for _, mask in tuning]
-    exact = open_graph(model)
-    wanted = classes_of(exact, pictures)
-    best, lost = None, 1.0
-    for method in METHODS:
-        calibrated = calibrate(model, [picture for picture, _ in calibration], method)
-        part = changed(classes_of(open_graph(quantised(calibrated, calibrated.layers)), pictures), wanted)
-        say(f"calibrated by {method}: {part:.2%} of the pixels of {len(pictures)} training images change")
-        if best is None or part < lost:
-            best, lost = calibrated, part
-    record = {"calibration": best.method, "layers": len(best.layers), "max_drop": max_drop,
-              "images": {"calibration": len(calibration), "tuning": len(tuning), "val": len(val)}}  # fmt: skip
-    every = quantised(best, best.layers)
-    latency = in_turns({"float": model, "int8": every}, pictures[0], threads, repeats)
-    if latency["float"]["p50"] < GAIN * latency["int8"]["p50"]:
-        reason = f"with every layer in 8 bits a picture takes {_times(latency)} here, which is no gain"
-        return Int8(None, {**record, "kept": False, "reason": reason, "latency": latency})
+    wanted = _ask(model, pictures)
     aim = miou(wanted, masks, classes)
 
     def drop_of(form: bytes) -> float:
         return 100 * (aim - miou(_ask(form, pictures), masks, classes))
 
+    for method in METHODS:
+        best = calibrate(model, [picture for picture, _ in calibration], method)
+        every = quantised(best, best.layers)
+        drop = drop_of(every)
+        say(f"all {len(best.layers)} layers in 8 bits, calibrated by {method}: {drop:+.2f} points of mIoU lost on "
+            f"{len(pictures)} training images")  # fmt: skip
+        if drop <= max_drop:
+            break
+    record = {"calibration": best.method, "layers": len(best.layers), "max_drop": max_drop,
+              "images": {"calibration": len(calibration), "tuning": len(tuning), "val": len(val)}}  # fmt: skip
+    latency = in_turns({"float": model, "int8": every}, pictures[0], threads, repeats)
+    if latency["float"]["p50"] < GAIN * latency["int8"]["p50"]:
+        reason = f"with every layer in 8 bits a picture takes {_times(latency)} here, which is no gain"
+        return Int8(None, {**record, "kept": False, "reason": reason, "latency": latency})
     form, left, found = every, [], {}
-    drop = drop_of(every)
-    say(f"all {len(best.layers)} layers in 8 bits: {drop:+.2f} points of mIoU lost on training images")
     if drop > max_drop or probe:
         found = sensitivity(best, pictures[:PROBED], wanted[:PROBED])
     if drop > max_drop:

@@ -5,6 +5,8 @@ A layer is a convolution with the activation behind it, or a sum or product of m
 convolution and after the last one (resizing, normalisation, upsampling, the largest class) stays in float.
 """
 
+import contextlib
+import io
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -95,10 +97,11 @@ def calibrate(model: bytes, pictures: Sequence[np.ndarray], method: str = "large
             ready, list(OPERATORS), str(Path(scratch) / "augmented.onnx"), getattr(CalibrationMethod, METHODS[method]),
             extra_options={"percentile": PERCENTILE} if method == "percentile" else {},
         )  # fmt: skip
-        for picture in pictures:  # one at a time, for a calibrator keeps all maps of what it is given at once
-            calibrator.collect_data(Pictures([picture]))
-        graph = onnx.load(ready)
-        return Calibrated(ready.read_bytes(), tuple(find_layers(graph)), calibrator.compute_data(), method)
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints a line for every picture
+            for picture in pictures:  # one at a time, for a calibrator keeps all maps of what it is given at once
+                calibrator.collect_data(Pictures([picture]))
+            ranges = calibrator.compute_data()
+        return Calibrated(ready.read_bytes(), tuple(find_layers(onnx.load(ready))), ranges, method)
 
 
 def find_layers(model) -> list[Layer]:

@@ -17,6 +17,8 @@ from kit.evaluate.predict import Predictor
 from kit.evaluate.protocol import sentence
 from kit.evaluate.uncertainty import overlaid
 from kit.models.build import build_model
+from kit.models.model_folder import WEIGHTS as MODEL_WEIGHTS
+from kit.models.model_folder import ModelFolder, is_model_folder, located, read_model_folder
 from kit.models.segmenter import Segmenter
 from kit.runs.folder import RunFolder
 from kit.settings.checks import require_choice
@@ -93,20 +95,42 @@ class Student(nn.Module):
 
 
 def load(run_dir: str | Path, weights: str = "last") -> Student:
-    """The student of a finished run, or of imported weights.
+    """The student of a finished run, of imported weights, or of a model folder.
 
     Args:
-        run_dir: the run's folder, or one that `import-weights` wrote.
-        weights: "last", "average" (the running average of the weights), or "best" (those of the best evaluation during
-            training, if there was one).
-    Raises: KitError if the run is not finished or the weights do not fit.
+        run_dir: the run's folder, one that `import-weights` or `pack` wrote, or "owner/name" of a model folder on the
+            hub (`kit.models.model_folder.located`).
+        weights: "last", "average" (the running average of the weights), or "best" (those of the best evaluation on the
+            way, which a run keeps if it has any); a model folder has one kind, called "last" here.
+    Raises: KitError if the run is not finished, the weights do not fit, or a model folder is not whole.
     """
     require_choice(WEIGHTS, weights=weights)
-    folder = RunFolder(Path(run_dir))
-    record = read_json(folder.import_file) if folder.import_file.is_file() else folder.finished_result()
+    place = located(run_dir)
+    if is_model_folder(place):
+        return _of_model_folder(read_model_folder(place), weights)
+    folder = RunFolder(place)
+    record = read_json(folder.import_file) if folder.import_file.is_file() else folder.result()
+    if record is None:
+        raise KitError(f"{folder.path} holds no finished run (no result.json)")
     config, dataset = folder.config(), record["dataset"]
     student = load_weights(folder.weights(weights), config, dataset)
     student.origin = _origin(folder, weights, record)
+    return student
+
+
+def weights_file(run_dir: str | Path) -> Path:
+    """File with the last weights of a run's student, or with a model folder's."""
+    place = located(run_dir)
+    return place / MODEL_WEIGHTS if is_model_folder(place) else RunFolder(place).weights()
+
+
+def _of_model_folder(folder: ModelFolder, weights: str) -> Student:
+    if weights != "last":
+        raise KitError(f"{folder.path} is a model folder, which has one kind of weights; leave 'weights' at last")
+    student = load_weights(folder.path / MODEL_WEIGHTS, folder.config, folder.dataset)
+    miou = (folder.record.get("scores") or {}).get("miou")
+    score = "" if miou is None else f"; mIoU {miou:.1%} on val"
+    student.origin = f"a model folder, {folder.path}, of a student of {folder.dataset.get('name', 'its data')}{score}"
     return student
 
 

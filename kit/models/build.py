@@ -1,5 +1,7 @@
 """MODELS: name -> function returning a `Segmenter`. One function per published size; `*_demo` train on a laptop CPU."""
 
+from dataclasses import replace
+
 import timm
 from timm.models.tiny_vit import TinyVit
 
@@ -8,9 +10,11 @@ from kit.models.decoders.deeplab import DeepLabV3Plus, dilated_encoder
 from kit.models.decoders.fast import FastFrequencyDecoder
 from kit.models.decoders.uper import DualFrequencyUPer
 from kit.models.encoders.hybrid import HybridEncoder
+from kit.models.encoders.pretrained import HUB, PACKAGE, Origin
 from kit.models.encoders.recompute import recompute_blocks
 from kit.models.encoders.timm_encoder import Encoder, TimmEncoder, TinyViTEncoder
 from kit.models.encoders.vit import ViTEncoder, is_vit
+from kit.models.model_folder import ModelFolder, is_model_folder, located, read_model_folder
 from kit.models.segmenter import Segmenter
 from kit.settings.run import ModelConfig
 
@@ -21,6 +25,8 @@ def build_model(cfg: ModelConfig, num_classes: int, pretrained: bool) -> Segment
     Raises KitError for a name that is neither in MODELS nor timm's, settings that the network does not have, or
     pretrained weights that cannot be had.
     """
+    if pretrained and cfg.weights not in (None, HUB, PACKAGE) and is_model_folder(place := located(cfg.weights)):
+        return _from_model_folder(cfg, num_classes, read_model_folder(place))
     family, _, timm_name = cfg.name.rpartition("/")
     if family in FAMILIES:
         net = FAMILIES[family](cfg, num_classes, pretrained, timm_name)
@@ -30,6 +36,23 @@ def build_model(cfg: ModelConfig, num_classes: int, pretrained: bool) -> Segment
         raise unknown("model", cfg.name, [*MODELS, *(f"{family}/NAME" for family in FAMILIES)])
     if cfg.recompute and not recompute_blocks(net.encoder):
         raise KitError(f"{cfg.name} has no blocks that could be recomputed; leave its setting 'recompute' at False")
+    return net
+
+
+def _from_model_folder(cfg: ModelConfig, num_classes: int, folder: ModelFolder) -> Segmenter:
+    """The network with the weights of a packed student; its classifier is new where the number of classes differs."""
+    net = build_model(replace(cfg, weights=None), num_classes, pretrained=False)
+    state, own = folder.state(), net.state_dict()
+    new = [name for name in state if name.startswith("classify.") and state[name].shape != own[name].shape]
+    state |= {name: own[name] for name in new}
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as error:
+        reason = " ".join(line.strip() for line in str(error).splitlines()[:2])
+        raise KitError(
+            f"weights: the model in {folder.path}, a {folder.config.student.name}, does not fit {cfg.name}: {reason}"
+        ) from error
+    net.encoder.origin = Origin(net.encoder.origin.network, "model folder", str(folder.path), folder.sha256)
     return net
 
 

@@ -130,7 +130,7 @@ class TaughtConfig(SemiConfig):
     """A student and two teachers from finished runs: what MGD and plain distillation share."""
 
     deep: str = ""
-    """Folder of the finished run whose student is the deep teacher; `kit.train.teachers.with_teachers` fills it in."""
+    """Finished run or model folder with the deep teacher; `kit.train.teachers.with_teachers` fills it in."""
     wide: str = ""
     """Likewise, the wide teacher."""
     deep_net: ModelConfig = field(default_factory=lambda: ModelConfig(name="deeplab_resnet101", dropout=0.0))

@@ -16,7 +16,8 @@ class ModelConfig:
     "hybrid/NAME" with transformer blocks between NAME and that decoder, "deeplab/NAME" under DeepLabv3+'s."""
     weights: str | None = None
     """Where pretrained weights come from (`kit.models.encoders.pretrained`): a local file, "hub" (timm's cache or the
-    hub) or "package" (an installed one); None takes timm's cache, a package or the hub, the first that is there."""
+    hub) or "package" (an installed one); None takes timm's cache, a package or the hub, the first that is there. A
+    model folder (`kit.models.model_folder`), or "owner/name" of one on the hub, gives the whole network its weights."""
     input_scale: float | None = None
     """Resize images by this factor before the encoder, to the nearest size it takes, so that a ViT has a finer token
     grid; logits keep the images' size. None leaves images as they are, whose sides must then fit the encoder."""

@@ -11,14 +11,12 @@ from kit.data.fingerprint import find_data
 from kit.data.loaders import TrainBatches, ValImages
 from kit.data.splits.split import Split, look_for_classes, make_split
 from kit.errors import KitError
-from kit.evaluate.student import load
+from kit.evaluate.student import load, weights_file
 from kit.methods.base import Method
 from kit.methods.build import METHODS, build_method
 from kit.models.segmenter import Segmenter
-from kit.runs.folder import RunFolder
 from kit.settings.fields import replace_fields
 from kit.settings.run import RunConfig
-from kit.system.paths import from_project
 
 
 @dataclass(frozen=True)
@@ -89,13 +87,13 @@ def load_teachers(cfg: RunConfig, spec: DatasetSpec) -> tuple[dict[str, Segmente
         run = getattr(cfg.method, name)
         if not run:
             raise KitError(
-                f"method.{name} names no teacher; give the folder of a finished run, or train the teachers first: "
+                f"method.{name} names no teacher; give a finished run or a model folder, or train the teachers first: "
                 "kit.train.teachers.with_teachers(cfg) does, as do notebooks/train.ipynb and `python -m kit train`"
             )
-        teacher = load(from_project(run))
+        teacher = load(run)
         if tuple(teacher.classes) != spec.classes:
-            raise KitError(f"method.{name}: the classes of the network in {run} differ from those of {spec.name}")
-        weights = RunFolder(from_project(run)).weights().read_bytes()
+            raise KitError(f"method.{name}: the network in {run} knows other classes than {spec.name} has")
+        weights = weights_file(run).read_bytes()
         nets[name] = teacher.net
         origins[name] = {"run": run, "network": teacher.config.student.name, "trained_by": teacher.config.method.name,
                          "weights_sha256": hashlib.sha256(weights).hexdigest()}  # fmt: skip

@@ -38,9 +38,10 @@ class Origin:
     network: str
     """timm's full name with its tag, such as "tf_efficientnet_lite0.in1k"; a bare name means timm's default tag."""
     source: str
-    """"file", "cache" (timm's, on this machine), "package", "hub" (downloaded for this run), or "random"."""
+    """"file", "cache" (timm's, on this machine), "package", "hub" (downloaded for this run), "model folder",
+    or "random"."""
     name: str | None = None
-    """File, package with its version, or address on the hub."""
+    """File or folder, package with its version, or address on the hub."""
     sha256: str | None = None
     """Of the file that was read."""
 

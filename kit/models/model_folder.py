@@ -1,0 +1,115 @@
+"""Model folders: a student's weights and what is needed to use them, in a folder here or on the hub of the field.
+
+model.safetensors   the weights of the whole network
+config.json         networks, classes, palette, protocol, digest of the weights (`FORMAT`)
+README.md           the model card
+
+`kit.deploy.pack` writes them; what reads them is here, where networks that start from one can find it.
+"""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import safetensors.torch
+from torch import Tensor
+
+from kit.errors import KitError
+from kit.settings.fields import from_dict
+from kit.settings.run import RunConfig
+from kit.system.paths import from_project
+from kit.system.storage import read_json
+
+FORMAT, FORMAT_KEY = 1, "kit_format"
+"""Of config.json; raised when a reader of older folders would go wrong."""
+
+WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+
+PATTERNS = [WEIGHTS, CONFIG, CARD]
+"""Files that are fetched from the hub."""
+
+_ON_HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_FILES = (".pth", ".pt", ".bin", ".safetensors")
+
+
+class ModelFolder(NamedTuple):
+    """A folder whose parts fit together."""
+
+    path: Path
+    config: RunConfig
+    dataset: dict
+    """"name", "classes" and "palette" at least."""
+    record: dict
+    """The whole of config.json."""
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the weights."""
+        return self.record["weights"]["sha256"]
+
+    def state(self) -> dict[str, Tensor]:
+        """The weights."""
+        return safetensors.torch.load_file(self.path / WEIGHTS)
+
+
+def is_model_folder(path: Path) -> bool:
+    """Whether a folder is meant to be one, whole or not."""
+    if (Path(path) / WEIGHTS).is_file():
+        return True
+    try:
+        return FORMAT_KEY in read_json(Path(path) / CONFIG)
+    except (KitError, OSError, TypeError):
+        return False
+
+
+def located(name: str | Path) -> Path:
+    """The folder that `name` means: here, below the project's, or "owner/name" on the hub, in whose cache it is kept.
+
+    Raises: KitError if the hub is to be asked and cannot be, or does not have it.
+    """
+    path = Path(name)
+    if path.exists():
+        return path
+    if (inside := from_project(name)).exists():
+        return inside
+    # "runs/latest" is a folder that is missing, not a name on the hub, wherever there is a "runs".
+    here = path.parent.exists() or inside.parent.exists() or path.suffix in _FILES
+    return path if here or not _ON_HUB.fullmatch(str(name)) else _fetched(str(name))
+
+
+def _fetched(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=PATTERNS))
+    except Exception as error:  # the hub's client raises of many kinds: no network, no such name, no right to read it
+        reason = (str(error).strip().splitlines() or [""])[0]
+        raise KitError(
+            f"there is no folder {name}, and no model of that name from the hub ({type(error).__name__}: {reason}); "
+            f"without a network, name a folder, or fetch it once where there is one: hf download {name}"
+        ) from error
+
+
+def read_model_folder(path: Path) -> ModelFolder:
+    """A model folder, checked. Raises KitError naming what is missing, newer than this kit, or changed."""
+    path = Path(path)
+    record = read_json(path / CONFIG)
+    if not isinstance(record, dict) or FORMAT_KEY not in record:
+        raise KitError(f"{path / CONFIG} is not of a model folder of this kit (it has no {FORMAT_KEY!r})")
+    if record[FORMAT_KEY] != FORMAT:
+        raise KitError(f"{path} is a model folder of format {record[FORMAT_KEY]!r}, this kit reads {FORMAT}; update it")
+    dataset = record.get("dataset") or {}
+    classes, palette = dataset.get("classes"), dataset.get("palette")
+    if not classes or not palette or len(classes) != len(palette):
+        raise KitError(f"{path / CONFIG} has no list of classes with as many colours; pack the model again")
+    if not (path / WEIGHTS).is_file():
+        raise KitError(f"{path} has no {WEIGHTS}")
+    wanted = (record.get("weights") or {}).get("sha256")
+    found = hashlib.sha256((path / WEIGHTS).read_bytes()).hexdigest()
+    if found != wanted:
+        raise KitError(
+            f"{path / WEIGHTS} is not what was packed: its sha256 begins with {found[:12]}, in {CONFIG} with "
+            f"{str(wanted)[:12]}"
+        )
+    return ModelFolder(path, from_dict(record.get("config")), dataset, record)
