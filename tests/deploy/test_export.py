@@ -35,7 +35,7 @@ def exported(finished, tmp_path_factory):
     def folders(student):
         if student not in made:
             run, out = finished(student), tmp_path_factory.mktemp("exports") / student
-            assert main(["export", str(run), "--out", str(out), "--images", "2"]) == 0
+            assert main(["export", str(run), "--out", str(out), "--images", "2", "--logits"]) == 0
             made[student] = run, out
         return made[student]
 

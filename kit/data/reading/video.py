@@ -1,0 +1,80 @@
+"""Frames of short videos: animations by Pillow, everything else by PyAV, where it is installed."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageSequence
+
+from kit.errors import KitError
+
+ANIMATIONS = frozenset({".gif", ".webp", ".apng"})
+VIDEOS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg"})
+"""Ends of names that are taken for videos."""
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file is a video or an animation of several frames."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in ANIMATIONS:
+        return suffix in VIDEOS
+    try:
+        with Image.open(path) as picture:
+            return getattr(picture, "n_frames", 1) > 1
+    except Exception:  # Pillow's readers raise whatever they stumble over; whoever reads the file says what is wrong
+        return False
+
+
+def read_frames(path: Path, most: int, largest: int) -> tuple[list[np.ndarray], float]:
+    """The first frames of a video, uint8 (H, W, 3) each, and how many there are a second.
+
+    Args:
+        most: frames that are read; what follows is left out.
+        largest: pixels that a side may have.
+    Raises: KitError naming the file if it cannot be read, is too large, or PyAV is missing.
+    """
+    path = Path(path)
+    try:
+        frames, rate = (_animation if path.suffix.lower() in ANIMATIONS else _video)(path, most, largest)
+    except KitError:
+        raise
+    except Exception as error:  # both libraries raise of many kinds
+        raise KitError(f"{path.name} cannot be read as a video: {str(error) or type(error).__name__}") from error
+    if not frames:
+        raise KitError(f"{path.name} has no frame that could be read")
+    return frames, rate
+
+
+def check_sides(name: str, width: int, height: int, largest: int) -> None:
+    """Raise KitError if a picture has no pixels, or more than `largest` a side."""
+    if not 0 < min(width, height) <= max(width, height) <= largest:
+        raise KitError(f"{name} has {width} x {height} pixels; a side may have 1 to {largest}")
+
+
+def _animation(path: Path, most: int, largest: int) -> tuple[list[np.ndarray], float]:
+    with Image.open(path) as picture:
+        check_sides(path.name, *picture.size, largest)
+        frames, lasts = [], []
+        for frame in ImageSequence.Iterator(picture):
+            if len(frames) == most:
+                break
+            frames.append(np.asarray(frame.convert("RGB")))
+            lasts.append(frame.info.get("duration") or 100)
+    return frames, 1000 * len(lasts) / sum(lasts) if lasts else 10.0
+
+
+def _video(path: Path, most: int, largest: int) -> tuple[list[np.ndarray], float]:
+    try:
+        import av
+    except ImportError as error:
+        raise KitError("videos need PyAV; install the extra: pip install -e '.[serve]'") from error
+    frames = []
+    with av.open(str(path)) as container:
+        stream = next(iter(container.streams.video), None)
+        if stream is None:
+            raise KitError(f"{path.name} holds no video")
+        check_sides(path.name, stream.codec_context.width, stream.codec_context.height, largest)
+        for frame in container.decode(stream):
+            frames.append(frame.to_ndarray(format="rgb24"))
+            if len(frames) == most:
+                break
+        return frames, float(stream.average_rate or 25)

@@ -1,0 +1,68 @@
+"""A local page on which a student can be tried: Voila on a notebook of one cell, which shows `kit.widgets.trial`."""
+
+import importlib.util
+import os
+import socket
+import tempfile
+from pathlib import Path
+
+import nbformat
+from traitlets.config import Config
+
+from kit.errors import KitError
+from kit.evaluate.student import load
+from kit.models.model_folder import located
+from kit.system.paths import PROJECT
+
+ADDRESS = "127.0.0.1"
+"""The page is for who sits at this machine."""
+
+LARGEST_MESSAGE = 32_000_000
+"""Bytes that a browser may send at once; the panel itself takes less."""
+
+CELL = """\
+import kit
+from kit.widgets.trial import TrialPanel
+
+student = kit.load({folder!r})
+TrialPanel(lambda image: student.probabilities(image).numpy(), student.classes, student.palette, repr(student)).box
+"""
+
+
+def serve(run_or_dir: str | Path, port: int = 8866, browser: bool = True) -> None:
+    """Show the page at http://127.0.0.1:PORT until the process is stopped.
+
+    Raises: KitError if Voila is not installed, there is no such student, or the port is taken.
+    """
+    if importlib.util.find_spec("voila") is None:
+        raise KitError("serve needs voila; install the extra: pip install -e '.[serve]'")
+    folder = located(run_or_dir).resolve()
+    load(folder)  # what is wrong with it is said here, not on the page
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((ADDRESS, port))
+        except OSError as error:
+            raise KitError(f"port {port} cannot be had ({error.strerror}); name another one with --port") from error
+    with tempfile.TemporaryDirectory(prefix="kit-") as scratch:
+        notebook = Path(scratch) / "try.ipynb"
+        cells = [nbformat.v4.new_code_cell(CELL.format(folder=str(folder)))]
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), notebook)
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PROJECT), os.environ.get("PYTHONPATH"))))
+        from voila.app import Voila
+
+        settings = Config({"Voila": {"tornado_settings": {"websocket_max_message_size": LARGEST_MESSAGE}}})
+        Voila.launch_instance(_arguments(notebook, port, browser), config=settings)
+
+
+def _arguments(notebook: Path, port: int, browser: bool) -> list[str]:
+    return [
+        str(notebook),
+        f"--Voila.ip={ADDRESS}",
+        f"--Voila.port={port}",
+        "--Voila.port_retries=0",
+        "--VoilaConfiguration.strip_sources=True",
+        "--VoilaConfiguration.show_tracebacks=False",
+        *([] if browser else ["--no-browser"]),
+    ]
