@@ -198,3 +198,22 @@ def test_one_failing_notebook_does_not_stop_the_others(runs, tmp_path):
     assert "already finished" in outputs(tmp_path / "good.ipynb")
     with pytest.raises(KitError, match="no notebook"):
         complete([good, Cell(tmp_path / "absent.ipynb", tmp_path / "o.ipynb")], workers=1)
+
+
+def test_deploy_ends_in_a_model_folder(runs, tmp_path):
+    export = pytest.importorskip("kit.deploy.export")
+    try:
+        export.require_packages()
+    except KitError as missing:
+        pytest.skip(str(missing))
+    parameters = {"run": str(runs / "supervised"), "out": str(tmp_path / "out"), "name": "street", "probe": False,
+                  "count": 1, "threads": 1, "max_drop": 100.0}  # fmt: skip
+    executed = run_notebook(Cell(PROJECT / "notebooks/deploy.ipynb", tmp_path / "d.ipynb", parameters))
+    model = tmp_path / "out/street"
+    assert {"model.safetensors", "config.json", "README.md", "student.onnx", "predictions.png"} <= {
+        path.name for path in model.iterdir()}  # fmt: skip
+    result = json.loads((tmp_path / "out/result.json").read_text())
+    again = load_run(runs / "supervised")["last"]
+    assert result["scores"]["float"]["miou"] == pytest.approx(again["miou"], abs=0.005)
+    page = to_html(executed, tmp_path / "d.html").read_text()
+    assert page.count("data:image/png;base64") == 2 and 'src="http' not in page

@@ -48,7 +48,7 @@ def browser() -> Iterator[Browser]:
 def lab(root: Path, private: Path) -> Iterator[str]:
     """A server for the notebooks in `root`, whose settings and traces stay in `private`; yields a template of addresses
     with a place for a notebook's path. It has ended, and its kernels with it, when the block is left."""
-    token, port = secrets.token_hex(16), _free_port()
+    token, port = secrets.token_hex(16), free_port()
     settings = private / "settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
     settings.parent.mkdir(parents=True)
     settings.write_text(json.dumps(QUIET))
@@ -64,7 +64,7 @@ def lab(root: Path, private: Path) -> Iterator[str]:
     with open(private / "server.log", "wb") as log:
         server = subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=log, start_new_session=True)
         try:
-            _wait(server, f"http://127.0.0.1:{port}/api?token={token}", private / "server.log")
+            wait_for(server, f"http://127.0.0.1:{port}/api?token={token}", private / "server.log")
             yield f"http://127.0.0.1:{port}/doc/tree/{{}}?token={token}"
         finally:
             server.send_signal(signal.SIGTERM)  # it shuts its kernels down first
@@ -97,13 +97,15 @@ def watched(page: Page) -> list[str]:
     return errors
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody has."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
-def _wait(server: subprocess.Popen, address: str, log: Path) -> None:
+def wait_for(server: subprocess.Popen, address: str, log: Path) -> None:
+    """Return when a server answers; RuntimeError with the end of its log if it ends or stays silent."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     for _ in range(600):
         if server.poll() is not None:
@@ -113,4 +115,4 @@ def _wait(server: subprocess.Popen, address: str, log: Path) -> None:
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
-    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")
+    raise RuntimeError(f"the server did not start:\n{log.read_text()[-3000:]}")

@@ -1,0 +1,78 @@
+"""A student in float and in 8 bits: how long a picture takes, and which layers 8 bits would change most."""
+
+from matplotlib.figure import Figure
+
+from kit.figures.charts.table_formats import Cell
+from kit.figures.style import PAGE, looks, new_figure
+
+LABELS = {"float": "float32", "int8": "8 bits"}
+
+SHARES = {"p50": 1.0, "p90": 0.6, "p99": 0.3}
+"""Percentile -> how dark its bar is."""
+
+MOST = 12
+"""Layers that are shown, the most sensitive ones."""
+
+
+def graph_rows(scores: dict[str, dict], int8: dict) -> list[dict]:
+    """A row per graph, for `kit.figures.charts.table_formats`.
+
+    Args:
+        scores: "float" and, if there is one, "int8" -> scores of that graph (`kit.evaluate.metrics.Scores.record`).
+        int8: record of `kit.deploy.int8.to_int8`.
+    """
+    rows = []
+    for form, found in scores.items():
+        low, high = found["intervals"]["miou"]
+        time = int8["latency"].get(form, {})
+        rows.append({
+            "graph": LABELS[form],
+            "mIoU [%]": _percent(found["miou"]),
+            "95 % over images": f"{100 * low:.2f} to {100 * high:.2f}",
+            "boundary mIoU [%]": _percent(found["boundary_miou"]),
+            "calibration error [%]": _percent(found["calibration_error"]),
+            **{f"{share} [ms]": Cell(f"{time[share]:.1f}", time[share]) for share in SHARES if share in time},
+            **({"MB": Cell(f"{int8['bytes'][form] / 1e6:.1f}", int8["bytes"][form])} if "bytes" in int8 else {}),
+        })  # fmt: skip
+    return rows
+
+
+def _percent(share: float) -> Cell:
+    return Cell(f"{100 * share:.2f}", share)
+
+
+@looks()
+def deployment_figure(int8: dict) -> Figure:
+    """Left: milliseconds of a picture by each graph, at three percentiles. Right, if it was measured: the share of
+    pixels whose class changes when one layer alone is in 8 bits; hatched bars are layers that stay in float.
+
+    Args:
+        int8: record of `kit.deploy.int8.to_int8`.
+    """
+    found = dict(sorted(int8.get("sensitivity", {}).items(), key=lambda item: -item[1])[:MOST])
+    fig = new_figure(PAGE, 2.5)
+    left, right = fig.subplots(1, 2, width_ratios=(1, 1.4)) if found else (fig.subplots(), None)
+    forms = [form for form in LABELS if form in int8["latency"]]
+    for i, (share, alpha) in enumerate(SHARES.items()):
+        places = [row + 0.26 * (i - 1) for row in range(len(forms))]
+        times = [int8["latency"][form][share] for form in forms]
+        left.barh(places, times, 0.24, color="C0", alpha=alpha, label=f"{share[1:]} % of pictures")
+        for place, time in zip(places, times, strict=True):
+            left.annotate(f"{time:.1f}", (time, place), (2, 0), textcoords="offset points", va="center", fontsize=6)
+    left.set_yticks(range(len(forms)), [LABELS[form] for form in forms])
+    left.invert_yaxis()
+    left.margins(x=0.14)
+    about = int8["latency"][forms[0]]
+    height, width = about["size"]
+    left.set_xlabel(f"ms of a picture of {height} x {width}, {about['threads']} threads")
+    left.legend(loc="lower right", fontsize=6)
+    if right is not None:
+        hatches = ["////" if name in int8["float_layers"] else "" for name in found]
+        right.barh(range(len(found)), [100 * share for share in found.values()], 0.7, color="C1", hatch=hatches,
+                   edgecolor="white", linewidth=0)  # fmt: skip
+        right.set_yticks(range(len(found)), list(found), fontsize=6)
+        right.invert_yaxis()
+        right.set_xlabel("pixels that change with this layer alone in 8 bits [%]")
+        right.grid(axis="x")
+    left.grid(axis="x")
+    return fig
