@@ -84,6 +84,7 @@ def to_int8(model: bytes, train: Sequence[Pair], val: Sequence[Pair], classes: S
     latency = in_turns({"float": model, "int8": every}, pictures[0], threads, repeats)
     if latency["float"]["p50"] < GAIN * latency["int8"]["p50"]:
         reason = f"with every layer in 8 bits a picture takes {_times(latency)} here, which is no gain"
+        reason += _other_way(model)
         return Int8(None, {**record, "kept": False, "reason": reason, "latency": latency})
     form, left, found = every, [], {}
     if drop > max_drop or probe:
@@ -148,6 +149,15 @@ def in_turns(models: dict[str, bytes], picture: np.ndarray, threads: int = 0, re
 
 def _ask(model: bytes, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
     return classes_of(open_graph(model), pictures)
+
+
+def _other_way(model: bytes) -> str:
+    """What is left for networks whose work is not in convolutions; "" for others."""
+    import onnx
+
+    attends = any(node.op_type == "Softmax" for node in onnx.load_from_string(model).graph.node)
+    way = "; attention and GELU stay in float anyway: PyTorch in bfloat16 may be faster (predict --precision bf16)"
+    return way if attends else ""
 
 
 def _times(latency: dict) -> str:

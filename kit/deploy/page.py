@@ -2,11 +2,13 @@
 
 import importlib.util
 import os
+import shutil
 import socket
 import tempfile
 from pathlib import Path
 
 import nbformat
+from jupyter_core.paths import jupyter_path
 from traitlets.config import Config
 
 from kit.errors import KitError
@@ -19,6 +21,9 @@ ADDRESS = "127.0.0.1"
 
 LARGEST_MESSAGE = 32_000_000
 """Bytes that a browser may send at once; the panel itself takes less."""
+
+TEMPLATE = "kit"
+"""Name of the page's template among Voila's."""
 
 CELL = """\
 import kit
@@ -52,13 +57,30 @@ def serve(run_or_dir: str | Path, port: int = 8866, browser: bool = True) -> Non
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PROJECT), os.environ.get("PYTHONPATH"))))
         from voila.app import Voila
 
+        os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, (scratch, os.environ.get("JUPYTER_PATH"))))
+        _offline_template(Path(scratch) / "voila/templates" / TEMPLATE)
         settings = Config({"Voila": {"tornado_settings": {"websocket_max_message_size": LARGEST_MESSAGE}}})
         Voila.launch_instance(_arguments(notebook, port, browser), config=settings)
+
+
+def _offline_template(target: Path) -> None:
+    """Voila's own template without the style sheets that it has a browser fetch from the network.
+
+    Raises: KitError if this Voila has no such template.
+    """
+    for folder in map(Path, jupyter_path("voila", "templates")):
+        if (folder / "lab/index.html.j2").is_file():
+            shutil.copytree(folder / "lab", target)
+            page = target / "index.html.j2"
+            page.write_text("".join(line for line in page.read_text().splitlines(True) if "https://" not in line))
+            return
+    raise KitError("this voila has no template 'lab'; install the extra again: pip install -e '.[serve]'")
 
 
 def _arguments(notebook: Path, port: int, browser: bool) -> list[str]:
     return [
         str(notebook),
+        f"--template={TEMPLATE}",
         f"--Voila.ip={ADDRESS}",
         f"--Voila.port={port}",
         "--Voila.port_retries=0",

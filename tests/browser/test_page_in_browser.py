@@ -58,7 +58,7 @@ def test_a_photograph_is_dropped(address, tmp_path, screens):
     with browser() as started:
         page = started.new_page(viewport={"width": 1280, "height": 900})
         errors = watched(page)
-        page.goto(address, timeout=60_000)
+        page.goto(address, timeout=60_000, wait_until="commit")
         zone = page.locator(".kit-drop")
         zone.wait_for(timeout=120_000)
         zone.evaluate(DROP, [photo.name, base64.b64encode(photo.read_bytes()).decode()])
