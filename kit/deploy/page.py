@@ -1,8 +1,8 @@
 """A local page on which a student can be tried: Voila on a notebook of one cell, which shows `kit.widgets.trial`."""
 
 import importlib.util
+import json
 import os
-import shutil
 import socket
 import tempfile
 from pathlib import Path
@@ -70,9 +70,10 @@ def _offline_template(target: Path) -> None:
     """
     for folder in map(Path, jupyter_path("voila", "templates")):
         if (folder / "lab/index.html.j2").is_file():
-            shutil.copytree(folder / "lab", target)
-            page = target / "index.html.j2"
-            page.write_text("".join(line for line in page.read_text().splitlines(True) if "https://" not in line))
+            page = (folder / "lab/index.html.j2").read_text()
+            target.mkdir(parents=True)
+            (target / "index.html.j2").write_text("".join(x for x in page.splitlines(True) if "https://" not in x))
+            (target / "conf.json").write_text(json.dumps({"base_template": "lab"}))
             return
     raise KitError("this voila has no template 'lab'; install the extra again: pip install -e '.[serve]'")
 

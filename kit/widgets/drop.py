@@ -18,5 +18,5 @@ class DropField(anywidget.AnyWidget):
     limit = traitlets.Int(20_000_000).tag(sync=True)
     name = traitlets.Unicode("").tag(sync=True)
     size = traitlets.Int(0).tag(sync=True)
-    content = traitlets.Bytes(b"").tag(sync=True)
+    content = traitlets.Bytes(b"").tag(sync=True, from_json=lambda sent, _: bytes(sent))  # it comes as a memoryview
     turn = traitlets.Int(0).tag(sync=True)

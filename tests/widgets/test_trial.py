@@ -33,8 +33,9 @@ def encoded(picture, kind="PNG", **options):
 
 def drop(panel, name, content, size=None):
     """As the browser does it."""
-    panel.field.name, panel.field.size, panel.field.content = name, len(content) if size is None else size, content
-    panel.field.turn += 1
+    size = len(content) if size is None else size
+    turn = panel.field.turn + 1
+    panel.field.set_state({"name": name, "size": size, "content": memoryview(content), "turn": turn})
 
 
 def shown(panel):

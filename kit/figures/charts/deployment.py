@@ -3,12 +3,14 @@
 from matplotlib.figure import Figure
 
 from kit.figures.charts.table_formats import Cell
-from kit.figures.style import PAGE, looks, new_figure
+from kit.figures.style import COLUMN, PAGE, looks, new_figure
 
 LABELS = {"float": "float32", "int8": "8 bits"}
 
 SHARES = {"p50": 1.0, "p90": 0.6, "p99": 0.3}
 """Percentile -> how dark its bar is."""
+
+NAMES = {"p50": "median", "p90": "90th percentile", "p99": "99th"}
 
 MOST = 12
 """Layers that are shown, the most sensitive ones."""
@@ -50,13 +52,13 @@ def deployment_figure(int8: dict) -> Figure:
         int8: record of `kit.deploy.int8.to_int8`.
     """
     found = dict(sorted(int8.get("sensitivity", {}).items(), key=lambda item: -item[1])[:MOST])
-    fig = new_figure(PAGE, 2.5)
+    fig = new_figure(PAGE if found else COLUMN, 2.5 if found else 1.9)
     left, right = fig.subplots(1, 2, width_ratios=(1, 1.4)) if found else (fig.subplots(), None)
     forms = [form for form in LABELS if form in int8["latency"]]
     for i, (share, alpha) in enumerate(SHARES.items()):
         places = [row + 0.26 * (i - 1) for row in range(len(forms))]
         times = [int8["latency"][form][share] for form in forms]
-        left.barh(places, times, 0.24, color="C0", alpha=alpha, label=f"{share[1:]} % of pictures")
+        left.barh(places, times, 0.24, color="C0", alpha=alpha, label=NAMES[share])
         for place, time in zip(places, times, strict=True):
             left.annotate(f"{time:.1f}", (time, place), (2, 0), textcoords="offset points", va="center", fontsize=6)
     left.set_yticks(range(len(forms)), [LABELS[form] for form in forms])
@@ -65,7 +67,7 @@ def deployment_figure(int8: dict) -> Figure:
     about = int8["latency"][forms[0]]
     height, width = about["size"]
     left.set_xlabel(f"ms of a picture of {height} x {width}, {about['threads']} threads")
-    left.legend(loc="lower right", fontsize=6)
+    fig.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncol=3, handlelength=1)
     if right is not None:
         hatches = ["////" if name in int8["float_layers"] else "" for name in found]
         right.barh(range(len(found)), [100 * share for share in found.values()], 0.7, color="C1", hatch=hatches,
