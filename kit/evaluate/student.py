@@ -168,4 +168,5 @@ def read_pixels(image: Picture) -> Tensor:
         return torch.from_numpy(read_image(Path(image)).copy()).permute(2, 0, 1)
     if isinstance(image, Image.Image):
         image = np.array(ImageOps.exif_transpose(image).convert("RGB"))
+    image = image if image.flags.writeable else image.copy()  # torch warns of others
     return torch.from_numpy(image).permute(2, 0, 1)

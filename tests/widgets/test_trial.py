@@ -55,11 +55,11 @@ def test_a_photograph(panel):
 
 
 def test_an_animation(panel):
-    frames = [half_bright(), half_bright(), Image.new("RGB", (40, 20))]
+    frames = [half_bright(), Image.new("RGB", (40, 20), "white"), Image.new("RGB", (40, 20))]
     content = encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:], duration=100, lossless=True)
     drop(panel, "street.webp", content)
     assert "3 frames of 40 x 20 pixels, " in panel.said.value and "ms a frame" in panel.said.value
-    assert "bright 50.0%" in panel.legend.value and panel.progress.layout.visibility == "hidden"
+    assert "bright 58.3%" in panel.legend.value and panel.progress.layout.visibility == "hidden"
     assert Image.open(io.BytesIO(panel.pictures["mask"].value)).n_frames == 3
 
 
