@@ -7,9 +7,7 @@ from kit.commands import command
 
 def add(commands) -> None:
     """Declare bench."""
-    bench = command(
-        commands, "bench", _bench, "time a part of the kit against a plain form of it, or all that wants a GPU"
-    )
+    bench = command(commands, "bench", _bench, "time a part of the kit against a plain form of it, or all GPU benches")
     bench.add_argument("name", help="what to time: data, trikd, mgd, evaluate, deploy or gpu")
     bench.add_argument("options", nargs=argparse.REMAINDER, help="of this bench; see `bench NAME --help`")
 

@@ -80,7 +80,7 @@ def _pictures(options: argparse.Namespace) -> list[Path]:
     except KitError as error:
         if options.data_root:
             raise
-        sys.stdout.write(f"checked on noise, for there are no val images: {error}\n")
+        sys.stdout.write(f"checked on noise, as there are no val images: {error}\n")
         return []
 
 
@@ -152,7 +152,7 @@ def _card_picture(options: argparse.Namespace) -> bytes | None:
     except KitError as error:
         if options.data_root:
             raise
-        sys.stdout.write(f"the card has no picture, for there are no val images: {error}\n")
+        sys.stdout.write(f"the card has no picture, as there are no val images: {error}\n")
         return None
     images, truths = [e.image for e in examples], [e.truth for e in examples]
     masks = {"Prediction": predictions([student], examples)[0]}

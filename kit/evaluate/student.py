@@ -100,8 +100,8 @@ def load(run_dir: str | Path, weights: str = "last") -> Student:
     Args:
         run_dir: the run's folder, one that `import-weights` or `pack` wrote, or "owner/name" of a model folder on the
             hub (`kit.models.model_folder.located`).
-        weights: "last", "average" (the running average of the weights), or "best" (those of the best evaluation on the
-            way, which a run keeps if it has any); a model folder has one kind, called "last" here.
+        weights: "last", "average" (the running average of the weights), or "best" (those of the best evaluation during
+            training, if there was one); a model folder has one kind, called "last" here.
     Raises: KitError if the run is not finished, the weights do not fit, or a model folder is not whole.
     """
     require_choice(WEIGHTS, weights=weights)
@@ -109,9 +109,7 @@ def load(run_dir: str | Path, weights: str = "last") -> Student:
     if is_model_folder(place):
         return _of_model_folder(read_model_folder(place), weights)
     folder = RunFolder(place)
-    record = read_json(folder.import_file) if folder.import_file.is_file() else folder.result()
-    if record is None:
-        raise KitError(f"{folder.path} holds no finished run (no result.json)")
+    record = read_json(folder.import_file) if folder.import_file.is_file() else folder.finished_result()
     config, dataset = folder.config(), record["dataset"]
     student = load_weights(folder.weights(weights), config, dataset)
     student.origin = _origin(folder, weights, record)

@@ -92,7 +92,7 @@ def load_teachers(cfg: RunConfig, spec: DatasetSpec) -> tuple[dict[str, Segmente
             )
         teacher = load(run)
         if tuple(teacher.classes) != spec.classes:
-            raise KitError(f"method.{name}: the network in {run} knows other classes than {spec.name} has")
+            raise KitError(f"method.{name}: the classes of the network in {run} differ from those of {spec.name}")
         weights = weights_file(run).read_bytes()
         nets[name] = teacher.net
         origins[name] = {"run": run, "network": teacher.config.student.name, "trained_by": teacher.config.method.name,
