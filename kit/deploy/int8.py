@@ -49,7 +49,7 @@ def to_int8(model: bytes, train: Sequence[Pair], val: Sequence[Pair], classes: S
     """Quantise a graph of `kit.deploy.graph`, as far as accuracy allows.
 
     All layers are tried first. As long as the mean IoU on training images falls by more than `max_drop`, the 1, 2, 4
-    ... most sensitive layers go back to float. What is left is then judged on `val`, which decides nothing but whether
+    ... most sensitive layers go back to float. What is left is then evaluated on `val`, which decides nothing but whether
     the result is kept.
 
     Args:
@@ -95,7 +95,7 @@ def to_int8(model: bytes, train: Sequence[Pair], val: Sequence[Pair], classes: S
     if form is None:
         reason = f"even with {len(left)} of {len(best.layers)} layers in float it loses more than {max_drop:g} points"
         return Int8(None, {**record, "kept": False, "reason": f"{reason} of mIoU on training images"})
-    return _judged(model, form, val, classes, max_drop, in_turns({"float": model, "int8": form}, pictures[0], threads,
+    return _evaluated(model, form, val, classes, max_drop, in_turns({"float": model, "int8": form}, pictures[0], threads,
                                                                  repeats), record)  # fmt: skip
 
 
@@ -115,7 +115,7 @@ def _least_float(best: Calibrated, found: dict[str, float], drop_of: Callable[[b
     return None, left
 
 
-def _judged(model: bytes, form: bytes, val: Sequence[Pair], classes: Sequence[str], max_drop: float, latency: dict,
+def _evaluated(model: bytes, form: bytes, val: Sequence[Pair], classes: Sequence[str], max_drop: float, latency: dict,
             record: dict) -> Int8:  # fmt: skip
     pictures, masks = [picture for picture, _ in val], [mask for _, mask in val]
     exact, rough = _ask(model, pictures), _ask(form, pictures)

@@ -1,4 +1,4 @@
-"""Pictures with their masks, as graphs are calibrated and judged on."""
+"""Pictures with their masks, as graphs are calibrated and evaluated on."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ def labelled_pairs(student: Student, size: Size | None, data_root: str | None = 
     found = find_data(data)
     order = np.random.default_rng(0).permutation(len(found.split.labelled))[: CALIBRATION + TUNING]
     train = [_pair(found.train, found.split.labelled[i]) for i in order]
-    val = [_pair(found.val, name) for name in found.judged[: limit or None]]
+    val = [_pair(found.val, name) for name in found.evaluated[: limit or None]]
     fitting = [[pair for pair in part if size is None or pair[1].shape == tuple(size)] for part in (train, val)]
     if not all(fitting):
         raise KitError(f"no labelled picture in {from_project(data.root)} has the graph's size, {size[0]} x {size[1]}")

@@ -23,7 +23,7 @@ def pareto_figure(rows: list[dict], threads: int) -> Figure:
     Grey steps join what no other form of any student beats in both.
 
     Args:
-        rows: of `bench deploy`'s deploy.json, judged on one data set: "network", "size", "scores" and "forms".
+        rows: of `bench deploy`'s deploy.json, evaluated on one data set: "network", "size", "scores" and "forms".
         threads: of the processor, for the axis.
     Raises: KitError if no row has a score, or pictures are of different sizes.
     """

@@ -17,7 +17,7 @@ from kit.evaluate.protocol import sentence
 from kit.settings.run import EvalConfig
 
 
-def judge(graph: bytes | Path, pairs: Sequence[Pair], classes: Sequence[str], cfg: EvalConfig) -> Counts:
+def count_graph(graph: bytes | Path, pairs: Sequence[Pair], classes: Sequence[str], cfg: EvalConfig) -> Counts:
     """Counts of every picture, from which all scores follow: confusion, boundaries, and, of a graph that returns
     probabilities, calibration.
 
