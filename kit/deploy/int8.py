@@ -49,8 +49,8 @@ def to_int8(model: bytes, train: Sequence[Pair], val: Sequence[Pair], classes: S
     """Quantise a graph of `kit.deploy.graph`, as far as accuracy allows.
 
     All layers are tried first. As long as the mean IoU on training images falls by more than `max_drop`, the 1, 2, 4
-    ... most sensitive layers go back to float. What is left is then evaluated on `val`, which decides nothing but whether
-    the result is kept.
+    ... most sensitive layers go back to float. What is left is then evaluated on `val`, which only decides whether the
+    result is kept.
 
     Args:
         model: the float graph.
@@ -95,8 +95,8 @@ def to_int8(model: bytes, train: Sequence[Pair], val: Sequence[Pair], classes: S
     if form is None:
         reason = f"even with {len(left)} of {len(best.layers)} layers in float it loses more than {max_drop:g} points"
         return Int8(None, {**record, "kept": False, "reason": f"{reason} of mIoU on training images"})
-    return _evaluated(model, form, val, classes, max_drop, in_turns({"float": model, "int8": form}, pictures[0], threads,
-                                                                 repeats), record)  # fmt: skip
+    latency = in_turns({"float": model, "int8": form}, pictures[0], threads, repeats)
+    return _evaluated(model, form, val, classes, max_drop, latency, record)
 
 
 def _least_float(best: Calibrated, found: dict[str, float], drop_of: Callable[[bytes], float], max_drop: float,
