@@ -36,7 +36,7 @@ def step_costs(name: str, grid: Grid, steps: int = 5) -> dict[str, dict]:
     rows = {}
     for run in grid.runs():
         if run.row not in rows and (cfg := run_config(run.cell)) is not None:
-            rows[run.row] = _Row(with_teachers(cfg))
+            rows[run.row] = _Row(with_teachers(cfg), steps + 1)
     for step in range(steps + 1):
         for row in rows.values():
             row.step(step)
@@ -51,8 +51,9 @@ def step_costs(name: str, grid: Grid, steps: int = 5) -> dict[str, dict]:
 class _Row:
     """A run that takes single steps, in the middle of its schedule."""
 
-    def __init__(self, cfg: RunConfig):
-        cfg = replace_fields(cfg, {"train.processes": 1, "data.workers": 0})
+    def __init__(self, cfg: RunConfig, least: int):
+        steps = max(least, cfg.train.steps)  # of which batches are drawn
+        cfg = replace_fields(cfg, {"train.processes": 1, "data.workers": 0, "train.steps": steps})
         self.cfg, parts, self.accelerator = cfg, prepare(cfg), make_accelerator(cfg)
         if self.accelerator.device.type != "cpu":
             raise KitError(f"processor time says nothing of training on {self.accelerator.device}")
