@@ -29,7 +29,7 @@ from kit.figures import style
 from kit.figures.charts.budget import budget_figure, budget_rows
 from kit.figures.charts.tables import as_text
 from kit.settings.recipes import RECIPES
-from kit.system.storage import write_json
+from kit.system.storage import read_json, write_json
 
 METHODS = {
     "fixmatch": {"method.labels_from": "average", "method.class_share": 0.5, "method.class_paste": "small"},
@@ -64,10 +64,10 @@ def study(out: Path, seeds: int = 3, steps: int | None = None, workers: int = 2,
         common["steps"] = steps
     first = plan(out, common, seeds)
     _complete(first, workers)
-    longer = equal_time_steps(first, _costs(first))
+    longer = equal_time_steps(first, measured_costs(out, first))
     whole = plan(out, common, seeds, longer)
     _complete(whole, workers)
-    costs = _costs(whole)
+    costs = measured_costs(out, whole)
     collect({"study": whole}, out / "study.json", costs)
     rows = {row: [{**run, "grid": "study"} for run in runs] for row, runs in load_rows(whole).items()}
     summary = summarise(rows, weights=WEIGHTS)
@@ -124,12 +124,20 @@ def equal_time_steps(grid: Grid, costs: dict[str, dict]) -> dict[str, int]:
     return {name: round(spent[name] / each) for name in METHODS}
 
 
-def _costs(grid: Grid) -> dict[str, dict]:
-    """Processor time of a step of every row; nothing on a machine that trains on an accelerator."""
-    try:
-        return step_costs("study", grid)
-    except KitError:
-        return {}
+def measured_costs(out: Path, grid: Grid) -> dict[str, dict]:
+    """Processor time of a step of every row; nothing on a machine that trains on an accelerator.
+
+    It is measured once and kept in `out/costs.json`, so that a study that goes on keeps its steps of equal time.
+    """
+    path = out / "costs.json"
+    known = read_json(path) if path.is_file() else {}
+    if any(f"study: {row}" not in known for row in grid.rows):
+        try:
+            known = {**step_costs("study", grid), **known}
+        except KitError:
+            return {}
+        write_json(path, known)
+    return known
 
 
 def _complete(grid: Grid, workers: int) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from kit.__main__ import main
 from kit.batch.demo import StepBar, summarise
-from kit.batch.study import METHODS, equal_time_steps, plan
+from kit.batch.study import METHODS, equal_time_steps, measured_costs, plan
 from kit.runs.folder import RunFolder
 from kit.settings.recipes import configure
 from kit.settings.run import RunConfig
@@ -56,6 +56,21 @@ def test_equal_time_follows_from_measured_time_of_a_step(tmp_path):
     costs = {f"study: {row}": {"cpu_seconds_per_step": cost}
              for row, cost in (("supervised", 0.5), ("fixmatch", 1.5), ("trikd", 4.0))}  # fmt: skip
     assert equal_time_steps(grid, costs) == {"fixmatch": 300, "trikd": 800}
+
+
+def test_a_study_that_goes_on_keeps_the_costs_it_has_measured(tmp_path, monkeypatch):
+    measured = iter([1.0, 2.0, 3.0])
+
+    def costs(name, grid):
+        second = next(measured)
+        return {f"{name}: {row}": {"cpu_seconds_per_step": second} for row in grid.rows}
+
+    monkeypatch.setattr("kit.batch.study.step_costs", costs)
+    first = measured_costs(tmp_path, plan(tmp_path, {"recipe": "demo"}, 1))
+    assert first == measured_costs(tmp_path, plan(tmp_path, {"recipe": "demo"}, 2))
+    whole = measured_costs(tmp_path, plan(tmp_path, {"recipe": "demo"}, 1, {"trikd": 9}))
+    assert whole["study: supervised, time of trikd"]["cpu_seconds_per_step"] == 2.0
+    assert whole | first == whole
 
 
 def test_a_folder_without_camvid_is_named_and_nothing_is_left(tmp_path, capsys):
