@@ -110,8 +110,8 @@ def test_other_classes_and_missing_runs_are_refused_and_nothing_is_written(finis
 def test_steps_of_every_row_are_timed(scenes, tmp_path):
     grid = tmp_path / "costs.yaml"
     small = "{data.crop: [32, 32], data.base_size: null, data.labelled: 2, data.unlabelled: 2}"
-    grid.write_text(f"out: {tmp_path / 'out'}\nparameters: {{recipe: tiny, steps: 1, split: '1_2', data_root: '{scenes}', "
-                    f"overrides: {small}}}\nmethods: [supervised, cps]\n")  # fmt: skip
+    grid.write_text(f"out: {tmp_path / 'out'}\nmethods: [supervised, cps]\nparameters: {{recipe: tiny, steps: 1, "
+                    f"split: '1_2', data_root: '{scenes}', overrides: {small}}}\n")  # fmt: skip
     costs = step_costs("costs", read_grid(grid), steps=2)
     assert set(costs) == {"costs: supervised", "costs: cps"}
     assert costs["costs: cps"]["cpu_seconds_per_step"] > costs["costs: supervised"]["cpu_seconds_per_step"] > 0
