@@ -12,13 +12,25 @@ warnings.filterwarnings("ignore", "Failed to load image Python extension", UserW
 if TYPE_CHECKING:  # for editors; see __getattr__
     from kit.errors import KitError
     from kit.evaluate.student import Student, load
+    from kit.label.suggest import suggest
     from kit.runs.folder import load_run, load_runs
     from kit.settings.notebook import parameters
     from kit.settings.recipes import configure
     from kit.train.launch import launch
     from kit.train.loop import fit
 
-__all__ = ["KitError", "Student", "configure", "fit", "launch", "load", "load_run", "load_runs", "parameters"]
+__all__ = [
+    "KitError",
+    "Student",
+    "configure",
+    "fit",
+    "launch",
+    "load",
+    "load_run",
+    "load_runs",
+    "parameters",
+    "suggest",
+]
 __version__ = "0.1.0"
 
 _HOME = {
@@ -31,6 +43,7 @@ _HOME = {
     "load_run": "runs.folder",
     "load_runs": "runs.folder",
     "parameters": "settings.notebook",
+    "suggest": "label.suggest",
 }
 """Name -> module of the kit, imported on first use: torch, timm and others take seconds to import, which
 `python -m kit --help` and processes that only read results do not need."""

@@ -44,8 +44,10 @@ def is_finished(cell: Cell) -> bool:
     Raises: KitError as `run_config` and `data_now` do, and if the folder holds the result of another run or data.
     """
     cfg = run_config(cell)
-    if cfg is None or cell.run_dir is None:
+    if cell.run_dir is None:
         return False
+    if cfg is None:
+        return _has_these_parameters(cell)
     now = data_now(cfg.data, cfg.evaluate.limit)  # first, so that missing data are reported before anything starts
     folder = RunFolder(cell.run_dir)
     result = folder.result()
@@ -57,6 +59,13 @@ def is_finished(cell: Cell) -> bool:
     if differing := changes(folder.data(), now):
         raise KitError(f"{cell.run_dir}: the data have changed ({', '.join(differing)}); delete that folder")
     return cell.executed.is_file()
+
+
+def _has_these_parameters(cell: Cell) -> bool:
+    """Of a notebook that makes no single run, but states in its `result.json` which parameters it was made with."""
+    result = RunFolder(cell.run_dir).result()
+    wanted = {**defaults_in(cell.notebook), **cell.parameters}
+    return result is not None and result.get("parameters") == wanted and cell.executed.is_file()
 
 
 def _incidental(cfg: RunConfig) -> set[str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 GROUPS = {
     "most used": ("train", "evaluate", "predict", "export"),
-    "your data": ("doctor", "splits", "synthetic"),
+    "your data": ("doctor", "splits", "suggest", "labels", "synthetic"),
     "many runs": ("batch", "collect", "compare", "card"),
     "a tour of the kit": ("demo", "study"),
     "hand a student on": ("pack", "serve"),

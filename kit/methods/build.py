@@ -2,8 +2,10 @@
 
 from functools import partial
 
+from torch import Tensor
+
 from kit.errors import KitError
-from kit.methods.base import Method, trained
+from kit.methods.base import Build, Method, trained
 from kit.methods.cps import CPS
 from kit.methods.distill import Distill
 from kit.methods.fixmatch import FixMatch
@@ -16,6 +18,7 @@ from kit.models.build import build_model
 from kit.models.encoders.attention_bf16 import fast_attention
 from kit.models.layers.depthwise_bf16 import fast_depthwise
 from kit.models.segmenter import Segmenter
+from kit.settings.network import ModelConfig
 from kit.settings.run import RunConfig
 
 METHODS = {
@@ -30,11 +33,13 @@ METHODS = {
 }
 
 
-def build_method(cfg: RunConfig, num_classes: int, teachers: dict[str, Segmenter] | None = None) -> Method:
+def build_method(cfg: RunConfig, num_classes: int, teachers: dict[str, Segmenter] | None = None,
+                 first: dict[str, Tensor] | None = None) -> Method:  # fmt: skip
     """The method of a run with all its networks.
 
     Args:
         teachers: the networks that `Method.teachers` names; they are taken over, not copied.
+        first: weights that the student starts from, of a network of the same settings; None leaves its own.
     Raises: KitError for networks that cannot be built, or other teachers than the method needs.
     """
     method, given = METHODS[cfg.method.name], teachers or {}
@@ -42,10 +47,23 @@ def build_method(cfg: RunConfig, num_classes: int, teachers: dict[str, Segmenter
         wanted = ", ".join(method.teachers) or "none"
         raise KitError(f"{cfg.method.name} needs these teachers: {wanted}; got {', '.join(given) or 'none'}")
     build = partial(build_model, num_classes=num_classes, pretrained=cfg.pretrained)
-    made = method(cfg.method, cfg.student, build, **given)
+    made = method(cfg.method, cfg.student, build if first is None else _starting_from(build, first), **given)
     fast_depthwise(made)
     fast_attention(made)
     if cfg.optim.encoder_lr == 0:
         for net in trained(made):
             net.encoder.freeze()
     return made
+
+
+def _starting_from(build: Build, weights: dict[str, Tensor]) -> Build:
+    """`build`, whose first network has these weights: every method makes its student first, then what follows it."""
+    left = [weights]
+
+    def start(settings: ModelConfig) -> Segmenter:
+        net = build(settings)
+        if left:
+            net.load_state_dict(left.pop())
+        return net
+
+    return start

@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from kit.data.catalog import DatasetSpec
 from kit.data.fingerprint import find_data
@@ -14,6 +15,7 @@ from kit.errors import KitError
 from kit.evaluate.student import load, weights_file
 from kit.methods.base import Method
 from kit.methods.build import METHODS, build_method
+from kit.models.encoders.pretrained import Origin
 from kit.models.segmenter import Segmenter
 from kit.settings.fields import replace_fields
 from kit.settings.run import RunConfig
@@ -49,8 +51,9 @@ def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
             f"train.processes ({world}) times train.accumulate ({accumulate}), which divide a step"
         )
     teachers, taught_by = load_teachers(cfg, spec)
+    first, origin = first_weights(cfg, spec)
     torch.manual_seed(cfg.seed)  # initial weights
-    method = build_method(_of_a_micro_step(cfg), spec.num_classes, teachers)
+    method = build_method(_of_a_micro_step(cfg), spec.num_classes, teachers, first)
     for net in method.modules():
         if isinstance(net, Segmenter):
             net.check_size(*cfg.data.crop)
@@ -60,13 +63,31 @@ def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
     pairs = split.labelled + (tuple(i for i in unlabelled if i in train.masks) if cfg.data.observe else ())
     train.keep(unlabelled[rank::world], pairs[rank::world], silent=rank > 0)
     val.files.keep((), val.ids[rank::world], full=True, silent=rank > 0)
-    return Parts(spec, split, data.record(), val, batches, method, taught_by, origins_of(method))
+    return Parts(spec, split, data.record(), val, batches, method, taught_by, {**origins_of(method), **origin})
 
 
 def origins_of(method: Method) -> dict[str, dict]:
     """Trained network -> record of the origin of its encoder's first weights."""
     nets = {name: net for name, net in method.named_children() if isinstance(net, Segmenter)}
     return {name: net.encoder.origin.record() for name, net in nets.items()}
+
+
+def first_weights(cfg: RunConfig, spec: DatasetSpec) -> tuple[dict[str, Tensor] | None, dict[str, dict]]:
+    """The weights that `cfg.start` names, and where they come from as `origins_of` says it; None and {} if it is empty.
+
+    Raises: KitError if it names no finished run, or a student of other settings or classes.
+    """
+    if not cfg.start:
+        return None, {}
+    student = load(from_project(cfg.start))
+    if student.config.student != cfg.student:
+        raise KitError(f"start: the student in {cfg.start} is another network ({student.config.student.name}) or has other "
+                       f"settings than this run's {cfg.student.name}")  # fmt: skip
+    if tuple(student.classes) != spec.classes:
+        raise KitError(f"start: the student in {cfg.start} knows other classes than {spec.name} has")
+    file = RunFolder(from_project(cfg.start)).weights()
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    return student.net.state_dict(), {"student": Origin(cfg.student.name, "run", cfg.start, digest).record()}
 
 
 def _of_a_micro_step(cfg: RunConfig) -> RunConfig:

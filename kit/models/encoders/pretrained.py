@@ -38,8 +38,8 @@ class Origin:
     network: str
     """timm's full name with its tag, such as "tf_efficientnet_lite0.in1k"; a bare name means timm's default tag."""
     source: str
-    """"file", "cache" (timm's, on this machine), "package", "hub" (downloaded for this run), "model folder",
-    or "random"."""
+    """"file", "cache" (timm's, on this machine), "package", "hub" (downloaded for this run), "model folder", "run" (the
+    whole network comes from a finished run), or "random"."""
     name: str | None = None
     """File or folder, package with its version, or address on the hub."""
     sha256: str | None = None

@@ -1,0 +1,155 @@
+"""The loop of labelling on a data set whose masks are all there: what a strategy is worth against random images.
+
+Every strategy starts from the same run on the same few labels. In each round the last run suggests images, their masks
+are uncovered, and the next run starts from the last student.
+"""
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kit.checks import require_choice, require_positive
+from kit.config import RunConfig
+from kit.data.contents import find_data
+from kit.data.draw import draw
+from kit.data.splits import Split, write_lists
+from kit.errors import KitError
+from kit.fields import replace_fields
+from kit.label.strategies import STRATEGIES
+from kit.label.suggest import suggest
+from kit.storage import read_json
+from kit.train.launch import launch
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loop:
+    """How labels are added."""
+
+    start: int = 6
+    """Images that are labelled at first, drawn by hash with the run's seed."""
+    add: int = 6
+    """Images that each round adds."""
+    rounds: int = 5
+    """Rounds after the first run."""
+    warm_steps: int = 0
+    """Steps of a run that starts from the last student; 0: as many as the first run has."""
+
+    def __post_init__(self):
+        require_positive(start=self.start, add=self.add, rounds=self.rounds)
+
+
+def simulate(cfg: RunConfig, loop: Loop, strategies: Sequence[str], out: Path, say: Say | None = None) -> dict:
+    """Run the loop with each strategy below `out`; what is finished there is not done again.
+
+    Args:
+        cfg: of the first run; its split is what the labels come from, "all" or a folder of lists.
+        loop: how labels are added.
+        strategies: keys of `kit.label.strategies.STRATEGIES`; "random" is added if it is not among them.
+        say: called with a line after each run.
+    Returns: {"strategies": name -> [{"labelled", "miou", "images" (those added)} of each round, the first run first]}.
+    Raises: KitError for an unknown strategy, or if there are fewer images with masks than the rounds ask for.
+    """
+    strategies = tuple(dict.fromkeys([*strategies, "random"]))
+    for name in strategies:
+        require_choice(STRATEGIES, strategy=name)
+    everything = find_data(cfg.data).split.labelled
+    wanted = loop.start + loop.add * loop.rounds
+    if wanted >= len(everything):
+        raise KitError(f"{wanted} labelled images are wanted in the end, but only {len(everything)} have masks; "
+                       "lower start, add or rounds")  # fmt: skip
+    begun = draw(everything, loop.start, cfg.seed)
+    first = _round(cfg, begun, everything, out / "start", "")
+    found = {}
+    for name in strategies:
+        labelled, last, points = list(begun), first, [{**_point(first, begun), "images": list(begun)}]
+        for turn in range(1, loop.rounds + 1):
+            added = suggest(last["run_dir"], loop.add, name, seed=1000 * cfg.seed + turn, silent=True).names
+            labelled += added
+            steps = {"train.steps": loop.warm_steps} if loop.warm_steps else {}
+            last = _round(replace_fields(cfg, steps), labelled, everything, out / f"{name}_{turn}", last["run_dir"])
+            points.append({**_point(last, labelled), "images": list(added)})
+            if say:
+                say(f"{name}, {len(labelled)} labels: mIoU {last['last']['miou']:.1%}")
+        found[name] = points
+    return {"seed": cfg.seed, "strategies": found}
+
+
+def spread(simulations: Sequence[dict]) -> dict[str, list[dict]]:
+    """The curve of each strategy over seeds: [{"labelled", "mean", "sd" (None for one), "n"}], mIoU in 0..1.
+
+    Raises: KitError if the simulations do not have the same strategies and rounds.
+    """
+    shapes = {tuple((name, len(points)) for name, points in each["strategies"].items()) for each in simulations}
+    if len(shapes) != 1:
+        raise KitError("these simulations have other strategies or rounds than each other; choose those of one grid")
+    curves = {}
+    for name in simulations[0]["strategies"]:
+        rounds = zip(*(each["strategies"][name] for each in simulations), strict=True)
+        curves[name] = [_over_seeds(points) for points in rounds]
+    return curves
+
+
+def saving(curves: dict[str, list[dict]], strategy: str, baseline: str = "random") -> float | None:
+    """Share of the labels that a strategy saves: 1 - (labels with which it reaches the baseline's last mean) / (the
+    baseline's labels), with straight lines between rounds; negative if it never does by as much as it lacks: None."""
+    target, labels = curves[baseline][-1]["mean"], curves[baseline][-1]["labelled"]
+    points = curves[strategy]
+    if points[0]["mean"] >= target:
+        return 1 - points[0]["labelled"] / labels
+    for before, after in zip(points, points[1:], strict=False):
+        if before["mean"] < target <= after["mean"]:
+            part = (target - before["mean"]) / (after["mean"] - before["mean"])
+            return 1 - (before["labelled"] + part * (after["labelled"] - before["labelled"])) / labels
+    return None
+
+
+def _over_seeds(points: Sequence[dict]) -> dict:
+    values = [point["miou"] for point in points]
+    sd = statistics.stdev(values) if len(values) > 1 else None
+    return {"labelled": points[0]["labelled"], "mean": statistics.mean(values), "sd": sd, "n": len(values)}
+
+
+def _round(cfg: RunConfig, labelled: Sequence[str], everything: Sequence[str], out: Path, start: str) -> dict:
+    lists = out / "lists"
+    name = f"{len(labelled)} labels of {out.parent.name}, {out.name}"
+    write_lists(Split(name, tuple(labelled), tuple(sorted(set(everything) - set(labelled)))), lists)
+    cfg = replace_fields(cfg, {"data.split": str(lists), "run_dir": str(out / "run"), "start": start})
+    return {**launch(cfg), "run_dir": cfg.run_dir}
+
+
+def _point(run: dict, labelled: Sequence[str]) -> dict:
+    return {"labelled": len(labelled), "miou": run["last"]["miou"]}
+
+
+def collect(folder: Path) -> dict[str, dict]:
+    """Simulations below a folder, by the method that trained: {"parameters", "seeds", "curves", "saved", "added"}.
+
+    "parameters" are those that all seeds share, "added" the images of each seed, strategy and round.
+
+    Raises: KitError if there is none, or as `spread`.
+    """
+    found: dict[str, list[dict]] = {}
+    for path in sorted(Path(folder).rglob("result.json")):
+        record = read_json(path)
+        if "strategies" in record and "parameters" in record:
+            found.setdefault(record["parameters"]["trained_by"], []).append(record)
+    if not found:
+        raise KitError(f"no finished simulation below {folder}; notebooks/label_next.ipynb makes them")
+    return {method: _collected(sorted(records, key=lambda each: each["seed"])) for method, records in found.items()}
+
+
+def _collected(records: Sequence[dict]) -> dict:
+    curves = spread(records)
+    own = ("seed", "run_dir", "data_root")
+    return {
+        "parameters": {name: value for name, value in records[0]["parameters"].items() if name not in own},
+        "seeds": [each["seed"] for each in records],
+        "curves": curves,
+        "saved": {name: saving(curves, name) for name in curves},
+        "added": {str(each["seed"]): {name: [point["images"] for point in points]
+                                      for name, points in each["strategies"].items()} for each in records},
+        "commits": sorted({str(each.get("commit")) for each in records}),
+    }  # fmt: skip

@@ -1,0 +1,81 @@
+"""Mean IoU over the number of labelled images, a line per strategy."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from kit.errors import KitError
+from kit.figures.style import COLUMN, looks, new_figure
+
+STRATEGIES = {  # name: (as written, colour, mark); Okabe and Ito's colours
+    "random": ("Random", "#7F7F7F", "o"),
+    "cover": ("Cover", "#0072B2", "s"),
+    "disagree": ("Disagree", "#D55E00", "^"),
+    "margin": ("Margin", "#CC79A7", "v"),
+    "balanced": ("Balanced", "#009E73", "D"),
+}
+
+ASIDE = 0.09
+"""Share of the distance between two rounds by which marks of different strategies stand apart."""
+
+
+@looks()
+def label_figure(curves: Mapping[str, Sequence[Mapping]], width: float = COLUMN) -> Figure:
+    """Mean IoU after each round with one standard deviation over seeds; random is drawn beneath the others.
+
+    Args:
+        curves: strategy -> points with "labelled", "mean", "sd" (None for one seed) and "n", mIoU in 0..1
+            (`kit.batch.label_next.spread`).
+        width: in inches.
+    Raises: KitError if there is none.
+    """
+    if not any(curves.values()):
+        raise KitError("no round has been finished, so there is no curve to draw")
+    fig = new_figure(width, 0.68 * width)
+    ax = draw_curves(fig.add_subplot(), curves)
+    fig.legend(handles=ax.get_legend_handles_labels()[0], loc="outside upper center", ncol=4, columnspacing=1.0,
+               handlelength=1.6)  # fmt: skip
+    return fig
+
+
+def draw_curves(ax: Axes, curves: Mapping[str, Sequence[Mapping]]) -> Axes:
+    """The lines of `label_figure`."""
+    order = sorted(
+        curves, key=lambda name: (name != "random", list(STRATEGIES).index(name) if name in STRATEGIES else 9)
+    )
+    rounds = sorted({point["labelled"] for points in curves.values() for point in points})
+    step = min((b - a for a, b in zip(rounds, rounds[1:], strict=False)), default=1)
+    for place, name in enumerate(order):
+        label, shade, mark = STRATEGIES.get(name, (name, "black", "x"))
+        aside = (place - (len(order) - 1) / 2) * ASIDE * step
+        # All strategies share the first run, so only later marks need room beside each other.
+        x = [p["labelled"] + (aside if i else 0) for i, p in enumerate(curves[name])]
+        y, sd = ([100 * (p[key] or 0) for p in curves[name]] for key in ("mean", "sd"))
+        ax.errorbar(x, y, yerr=sd if any(sd) else None, label=label, color=shade, marker=mark, elinewidth=0.7,
+                    capsize=1.5, capthick=0.7, linewidth=1.6 if name == "random" else 1.1)  # fmt: skip
+    ax.set_xticks(rounds)
+    ax.yaxis.set_major_locator(MaxNLocator(6))
+    ax.set_xlabel("Labelled images")
+    ax.set_ylabel("mIoU [%]")
+    ax.grid(axis="y")
+    return ax
+
+
+def curve_rows(curves: Mapping[str, Sequence[Mapping]], saved: Mapping[str, float | None]) -> list[dict]:
+    """A row per strategy for a table: mean and deviation after each round, and the share of labels that it saves.
+
+    Args:
+        saved: strategy -> share of the labels with which it reaches random's last mean; None where it does not.
+    """
+    rows = []
+    for name, points in curves.items():
+        row = {"strategy": STRATEGIES.get(name, (name,))[0]}
+        for point in points:
+            sd = "" if point["sd"] is None else f" ± {100 * point['sd']:.1f}"
+            row[f"{point['labelled']} labels"] = f"{100 * point['mean']:.1f}{sd}"
+        share = saved.get(name)
+        row["labels saved"] = "-" if name == "random" else "none" if share is None else f"{share:.0%}"
+        rows.append(row)
+    return rows

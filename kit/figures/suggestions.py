@@ -1,0 +1,74 @@
+"""Contact sheets: images that should be labelled next, and why."""
+
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from kit.errors import KitError
+from kit.figures.masks import OVERLAY, class_patches, legend_columns, place_legend
+from kit.figures.style import PAGE, SMALL, colour, grey, looks, new_figure
+from kit.figures.view import HEAT
+
+COLUMNS = 2
+"""Suggestions of a row, each of three pictures."""
+
+GAP, BETWEEN, LINE = 0.03, 0.14, 0.125
+"""Inches between the pictures of a suggestion, between suggestions, and of a line of text."""
+
+
+@looks()
+def contact_sheet(suggested: Sequence, pictures: Sequence, classes: Sequence[str], palette: Sequence,
+                  members: str = "", columns: int = COLUMNS, width: float = PAGE) -> Figure:  # fmt: skip
+    """Each suggestion as photograph, what the student takes it for, and where networks or views differ; above them its
+    place, its id and the reason, below all of them what the colours mean.
+
+    Args:
+        suggested: with "name" and "reason" (`kit.label.suggest.Suggestion`), the best first.
+        pictures: with "image", "prediction" and "differing" (`kit.label.suggest.Seen`), one each.
+        classes, palette: names and RGB 0..255, in the order of class ids.
+        members: what differs, in words.
+        columns: suggestions of a row.
+        width: in inches.
+    Raises: KitError if there is none, or if lengths differ.
+    """
+    if not suggested or len(suggested) != len(pictures):
+        raise KitError(f"a contact sheet needs a picture for each suggestion, got {len(suggested)} and {len(pictures)}")
+    block = (width - BETWEEN * (columns - 1)) / columns
+    cell = (block - 2 * GAP) / 3
+    texts = [textwrap.wrap(each.reason, max(20, int(block / 0.052))) for each in suggested]
+    rows = [range(first, min(first + columns, len(suggested))) for first in range(0, len(suggested), columns)]
+    shares = [picture.image.shape[0] / picture.image.shape[1] for picture in pictures]
+    heads = [LINE * (1 + max(len(texts[i]) for i in row)) + 0.05 for row in rows]
+    tall = [cell * max(shares[i] for i in row) for row in rows]
+    handles = class_patches([picture.prediction for picture in pictures], list(classes), list(palette))
+    below = LINE * (3 + len(handles) // max(1, legend_columns(handles, width))) + 0.1
+    height = sum(heads) + sum(tall) + BETWEEN * len(rows) + below
+    brightest = max(0.05, float(np.percentile([picture.differing.max() for picture in pictures], 90)))
+    fig, top = new_figure(width, height, layout=None), height
+    for row, head, room in zip(rows, heads, tall, strict=True):
+        for column, i in enumerate(row):
+            left = column * (block + BETWEEN)
+            fig.text(left / width, (top - 0.1) / height, f"{i + 1}  {suggested[i].name}", fontsize=SMALL,
+                     weight="bold", va="center")  # fmt: skip
+            fig.text(left / width, (top - 0.1 - 0.62 * LINE) / height, "\n".join(texts[i]), fontsize=SMALL - 1,
+                     va="top", color="0.25", linespacing=1.15)  # fmt: skip
+            for place, picture in enumerate(_pictures(pictures[i], palette)):
+                low = top - head - cell * shares[i]
+                ax = fig.add_axes(((left + place * (cell + GAP)) / width, low / height, cell / width,
+                                   cell * shares[i] / height))  # fmt: skip
+                ax.imshow(picture, aspect="auto", **({"cmap": HEAT, "vmin": 0, "vmax": brightest}
+                                                     if picture.ndim == 2 else {}))  # fmt: skip
+                ax.set_axis_off()
+        top -= head + room + BETWEEN
+    said = f"Photograph; the student's prediction; where {members or 'networks or views'} differ, bright, up to " \
+           f"{brightest:.2f} of the largest Jensen-Shannon divergence"  # fmt: skip
+    fig.text(0, (top - 0.02) / height, said, fontsize=SMALL - 1, va="top", color="0.25")
+    place_legend(fig, None, handles, legend_columns(handles, width), (top - LINE) / height)
+    return fig
+
+
+def _pictures(seen, palette: Sequence) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    over = OVERLAY * colour(seen.prediction, palette) / 255 + (1 - OVERLAY) * grey(seen.image)
+    return seen.image, over, seen.differing

@@ -1,0 +1,140 @@
+"""What a finished run's networks say of unlabelled images, gathered into a `Pool`."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from kit.console import bar
+from kit.evaluate.layers import disagreement
+from kit.evaluate.load import Student, read_pixels
+from kit.evaluate.predict import fast_copy, pad_to_multiple
+from kit.evaluate.views import STUDENT, networks
+from kit.label.duplicates import fingerprint
+from kit.label.pool import Pool
+from kit.models.upsampled import resize
+
+SMALLER = 0.75
+"""Factor of the smaller one among the views of an image."""
+
+Named = Sequence[tuple[str, Path]]
+"""(id, file) of images."""
+
+
+class Reading(NamedTuple):
+    """What the networks say of one image as the student sees it, (h, w) after resizing. F features, C classes."""
+
+    feature: np.ndarray  # float32 (F,), of length 1
+    mean: np.ndarray  # float32 (C, h, w), probabilities averaged over networks or views
+    differing: np.ndarray  # float32 (h, w), their divergence, 0..1
+    print: np.ndarray  # float32 (P,)
+
+
+class Readers:
+    """The networks of a run, asked about many images.
+
+    Args:
+        run: folder of a finished run.
+        weights: of its student, as `kit.load` takes them.
+        device: such as "cpu" or "cuda".
+    Attributes:
+        student: the run's.
+        members: what is compared, in words: the networks that the run kept (`train.keep_views`), else three views of an
+            image (as it is, mirrored, smaller) by the student alone.
+    Raises: KitError as `kit.load`.
+    """
+
+    def __init__(self, run: str | Path, weights: str = "last", device: str = "cpu"):
+        kept = {name: network.to(device) for name, network in networks(run, weights).items()}
+        self.student = kept[STUDENT]
+        self._nets = [_Net(network) for network in kept.values()]
+        self.members = ", ".join(kept) if len(kept) > 1 else "views of the student"
+
+    @torch.inference_mode()
+    def read(self, path: Path, differing: bool = True) -> Reading:
+        """What they say of a picture; without `differing` the student alone, and of the image as it is alone. Raises
+        KitError if it cannot be read."""
+        pixels = read_pixels(path)
+        image = self.student.prepare(pixels)
+        first, feature = self._nets[0].ask(image)
+        if not differing:
+            several = [first]
+        elif len(self._nets) > 1:
+            several = [first, *(net.ask(image)[0] for net in self._nets[1:])]
+        else:
+            several = [first, self._mirrored(image), self._smaller(image)]
+        members = [each[0].cpu().numpy() for each in several]
+        feature = feature[0].cpu().numpy()
+        return Reading(
+            feature / max(float(np.linalg.norm(feature)), 1e-9),
+            np.mean(members, axis=0),
+            disagreement(members),
+            fingerprint(pixels.permute(1, 2, 0).numpy()),
+        )
+
+    def feature(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
+        """Feature and fingerprint alone, for which the image is shown once, to the student."""
+        with torch.inference_mode():
+            pixels = read_pixels(path)
+            feature = self._nets[0].ask(self.student.prepare(pixels))[1][0].cpu().numpy()
+        return feature / max(float(np.linalg.norm(feature)), 1e-9), fingerprint(pixels.permute(1, 2, 0).numpy())
+
+    def _mirrored(self, image: Tensor) -> Tensor:
+        return self._nets[0].ask(image.flip(-1))[0].flip(-1)
+
+    def _smaller(self, image: Tensor) -> Tensor:
+        size = tuple(max(1, round(SMALLER * side)) for side in image.shape[-2:])
+        return resize(self._nets[0].ask(resize(image, size))[0], tuple(image.shape[-2:]))
+
+
+class _Net:
+    """A network that gives probabilities (1, C, h, w) and the mean of its deepest map (1, F)."""
+
+    def __init__(self, student: Student):
+        self.multiple = student.net.multiple
+        self.net: nn.Module = fast_copy(student.net)
+
+    def ask(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        padded = pad_to_multiple(image, self.multiple)
+        out = self.net(padded)
+        inside = [math.ceil(own * part / whole) for own, part, whole in
+                  zip(image.shape[-2:], out.maps[-1].shape[-2:], padded.shape[-2:], strict=True)]  # fmt: skip
+        deepest = out.maps[-1][..., : inside[0], : inside[1]].float()
+        logits = out.logits[..., : image.shape[-2], : image.shape[-1]].float()
+        return logits.softmax(1), deepest.mean((2, 3))
+
+
+def gather(readers: Readers, unlabelled: Named, labelled: Named, silent: bool = False, differing: bool = True) -> Pool:
+    """What the networks say of each unlabelled image, and what is needed of the labelled ones.
+
+    Args:
+        readers: of the run.
+        unlabelled, labelled: ids and files.
+        silent: show no progress bar.
+        differing: False asks the student alone about each image as it is, and leaves the disagreement 0.
+    """
+    classes = np.arange(len(readers.student.classes))[:, None, None]
+    rows: dict[str, list] = {name: [] for name in ("features", "disagreement", "margin", "shares", "prints")}
+    with bar(len(unlabelled) + len(labelled), "looking", "image", silent) as shown:
+        for _, path in unlabelled:
+            seen = readers.read(path, differing)
+            second, first = np.sort(seen.mean, axis=0)[-2:]
+            rows["features"].append(seen.feature)
+            rows["disagreement"].append(seen.differing.mean())
+            rows["margin"].append((1 - (first - second)).mean())
+            rows["shares"].append((seen.mean.argmax(0)[None] == classes).mean((1, 2)))
+            rows["prints"].append(seen.print)
+            shown.update()
+        known = []
+        for _, path in labelled:
+            known.append(readers.feature(path))
+            shown.update()
+    arrays = {name: np.asarray(values, np.float32) for name, values in rows.items()}
+    empty = [arrays[name][:0] for name in ("features", "prints")]
+    features, prints = [np.asarray(each, np.float32) for each in zip(*known, strict=True)] if known else empty
+    return Pool(names=tuple(name for name, _ in unlabelled), **arrays, labelled_features=features,
+                labelled_prints=prints, members=readers.members)  # fmt: skip

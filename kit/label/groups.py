@@ -1,0 +1,49 @@
+"""Groups of images that look alike to the student's encoder."""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from scipy.cluster.vq import kmeans2
+from scipy.spatial.distance import cdist
+
+NEIGHBOURS = 20
+"""Images over which typicality is measured, as in TypiClust."""
+
+
+class Groups(NamedTuple):
+    """k-means clusters of N unlabelled and L labelled images."""
+
+    of: np.ndarray  # int (N,), group of each unlabelled image
+    labelled: np.ndarray  # int (k,), labelled images of each group
+    size: np.ndarray  # int (k,), unlabelled images of each group
+
+
+def groups(features: np.ndarray, labelled: np.ndarray, count: int, seed: int) -> Groups:
+    """k-means (scipy, k-means++ start) of all images into `count` groups; fewer where there are fewer images.
+
+    Args:
+        features, labelled: float32 (N, F) and (L, F).
+        count: 1 or more.
+        seed: of the start.
+    """
+    both = np.concatenate([features, labelled]).astype(np.float64)
+    count = min(count, len(both))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a group may stay empty
+        _, of = kmeans2(both, count, minit="++", seed=np.random.default_rng(seed))
+    mine = of[: len(features)]
+    return Groups(mine, np.bincount(of[len(features) :], minlength=count), np.bincount(mine, minlength=count))
+
+
+def typicality(features: np.ndarray) -> np.ndarray:
+    """1 / (mean distance to the nearest images of a group), float (N,); equal for a group of one.
+
+    Args:
+        features: float32 (N, F) of one group.
+    Source: Hacohen et al. 2022 (TypiClust, arXiv 2202.02794), equation 1.
+    """
+    if len(features) < 2:
+        return np.ones(len(features))
+    nearest = np.sort(cdist(features, features), axis=1)[:, 1 : NEIGHBOURS + 1]
+    return 1 / (nearest.mean(1) + 1e-6)

@@ -1,0 +1,22 @@
+"""Strategies: name -> function (pool, count, seed) that ranks all images of a pool, the best first.
+
+Pure functions of arrays. What comes behind the first `count` matters too: near-duplicates are left out, and the next
+in the ranking take their places.
+"""
+
+from collections.abc import Callable
+
+from kit.label.pool import Choice, Pool
+from kit.label.strategies.balanced import balanced
+from kit.label.strategies.cover import cover
+from kit.label.strategies.disagree import disagree
+from kit.label.strategies.margin import margin
+from kit.label.strategies.random import random
+
+STRATEGIES: dict[str, Callable[[Pool, int, int], list[Choice]]] = {
+    "balanced": balanced, "cover": cover, "disagree": disagree, "margin": margin, "random": random,
+}  # fmt: skip
+"""The first is the default."""
+
+DIFFERING = ("balanced", "disagree")
+"""Those that look at `Pool.disagreement`, for which every network or view has to be asked."""

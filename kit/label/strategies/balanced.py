@@ -1,0 +1,76 @@
+"""Covering while labels are few, disagreement as they become more, and never two images of one group."""
+
+import math
+
+import numpy as np
+
+from kit.label.groups import groups
+from kit.label.pool import Choice, Pool
+from kit.label.strategies.cover import cover
+from kit.label.strategies.disagree import reason
+
+FEW, MANY = 0.5, 4.0
+"""Labelled images per class up to which everything covers, and from which nothing does."""
+
+RARE = 3.0
+"""How many times more a disagreement counts, at most, on an image of rare classes."""
+
+
+def balanced(pool: Pool, count: int, seed: int) -> list[Choice]:
+    """First the share of `count` that `covering_share` gives to covering, then one image per group, ranked by
+    disagreement times `rarity`; behind `count`, both in turn.
+
+    Few labels are best spent on typical images that cover the data, many on what the networks disagree about (Hacohen
+    et al. 2022; for segmentation Mittal et al. 2023, arXiv 2302.04075, whose winner depends on redundancy and budget
+    alike). The switch follows the number of labels per class; its two ends are this kit's choice, not a paper's.
+    """
+    covering = round(count * covering_share(pool.labelled, pool.shares.shape[1]))
+    typical = cover(pool, count, seed)
+    differing = _one_per_group(pool, count, seed, taken=[choice.index for choice in typical[:covering]])
+    order = [*typical[:covering], *differing[: count - covering]]
+    rest = [each for pair in zip(typical, _padded(differing, len(typical)), strict=True) for each in pair if each]
+    seen: set[int] = set()
+    return [choice for choice in [*order, *rest] if choice.index not in seen and not seen.add(choice.index)]
+
+
+def covering_share(labelled: int, classes: int) -> float:
+    """Share of the next images that cover, 1..0: 1 up to FEW labelled images per class, 0 from MANY on, straight in the
+    logarithm between."""
+    per_class = max(labelled, 1) / classes
+    return float(np.clip(1 - math.log(per_class / FEW) / math.log(MANY / FEW), 0, 1))
+
+
+def rarity(shares: np.ndarray) -> np.ndarray:
+    """How rare the classes of each image are, 1..RARE, float (N,).
+
+    The mean over an image's pixels of 1 / sqrt(share of their class in the pool), as a multiple of the smallest.
+
+    Args:
+        shares: float (N, C), share of each class in each image; rows sum to 1.
+    """
+    usual = shares.mean(0)
+    weight = np.where(usual > 0, 1 / np.sqrt(np.maximum(usual, 1e-4)), 0)
+    values = shares @ weight
+    return np.clip(values / max(values.min(), 1e-9), 1, RARE)
+
+
+def _one_per_group(pool: Pool, count: int, seed: int, taken: list[int]) -> list[Choice]:
+    """The best image of each group, the best groups first, then the second ones; groups of images in `taken` last."""
+    rare = rarity(pool.shares)
+    score = pool.disagreement * rare
+    of = groups(pool.features, pool.labelled_features[:0], max(2, 2 * count), seed).of
+    covered = set(of[taken].tolist())
+    order, turns, seen = np.argsort(-score, kind="stable"), [], dict.fromkeys(covered, 1)
+    for place, index in enumerate(order):
+        turn = seen.get(int(of[index]), 0)
+        seen[int(of[index])] = turn + 1
+        turns.append((turn, place, int(index)))
+    return [Choice(i, float(score[i]), _words(pool, i, rare[i])) for _, _, i in sorted(turns)]
+
+
+def _words(pool: Pool, index: int, rare: float) -> str:
+    return reason(pool, index) + (f"; rare classes, times {rare:.1f}" if rare >= 1.25 else "")
+
+
+def _padded(choices: list[Choice], length: int) -> list[Choice | None]:
+    return [*choices, *[None] * (length - len(choices))][:length]

@@ -1,0 +1,177 @@
+"""Which images to label next."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from kit.checks import require_choice, require_positive
+from kit.data.contents import find_data
+from kit.errors import KitError
+from kit.evaluate.load import read_pixels
+from kit.evaluate.predictions import pictures_in
+from kit.fields import replace_fields
+from kit.label.duplicates import ALIKE, without_duplicates
+from kit.label.evidence import Named, Readers, gather
+from kit.label.pool import Choice, Pool
+from kit.label.strategies import DIFFERING, STRATEGIES
+from kit.paths import from_project
+from kit.results import RunFolder, provenance
+from kit.storage import write_bytes, write_json
+
+LONGEST = 640
+"""Pixels of the longer side of a suggestion's picture."""
+
+
+class Suggestion(NamedTuple):
+    """An image to label."""
+
+    name: str  # its id
+    path: Path
+    score: float  # what the strategy ranked by
+    reason: str
+
+
+class Seen(NamedTuple):
+    """A suggestion as it is shown: small pictures of one size."""
+
+    image: np.ndarray  # uint8 (H, W, 3)
+    prediction: np.ndarray  # uint8 (H, W), the student's class ids
+    differing: np.ndarray  # float32 (H, W), divergence of networks or views, 0..1
+
+
+@dataclass(frozen=True)
+class Suggestions:
+    """What `suggest` found, best first."""
+
+    chosen: tuple[Suggestion, ...]
+    random: tuple[str, ...]
+    """As many ids drawn at random from the same pool, to compare with."""
+    strategy: str
+    run: str
+    labelled: int
+    """Images that the run's data set has labels of now."""
+    pool: int
+    """Images that could have been suggested."""
+    duplicates: int
+    """Images that were passed over because they are alike to one that is labelled or suggested before them."""
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    members: str
+    """What the disagreement is between, in words."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Ids, best first."""
+        return tuple(each.name for each in self.chosen)
+
+    def record(self) -> dict:
+        """The same as values for JSON."""
+        rows = [{"image": each.name, "score": round(each.score, 5), "reason": each.reason} for each in self.chosen]
+        about = ("strategy", "run", "labelled", "pool", "duplicates", "members")
+        return {**{name: getattr(self, name) for name in about}, "suggested": rows, "random": list(self.random)}
+
+
+def suggest(run: str | Path, count: int = 10, strategy: str = "balanced", images: str | Path = "", seed: int = 0,
+            weights: str = "last", data_root: str = "", alike: float = ALIKE, device: str = "cpu",
+            silent: bool = False) -> Suggestions:  # fmt: skip
+    """The images to label next, by what the networks of a finished run make of the unlabelled ones.
+
+    Args:
+        run: folder of the run.
+        count: how many; fewer come back if the others are near-duplicates.
+        strategy: a key of `kit.label.strategies.STRATEGIES`.
+        images: a folder of photographs to choose from; "" takes the unlabelled images of the run's data set, as its
+            split has them now.
+        seed: of k-means and of random draws.
+        weights: of the student, as `kit.load` takes them.
+        data_root: the data set's folder, if it is not where it was in training.
+        alike: correlation of small pictures from which on two count as one (`kit.label.duplicates`).
+    Raises: KitError for an unknown strategy, a run that is not finished, or if there is nothing to choose from.
+    """
+    require_choice(STRATEGIES, strategy=strategy)
+    require_positive(count=count, alike=alike)
+    unlabelled, labelled = candidates(run, images, data_root)
+    readers = Readers(run, weights, device)
+    pool = gather(readers, unlabelled, labelled, silent, differing=strategy in DIFFERING)
+    order = STRATEGIES[strategy](pool, count, seed)
+    chosen, passed = _apart(order, pool, count, alike)
+    drawn, _ = _apart(STRATEGIES["random"](pool, count, seed), pool, count, alike)
+    paths, student = dict(unlabelled), readers.student
+    return Suggestions(
+        tuple(Suggestion(pool.names[c.index], paths[pool.names[c.index]], c.score, c.reason) for c in chosen),
+        tuple(pool.names[c.index] for c in drawn), strategy, str(run), len(labelled), len(unlabelled), passed,
+        tuple(student.classes), tuple(map(tuple, student.palette)), readers.members,
+    )  # fmt: skip
+
+
+def candidates(run: str | Path, images: str | Path = "", data_root: str = "") -> tuple[Named, Named]:
+    """(id, file) of the images that may be suggested, and of those that are labelled. Errors are those of `suggest`."""
+    folder = RunFolder(Path(run))
+    if not folder.config_file.is_file():
+        raise KitError(f"{folder.path} holds no run (no config.json)")
+    cfg = folder.config().data
+    if data_root:
+        cfg = replace_fields(folder.config(), {"data.root": data_root}).data
+    data = find_data(cfg)
+    labelled = [(name, data.train.paths[name]) for name in data.split.labelled]
+    if images:
+        place = from_project(images)
+        if not place.exists():
+            raise KitError(f"no folder {place}; give a folder of photographs")
+        known = {path.resolve() for _, path in labelled}
+        found = [(name, path) for name, path in pictures_in(place) if path.resolve() not in known]
+    else:
+        found = [(name, data.train.paths[name]) for name in data.split.pool]
+    if not found:
+        raise KitError(f"nothing to suggest: every image of {images or data.train.root} is labelled already")
+    return found, labelled
+
+
+def seen(suggestions: Suggestions, weights: str = "last", device: str = "cpu") -> list[Seen]:
+    """Each suggestion with what the networks of the run make of it, for a contact sheet."""
+    readers, shown = Readers(suggestions.run, weights, device), []
+    for each in suggestions.chosen:
+        reading = readers.read(each.path)
+        image = _small(read_pixels(each.path).permute(1, 2, 0).numpy())
+        size = image.shape[1::-1]
+        prediction = Image.fromarray(reading.mean.argmax(0).astype(np.uint8)).resize(size, Image.Resampling.NEAREST)
+        differing = Image.fromarray(reading.differing).resize(size, Image.Resampling.BILINEAR)
+        shown.append(Seen(image, np.asarray(prediction), np.asarray(differing)))
+    return shown
+
+
+def write_suggestions(suggestions: Suggestions, out: Path, ticked: Sequence[str] | None = None) -> list[Path]:
+    """Write images.txt (one id a line, best first), random.txt and suggestions.json; return their paths.
+
+    Args:
+        ticked: ids to write instead of all; None is all.
+    Raises: KitError for a ticked id that was not suggested.
+    """
+    names = suggestions.names if ticked is None else tuple(ticked)
+    if strange := [name for name in names if name not in suggestions.names]:
+        raise KitError(f"{strange[0]!r} was not suggested; suggested are {', '.join(suggestions.names)}")
+    out.mkdir(parents=True, exist_ok=True)
+    lists = {"images.txt": names, "random.txt": suggestions.random}
+    for file, ids in lists.items():
+        write_bytes(out / file, "".join(f"{name}\n" for name in ids).encode())
+    write_json(out / "suggestions.json", {**suggestions.record(), "ticked": list(names), **provenance()})
+    return [out / "images.txt", out / "random.txt", out / "suggestions.json"]
+
+
+def _apart(order: list[Choice], pool: Pool, count: int, alike: float) -> tuple[list[Choice], int]:
+    """The first `count` choices that are no near-duplicates, and how many were passed over for being such."""
+    by_index = {choice.index: choice for choice in order}
+    chosen = without_duplicates([c.index for c in order], pool.prints, pool.labelled_prints, count, alike)
+    last = [c.index for c in order].index(chosen[-1]) if chosen else len(order) - 1
+    looked_at = last + 1 if len(chosen) == count else len(order)
+    return [by_index[index] for index in chosen], looked_at - len(chosen)
+
+
+def _small(image: np.ndarray) -> np.ndarray:
+    picture = Image.fromarray(image)
+    picture.thumbnail((LONGEST, LONGEST))
+    return np.asarray(picture)
