@@ -24,25 +24,68 @@ def add(commands) -> None:
     suggest.add_argument("--device", help="such as cuda or cpu (default: a GPU if there is one)")
     suggest.add_argument("--out", type=Path, help="folder for images.txt, reasons and sheet (default: suggest in the "
                          "run's folder)")  # fmt: skip
+    suggest.add_argument("--preannotate", metavar="FORMAT", help="write the student's masks of them too, for cvat, "
+                         "labelstudio, labelme, coco or png")  # fmt: skip
+    suggest.add_argument(
+        "--shapes", default="", help="polygons or bitmaps (default: what the format is mostly used with)"
+    )
+    suggest.add_argument(
+        "--sure", type=float, default=0.6, help="pixels of a smaller probability are void (default: 0.6)"
+    )
+    suggest.add_argument("--smallest", type=int, default=32, help="regions of fewer pixels are void (default: 32)")
+    suggest.add_argument("--tolerance", type=float, default=0.5, help="of polygons, in pixels (default: 0.5)")
+
+    purpose = "labels from annotation tools: import them, compare strategies of labelling"
+    labels = commands.add_parser("labels", help=purpose, description=purpose).add_subparsers(
+        required=True, metavar="WHAT"
+    )
+    load = command(
+        labels, "import", _import, "put labels from CVAT, Label Studio, labelme, COCO or PNG into a data set"
+    )
+    load.add_argument("export", type=Path, help="file, folder or zip archive that the tool exported")
+    load.add_argument("--dataset", default="folder", help="folder (your own), or such as camvid (default: folder)")
+    load.add_argument("--root", type=Path, required=True, help="folder of the data set; masks are written to it")
+    load.add_argument(
+        "--format", default="", help="cvat, labelstudio, labelme, coco or png (default: told from the files)"
+    )
+    load.add_argument("--replace", action="store_true", help="take masks that differ from those that are there")
+    load.add_argument("--overlap", default="refuse", help="of regions of two classes: refuse, or later, which paints the "
+                      "later one over the earlier (default: refuse)")  # fmt: skip
+    load.add_argument("--split", type=Path, help="folder of lists to extend (default: every train image with a mask)")
+    load.add_argument("--lists", type=Path, help="folder for the new lists (default: splits/labels_N in the data set)")
+    load.add_argument("--dry-run", action="store_true", help="show what would change, and write nothing")
+
+    curve = command(labels, "curve", _curve, "the curves of simulated labelling below a folder: figure, table and JSON")
+    curve.add_argument("folder", type=Path, help="where notebooks/label_next.ipynb has put its results")
+    curve.add_argument("--out", type=Path, required=True, help="JSON file to write; the figures go beside it")
 
 
 def _suggest(options: argparse.Namespace) -> None:
+    from kit.evaluate.load import load
     from kit.figures.style import save
     from kit.figures.suggestions import contact_sheet
+    from kit.label.preannotate import check_draft, preannotate
     from kit.label.suggest import seen, suggest, write_suggestions
 
     device, out = _device(options), options.out or options.folder / "suggest"
+    if options.preannotate:
+        check_draft(options.preannotate, options.shapes, out / options.preannotate)
     found = suggest(options.folder, options.count, options.strategy, options.images, options.seed, options.weights,
                     options.data_root, options.alike, device)  # fmt: skip
     sheet = contact_sheet(found.chosen, seen(found, options.weights, device), found.classes, found.palette,
                           found.members)  # fmt: skip
     written = [*write_suggestions(found, out), *save(sheet, out / "contact_sheet")]
+    if options.preannotate:
+        drafts = preannotate(load(options.folder, options.weights).to(device), [(s.name, s.path) for s in found.chosen],
+                             out / options.preannotate, options.preannotate, options.shapes, options.sure,
+                             options.smallest, options.tolerance)  # fmt: skip
+        written += drafts if len(drafts) <= 4 else [out / options.preannotate]
     lines = [f"{place:3d}  {each.name}: {each.reason}" for place, each in enumerate(found.chosen, 1)]
     passed = f"; {found.duplicates} near-duplicate(s) passed over" if found.duplicates else ""
     lines.append(f"{len(found.chosen)} of {found.pool} images, strategy {found.strategy}{passed}")
     if len(found.chosen) < options.count:
-        lines.append(f"the other images are near-duplicates of these or of labelled ones; --alike above {options.alike:g}"
-                     " lets more through")  # fmt: skip
+        lines.append("the other images are near-duplicates of these or of labelled ones; a larger --alike lets more "
+                     "through")  # fmt: skip
     sys.stdout.write("\n".join([*lines, *(f"  {path}" for path in written)]) + "\n")
 
 
@@ -50,3 +93,47 @@ def _device(options: argparse.Namespace) -> str:
     import torch
 
     return options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _import(options: argparse.Namespace) -> None:
+    from kit.data.splits import summary
+    from kit.errors import KitError
+    from kit.figures.tables import as_text
+    from kit.label.importing import carry_out, extended_split, freeze_val, plan_import
+
+    plan = plan_import(options.export, options.dataset, options.root, options.format, options.replace, options.overlap,
+                       options.split)  # fmt: skip
+    say = sys.stdout.write
+    say(as_text(plan.rows()))
+    kinds = ", ".join(f"{plan.count(kind)} {kind}" for kind in ("new", "replaced", "unchanged"))
+    say(f"{len(plan.changes)} mask(s): {kinds}; {plan.unlabelled} image(s) stay without one\n")
+    if options.dry_run:
+        say("nothing is written (--dry-run)\n")
+        return
+    frozen = freeze_val(options.dataset, options.root)
+    carry_out(plan)
+    if frozen:
+        say(f"val stays as it was: its {len(frozen)} image(s) are named in {options.root / 'val.txt'} now\n")
+    try:
+        out, split = extended_split(plan, options.dataset, options.split, options.lists)
+    except KitError as error:
+        say(f"no lists are written yet: {error}\n")
+        return
+    say(f"{summary(split)}, written to {out}\n" + (f"  {split.warning}\n" if split.warning else ""))
+
+
+def _curve(options: argparse.Namespace) -> None:
+    from kit.batch.label_next import collect
+    from kit.figures.label_curve import curve_rows, label_figure
+    from kit.figures.style import save
+    from kit.figures.tables import as_text
+    from kit.storage import write_json
+
+    found = collect(options.folder)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    write_json(options.out, found)
+    for method, each in found.items():
+        sys.stdout.write(f"{method}, seeds {', '.join(map(str, each['seeds']))}\n")
+        sys.stdout.write(as_text(curve_rows(each["curves"], each["saved"])))
+        stem = options.out.with_name(f"{options.out.stem}_{method}")
+        sys.stdout.write("".join(f"  {path}\n" for path in (options.out, *save(label_figure(each["curves"]), stem))))

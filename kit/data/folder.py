@@ -9,7 +9,9 @@
 
 Only `classes` is needed. Without `images` and `masks` they are `images/{train,val}/*` and `labels/{train,val}/*.png`
 if there is such a folder, else `images/*` and `labels/*.png`. A pattern with {part} in it separates train from val;
-without {part}, val is drawn by hash from the images with masks.
+without {part}, val is drawn by hash from the images with masks, unless there is a `val.txt` beside `classes.yaml` that
+names its images, one id a line. `python -m kit labels import` writes it, so that new masks do not move images from val
+to train.
 
 Masks hold one class number per pixel, or are drawn in the colours of `classes` (black is ignored if no class has it).
 Classes in a plain list have distinct default colours and masks with numbers.
@@ -28,7 +30,7 @@ from kit.data.splits.sequences import FRAMES
 from kit.errors import KitError, one_line
 from kit.types import IGNORE
 
-FILE = "classes.yaml"
+FILE, VAL = "classes.yaml", "val.txt"
 EXPECTED = "`classes: [name, ...]` or `classes: {name: [r, g, b], ...}`"
 KEYS = ("classes", "ignore", "images", "masks", "val")
 
@@ -110,6 +112,8 @@ def _val(path: Path, content: dict) -> float:
 
 def _draw_val(root: Path, images: Found, masks: Found, share: float) -> dict[str, set[str]]:
     """A share (below 1) or number of the images with masks, drawn by hash, at least one; train is the rest."""
+    if (root / VAL).is_file():
+        return _listed_val(root / VAL, images, masks)
     masked = sorted(set(images) & set(masks))
     count = max(1, math.floor(share * len(masked) + 0.5)) if share < 1 else int(share)
     if not masked:
@@ -123,4 +127,14 @@ def _draw_val(root: Path, images: Found, masks: Found, share: float) -> dict[str
             "or give a smaller `val`"
         )
     val = set(draw(masked, count, seed=0))
+    return {"train": set(images) - val, "val": val}
+
+
+def _listed_val(path: Path, images: Found, masks: Found) -> dict[str, set[str]]:
+    """The images that a file names, each of which must be there with its mask; train is the rest."""
+    val = {line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()}
+    if absent := sorted(val - (set(images) & set(masks))):
+        raise KitError(f"{path}: no image with a mask is called {absent[0]!r}; delete the line")
+    if not val or val >= set(images):
+        raise KitError(f"{path} names {'all' if val else 'no'} images; delete it, and val is drawn by hash")
     return {"train": set(images) - val, "val": val}

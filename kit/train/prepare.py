@@ -81,8 +81,8 @@ def first_weights(cfg: RunConfig, spec: DatasetSpec) -> tuple[dict[str, Tensor] 
         return None, {}
     student = load(from_project(cfg.start))
     if student.config.student != cfg.student:
-        raise KitError(f"start: the student in {cfg.start} is another network ({student.config.student.name}) or has other "
-                       f"settings than this run's {cfg.student.name}")  # fmt: skip
+        raise KitError(f"start: the student in {cfg.start} is another network ({student.config.student.name}) or has "
+                       f"other settings than this run's {cfg.student.name}")  # fmt: skip
     if tuple(student.classes) != spec.classes:
         raise KitError(f"start: the student in {cfg.start} knows other classes than {spec.name} has")
     file = RunFolder(from_project(cfg.start)).weights()

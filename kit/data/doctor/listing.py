@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from kit.data.doctor.findings import ERROR, WARNING, Finding
-from kit.data.folder import FILE
+from kit.data.folder import FILE, VAL
 from kit.data.reading.files import SegFiles, find_files, find_layout
 from kit.data.spec import DatasetSpec, Layout
 from kit.errors import KitError, one_line
@@ -56,7 +56,7 @@ def _images(base: Path, layout: Layout, part: str) -> Iterator[Finding]:
     patterns = _image_patterns(layout, part)
     matched = {path for pattern in patterns for path in _matched(base, pattern, pictures=True)}
     for path in _beside(base, patterns[0]):
-        if path in matched or path.name == FILE:
+        if path in matched or path.name in (FILE, VAL):
             continue
         if _case_differs(path, patterns[0]):
             yield _case(path, patterns[0], part)

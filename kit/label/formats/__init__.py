@@ -1,0 +1,77 @@
+"""Formats of annotation tools: name -> how masks are written and exports are read.
+
+A reader gives drawings, lists of shapes per image; `kit.label.formats.shapes.paint` makes masks of them, so that
+what can be wrong with a region is checked in one place.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from kit.data.spec import DatasetSpec
+from kit.errors import KitError, unknown
+from kit.label.formats import coco, cvat, labelme, labelstudio, png
+from kit.label.formats.archive import Export
+from kit.label.formats.shapes import Drawing, Item, Written
+
+
+class Format(NamedTuple):
+    """One format."""
+
+    write: Callable[[Sequence[Item], Path, Written], list[Path]]
+    read: Callable[..., list[Drawing]]
+    polygons: bool | None  # what is written unless it is said; None: there is no choice
+
+
+FORMATS = {
+    "cvat": Format(cvat.write, cvat.read, True),
+    "labelstudio": Format(labelstudio.write, labelstudio.read, False),
+    "labelme": Format(labelme.write, labelme.read, True),
+    "coco": Format(coco.write, coco.read, False),
+    "png": Format(png.write, png.read, None),
+}
+
+
+def read_export(export: Export, spec: DatasetSpec, form: str = "") -> list[Drawing]:
+    """The drawings of an export.
+
+    Args:
+        export: from `kit.label.formats.archive.open_export`.
+        spec: of the data set, whose classes PNG masks are read with.
+        form: a key of FORMATS; "" tells it from the files.
+    Raises: KitError for an unknown format, or as its reader does.
+    """
+    form = form or recognise(export)
+    if form not in FORMATS:
+        raise unknown("format", form, FORMATS)
+    read = FORMATS[form].read
+    return partial(read, classes=spec.classes, palette=spec.palette)(export) if form == "png" else read(export)
+
+
+def recognise(export: Export) -> str:
+    """The key of FORMATS that the files of an export belong to. Raises KitError if they belong to none."""
+    if any(b"<annotations" in export.files[name]()[:4096] for name in export.named(".xml")):
+        return "cvat"
+    for name in export.named(".json"):
+        found = _kind_of_json(export.files[name]())
+        if found:
+            return found
+    if any(PurePosixPath(name).suffix.lower() == ".png" for name in export.named(".png")):
+        return "png"
+    held = ", ".join(list(export.files)[:3])
+    raise KitError(f"{export.path} is no export that is known (it holds {held}); name its format by --format, one of "
+                   f"{', '.join(FORMATS)}")  # fmt: skip
+
+
+def _kind_of_json(content: bytes) -> str:
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return ""
+    if isinstance(found, list) and all(isinstance(each, dict) and "data" in each for each in found):
+        return "labelstudio"
+    if isinstance(found, dict):
+        return "labelme" if "shapes" in found else "coco" if "images" in found else ""
+    return ""

@@ -1,0 +1,165 @@
+"""COCO: one JSON file of instances, as RLE or polygons, out and in; panoptic JSON with its PNG files in."""
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from kit.errors import KitError
+from kit.label.formats.archive import Export
+from kit.label.formats.labelme import read_object
+from kit.label.formats.polygons import outlines
+from kit.label.formats.shapes import Bitmap, Drawing, Item, Polygon, Shape, Written, bitmaps, numbers
+from kit.storage import write_bytes
+
+
+def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
+    """instances.json: a segment for each class of an image (RLE), or for each region (polygons)."""
+    categories = [{"id": number, "name": name, "supercategory": ""} for number, name in enumerate(how.classes, 1)]
+    images, annotations = [], []
+    for number, item in enumerate(items, 1):
+        height, width = item.mask.shape
+        images.append({"id": number, "file_name": item.file.name, "height": height, "width": width})
+        for cls, segment, area, box in _segments(item, how):
+            annotations.append({"id": len(annotations) + 1, "image_id": number, "category_id": cls + 1, "area": area,
+                                "bbox": box, "iscrowd": int(isinstance(segment, dict)),
+                                "segmentation": segment})  # fmt: skip
+    content = {"info": {"description": "pre-annotation"}, "images": images, "annotations": annotations,
+               "categories": categories}  # fmt: skip
+    write_bytes(out / "instances.json", (json.dumps(content) + "\n").encode())
+    return [out / "instances.json"]
+
+
+def read(export: Export) -> list[Drawing]:
+    """The images that have any segment. Raises KitError for a file that is not COCO's."""
+    drawings = []
+    for name in export.named(".json"):
+        where = export.where(name)
+        content = read_object(export.files[name](), where)
+        if not isinstance(content, dict) or not all(
+            isinstance(content.get(k), list) for k in ("images", "annotations")
+        ):
+            raise KitError(f'{where} is not COCO: it lacks lists of "images" and "annotations"')
+        try:
+            labels = {each["id"]: str(each["name"]) for each in content.get("categories", [])}
+            images = {each["id"]: (each["file_name"].rpartition("/")[2], (int(each["height"]), int(each["width"])))
+                      for each in content["images"]}  # fmt: skip
+            drawings += _drawings(content["annotations"], images, labels, export)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise KitError(f"{where} is not COCO: {type(error).__name__} {error}") from error
+    return drawings
+
+
+def _segments(item: Item, how: Written):
+    """(class id, segmentation, area, box x, y, width, height)."""
+    if how.polygons:
+        for cls, points in outlines(item.mask, how.tolerance):
+            (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
+            x, y = points.T
+            area = abs(float(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))) / 2
+            yield cls, [np.round(points, 2).ravel().tolist()], area, [left, top, right - left, bottom - top]
+        return
+    tools = _tools()
+    for region in bitmaps(item.mask, {cls: str(cls) for cls in range(len(how.classes))}):
+        whole = np.zeros(item.mask.shape, np.uint8, order="F")
+        h, w = region.mask.shape
+        whole[region.top : region.top + h, region.left : region.left + w] = region.mask
+        coded = tools.encode(whole)
+        coded["counts"] = coded["counts"].decode()
+        yield int(region.label), coded, int(region.mask.sum()), [region.left, region.top, w, h]
+
+
+def _drawings(annotations: list, images: dict, labels: dict, export: Export) -> list[Drawing]:
+    shapes: dict[object, list[Shape]] = {}
+    for each in annotations:
+        if each["image_id"] not in images:
+            raise KitError(f"{export.path}: annotation {each.get('id')} belongs to no image of the export")
+        file, size = images[each["image_id"]]
+        if "segments_info" in each:
+            found = _panoptic(each, file, size, labels, export)
+        else:
+            found = _instance(each, file, size, _label(each["category_id"], labels, file))
+        shapes.setdefault(each["image_id"], []).extend(found)
+    return [Drawing(*images[number], found) for number, found in shapes.items() if found]
+
+
+def _label(category: object, labels: dict, file: str) -> str:
+    if category not in labels:
+        raise KitError(f"{file}: category {category!r} is not among the export's categories")
+    return labels[category]
+
+
+def _instance(annotation: dict, file: str, size: tuple[int, int], label: str) -> list[Shape]:
+    segment, where = annotation["segmentation"], f"{file}: segment of {label!r}"
+    if isinstance(segment, dict):
+        return [Bitmap(label, _decoded(segment, size, where))]
+    if not segment:
+        raise KitError(f"{where} is a box without outline; export segmentation")
+    polygons = [np.array(numbers(ring, where)) for ring in segment]
+    if any(len(ring) % 2 for ring in polygons):
+        raise KitError(f"{where}: its points are not pairs of numbers")
+    return [Polygon(label, ring.reshape(-1, 2)) for ring in polygons]
+
+
+def _decoded(rle: dict, size: tuple[int, int], where: str) -> np.ndarray:
+    if tuple(rle["size"]) != size:
+        raise KitError(f"{where}: the RLE is of {' x '.join(map(str, rle['size']))}, the image {size[0]} x {size[1]}")
+    counts = rle["counts"]
+    if isinstance(counts, list):
+        lengths = numbers(counts, where, int)
+        if any(length < 0 for length in lengths) or sum(lengths) != size[0] * size[1]:
+            raise KitError(f"{where}: the RLE has {sum(lengths)} pixels, the image {size[0] * size[1]}")
+        return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(size, order="F")
+    if sum(_lengths(counts, where)) != size[0] * size[1]:  # before the decoder, which is written in C
+        raise KitError(f"{where}: the RLE does not have the {size[0] * size[1]} pixels of the image")
+    try:
+        return _tools().decode({"size": list(size), "counts": counts.encode()}).astype(bool)
+    except (ValueError, TypeError) as error:
+        raise KitError(f"{where}: the RLE cannot be read: {error}") from error
+
+
+def _lengths(counts: str, where: str) -> list[int]:
+    """Lengths of the runs of COCO's compressed form: five bits a letter, from the third on less the one before last."""
+    lengths, value, shift = [], 0, 0
+    for letter in counts.encode():
+        bits = letter - 48
+        if not 0 <= bits < 64 or shift > 30:
+            raise KitError(f"{where}: the RLE is not in COCO's compressed form")
+        value |= (bits & 31) << shift
+        shift += 5
+        if not bits & 32:
+            value -= (bits & 16 > 0) << shift
+            lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
+            value = shift = 0
+    if shift or any(length < 0 for length in lengths):
+        raise KitError(f"{where}: the RLE is not in COCO's compressed form")
+    return lengths
+
+
+def _panoptic(annotation: dict, file: str, size: tuple[int, int], labels: dict, export: Export) -> list[Shape]:
+    wanted = PurePosixPath(annotation["file_name"]).name
+    name = next((each for each in export.named(".png") if PurePosixPath(each).name == wanted), None)
+    if name is None:
+        raise KitError(f"{export.path}: no {wanted}, the panoptic mask of {file}; give the folder or archive that holds "
+                       "JSON and PNG files")  # fmt: skip
+    try:
+        with Image.open(io.BytesIO(export.files[name]())) as picture:
+            if picture.size[::-1] != size:
+                raise KitError(f"{export.where(name)} is {picture.size[1]} x {picture.size[0]}, its image "
+                               f"{size[0]} x {size[1]} (height x width)")  # fmt: skip
+            pixels = np.asarray(picture.convert("RGB"), np.int64)
+    except (UnidentifiedImageError, OSError) as error:
+        raise KitError(f"{export.where(name)} cannot be read: {error}") from error
+    ids = pixels @ (1, 256, 65536)
+    return bitmaps(ids, {each["id"]: _label(each["category_id"], labels, file) for each in annotation["segments_info"]})
+
+
+def _tools():
+    try:
+        from pycocotools import mask
+    except ImportError as error:
+        raise KitError("COCO's RLE needs pycocotools; pip install pycocotools, or write --shapes polygons") from error
+    return mask

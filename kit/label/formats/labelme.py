@@ -1,0 +1,129 @@
+"""labelme: a JSON file per image, beside it or in a folder of its own, with polygons or bitmaps.
+
+labelme opens a folder of images with `labelme IMAGES --output FOLDER --labels FOLDER/labels.txt`.
+"""
+
+import base64
+import binascii
+import io
+import json
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from kit.errors import KitError
+from kit.label.formats.archive import Export
+from kit.label.formats.polygons import outlines
+from kit.label.formats.shapes import Bitmap, Drawing, Item, Polygon, Shape, Written, bitmaps, numbers
+from kit.storage import write_bytes, write_json
+
+VERSION = "5.4.1"
+"""Of labelme, in whose form files are written; later ones read it."""
+
+ROUND = 32
+"""Corners of a circle."""
+
+
+def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
+    """NAME.json for each image, and labels.txt."""
+    paths = []
+    for item in items:
+        height, width = item.mask.shape
+        shapes = [{"label": label, "points": points, "group_id": None, "description": "", "shape_type": kind,
+                   "flags": {}, "mask": mask} for label, kind, points, mask in _shapes(item, how)]  # fmt: skip
+        path = out / f"{item.file.stem}.json"
+        write_json(path, {"version": VERSION, "flags": {}, "shapes": shapes, "imagePath": _relative(item.file, out),
+                          "imageData": None, "imageHeight": height, "imageWidth": width})  # fmt: skip
+        paths.append(path)
+    write_bytes(out / "labels.txt", "".join(f"{name}\n" for name in how.classes).encode())
+    return [*paths, out / "labels.txt"]
+
+
+def read(export: Export) -> list[Drawing]:
+    """The images of the export that have any shape. Raises KitError for a file that is not labelme's."""
+    drawings = []
+    for name in export.named(".json"):
+        where = export.where(name)
+        content = read_object(export.files[name](), where)
+        if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
+            raise KitError(f'{where} is not of labelme: it has no list of "shapes"')
+        file = str(content.get("imagePath") or "").replace("\\", "/").rpartition("/")[2] or Path(name).stem
+        size = content.get("imageHeight"), content.get("imageWidth")
+        size = tuple(numbers(size, f"size of {file}", int)) if None not in size else None
+        if content["shapes"]:
+            drawings.append(Drawing(file, size, [_shape(each, file) for each in content["shapes"]]))
+    return drawings
+
+
+def read_object(content: bytes, where: str) -> object:
+    """What a JSON file holds. Raises KitError if it is damaged."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise KitError(f"{where} is not JSON: {error}") from error
+
+
+def _shapes(item: Item, how: Written) -> Iterator[tuple[str, str, list, str | None]]:
+    if how.polygons:
+        for cls, points in outlines(item.mask, how.tolerance):
+            yield how.classes[cls], "polygon", np.round(points, 2).tolist(), None
+        return
+    for region in bitmaps(item.mask, dict(enumerate(how.classes))):
+        height, width = region.mask.shape
+        corners = [[region.left, region.top], [region.left + width - 1, region.top + height - 1]]
+        buffer = io.BytesIO()
+        Image.fromarray(region.mask.astype(np.uint8) * 255).convert("1").save(buffer, "PNG")
+        yield region.label, "mask", corners, base64.b64encode(buffer.getvalue()).decode()
+
+
+def _shape(shape: dict, file: str) -> Shape:
+    if not isinstance(shape, dict) or not isinstance(shape.get("points"), list):
+        raise KitError(f"{file}: a shape has no points")
+    label, kind = str(shape.get("label")), shape.get("shape_type") or "polygon"
+    where = f"{file}: {kind} of {label!r}"
+    try:
+        points = np.array(shape["points"], np.float64)
+    except (TypeError, ValueError) as error:
+        raise KitError(f"{where}: its points are not pairs of numbers") from error
+    if kind == "polygon":
+        return Polygon(label, points)
+    if points.shape != (2, 2) or kind not in ("rectangle", "circle", "mask"):
+        raise KitError(f"{where} is no region; draw polygons, rectangles, circles or masks")
+    (x0, y0), (x1, y1) = points
+    if kind == "rectangle":
+        return Polygon(label, np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]))
+    if kind == "circle":
+        turn = np.linspace(0, 2 * math.pi, ROUND, endpoint=False)
+        around = math.hypot(x1 - x0, y1 - y0) * np.stack([np.cos(turn), np.sin(turn)], 1)
+        return Polygon(label, np.array([(x0, y0)]) + around)
+    return Bitmap(
+        label, _bitmap(shape.get("mask"), where, (round(y1 - y0) + 1, round(x1 - x0) + 1)), round(y0), round(x0)
+    )
+
+
+def _bitmap(coded: object, where: str, size: tuple[int, int]) -> np.ndarray:
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(coded, validate=True))) as picture:
+            if picture.size[::-1] != size:
+                raise KitError(f"{where}: the bitmap is {picture.size[1]} x {picture.size[0]}, its box "
+                               f"{size[0]} x {size[1]} (height x width)")  # fmt: skip
+            return np.asarray(picture.convert("L")) > 0
+    except (TypeError, ValueError, binascii.Error, UnidentifiedImageError, OSError) as error:
+        if isinstance(error, KitError):
+            raise
+        raise KitError(f"{where}: the bitmap cannot be read: {error}") from error
+
+
+def _relative(file: Path, out: Path) -> str:
+    """The image as labelme looks for it, from the JSON file's folder."""
+    try:
+        return file.resolve().relative_to(out.resolve(), walk_up=True).as_posix()  # from Python 3.12
+    except TypeError:
+        import os
+
+        return Path(os.path.relpath(file.resolve(), out.resolve())).as_posix()
+    except ValueError:  # another drive
+        return file.resolve().as_posix()

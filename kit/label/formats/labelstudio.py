@@ -1,0 +1,132 @@
+"""Label Studio: a JSON list of tasks, with brush masks (RLE) or polygons as predictions out and annotations in.
+
+Import `tasks.json` into a project whose labelling interface is `interface.xml`. The images are looked for in Label
+Studio's local storage, `/data/local-files/?d=FILE`; other places are put in by `--image-url`.
+"""
+
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import parse_qs, quote, unquote, urlparse
+
+import numpy as np
+
+from kit.errors import KitError
+from kit.label.formats.archive import Export
+from kit.label.formats.labelme import read_object
+from kit.label.formats.polygons import outlines
+from kit.label.formats.rlepack import pack, unpack
+from kit.label.formats.shapes import Bitmap, Drawing, Item, Polygon, Shape, Written, bitmaps, numbers
+from kit.storage import write_bytes
+
+IMAGES = "/data/local-files/?d="
+"""What the file of an image is appended to."""
+
+
+def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
+    """tasks.json and interface.xml."""
+    tasks = []
+    for item in items:
+        height, width = item.mask.shape
+        about = {"from_name": "label", "to_name": "image", "original_width": width, "original_height": height,
+                 "image_rotation": 0}  # fmt: skip
+        results = []
+        for number, (kind, value) in enumerate(_values(item, how)):
+            results.append({"id": f"{item.name}-{number}", "type": kind, **about, "value": value})
+        prediction = {"model_version": "student", "result": results}
+        tasks.append({"data": {"image": IMAGES + quote(item.file.name)}, "predictions": [prediction]})
+    write_bytes(out / "tasks.json", (json.dumps(tasks) + "\n").encode())
+    write_bytes(out / "interface.xml", _interface(how))
+    return [out / "tasks.json", out / "interface.xml"]
+
+
+def read(export: Export) -> list[Drawing]:
+    """The tasks of an export that are annotated; of several annotations of one, the one that was changed last.
+
+    What is only predicted is no label, so predictions are not read. Raises KitError for a file that is no export.
+    """
+    drawings = []
+    for name in export.named(".json"):
+        where = export.where(name)
+        tasks = read_object(export.files[name](), where)
+        if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
+            raise KitError(f"{where} is not a list of Label Studio's tasks; export as JSON, not JSON-MIN")
+        for task in tasks:
+            file = image_file(task, where)
+            done = [a for a in task.get("annotations") or [] if isinstance(a, dict) and not a.get("was_cancelled")]
+            if not done:
+                continue
+            last = max(done, key=lambda each: str(each.get("updated_at") or ""))
+            regions = [each for each in last.get("result") or [] if str(each.get("type", "")).endswith("labels")]
+            if regions:
+                sizes = {_size(each, file) for each in regions}
+                if len(sizes) > 1:
+                    raise KitError(f"{file}: its regions belong to images of different sizes, {sorted(sizes)}")
+                drawings.append(Drawing(file, next(iter(sizes)), [_shape(each, file) for each in regions]))
+    return drawings
+
+
+def image_file(task: dict, where: str) -> str:
+    """The name of a task's image: of an uploaded one without the eight letters that Label Studio puts before it."""
+    data = task.get("data") if isinstance(task.get("data"), dict) else {}
+    source = data.get("image") or next((value for value in data.values() if isinstance(value, str)), None)
+    if not isinstance(source, str):
+        raise KitError(f"{where}: task {task.get('id')} names no image")
+    url = urlparse(source)
+    inside = parse_qs(url.query).get("d", [""])[0] or unquote(url.path)
+    file = inside.rpartition("/")[2]
+    head, dash, rest = file.partition("-")
+    uploaded = "/upload/" in url.path and dash and len(head) == 8 and rest
+    return rest if uploaded else file
+
+
+def _values(item: Item, how: Written):
+    height, width = item.mask.shape
+    if how.polygons:
+        for cls, points in outlines(item.mask, how.tolerance):
+            percent = np.round(points * (100 / width, 100 / height), 4).tolist()
+            yield "polygonlabels", {"points": percent, "closed": True, "polygonlabels": [how.classes[cls]]}
+        return
+    for region in bitmaps(item.mask, dict(enumerate(how.classes))):
+        whole = np.zeros(item.mask.shape, bool)
+        h, w = region.mask.shape
+        whole[region.top : region.top + h, region.left : region.left + w] = region.mask
+        yield "brushlabels", {"format": "rle", "rle": pack(whole), "brushlabels": [region.label]}
+
+
+def _shape(region: dict, file: str) -> Shape:
+    value, kind = region.get("value"), region["type"]
+    labels = value.get(kind) if isinstance(value, dict) else None
+    if not isinstance(labels, list) or len(labels) != 1:
+        raise KitError(f"{file}: a region of type {kind} has {len(labels or [])} labels; give each region one")
+    label, (height, width), where = str(labels[0]), _size(region, file), f"{file}: {kind} {labels[0]!r}"
+    if kind == "brushlabels":
+        return Bitmap(label, unpack(value.get("rle"), (height, width), where))
+    if kind == "polygonlabels":
+        points = value.get("points") or []
+        if not all(isinstance(point, (list, tuple)) and len(point) == 2 for point in points):
+            raise KitError(f"{where}: its points are not pairs of numbers")
+        pairs = [numbers(point, where) for point in points]
+        return Polygon(label, np.array(pairs).reshape(-1, 2) * (width / 100, height / 100))
+    if kind == "rectanglelabels" and not value.get("rotation"):
+        x, y, w, h = numbers((value.get(key) for key in ("x", "y", "width", "height")), where)
+        corners = np.array([(x, y), (x + w, y), (x + w, y + h), (x, y + h)])
+        return Polygon(label, corners * (width / 100, height / 100))
+    raise KitError(f"{where} is no region that is read; draw with the brush, polygons, or upright rectangles")
+
+
+def _size(region: dict, file: str) -> tuple[int, int]:
+    height, width = numbers((region.get("original_height"), region.get("original_width")), f"size of {file}", int)
+    return height, width
+
+
+def _interface(how: Written) -> bytes:
+    view = ET.Element("View")
+    ET.SubElement(view, "Image", name="image", value="$image", zoom="true")
+    kind = "PolygonLabels" if how.polygons else "BrushLabels"
+    labels = ET.SubElement(view, kind, name="label", toName="image")
+    for name, colour in zip(how.classes, how.palette, strict=True):
+        ET.SubElement(labels, "Label", value=name, background="#{:02x}{:02x}{:02x}".format(*colour))
+    ET.indent(view)
+    return ET.tostring(view, encoding="utf-8")

@@ -1,0 +1,111 @@
+"""PNG masks: class ids with the classes' colours as palette out; ids or colours in.
+
+CVAT's "Segmentation mask 1.1" is read too: it names its colours in `labelmap.txt` and keeps its masks in
+SegmentationClass. Files in other folders of such an archive (SegmentationObject) are not read.
+"""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from kit.errors import KitError
+from kit.evaluate.predictions import as_palette
+from kit.label.formats.archive import Export
+from kit.label.formats.shapes import Drawing, Item, Shape, Written, bitmaps
+from kit.storage import write_bytes
+from kit.types import IGNORE
+
+MAP, FOLDER = "labelmap.txt", "SegmentationClass"
+"""Of CVAT's archives, and of Pascal VOC's."""
+
+BACKGROUND = "background"
+"""What CVAT calls pixels that nothing covers; nothing is drawn there unless a class has the name."""
+
+
+def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
+    """SegmentationClass/NAME.png for each image, and labelmap.txt with names and colours."""
+    (out / FOLDER).mkdir(parents=True, exist_ok=True)
+    paths = []
+    for item in items:
+        buffer = io.BytesIO()
+        as_palette(item.mask, list(how.palette)).save(buffer, "PNG")
+        paths.append(out / FOLDER / f"{item.file.stem}.png")
+        write_bytes(paths[-1], buffer.getvalue())
+    lines = [f"{name}:{','.join(map(str, colour))}::" for name, colour in zip(how.classes, how.palette, strict=True)]
+    write_bytes(out / MAP, "\n".join(["# label:color_rgb:parts:actions", *lines, ""]).encode())
+    return [*paths, out / MAP]
+
+
+def read(export: Export, classes: Sequence[str] = (), palette: Sequence[Sequence[int]] = ()) -> list[Drawing]:
+    """A drawing for each PNG file.
+
+    Args:
+        classes, palette: names and colours of the data set, for files without labelmap.txt and for files of ids.
+    Raises: KitError for a file that is no picture, or a value or colour that stands for nothing.
+    """
+    maps = [name for name in export.named(".txt") if PurePosixPath(name).name == MAP]
+    colours = _colours(export, maps[0]) if maps else dict(zip(map(tuple, palette), classes, strict=True))
+    names = export.named(".png")
+    if within := [name for name in names if FOLDER in PurePosixPath(name).parts]:
+        names = within
+    return [_drawing(export, name, colours, tuple(classes)) for name in names]
+
+
+def _colours(export: Export, name: str) -> dict[tuple[int, ...], str]:
+    colours = {}
+    for line in export.files[name]().decode("utf-8-sig", errors="replace").splitlines():
+        label, _, rest = line.partition(":")
+        if label.strip() and not line.startswith("#"):
+            values = rest.partition(":")[0].split(",")
+            if len(values) != 3 or not all(value.strip().isdigit() for value in values):
+                raise KitError(f"{export.where(name)}: {line!r} is not label:red,green,blue::")
+            colours[tuple(map(int, values))] = label.strip()
+    return colours
+
+
+def _drawing(export: Export, name: str, colours: dict, classes: tuple[str, ...]) -> Drawing:
+    where = export.where(name)
+    try:
+        with Image.open(io.BytesIO(export.files[name]())) as picture:
+            by_colour = picture.mode not in ("L", "P", "1", "I;16") or not _ids(picture, colours, classes)
+            values = np.asarray(picture.convert("RGB") if by_colour else picture)
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError, SyntaxError) as error:
+        raise KitError(f"{where} is not a picture that can be read: {error}") from error
+    shapes = _by_colour(values, colours, classes, where) if by_colour else _by_id(values, classes, where)
+    return Drawing(PurePosixPath(name).name, values.shape[:2], shapes)
+
+
+def _ids(picture: Image.Image, colours: dict, classes: tuple[str, ...]) -> bool:
+    """Whether the values are class ids: always without a palette, else if the palette has the class's colour for each
+    that occurs, for programs that write such files number colours as they come."""
+    if picture.mode != "P":
+        return True
+    palette = np.array(picture.getpalette("RGB") or [], np.int64).reshape(-1, 3)
+    named = {label: colour for colour, label in colours.items()}
+    used = [value for value in np.unique(np.asarray(picture)).tolist() if value != IGNORE]
+    return all(
+        value < min(len(classes), len(palette)) and named.get(classes[value]) == tuple(palette[value].tolist())
+        for value in used
+    )
+
+
+def _by_id(values: np.ndarray, classes: tuple[str, ...], where: str) -> list[Shape]:
+    strange = sorted(set(np.unique(values).tolist()) - {*range(len(classes)), IGNORE})
+    if strange:
+        raise KitError(f"{where} holds the value {strange[0]}; the data set has classes 0 to {len(classes) - 1}, and "
+                       f"{IGNORE} for what is not counted")  # fmt: skip
+    return bitmaps(values, dict(enumerate(classes)))
+
+
+def _by_colour(values: np.ndarray, colours: dict, classes: tuple[str, ...], where: str) -> list[Shape]:
+    packed = values.astype(np.int64) @ (65536, 256, 1)
+    known = {(r << 16) + (g << 8) + b: label for (r, g, b), label in colours.items()}
+    void = {0} | {value for value, label in known.items() if label.lower() == BACKGROUND and label not in classes}
+    strange = sorted(set(np.unique(packed).tolist()) - known.keys() - void)
+    if strange:
+        red, green, blue = strange[0] >> 16, strange[0] >> 8 & 255, strange[0] & 255
+        raise KitError(f"{where} holds the colour {red}, {green}, {blue}, which stands for no class")
+    return bitmaps(packed, {value: label for value, label in known.items() if value not in void or label in classes})

@@ -1,0 +1,82 @@
+"""Outlines of the regions of a mask: valid polygons without holes that share their borders."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from kit.errors import KitError
+from kit.types import IGNORE
+
+
+def outlines(mask: np.ndarray, tolerance: float = 0.5) -> Iterator[tuple[int, np.ndarray]]:
+    """(class id, corners float (n, 2) of x and y) of every connected region, IGNORE left out.
+
+    Borders run between pixels, with (0, 0) the upper left corner of the upper left pixel, and cut the corners of pixels
+    from the middle of one side to the middle of the next, so that slanted borders need few corners and every pixel's
+    centre stays in its region. Neighbours are simplified together (shapely's `coverage_simplify`, after Visvalingam and
+    Whyatt), so that neither gaps nor overlap arise. A region with holes is cut beside them,
+    for most tools know none.
+
+    Args:
+        mask: uint8 (H, W).
+        tolerance: 0 or more; corners that stand out by triangles of less than its square, in pixels, are left out. With
+            0, `kit.label.formats.shapes.filled` gives the mask back bit for bit.
+    Raises: KitError if shapely is not installed.
+    """
+    shapely = _shapely()
+    faces = shapely.get_parts(shapely.polygonize([shapely.multilinestrings(_borders(mask))]))
+    inside = shapely.get_coordinates(shapely.point_on_surface(faces)).astype(int)
+    classes = mask[inside[:, 1], inside[:, 0]]
+    faces = shapely.coverage_simplify(faces, tolerance)
+    for cls, face in zip(classes.tolist(), faces, strict=True):
+        if cls != IGNORE:
+            for part in _without_holes(face, shapely):
+                yield cls, shapely.get_coordinates(part.exterior)[:-1]
+
+
+def _borders(mask: np.ndarray) -> np.ndarray:
+    """Pieces of the borders between values and around the image, float (n, 2, 2) of x and y.
+
+    Where a border goes on (a corner of pixels at which two sides meet), a piece joins the middles of these sides; where
+    several meet, and at the image's corners, pieces lead from the middle of each side to the corner.
+    """
+    (height, width), padded = mask.shape, np.pad(mask.astype(np.int16), 1, constant_values=-1)
+    rows, columns = np.nonzero(padded[1:, 1:-1] != padded[:-1, 1:-1])  # between a row and the one above
+    flat = np.stack([np.stack([columns, rows], 1), np.stack([columns + 1, rows], 1)], 1)
+    rows, columns = np.nonzero(padded[1:-1, 1:] != padded[1:-1, :-1])
+    upright = np.stack([np.stack([columns, rows], 1), np.stack([columns, rows + 1], 1)], 1)
+    sides = np.concatenate([flat, upright])  # (n, 2 ends, 2)
+    ends = sides.reshape(-1, 2) @ (1, width + 1)
+    middles = np.repeat(sides.mean(1), 2, axis=0)
+    order = np.argsort(ends, kind="stable")
+    at, first, meeting = np.unique(ends[order], return_index=True, return_counts=True)
+    corners = np.isin(at, [0, width, height * (width + 1), height * (width + 1) + width])
+    through = (meeting == 2) & ~corners
+    one, other = (middles[order[first[through] + i]] for i in (0, 1))
+    stops = order[np.repeat(~through, meeting)]
+    return np.concatenate([np.stack([one, other], 1), np.stack([middles[stops], sides.reshape(-1, 2)[stops]], 1)])
+
+
+def _without_holes(polygon, shapely) -> Iterator:
+    """A polygon in pieces without holes, cut upright through the middle of a hole, again and again."""
+    pieces = [polygon]
+    while pieces:
+        piece = pieces.pop()
+        if not piece.interiors:
+            yield piece
+            continue
+        left, low, right, high = piece.bounds
+        hole = piece.interiors[0].bounds
+        at = round((hole[0] + hole[2]) / 2)
+        at = at if hole[0] < at < hole[2] else (hole[0] + hole[2]) / 2
+        for box in ((left - 1, low - 1, at, high + 1), (at, low - 1, right + 1, high + 1)):
+            cut = shapely.get_parts(shapely.intersection(piece, shapely.box(*box)))
+            pieces += [part for part in cut if part.geom_type == "Polygon" and part.area > 0]
+
+
+def _shapely():
+    try:
+        import shapely
+    except ImportError as error:
+        raise KitError("outlines need shapely; pip install shapely, or write bitmaps (--shapes bitmaps)") from error
+    return shapely

@@ -1,0 +1,221 @@
+"""Labels that come back from an annotation tool, put into a data set: all of them or none."""
+
+import contextlib
+import io
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from kit.checks import require_choice
+from kit.data.catalog import find_spec
+from kit.data.decode import picture_size
+from kit.data.files import SegFiles
+from kit.data.folder import VAL
+from kit.data.splits import LABELLED, Split, missing_classes, read_lists, write_lists
+from kit.errors import KitError
+from kit.evaluate.predictions import raw_values
+from kit.label.formats import read_export
+from kit.label.formats.archive import open_export
+from kit.label.formats.shapes import Drawing, paint
+from kit.storage import flush_folder, write_bytes
+from kit.types import IGNORE
+
+OVERLAPS = ("refuse", "later")
+
+
+class Change(NamedTuple):
+    """What an import does to one image."""
+
+    name: str  # its id
+    part: str  # "train" or "val"
+    path: Path  # file of the mask
+    mask: np.ndarray  # uint8 (H, W), class ids or IGNORE
+    kind: str  # "new", "replaced" or "unchanged"
+    changed: int  # pixels that differ from the mask that was there; of a new one, those with a class
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An import that has been checked, not yet written."""
+
+    root: Path
+    changes: tuple[Change, ...]
+    unlabelled: int
+    """Images of the data set that stay without a mask."""
+    classes: tuple[str, ...]
+    values: np.ndarray
+    """uint8 (256,): class id -> value in the data set's masks."""
+
+    def count(self, kind: str) -> int:
+        """Images of a kind."""
+        return sum(change.kind == kind for change in self.changes)
+
+    def rows(self) -> list[dict]:
+        """For a table: a row per image."""
+        total = {change.name: change.mask.size for change in self.changes}
+        return [
+            {"image": change.name, "part": change.part, "mask": change.kind,
+             "changed": f"{change.changed / total[change.name]:.1%}",
+             "counted": f"{(change.mask != IGNORE).mean():.1%}",
+             "classes": ", ".join(self.classes[i] for i in np.unique(change.mask[change.mask != IGNORE]))}
+            for change in self.changes
+        ]  # fmt: skip
+
+
+def plan_import(export: str | Path, dataset: str, root: str | Path, form: str = "", replacing: bool = False,
+                overlap: str = "refuse", before: Path | None = None) -> Plan:  # fmt: skip
+    """Read an export and check it against a data set; nothing is written.
+
+    Args:
+        export: a file, folder or zip archive.
+        dataset, root: a key of `kit.data.catalog.DATASETS` or "folder", and its folder.
+        form: a key of `kit.label.formats.FORMATS`; "" tells it from the files.
+        replacing: take masks that differ from those that are there.
+        overlap: as in `kit.label.formats.shapes.paint`.
+        before: folder of lists that `extended_split` is to extend; only looked for.
+    Raises: KitError, one line that names the file, for whatever is wrong with the export or does not fit the data set.
+    """
+    require_choice(OVERLAPS, overlap=overlap)
+    if before is not None and not (before / LABELLED).is_file():
+        raise KitError(f"no {before / LABELLED}; name a folder of lists, or leave --split out")
+    root = Path(root)
+    spec = find_spec(dataset, root)
+    parts = _parts(spec, root)
+    drawings = read_export(open_export(export), spec, form)
+    if not drawings:
+        raise KitError(f"{export} holds no labels: no image in it has a region that somebody has drawn")
+    known = _known(parts)
+    changes: dict[str, Change] = {}
+    for drawing in drawings:
+        name, files = _find(drawing, known, root)
+        if name in changes:
+            raise KitError(f"{export} has two drawings of {name}; export each image once")
+        mask = paint(drawing, spec.classes, picture_size(files.paths[name]), overlap)
+        changes[name] = _change(name, files, mask)
+    differing = [change for change in changes.values() if change.kind == "replaced"]
+    if differing and not replacing:
+        raise KitError(f"{len(differing)} image(s) have another mask already, first {differing[0].path}; --replace "
+                       "takes the new ones")  # fmt: skip
+    bare = sum(name not in files.masks and name not in changes for files in parts for name in files.ids)
+    return Plan(root, tuple(changes.values()), bare, spec.classes, raw_values(spec))
+
+
+def carry_out(plan: Plan) -> None:
+    """Write the masks of a plan: all under temporary names first, then renamed, so that a full disk leaves nothing."""
+    waiting: list[tuple[Path, Path]] = []
+    try:
+        for change in plan.changes:
+            if change.kind != "unchanged":
+                change.path.parent.mkdir(parents=True, exist_ok=True)
+                temporary = change.path.with_name(f".{change.path.name}.{os.getpid()}.new")
+                waiting.append((temporary, change.path))
+                write_bytes(temporary, _png(change.mask, plan))
+        for temporary, path in waiting:
+            os.replace(temporary, path)
+        for folder in {path.parent for _, path in waiting}:
+            flush_folder(folder)
+    finally:
+        for temporary, _ in waiting:
+            with contextlib.suppress(FileNotFoundError):
+                temporary.unlink()
+
+
+def freeze_val(dataset: str, root: Path) -> tuple[str, ...]:
+    """Write the ids of the val part to `root/val.txt` if it is drawn from the images with masks, so that new masks move
+    no image from val to train; return the ids, () if nothing had to be written."""
+    root = Path(root)
+    if dataset != "folder" or (root / VAL).is_file():
+        return ()
+    try:
+        val = SegFiles(find_spec(dataset, root), root, "val")
+    except KitError:  # no masks yet: val is drawn from those that come
+        return ()
+    if val.layout.members is None:
+        return ()
+    write_bytes(root / VAL, "".join(f"{name}\n" for name in val.ids).encode())
+    return val.ids
+
+
+def extended_split(plan: Plan, dataset: str, before: Path | None = None,
+                   out: Path | None = None) -> tuple[Path, Split]:  # fmt: skip
+    """Write lists in which the plan's train images are labelled too; call it after `carry_out`.
+
+    Args:
+        before: folder of the lists to extend; None takes every train image that has a mask now.
+        out: folder of the new lists; None is splits/labels_N in the data set's folder.
+    Returns: the folder and the split.
+    Raises: KitError if the lists cannot be read, or if there are too few masks for a train and a val part.
+    """
+    train = SegFiles(find_spec(dataset, plan.root), plan.root, "train")
+    added = {change.name for change in plan.changes} & set(train.paths)
+    old = train.masked_ids if before is None else read_lists(before, f"lists {before}").labelled
+    labelled = tuple(sorted({*old, *added}))
+    split = Split(f"{len(labelled)} labels", labelled, tuple(sorted(set(train.ids) - set(labelled))),
+                  missing_classes=missing_classes(train, labelled))  # fmt: skip
+    out = out or plan.root / "splits" / f"labels_{len(labelled)}"
+    write_lists(split, out, {"imported": sorted(added), "extends": None if before is None else before.name})
+    return out, split
+
+
+def _parts(spec, root: Path) -> list[SegFiles]:
+    """Train and val as far as they can be opened; of a folder without any mask, all images."""
+    found, problem = [], None
+    for part in ("train", "val"):
+        try:
+            found.append(SegFiles(spec, root, part))
+        except KitError as error:
+            problem = problem or error
+    if not found and problem is not None and spec.layouts[0].members is not None:
+        return [SegFiles(_all_train(spec), root, "train")]
+    if not found:
+        raise problem
+    return found
+
+
+def _all_train(spec):
+    """A data set of which nothing is val: before the first mask, none can be drawn."""
+    return replace(spec, layouts=tuple(replace(layout, members=None) for layout in spec.layouts))
+
+
+def _known(parts: Iterable[SegFiles]) -> dict[str, list[tuple[str, SegFiles]]]:
+    """File name, and name without ending -> (id, part) of the images."""
+    known: dict[str, list] = {}
+    for files in parts:
+        for name, path in files.paths.items():
+            for key in {path.name, path.stem, name}:
+                known.setdefault(key, []).append((name, files))
+    return known
+
+
+def _find(drawing: Drawing, known: dict, root: Path) -> tuple[str, SegFiles]:
+    file = drawing.file.replace("\\", "/").rpartition("/")[2]
+    found = known.get(file) or known.get(Path(file).stem) or []
+    if not found:
+        raise KitError(f"{drawing.file}: no such image in {root}; labels are taken for images of the data set alone")
+    if len({name for name, _ in found}) > 1:
+        raise KitError(f"{drawing.file}: {root} has several images of this name; rename them")
+    return found[0]
+
+
+def _change(name: str, files: SegFiles, mask: np.ndarray) -> Change:
+    if name in files.masks:
+        before = files.full_mask(name).numpy()
+        same = before.shape == mask.shape
+        changed = int((before != mask).sum()) if same else mask.size
+        return Change(name, files.part, files.mask_path(name), mask, "replaced" if changed else "unchanged", changed)
+    part = dict(files.layout.parts)[files.part]
+    pattern = files.layout.masks[0].files.format(part=part)
+    path = files.base / name.join(pattern.rsplit("*", 1))
+    return Change(name, files.part, path, mask, "new", int((mask != IGNORE).sum()))
+
+
+def _png(mask: np.ndarray, plan: Plan) -> bytes:
+    # Plain grey: where black is a class's colour, a palette would turn what is not counted into that class.
+    buffer = io.BytesIO()
+    Image.fromarray(plan.values[mask]).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,82 @@
+"""A student's masks as a first draft for who labels: corrected sooner than drawn."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from kit.checks import require_choice, require_non_negative, require_share
+from kit.console import bar
+from kit.errors import KitError
+from kit.evaluate.load import Student, read_pixels
+from kit.evaluate.predict import Predictor
+from kit.label.formats import FORMATS
+from kit.label.formats.shapes import Item, Written
+from kit.types import IGNORE
+
+SHAPES = ("polygons", "bitmaps")
+
+
+def preannotate(student: Student, images: Iterable[tuple[str, Path]], out: Path, form: str, shapes: str = "",
+                sure: float = 0.6, smallest: int = 32, tolerance: float = 0.5,
+                silent: bool = False) -> list[Path]:  # fmt: skip
+    """Write a student's masks of images in the format of an annotation tool; return the files.
+
+    Args:
+        student: from `kit.load`.
+        images: (id, file).
+        out: folder to write, which must hold no labels yet.
+        form: a key of `kit.label.formats.FORMATS`.
+        shapes: "polygons" or "bitmaps"; "" is what the format is mostly used with.
+        sure: 0..1, smallest probability; less sure pixels are void, and so left to who labels.
+        smallest: pixels; connected regions of fewer are void.
+        tolerance: of polygons, in pixels (`kit.label.formats.polygons.outlines`).
+    Raises: KitError for an unknown format, a folder that is not empty, or images of one file name.
+    """
+    polygons = check_draft(form, shapes, out)
+    require_share(sure=sure)
+    require_non_negative(smallest=smallest, tolerance=tolerance)
+    images = list(images)
+    stems = [path.stem for _, path in images]
+    if twice := {stem for stem in stems if stems.count(stem) > 1}:
+        raise KitError(f"two images are called {min(twice)}; a tool would take them for one, rename one of them")
+    predictor, items = Predictor(student.net, student.config.evaluate), []
+    with bar(len(images), "predicting", "image", silent) as shown:
+        for name, path in images:
+            pixels = read_pixels(path)
+            p = predictor.probabilities(student.prepare(pixels), tuple(pixels.shape[1:]))[0].cpu().numpy()
+            items.append(Item(name, path, draft(p, sure, smallest)))
+            shown.update()
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    how = Written(classes=tuple(student.classes), palette=tuple(map(tuple, student.palette)), polygons=polygons,
+                  tolerance=tolerance)  # fmt: skip
+    return FORMATS[form].write(items, out, how)
+
+
+def draft(probabilities: np.ndarray, sure: float, smallest: int) -> np.ndarray:
+    """The mask uint8 (H, W) of probabilities (C, H, W): IGNORE where the largest is below `sure`, and in connected
+    regions of fewer than `smallest` pixels."""
+    mask = np.where(probabilities.max(0) >= sure, probabilities.argmax(0), IGNORE).astype(np.uint8)
+    drafted = mask.copy()
+    for cls in np.unique(mask[mask != IGNORE]).tolist():
+        regions, count = ndimage.label(mask == cls)
+        small = np.bincount(regions.ravel(), minlength=count + 1) < smallest
+        small[0] = False
+        drafted[small[regions]] = IGNORE
+    return drafted
+
+
+def check_draft(form: str, shapes: str, out: Path) -> bool:
+    """Whether polygons are to be written. Raises KitError for a format or shapes that do not exist, and for a folder
+    that is not empty."""
+    require_choice(FORMATS, preannotate=form)
+    own = FORMATS[form].polygons
+    if shapes:
+        require_choice(SHAPES, shapes=shapes)
+        if own is None and shapes == "polygons":
+            raise KitError("PNG masks hold no polygons; leave --shapes out, or choose another format")
+    if Path(out).is_dir() and any(Path(out).iterdir()):
+        raise KitError(f"{out} is not empty; labels in it would be overwritten, name another folder")
+    return bool(own) if not shapes else shapes == "polygons"
