@@ -49,8 +49,8 @@ def add(commands) -> None:
         "--format", default="", help="cvat, labelstudio, labelme, coco or png (default: told from the files)"
     )
     load.add_argument("--replace", action="store_true", help="take masks that differ from those that are there")
-    load.add_argument("--overlap", default="refuse", help="of regions of two classes: refuse, or later, which paints the "
-                      "later one over the earlier (default: refuse)")  # fmt: skip
+    load.add_argument("--overlap", default="refuse", help="of regions of two classes: refuse, or later, which paints "
+                      "the later one over the earlier (default: refuse)")  # fmt: skip
     load.add_argument("--split", type=Path, help="folder of lists to extend (default: every train image with a mask)")
     load.add_argument("--lists", type=Path, help="folder for the new lists (default: splits/labels_N in the data set)")
     load.add_argument("--dry-run", action="store_true", help="show what would change, and write nothing")

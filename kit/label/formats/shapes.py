@@ -109,8 +109,8 @@ def paint(drawing: Drawing, classes: Sequence[str], size: tuple[int, int], overl
                 same = shapes[other].order == shape.order and shapes[other].label != shape.label
                 if same and count > max(THIN, OVERLAP * min(areas[place], areas[other])):
                     raise KitError(f"{drawing.file}: {shape.label!r} and {shapes[other].label!r} overlap in {count} "
-                                   "pixels, and nothing says which lies on top; correct one, or take the later one with "
-                                   "--overlap later")  # fmt: skip
+                                   "pixels, and nothing says which lies on top; correct one, or take the later one "
+                                   "with --overlap later")  # fmt: skip
         mask[box][inside], order[box][inside] = cls, place
     return mask
 

@@ -1,0 +1,49 @@
+"""Runs that judge labels they have not learnt from: the labelled images of a run in k parts, and a run without each."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from kit.data.contents import find_data
+from kit.data.draw import draw
+from kit.data.splits import Split, write_lists
+from kit.errors import KitError
+from kit.fields import replace_fields
+from kit.results import RunFolder
+from kit.train.launch import launch
+
+
+def fold_runs(run: str | Path, folds: int, out: str | Path = "", steps: int = 0,
+              say: Callable[[str], None] | None = None) -> list[Path]:  # fmt: skip
+    """Train a run like `run` without each of `folds` parts of its labelled images, which it may see without their
+    masks; return the folders. What is finished is not trained again.
+
+    Args:
+        run: folder of a run, finished or not, whose settings are taken.
+        folds: 2 or more, at most as many as there are labelled images.
+        out: folder for the runs; "" is folds_K in the run's.
+        steps: of each run; 0 is the run's own.
+        say: called with a line before each run.
+    Raises: KitError for a number of folds that does not fit, and as `kit.fit`.
+    """
+    folder = RunFolder(Path(run))
+    if not folder.config_file.is_file():
+        raise KitError(f"{folder.path} holds no run (no config.json)")
+    cfg, place = folder.config(), Path(out) if out else folder.path / f"folds_{folds}"
+    split = find_data(cfg.data).split
+    if not 2 <= folds <= len(split.labelled):
+        raise KitError(f"--folds is {folds}; give 2 to {len(split.labelled)}, the number of labelled images")
+    order, runs = draw(split.labelled, len(split.labelled), cfg.seed), []
+    for fold in range(folds):
+        left_out = set(order[fold::folds])
+        lists = place / f"lists_{fold + 1}"
+        labelled = tuple(name for name in split.labelled if name not in left_out)
+        unlabelled = tuple(sorted({*split.pool, *left_out}))
+        write_lists(Split(f"{split.name} without fold {fold + 1} of {folds}", labelled, unlabelled), lists)
+        changes = {"data.split": str(lists.resolve()), "data.extra": False, "run_dir": str(place / f"fold_{fold + 1}")}
+        if steps:
+            changes["train.steps"] = steps
+        if say:
+            say(f"fold {fold + 1} of {folds}: {len(labelled)} labelled images, {len(left_out)} left out")
+        launch(replace_fields(cfg, changes))
+        runs.append(place / f"fold_{fold + 1}")
+    return runs

@@ -1,0 +1,79 @@
+"""Wrong regions put into masks on purpose, to find out how many of them are found."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+from kit.types import IGNORE
+
+KINDS = ("swapped", "shifted", "missing")
+"""A region has another class; a region lies beside its place; a region has the class of what surrounds it."""
+
+SMALLEST, LARGEST = 150, 0.2
+"""Pixels of a region that is planted, at least; and share of the image, at most."""
+
+
+class Planted(NamedTuple):
+    """A wrong region."""
+
+    kind: str  # one of KINDS
+    where: np.ndarray  # bool (H, W), pixels that are wrong now
+    given: int  # class that most of them have now
+    true: int  # class that most of them had
+
+
+def plant(mask: np.ndarray, kind: str, classes: int, rng: np.random.Generator,
+          smallest: int = SMALLEST) -> tuple[np.ndarray, Planted] | None:  # fmt: skip
+    """A copy of a mask with one wrong region, and what is wrong; None if no region of the mask will do.
+
+    Args:
+        mask: uint8 (H, W), class ids or IGNORE.
+        kind: one of KINDS.
+        classes: C.
+        rng: which region, which class and how far.
+        smallest: pixels of the region.
+    """
+    regions = _regions(mask, smallest)
+    if not regions:
+        return None
+    region = regions[rng.integers(len(regions))]
+    cls, wrong = int(mask[region][0]), mask.copy()
+    around = _around(mask, region, cls)
+    if kind == "swapped":
+        wrong[region] = rng.choice([each for each in range(classes) if each not in (cls, around)])
+    elif around is None:
+        return None
+    else:
+        wrong[region] = around
+        if kind == "shifted":
+            rows, columns = np.nonzero(region)
+            far = max(4, round(0.6 * min(np.ptp(rows) + 1, np.ptp(columns) + 1)))
+            down, right = rng.choice([(far, 0), (-far, 0), (0, far), (0, -far)])
+            inside = (rows + down >= 0) & (rows + down < mask.shape[0]) & (columns + right >= 0)
+            inside &= columns + right < mask.shape[1]
+            wrong[rows[inside] + down, columns[inside] + right] = cls
+    where = (wrong != mask) & (mask != IGNORE)
+    if where.sum() < smallest // 2:
+        return None
+    return wrong, Planted(kind, where, _most(wrong[where]), _most(mask[where]))
+
+
+def _regions(mask: np.ndarray, smallest: int) -> list[np.ndarray]:
+    """Connected regions of one class, neither too small nor too large."""
+    found = []
+    for cls in np.unique(mask[mask != IGNORE]).tolist():
+        labels, count = ndimage.label(mask == cls)
+        sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+        found += [labels == i + 1 for i in np.flatnonzero((sizes >= smallest) & (sizes <= LARGEST * mask.size))]
+    return found
+
+
+def _around(mask: np.ndarray, region: np.ndarray, cls: int) -> int | None:
+    """The class that most pixels beside a region have."""
+    ring = ndimage.binary_dilation(region, iterations=3) & ~region & (mask != IGNORE) & (mask != cls)
+    return _most(mask[ring]) if ring.any() else None
+
+
+def _most(values: np.ndarray) -> int:
+    return int(np.bincount(values).argmax())
