@@ -9,16 +9,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit.checks import require_choice, require_positive
-from kit.config import RunConfig
-from kit.data.contents import find_data
-from kit.data.draw import draw
-from kit.data.splits import Split, write_lists
+from kit.data.fingerprint import find_data
+from kit.data.splits.hash_draw import draw
+from kit.data.splits.split import Split, write_lists
 from kit.errors import KitError
-from kit.fields import replace_fields
 from kit.label.strategies import STRATEGIES
 from kit.label.suggest import suggest
-from kit.storage import read_json
+from kit.settings.checks import require_choice, require_positive
+from kit.settings.fields import replace_fields
+from kit.settings.run import RunConfig
+from kit.system.storage import read_json
 from kit.train.launch import launch
 
 Say = Callable[[str], None]

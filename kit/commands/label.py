@@ -61,9 +61,9 @@ def add(commands) -> None:
 
 
 def _suggest(options: argparse.Namespace) -> None:
-    from kit.evaluate.load import load
+    from kit.evaluate.student import load
+    from kit.figures.pictures.suggestions import contact_sheet
     from kit.figures.style import save
-    from kit.figures.suggestions import contact_sheet
     from kit.label.preannotate import check_draft, preannotate
     from kit.label.suggest import seen, suggest, write_suggestions
 
@@ -96,9 +96,9 @@ def _device(options: argparse.Namespace) -> str:
 
 
 def _import(options: argparse.Namespace) -> None:
-    from kit.data.splits import summary
+    from kit.data.splits.split import summary
     from kit.errors import KitError
-    from kit.figures.tables import as_text
+    from kit.figures.charts.tables import as_text
     from kit.label.importing import carry_out, extended_split, freeze_val, plan_import
 
     plan = plan_import(options.export, options.dataset, options.root, options.format, options.replace, options.overlap,
@@ -124,10 +124,10 @@ def _import(options: argparse.Namespace) -> None:
 
 def _curve(options: argparse.Namespace) -> None:
     from kit.batch.label_next import collect
-    from kit.figures.label_curve import curve_rows, label_figure
+    from kit.figures.charts.label_curve import curve_rows, label_figure
+    from kit.figures.charts.tables import as_text
     from kit.figures.style import save
-    from kit.figures.tables import as_text
-    from kit.storage import write_json
+    from kit.system.storage import write_json
 
     found = collect(options.folder)
     options.out.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,4 @@
 """What to label next, pre-annotation out, labels in, suspicious labels.
 
-May import evaluate, methods, data, models and what these rest on; draws nothing (`kit.figures`) and trains nothing
-(`kit.batch`).
+May import explore, deploy, evaluate, models, data, runs and settings; draws nothing and trains nothing.
 """

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kit.console import bar
-from kit.evaluate.layers import disagreement
-from kit.evaluate.load import Student, read_pixels
 from kit.evaluate.predict import fast_copy, pad_to_multiple
-from kit.evaluate.views import STUDENT, networks
+from kit.evaluate.student import Student, read_pixels
+from kit.evaluate.uncertainty import disagreement
+from kit.explore.networks import STUDENT, networks
 from kit.label.duplicates import fingerprint
 from kit.label.pool import Pool
-from kit.models.upsampled import resize
+from kit.models.layers.upsampling import resize
+from kit.system.console import bar
 
 SMALLER = 0.75
 """Factor of the smaller one among the views of an image."""

@@ -11,18 +11,18 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from kit.checks import require_choice
 from kit.data.catalog import find_spec
-from kit.data.decode import picture_size
-from kit.data.files import SegFiles
 from kit.data.folder import VAL
-from kit.data.splits import LABELLED, Split, missing_classes, read_lists, write_lists
+from kit.data.reading.decode import picture_size
+from kit.data.reading.files import SegFiles
+from kit.data.splits.split import LABELLED, Split, missing_classes, read_lists, write_lists
+from kit.deploy.prediction_files import raw_values
 from kit.errors import KitError
-from kit.evaluate.predictions import raw_values
 from kit.label.formats import read_export
 from kit.label.formats.archive import open_export
 from kit.label.formats.shapes import Drawing, paint
-from kit.storage import flush_folder, write_bytes
+from kit.settings.checks import require_choice
+from kit.system.storage import flush_folder, write_bytes
 from kit.types import IGNORE
 
 OVERLAPS = ("refuse", "later")

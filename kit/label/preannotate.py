@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from kit.checks import require_choice, require_non_negative, require_share
-from kit.console import bar
 from kit.errors import KitError
-from kit.evaluate.load import Student, read_pixels
 from kit.evaluate.predict import Predictor
+from kit.evaluate.student import Student, read_pixels
 from kit.label.formats import FORMATS
 from kit.label.formats.shapes import Item, Written
+from kit.settings.checks import require_choice, require_non_negative, require_share
+from kit.system.console import bar
 from kit.types import IGNORE
 
 SHAPES = ("polygons", "bitmaps")

@@ -8,19 +8,19 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from kit.checks import require_choice, require_positive
-from kit.data.contents import find_data
+from kit.data.fingerprint import find_data
+from kit.deploy.prediction_files import pictures_in
 from kit.errors import KitError
-from kit.evaluate.load import read_pixels
-from kit.evaluate.predictions import pictures_in
-from kit.fields import replace_fields
+from kit.evaluate.student import read_pixels
 from kit.label.duplicates import ALIKE, without_duplicates
 from kit.label.evidence import Named, Readers, gather
 from kit.label.pool import Choice, Pool
 from kit.label.strategies import DIFFERING, STRATEGIES
-from kit.paths import from_project
-from kit.results import RunFolder, provenance
-from kit.storage import write_bytes, write_json
+from kit.runs.folder import RunFolder, provenance
+from kit.settings.checks import require_choice, require_positive
+from kit.settings.fields import replace_fields
+from kit.system.paths import from_project
+from kit.system.storage import write_bytes, write_json
 
 LONGEST = 640
 """Pixels of the longer side of a suggestion's picture."""

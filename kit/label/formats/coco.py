@@ -13,7 +13,7 @@ from kit.label.formats.archive import Export
 from kit.label.formats.labelme import read_object
 from kit.label.formats.polygons import outlines
 from kit.label.formats.shapes import Bitmap, Drawing, Item, Polygon, Shape, Written, bitmaps, numbers
-from kit.storage import write_bytes
+from kit.system.storage import write_bytes
 
 
 def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:

@@ -15,7 +15,7 @@ from kit.errors import KitError
 from kit.label.formats.archive import Export, parse_xml
 from kit.label.formats.polygons import outlines
 from kit.label.formats.shapes import Bitmap, Drawing, Item, Polygon, Shape, Written, bitmaps, numbers
-from kit.storage import write_bytes, write_json
+from kit.system.storage import write_bytes, write_json
 
 
 def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:

@@ -18,7 +18,7 @@ from kit.errors import KitError
 from kit.label.formats.archive import Export
 from kit.label.formats.polygons import outlines
 from kit.label.formats.shapes import Bitmap, Drawing, Item, Polygon, Shape, Written, bitmaps, numbers
-from kit.storage import write_bytes, write_json
+from kit.system.storage import write_bytes, write_json
 
 VERSION = "5.4.1"
 """Of labelme, in whose form files are written; later ones read it."""

@@ -18,7 +18,7 @@ from kit.label.formats.labelme import read_object
 from kit.label.formats.polygons import outlines
 from kit.label.formats.rlepack import pack, unpack
 from kit.label.formats.shapes import Bitmap, Drawing, Item, Polygon, Shape, Written, bitmaps, numbers
-from kit.storage import write_bytes
+from kit.system.storage import write_bytes
 
 IMAGES = "/data/local-files/?d="
 """What the file of an image is appended to."""

@@ -11,11 +11,11 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from kit.deploy.prediction_files import as_palette
 from kit.errors import KitError
-from kit.evaluate.predictions import as_palette
 from kit.label.formats.archive import Export
 from kit.label.formats.shapes import Drawing, Item, Shape, Written, bitmaps
-from kit.storage import write_bytes
+from kit.system.storage import write_bytes
 from kit.types import IGNORE
 
 MAP, FOLDER = "labelmap.txt", "SegmentationClass"

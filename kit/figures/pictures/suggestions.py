@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kit.errors import KitError
-from kit.figures.masks import OVERLAY, class_patches, legend_columns, place_legend
+from kit.figures.pictures.masks import OVERLAY, class_patches, legend_columns, place_legend
+from kit.figures.pictures.view import HEAT
 from kit.figures.style import PAGE, SMALL, colour, grey, looks, new_figure
-from kit.figures.view import HEAT
 
 COLUMNS = 2
 """Suggestions of a row, each of three pictures."""

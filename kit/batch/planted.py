@@ -6,20 +6,22 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kit.batch.folds import fold_runs
 from kit.data.catalog import find_spec
-from kit.data.draw import draw
-from kit.data.files import SegFiles
-from kit.data.splits import Split, write_lists
+from kit.data.reading.files import SegFiles
+from kit.data.splits.hash_draw import draw
+from kit.data.splits.split import Split, write_lists
+from kit.deploy.prediction_files import raw_values
 from kit.errors import KitError
-from kit.evaluate.predictions import raw_values
-from kit.fields import to_dict
 from kit.label.planted import KINDS, Planted, plant
-from kit.recipes import configure
-from kit.storage import write_json
+from kit.settings.fields import to_dict
+from kit.settings.recipes import configure
+from kit.system.storage import write_json
+from kit.train.folds import fold_runs
 
 
-def planted_copy(dataset: str, root: Path, out: Path, images: int, wrong: int, seed: int = 0) -> dict[str, list[Planted]]:
+def planted_copy(
+    dataset: str, root: Path, out: Path, images: int, wrong: int, seed: int = 0
+) -> dict[str, list[Planted]]:
     """Write a data set to `out` that is `root`'s with wrong regions in `wrong` of `images` train masks drawn by hash,
     the three kinds in turn; val and all images are links. Return what is wrong with each of the `images`.
 

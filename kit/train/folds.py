@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from kit.data.contents import find_data
-from kit.data.draw import draw
-from kit.data.splits import Split, write_lists
+from kit.data.fingerprint import find_data
+from kit.data.splits.hash_draw import draw
+from kit.data.splits.split import Split, write_lists
 from kit.errors import KitError
-from kit.fields import replace_fields
-from kit.results import RunFolder
+from kit.runs.folder import RunFolder
+from kit.settings.fields import replace_fields
 from kit.train.launch import launch
 
 
