@@ -1,6 +1,7 @@
-"""`python -m kit bench labels`: wrong regions planted into a data set's masks, and how many of them are found."""
+"""Wrong regions planted into a data set's masks, runs out of fold that learn from the rest, and how many are found."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,25 +13,27 @@ from kit.data.splits.hash_draw import draw
 from kit.data.splits.split import Split, write_lists
 from kit.deploy.prediction_files import raw_values
 from kit.errors import KitError
+from kit.label.out_of_fold import suspicious_labels
 from kit.label.planted import KINDS, Planted, plant
-from kit.settings.fields import to_dict
+from kit.label.suspicious import hits
+from kit.runs.folder import RunFolder, provenance
 from kit.settings.recipes import configure
 from kit.system.storage import write_json
 from kit.train.folds import fold_runs
 
 
-def planted_copy(
-    dataset: str, root: Path, out: Path, images: int, wrong: int, seed: int = 0
-) -> dict[str, list[Planted]]:
-    """Write a data set to `out` that is `root`'s with wrong regions in `wrong` of `images` train masks drawn by hash,
-    the three kinds in turn; val and all images are links. Return what is wrong with each of the `images`.
+def planted_copy(dataset: str, root: Path, out: Path, images: int, wrong: int,
+                 seed: int = 0) -> dict[str, list[Planted]]:  # fmt: skip
+    """Write a data set to `out` that is `root`'s with a wrong region in `wrong` of `images` train masks drawn by hash,
+    the three kinds in turn; everything else is links. `out/lists` holds the drawn images.
 
-    Raises: KitError if there are not as many train images with masks.
+    Returns: id -> what is wrong with each of the drawn images.
+    Raises: KitError if there are not as many train images with masks, or too few regions to plant in.
     """
     spec = find_spec(dataset, root)
     parts = {part: SegFiles(spec, root, part) for part in ("train", "val")}
     train = parts["train"]
-    if not wrong <= images <= len(train.masked_ids):
+    if not 0 < wrong <= images <= len(train.masked_ids):
         raise KitError(f"{wrong} of {images} images are to have wrong masks, and {len(train.masked_ids)} have masks")
     names, rng, table = draw(train.masked_ids, images, seed), np.random.default_rng(seed), raw_values(spec)
     found: dict[str, list[Planted]] = {name: [] for name in names}
@@ -38,27 +41,68 @@ def planted_copy(
         for path in (*files.paths.values(), *(path for path, _ in files.masks.values())):
             link = out / path.relative_to(files.base)
             link.parent.mkdir(parents=True, exist_ok=True)
-            if not link.is_symlink() and not link.exists():
-                os.symlink(path.resolve(), link)
-    for place, name in enumerate(names):
-        if sum(map(bool, found.values())) == wrong:
-            break
-        mask = train.full_mask(name).numpy()
-        made = plant(mask, KINDS[place % len(KINDS)], spec.num_classes, rng)
-        if made is not None:
+            link.unlink(missing_ok=True)
+            os.symlink(path.resolve(), link)
+    done = 0
+    for name in names:
+        made = plant(train.full_mask(name).numpy(), KINDS[done % len(KINDS)], spec.num_classes, rng)
+        if done < wrong and made is not None:
             path = out / train.mask_path(name).relative_to(train.base)
             path.unlink()
             Image.fromarray(table[made[0]]).save(path)
-            found[name] = [made[1]]
-    write_lists(Split(f"{images} images, some planted", names, ()), out / "lists")
+            found[name], done = [made[1]], done + 1
+    if done < wrong:
+        raise KitError(f"only {done} of {wrong} masks have a region that can be made wrong; plant in more images")
+    write_lists(Split(f"{images} images, {wrong} planted", names, ()), out / "lists")
     return found
 
 
-def fold_networks(dataset: str, root: Path, out: Path, folds: int, steps: int, recipe: str = "", seed: int = 0) -> list:
-    """Runs out of fold on a planted copy."""
-    overrides = {"data.observe": False, "train.eval_every": 0, "evaluate.resamples": 1}
-    cfg = configure("supervised", recipe or dataset, dataset=dataset, data_root=str(root), split=str(root / "lists"),
-                    seed=seed, steps=steps, run_dir=str(out / "run"), overrides=overrides)  # fmt: skip
-    (out / "run").mkdir(parents=True, exist_ok=True)
-    write_json(out / "run/config.json", to_dict(cfg))
-    return fold_runs(out / "run", folds, out / "folds")
+def measure(dataset: str, root: Path, out: Path, images: int = 60, wrong: int = 30, folds: int = 3, steps: int = 0,
+            first: int = 50, recipe: str = "", overrides: dict | None = None, seed: int = 0,
+            say: Callable[[str], None] | None = None) -> dict:  # fmt: skip
+    """Precision and recall of the first suspicious labels where it is known which are wrong; `out/result.json`.
+
+    The runs learn from masks of which as many are wrong as of those that they judge.
+
+    Args:
+        dataset, root: of sound masks, as sound as they are: what was wrong before counts as a false alarm.
+        out: folder for the planted copy and the runs.
+        images, wrong: as in `planted_copy`.
+        folds, steps: of `kit.train.folds.fold_runs`.
+        first: findings that are counted.
+        recipe: of the runs, trained by "supervised"; "" is the one named like the data set.
+        overrides: other settings of theirs.
+    """
+    planted = planted_copy(dataset, root, out / "data", images, wrong, seed)
+    cfg = configure("supervised", recipe, dataset=dataset, data_root=str((out / "data").resolve()), seed=seed,
+                    split=str((out / "data/lists").resolve()), steps=steps, run_dir=str(out / "run"),
+                    overrides={"data.observe": False, **(overrides or {})})  # fmt: skip
+    folder = RunFolder(out / "run")
+    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.check_free(cfg)
+    folder.open(cfg, {})
+    found = suspicious_labels(fold_runs(folder.path, folds, say=say), parts=("train",), silent=say is None)
+    record = {**scored(found.suspicions[:first], planted, found.classes), "images": images, "planted": wrong,
+              "folds": folds, "steps": cfg.train.steps, "student": cfg.student.name, "regions": len(found.suspicions),
+              **provenance()}  # fmt: skip
+    write_json(out / "result.json", record)
+    return record
+
+
+def scored(first: list, planted: dict[str, list[Planted]], classes: tuple[str, ...]) -> dict:
+    """Precision and recall of findings, and of each planted region its kind, size and the rank that hits it first."""
+    right, hit = hits(first, planted)
+    everything = [(name, i, wrong) for name, regions in planted.items() for i, wrong in enumerate(regions)]
+    regions = []
+    for name, i, wrong in everything:
+        ranks = [rank for rank, each in enumerate(first, 1) if hits([each], {name: [planted[name][i]]})[1]]
+        about = {"image": name, "kind": wrong.kind, "pixels": int(wrong.where.sum())}
+        meant = {"mask": classes[wrong.given], "true": classes[wrong.true]}
+        regions.append({**about, **meant, "rank": ranks[0] if ranks else None})
+    recall = {kind: _share([each["rank"] is not None for each in regions if each["kind"] == kind]) for kind in KINDS}
+    return {"first": len(first), "precision": _share(right), "recall": hit / max(1, len(everything)),
+            "recall_of": recall, "precision_at_10": _share(right[:10]), "planted_regions": regions}  # fmt: skip
+
+
+def _share(values: list[bool]) -> float | None:
+    return sum(values) / len(values) if values else None

@@ -33,7 +33,12 @@ def add(commands) -> None:
         "--sure", type=float, default=0.6, help="pixels of a smaller probability are void (default: 0.6)"
     )
     suggest.add_argument("--smallest", type=int, default=32, help="regions of fewer pixels are void (default: 32)")
-    suggest.add_argument("--tolerance", type=float, default=0.5, help="of polygons, in pixels (default: 0.5)")
+    suggest.add_argument(
+        "--tolerance",
+        type=float,
+        default=0.34,
+        help="of polygons, in pixels (default: 0.34, with which masks come back as they are)",
+    )
 
     purpose = "labels from annotation tools: import them, compare strategies of labelling"
     labels = commands.add_parser("labels", help=purpose, description=purpose).add_subparsers(
@@ -54,6 +59,17 @@ def add(commands) -> None:
     load.add_argument("--split", type=Path, help="folder of lists to extend (default: every train image with a mask)")
     load.add_argument("--lists", type=Path, help="folder for the new lists (default: splits/labels_N in the data set)")
     load.add_argument("--dry-run", action="store_true", help="show what would change, and write nothing")
+
+    planted = command(labels, "planted", _planted, "plant wrong regions into a copy of a data set, and measure how "
+                      "many of the first suspicious labels are such")  # fmt: skip
+    planted.add_argument("--dataset", required=True, help="such as synthetic or camvid")
+    planted.add_argument("--root", type=Path, required=True, help="folder of the data set; nothing is written to it")
+    planted.add_argument("--out", type=Path, required=True, help="folder for the copy, the runs and result.json")
+    planted.add_argument("--images", type=int, default=60, help="labelled images (default: 60)")
+    planted.add_argument("--wrong", type=int, default=30, help="of them with a wrong region (default: 30)")
+    planted.add_argument("--folds", type=int, default=3, help="runs, each without a part of the images (default: 3)")
+    planted.add_argument("--steps", type=int, default=0, help="of each run (default: the recipe's)")
+    planted.add_argument("--seed", type=int, default=0, help="of images, regions and runs")
 
     curve = command(labels, "curve", _curve, "the curves of simulated labelling below a folder: figure, table and JSON")
     curve.add_argument("folder", type=Path, help="where notebooks/label_next.ipynb has put its results")
@@ -137,3 +153,14 @@ def _curve(options: argparse.Namespace) -> None:
         sys.stdout.write(as_text(curve_rows(each["curves"], each["saved"])))
         stem = options.out.with_name(f"{options.out.stem}_{method}")
         sys.stdout.write("".join(f"  {path}\n" for path in (options.out, *save(label_figure(each["curves"]), stem))))
+
+
+def _planted(options: argparse.Namespace) -> None:
+    from kit.batch.planted import measure
+
+    found = measure(options.dataset, options.root, options.out, options.images, options.wrong, options.folds,
+                    options.steps, seed=options.seed, say=lambda line: sys.stdout.write(f"{line}\n"))  # fmt: skip
+    kinds = ", ".join(f"{kind} {share:.0%}" for kind, share in found["recall_of"].items() if share is not None)
+    sys.stdout.write(f"of the first {found['first']} suspicious labels {found['precision']:.0%} are planted; of "
+                     f"{found['planted']} planted regions {found['recall']:.0%} are among them ({kinds})\n"
+                     f"  {options.out / 'result.json'}\n")  # fmt: skip

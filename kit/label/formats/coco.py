@@ -143,8 +143,8 @@ def _panoptic(annotation: dict, file: str, size: tuple[int, int], labels: dict, 
     wanted = PurePosixPath(annotation["file_name"]).name
     name = next((each for each in export.named(".png") if PurePosixPath(each).name == wanted), None)
     if name is None:
-        raise KitError(f"{export.path}: no {wanted}, the panoptic mask of {file}; give the folder or archive that holds "
-                       "JSON and PNG files")  # fmt: skip
+        raise KitError(f"{export.path}: no {wanted}, the panoptic mask of {file}; give the folder or archive that "
+                       "holds JSON and PNG files")  # fmt: skip
     try:
         with Image.open(io.BytesIO(export.files[name]())) as picture:
             if picture.size[::-1] != size:

@@ -7,28 +7,35 @@ import numpy as np
 from kit.errors import KitError
 from kit.types import IGNORE
 
+EXACT = 0.34
+"""Pixels; the centre of one lies a quarter of its diagonal, 0.354, from the nearest border."""
 
-def outlines(mask: np.ndarray, tolerance: float = 0.5) -> Iterator[tuple[int, np.ndarray]]:
+SLIVER = 0.25
+"""Square pixels; smaller pieces lie between borders that were moved into each other, and hold no centre."""
+
+
+def outlines(mask: np.ndarray, tolerance: float = EXACT) -> Iterator[tuple[int, np.ndarray]]:
     """(class id, corners float (n, 2) of x and y) of every connected region, IGNORE left out.
 
     Borders run between pixels, with (0, 0) the upper left corner of the upper left pixel, and cut the corners of pixels
-    from the middle of one side to the middle of the next, so that slanted borders need few corners and every pixel's
-    centre stays in its region. Neighbours are simplified together (shapely's `coverage_simplify`, after Visvalingam and
-    Whyatt), so that neither gaps nor overlap arise. A region with holes is cut beside them,
-    for most tools know none.
+    from the middle of one side to the middle of the next. Each piece of border between two regions is simplified once
+    for both (Douglas and Peucker, by shapely), so that neither gaps nor overlap arise. A region with holes is cut
+    beside them, for most tools know none.
 
     Args:
         mask: uint8 (H, W).
-        tolerance: 0 or more; corners that stand out by triangles of less than its square, in pixels, are left out. With
-            0, `kit.label.formats.shapes.filled` gives the mask back bit for bit.
+        tolerance: 0 or more, pixels by which a border may be moved. Up to EXACT borders keep to their side of the centres
+            of pixels, so that `kit.label.formats.shapes.filled` gives the mask back but for rounding.
     Raises: KitError if shapely is not installed.
     """
     shapely = _shapely()
-    faces = shapely.get_parts(shapely.polygonize([shapely.multilinestrings(_borders(mask))]))
+    lines = shapely.line_merge(shapely.multilinestrings(_borders(mask)))
+    if tolerance > 0:
+        lines = shapely.union_all(shapely.simplify(shapely.get_parts(lines), tolerance))
+    faces = shapely.get_parts(shapely.polygonize([lines]))
+    faces = faces[shapely.area(faces) >= SLIVER]
     inside = shapely.get_coordinates(shapely.point_on_surface(faces)).astype(int)
-    classes = mask[inside[:, 1], inside[:, 0]]
-    faces = shapely.coverage_simplify(faces, tolerance)
-    for cls, face in zip(classes.tolist(), faces, strict=True):
+    for cls, face in zip(mask[inside[:, 1], inside[:, 0]].tolist(), faces, strict=True):
         if cls != IGNORE:
             for part in _without_holes(face, shapely):
                 yield cls, shapely.get_coordinates(part.exterior)[:-1]

@@ -76,8 +76,8 @@ class Written:
     palette: tuple[tuple[int, int, int], ...]
     polygons: bool = True
     """Outlines, which are edited by their corners; False: the pixels themselves."""
-    tolerance: float = 0.5
-    """Of outlines, in pixels; larger leaves out more corners."""
+    tolerance: float = 0.34
+    """Of outlines, in pixels; larger ones have fewer corners (`kit.label.formats.polygons.EXACT`)."""
 
 
 def paint(drawing: Drawing, classes: Sequence[str], size: tuple[int, int], overlap: str = "refuse") -> np.ndarray:

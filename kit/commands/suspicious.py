@@ -1,0 +1,39 @@
+"""The part of `python -m kit doctor` that asks networks: labels that runs of other labels disagree with."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from kit.errors import KitError
+
+
+def suspicions(options: argparse.Namespace, out: Path) -> dict:
+    """Print the table of suspicious labels, draw their contact sheet beside `out`, and return the record."""
+    import torch
+
+    from kit.figures.charts.tables import as_text
+    from kit.figures.pictures.suspicious import suspicion_sheet
+    from kit.figures.style import save
+    from kit.label.out_of_fold import crops, rows, suspicious_labels
+    from kit.train.folds import fold_runs
+
+    device, runs = options.device or ("cuda" if torch.cuda.is_available() else "cpu"), list(options.run)
+    if options.folds:
+        if len(runs) > 1:
+            raise KitError("--folds trains runs like one run; name one with --run")
+        runs = fold_runs(
+            runs[0], options.folds, steps=options.fold_steps, say=lambda line: sys.stdout.write(f"{line}\n")
+        )
+    found = suspicious_labels(runs, options.sure, data_root=str(options.root), device=device)
+    table, say = rows(found, options.show), sys.stdout.write
+    say(f"\nsuspicious labels: {len(found.suspicions)} regions on {found.looked_at} images, the first {len(table)}\n")
+    if found.passed_over:
+        say(f"{len(found.passed_over)} image(s) that the runs have learnt from are not looked at; --folds leaves each "
+            "out of one run\n")  # fmt: skip
+    if table:
+        shown = ("rank", "image", "part", "label", "networks", "pixels", "row", "column", "score")
+        say(as_text([{name: row[name] for name in shown} for row in table]))
+        sheet = suspicion_sheet(table, crops(found, options.show), found.classes, found.palette)
+        say("".join(f"  {path}\n" for path in save(sheet, out.with_name(f"{out.stem}_suspicious"))))
+    return {"runs": [str(run) for run in runs], "sure": options.sure, "looked_at": found.looked_at,
+            "passed_over": list(found.passed_over), "regions": len(found.suspicions), "first": table}  # fmt: skip

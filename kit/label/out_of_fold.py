@@ -1,0 +1,156 @@
+"""Suspicious labels of a data set, by runs that have not learnt from them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from kit.data.fingerprint import find_data
+from kit.data.reading.files import SegFiles
+from kit.errors import KitError
+from kit.evaluate.predict import Predictor
+from kit.evaluate.student import Student
+from kit.explore.networks import networks
+from kit.label.suspicious import Census, Suspicion
+from kit.runs.folder import RunFolder
+from kit.settings.checks import require_share
+from kit.settings.fields import replace_fields
+from kit.system.console import bar
+from kit.types import IGNORE
+
+AROUND = 0.6
+"""Of a crop: what is shown around a region, as a share of its longer side, on each side."""
+
+SMALLEST_CROP = 96
+"""Pixels of a crop's side, at least."""
+
+
+class Jury(NamedTuple):
+    """A run with the images that it has learnt from."""
+
+    run: str
+    learnt: frozenset[str]
+    members: list[tuple[Student, Predictor]]
+
+
+class Found(NamedTuple):
+    """Suspicious regions, and what was looked at."""
+
+    suspicions: list[Suspicion]
+    looked_at: int  # images with a mask that at least one run has not learnt from
+    passed_over: tuple[str, ...]  # ids of images that every run has learnt from
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    parts: tuple[SegFiles, SegFiles]
+
+    def files(self, name: str) -> SegFiles:
+        """The part that an image belongs to."""
+        return next(files for files in self.parts if name in files.masks)
+
+
+class Crop(NamedTuple):
+    """A suspicious region as it is shown, small pictures of one size."""
+
+    image: np.ndarray  # uint8 (h, w, 3)
+    mask: np.ndarray  # uint8 (h, w)
+    region: np.ndarray  # bool (h, w)
+
+
+def suspicious_labels(runs: Sequence[str | Path], sure: float = 0.8, everywhere: bool = False,
+                      parts: Sequence[str] = ("train", "val"), data_root: str = "", device: str = "cpu",
+                      silent: bool = False) -> Found:  # fmt: skip
+    """Regions of masks against which the networks of finished runs agree, most suspicious first.
+
+    Of each image those runs are asked that have not learnt from its mask, each by all networks it kept, and its student
+    once more about the mirrored image. An image that all of them have learnt from is passed over: `kit.train.folds`
+    makes runs that leave it out.
+
+    Args:
+        runs: folders of finished runs on one data set.
+        sure: 0..1, smallest mean probability of the networks' class.
+        everywhere: look at every mask of train; False looks at those that one of the runs has learnt from.
+        parts: of the data set.
+        data_root: the data set's folder, if it is not where it was in training.
+    Raises: KitError for a run that is not finished, runs of different data sets, or if nothing can be looked at.
+    """
+    require_share(sure=sure)
+    if not runs:
+        raise KitError("name at least one finished run")
+    juries, opened = [], None
+    for run in runs:
+        cfg = RunFolder(Path(run)).config()
+        data = find_data(replace_fields(cfg, {"data.root": data_root}).data if data_root else cfg.data)
+        if opened and (data.train.root != opened[0].root or data.spec.classes != opened[0].spec.classes):
+            raise KitError(f"{run} is of {data.train.root}, another data set than {opened[0].root}")
+        opened = opened or (data.train, data.val)
+        kept = [student.to(device) for student in networks(run).values()]
+        members = [(student, Predictor(student.net, student.config.evaluate)) for student in kept]
+        juries.append(Jury(str(run), frozenset(data.split.labelled), members))
+    used = frozenset().union(*(jury.learnt for jury in juries))
+    names = [(files, name) for files in opened if files.part in parts for name in files.masked_ids
+             if everywhere or files.part == "val" or name in used]  # fmt: skip
+    return _looked_at(juries, opened, names, sure, silent)
+
+
+def crops(found: Found, count: int) -> list[Crop]:
+    """The first `count` regions with what lies around them."""
+    shown = []
+    for each in found.suspicions[:count]:
+        files = found.files(each.name)
+        image, mask = files.image(each.name).permute(1, 2, 0).numpy(), files.full_mask(each.name).numpy()
+        region = np.zeros(mask.shape, bool)
+        top, left, height, width = each.box
+        region[top : top + height, left : left + width] = each.region
+        side = max(SMALLEST_CROP, round(max(height, width) * (1 + 2 * AROUND)))
+        side = min(side, *mask.shape)
+        rows, columns = (_window(start + size // 2, side, whole) for start, size, whole in
+                         zip((top, left), (height, width), mask.shape, strict=True))  # fmt: skip
+        shown.append(Crop(image[rows, columns], mask[rows, columns], region[rows, columns]))
+    return shown
+
+
+def rows(found: Found, count: int) -> list[dict]:
+    """The first `count` regions, a row each, for a table or JSON."""
+    return [
+        {"rank": rank, "image": each.name, "part": found.files(each.name).part, "label": found.classes[each.given],
+         "networks": found.classes[each.expected], "pixels": each.pixels, "row": each.box[0], "column": each.box[1],
+         "height": each.box[2], "width": each.box[3], "margin": round(each.margin, 3), "score": round(each.score, 2)}
+        for rank, each in enumerate(found.suspicions[:count], 1)
+    ]  # fmt: skip
+
+
+def _looked_at(juries: list[Jury], parts: tuple[SegFiles, SegFiles], names: list[tuple[SegFiles, str]], sure: float,
+               silent: bool) -> Found:  # fmt: skip
+    spec = parts[0].spec
+    fresh = [(files, name, [jury for jury in juries if name not in jury.learnt]) for files, name in names]
+    passed = tuple(name for _, name, able in fresh if not able)
+    if len(passed) == len(names):
+        raise KitError("these runs have learnt from every mask that is to be looked at; --folds trains runs that leave "
+                       "some out")  # fmt: skip
+    census = Census(spec.num_classes)
+    with bar(len(names) - len(passed), "looking", "image", silent) as shown, torch.inference_mode():
+        for files, name, able in fresh:
+            if able:
+                mask = files.full_mask(name).numpy()
+                if (mask != IGNORE).any():
+                    census.look(name, _asked(able, files.image(name), mask.shape), mask, sure)
+                shown.update()
+    return Found(census.ranked(), len(names) - len(passed), passed, spec.classes, spec.palette, parts)
+
+
+def _asked(juries: list[Jury], image: torch.Tensor, size: tuple[int, int]) -> list[np.ndarray]:
+    members = []
+    for jury in juries:
+        for place, (student, predictor) in enumerate(jury.members):
+            pixels = student.prepare(image)
+            members.append(predictor.probabilities(pixels, size)[0].cpu().numpy())
+            if place == 0:
+                members.append(predictor.probabilities(pixels.flip(-1), size)[0].flip(-1).cpu().numpy())
+    return members
+
+
+def _window(middle: int, side: int, whole: int) -> slice:
+    start = min(max(0, middle - side // 2), whole - side)
+    return slice(start, start + side)
