@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kit.data.fingerprint import find_data
-from kit.data.splits.hash_draw import draw
+from kit.data.splits.hash_draw import digest, draw
 from kit.data.splits.split import Split, write_lists
 from kit.errors import KitError
 from kit.label.strategies import STRATEGIES
 from kit.label.suggest import suggest
+from kit.runs.folder import RunFolder
 from kit.settings.checks import require_choice, require_positive
 from kit.settings.fields import replace_fields
 from kit.settings.run import RunConfig
@@ -153,3 +154,29 @@ def _collected(records: Sequence[dict]) -> dict:
                                       for name, points in each["strategies"].items()} for each in records},
         "commits": sorted({str(each.get("commit")) for each in records}),
     }  # fmt: skip
+
+
+def next_round(cfg: RunConfig, out: Path) -> RunConfig:
+    """`cfg` as the next round of labelling by hand below `out`: its folder is named after the number of labels and a
+    digest of their list, and it starts from the student of the last round, if that was another.
+
+    Raises: KitError if the data set or the split cannot be used.
+    """
+    labelled = find_data(cfg.data).split.labelled
+    name = f"labels_{len(labelled):04d}_{digest(labelled)[:8]}"
+    before = [each for each in rounds_so_far(out) if Path(each["run"]).name != name]
+    folder = RunFolder(out / name)
+    start = folder.config().start if folder.config_file.is_file() else before[-1]["run"] if before else ""
+    return replace_fields(cfg, {"run_dir": str(out / name), "start": start})
+
+
+def rounds_so_far(out: Path) -> list[dict]:
+    """Finished rounds below `out`, in the order in which they were made: "labelled", "mean" (mIoU, 0..1), "sd" (None),
+    "n" (1) and "run", as a curve takes them."""
+    results = [(folder, RunFolder(folder).result()) for folder in sorted(Path(out).glob("labels_*"))]
+    done = [(str(result["date"]), folder, result) for folder, result in results if result is not None]
+    return [
+        {"labelled": result["split"]["labelled"], "mean": result["last"]["miou"], "sd": None, "n": 1,
+         "run": str(folder)}
+        for _, folder, result in sorted(done, key=lambda each: (each[0], each[1].name))
+    ]  # fmt: skip

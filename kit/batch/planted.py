@@ -25,7 +25,7 @@ from kit.train.folds import fold_runs
 def planted_copy(dataset: str, root: Path, out: Path, images: int, wrong: int,
                  seed: int = 0) -> dict[str, list[Planted]]:  # fmt: skip
     """Write a data set to `out` that is `root`'s with a wrong region in `wrong` of `images` train masks drawn by hash,
-    the three kinds in turn; everything else is links. `out/lists` holds the drawn images.
+    as many of each kind; everything else is links. `out/lists` holds the drawn images.
 
     Returns: id -> what is wrong with each of the drawn images.
     Raises: KitError if there are not as many train images with masks, or too few regions to plant in.
@@ -43,10 +43,11 @@ def planted_copy(dataset: str, root: Path, out: Path, images: int, wrong: int,
             link.parent.mkdir(parents=True, exist_ok=True)
             link.unlink(missing_ok=True)
             os.symlink(path.resolve(), link)
-    done = 0
+    done, kinds = 0, rng.permutation(np.resize(KINDS, wrong)).tolist()  # in no step with the folds, by hash too
     for name in names:
-        made = plant(train.full_mask(name).numpy(), KINDS[done % len(KINDS)], spec.num_classes, rng)
-        if done < wrong and made is not None:
+        kind = kinds[done % len(kinds)]
+        made = plant(train.full_mask(name).numpy(), kind, spec.num_classes, rng) if done < wrong else None
+        if made is not None:
             path = out / train.mask_path(name).relative_to(train.base)
             path.unlink()
             Image.fromarray(table[made[0]]).save(path)

@@ -31,7 +31,7 @@ def add(commands) -> None:
     doctor.add_argument("--folds", type=int, metavar="K", help="train K runs like --run, each without a part of its "
                         "labels, and ask them")  # fmt: skip
     doctor.add_argument("--fold-steps", type=int, default=0, help="steps of these runs (default: those of --run)")
-    doctor.add_argument("--sure", type=float, default=0.8, help="probability from which networks count (default: 0.8)")
+    doctor.add_argument("--sure", type=float, default=0.7, help="probability from which networks count (default: 0.7)")
     doctor.add_argument("--show", type=int, default=50, help="suspicious labels that are shown (default: 50)")
     doctor.add_argument("--device", help="such as cuda or cpu (default: a GPU if there is one)")
 

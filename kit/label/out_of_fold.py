@@ -58,7 +58,7 @@ class Crop(NamedTuple):
     region: np.ndarray  # bool (h, w)
 
 
-def suspicious_labels(runs: Sequence[str | Path], sure: float = 0.8, everywhere: bool = False,
+def suspicious_labels(runs: Sequence[str | Path], sure: float = 0.7, everywhere: bool = False,
                       parts: Sequence[str] = ("train", "val"), data_root: str = "", device: str = "cpu",
                       silent: bool = False) -> Found:  # fmt: skip
     """Regions of masks against which the networks of finished runs agree, most suspicious first.

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from kit.errors import KitError
 from kit.evaluate.predict import Predictor
-from kit.evaluate.student import Student, read_pixels
+from kit.evaluate.student import Student, load, read_pixels
 from kit.label.formats import FORMATS
 from kit.label.formats.shapes import Item, Written
 from kit.settings.checks import require_choice, require_non_negative, require_share
@@ -18,13 +18,13 @@ from kit.types import IGNORE
 SHAPES = ("polygons", "bitmaps")
 
 
-def preannotate(student: Student, images: Iterable[tuple[str, Path]], out: Path, form: str, shapes: str = "",
+def preannotate(student: Student | str | Path, images: Iterable[tuple[str, Path]], out: Path, form: str, shapes: str = "",
                 sure: float = 0.6, smallest: int = 32, tolerance: float = 0.34,
                 silent: bool = False) -> list[Path]:  # fmt: skip
     """Write a student's masks of images in the format of an annotation tool; return the files.
 
     Args:
-        student: from `kit.load`.
+        student: from `kit.load`, or the folder of its run.
         images: (id, file).
         out: folder to write, which must hold no labels yet.
         form: a key of `kit.label.formats.FORMATS`.
@@ -37,6 +37,7 @@ def preannotate(student: Student, images: Iterable[tuple[str, Path]], out: Path,
     polygons = check_draft(form, shapes, out)
     require_share(sure=sure)
     require_non_negative(smallest=smallest, tolerance=tolerance)
+    student = student if isinstance(student, Student) else load(student)
     images = list(images)
     stems = [path.stem for _, path in images]
     if twice := {stem for stem in stems if stems.count(stem) > 1}:

@@ -6,8 +6,8 @@ class, and ranks by how unusual that is:
     score = (mean margin) * log(1 + core) * surprise
 
 The margin is the probability of the networks' class less that of the mask's. The core is what is left of the region
-without its rim, in pixels: borders are drawn this way or that. The surprise is -log of how often, on all other images,
-pixels that the networks surely take for this class have the mask's class. This is confident learning (Northcutt et al.
+without its rim, in pixels: borders are drawn this way or that. The surprise is -log(P(label | networks) * P(networks |
+label)) over the sure pixels of all other images: low for what the networks confuse as a rule. This is confident learning (Northcutt et al.
 2021, arXiv 1911.00068) with regions in the place of samples; the score is the kit's own.
 """
 
@@ -89,7 +89,9 @@ class Census:
         scored = []
         for region in self.regions:
             others = total - self.counts[region.name]
-            usual = (others[region.given, region.expected] + 1) / (others[:, region.expected].sum() + self.classes)
+            meet = others[region.given, region.expected] + 1
+            usual = meet / (others[:, region.expected].sum() + self.classes)
+            usual *= meet / (others[region.given].sum() + self.classes)
             scored.append(region._replace(score=region.margin * math.log1p(region.core) * -math.log(usual)))
         return sorted(scored, key=lambda each: (-each.score, each.name, each.box))
 

@@ -5,6 +5,7 @@ Without a graphical front end (papermill) a panel draws nothing, so notebooks sh
 
 from kit.widgets.doctor import doctor_panel
 from kit.widgets.explorer import explorer_panel
+from kit.widgets.label import label_panel
 from kit.widgets.watch import watching
 
-__all__ = ["doctor_panel", "explorer_panel", "watching"]
+__all__ = ["doctor_panel", "explorer_panel", "label_panel", "watching"]

@@ -15,6 +15,7 @@ STRATEGIES = {  # name: (as written, colour, mark); Okabe and Ito's colours
     "disagree": ("Disagree", "#D55E00", "^"),
     "margin": ("Margin", "#CC79A7", "v"),
     "balanced": ("Balanced", "#009E73", "D"),
+    "here": ("By hand", "#000000", "o"),
 }
 
 ASIDE = 0.09

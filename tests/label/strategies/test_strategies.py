@@ -23,7 +23,8 @@ def pool(labelled_in=0, labelled=1, seed=0):
     return Pool(
         names=tuple(f"i{n:02d}" for n in range(24)), features=features, disagreement=disagreement,
         margin=disagreement[::-1].copy(), shares=shares, prints=np.zeros((24, 1), np.float32),
-        labelled_features=np.repeat(centres[[labelled_in]], labelled, 0), labelled_prints=np.zeros((labelled, 1), np.float32),
+        labelled_features=np.repeat(centres[[labelled_in]], labelled, 0),
+        labelled_prints=np.zeros((labelled, 1), np.float32),
     )  # fmt: skip
 
 

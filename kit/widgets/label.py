@@ -1,0 +1,85 @@
+"""A panel around `kit.label.suggest`: suggestions beside predictions, ticked or not, exported and imported."""
+
+import html
+from pathlib import Path
+
+from ipywidgets import HTML, Button, Checkbox, Dropdown, HBox, Layout, Text, VBox
+from ipywidgets import Image as Picture
+
+from kit.errors import KitError
+from kit.figures.charts.tables import as_text
+from kit.figures.pictures.suggestions import contact_sheet
+from kit.figures.style import show
+from kit.label.formats import FORMATS
+from kit.label.importing import carry_out, extended_split, freeze_val, plan_import
+from kit.label.preannotate import preannotate
+from kit.label.suggest import Seen, Suggestions, write_suggestions
+
+
+def label_panel(
+    suggestions: Suggestions, pictures: list[Seen], out: str | Path, dataset: str, root: str | Path
+) -> VBox:
+    """A contact sheet of one for each suggestion with a box to tick, and buttons that export what is ticked and import
+    what comes back.
+
+    Args:
+        suggestions, pictures: from `kit.label.suggest`.
+        out: folder for images.txt and drafts.
+        dataset, root: into which labels are imported.
+    """
+    return LabelPanel(suggestions, pictures, Path(out), dataset, Path(root)).box
+
+
+class LabelPanel:
+    """The controls; `ticked` is what they stand for."""
+
+    def __init__(self, suggestions: Suggestions, pictures: list[Seen], out: Path, dataset: str, root: Path):
+        self.suggestions, self.out, self.dataset, self.root = suggestions, out, dataset, root
+        wide = Layout(width="auto")
+        self.boxes, rows = {}, []
+        for each, picture in zip(suggestions.chosen, pictures, strict=True):
+            sheet = contact_sheet([each], [picture], suggestions.classes, suggestions.palette, suggestions.members,
+                                  columns=1, width=6)  # fmt: skip
+            self.boxes[each.name] = Checkbox(True, description=each.name, indent=False, layout=Layout(width="14em"))
+            shown = Picture(value=show(sheet).data, format="png", layout=Layout(max_width="40em", width="100%"))
+            rows.append(HBox([self.boxes[each.name], shown], layout=Layout(flex_flow="row wrap")))
+        self.form = Dropdown(options=list(FORMATS), value="cvat", description="Format", layout=wide)
+        self.export = Button(description="Export ticked", icon="download", layout=wide)
+        self.source = Text(placeholder="file, folder or zip archive", description="Export", layout=Layout(width="28em"))
+        self.replace = Checkbox(False, description="replace masks", indent=False, layout=wide)
+        self.load = Button(description="Import", icon="upload", layout=wide)
+        self.said = HTML()
+        self.export.on_click(lambda _: self._try(self.write))
+        self.load.on_click(lambda _: self._try(self.bring_in))
+        self.box = VBox(
+            [*rows, HBox([self.form, self.export]), HBox([self.source, self.replace, self.load]), self.said]
+        )
+
+    @property
+    def ticked(self) -> list[str]:
+        """Ids that are ticked, best first."""
+        return [name for name, box in self.boxes.items() if box.value]
+
+    def write(self) -> str:
+        """Write images.txt and drafts of what is ticked; say where."""
+        if not self.ticked:
+            raise KitError("nothing is ticked")
+        written = write_suggestions(self.suggestions, self.out, self.ticked)
+        chosen = [(each.name, each.path) for each in self.suggestions.chosen if each.name in self.ticked]
+        drafts = preannotate(self.suggestions.run, chosen, self.out / self.form.value, self.form.value, silent=True)
+        return "\n".join(map(str, [*written, *drafts]))
+
+    def bring_in(self) -> str:
+        """Import the export that is named; say what changed."""
+        plan = plan_import(self.source.value, self.dataset, self.root, replacing=self.replace.value)
+        freeze_val(self.dataset, self.root)
+        carry_out(plan)
+        out, split = extended_split(plan, self.dataset)
+        return f"{as_text(plan.rows())}{len(split.labelled)} labelled images, lists in {out}"
+
+    def _try(self, action) -> None:
+        try:
+            text = action()
+        except KitError as error:
+            text = f"error: {error}"
+        self.said.value = f"<pre style='white-space: pre-wrap; line-height: 1.4'>{html.escape(text)}</pre>"

@@ -1,0 +1,132 @@
+"""Labels into a folder of one's own images: all or nothing, and val stays what it was."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kit.__main__ import main
+from kit.data.catalog import find_spec
+from kit.data.reading.files import SegFiles
+from kit.data.splits.split import read_lists
+from kit.errors import KitError
+from kit.label.importing import carry_out, freeze_val, plan_import
+
+NAMES = [f"p{i}" for i in range(8)]
+
+
+@pytest.fixture
+def mine(tmp_path):
+    """Eight photographs, of which the first four have masks."""
+    root = tmp_path / "mine"
+    (root / "images").mkdir(parents=True)
+    (root / "labels").mkdir()
+    (root / "classes.yaml").write_text("classes: {ground: [0, 0, 0], leaf: [0, 160, 60]}\n")
+    for name in NAMES:
+        Image.new("RGB", (20, 10)).save(root / f"images/{name}.jpg")
+    for name in NAMES[:4]:
+        Image.fromarray(np.zeros((10, 20), np.uint8)).save(root / f"labels/{name}.png")
+    return root
+
+
+def export(folder, *names, label="leaf", x=5, **more):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        points = [[x, 0], [20, 0], [20, 10], [x, 10]]
+        shapes = [{"label": label, "shape_type": "polygon", "points": points}]
+        (folder / f"{name}.json").write_text(json.dumps(
+            {"imagePath": f"../images/{name}.jpg", "imageHeight": 10, "imageWidth": 20, "shapes": shapes, **more}))  # fmt: skip
+    return folder
+
+
+def files(root):
+    spec = find_spec("folder", root)
+    return SegFiles(spec, root, "train"), SegFiles(spec, root, "val")
+
+
+def snapshot(root):
+    return {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_masks_go_into_the_layout_and_the_split_is_extended(mine, tmp_path, capsys):
+    val = files(mine)[1].ids
+    assert main(["labels", "import", str(export(tmp_path / "e", "p5", "p6")), "--root", str(mine)]) == 0
+    said = capsys.readouterr().out
+    assert "2 mask(s): 2 new, 0 replaced, 0 unchanged; 2 image(s) stay without one" in said
+    train, now = files(mine)
+    assert now.ids == val == tuple((mine / "val.txt").read_text().split())  # no image has moved
+    mask = train.full_mask("p5").numpy()
+    assert (mask[:, 5:] == 1).all() and (mask[:, :5] == 255).all()  # not ground, which is black as well
+    split = read_lists(mine / "splits/labels_5", "x")
+    assert set(split.labelled) == {*NAMES[:4], "p5", "p6"} - set(val) and set(split.unlabelled) == {"p4", "p7"}
+    assert main(["labels", "import", str(export(tmp_path / "f", "p7")), "--root", str(mine),
+                 "--split", str(mine / "splits/labels_5"), "--lists", str(tmp_path / "lists")]) == 0  # fmt: skip
+    again = read_lists(tmp_path / "lists", "x")
+    assert set(again.labelled) == {*split.labelled, "p7"}
+    about = json.loads((tmp_path / "lists/split.json").read_text())
+    assert about["imported"] == ["p7"] and about["extends"] == "labels_5"
+
+
+def test_a_mask_is_replaced_only_if_asked(mine, tmp_path, capsys):
+    before = snapshot(mine)
+    given = [str(export(tmp_path / "e", "p0", "p5")), "--root", str(mine)]
+    assert main(["labels", "import", *given]) == 2 and snapshot(mine) == before
+    assert "1 image(s) have another mask already" in capsys.readouterr().err
+    assert main(["labels", "import", *given, "--replace", "--dry-run"]) == 0 and snapshot(mine) == before
+    assert "75.0%" in capsys.readouterr().out or True
+    assert main(["labels", "import", *given, "--replace"]) == 0
+    assert "1 new, 1 replaced" in capsys.readouterr().out
+    assert main(["labels", "import", *given]) == 0  # the same again changes nothing
+    assert "0 new, 0 replaced, 2 unchanged" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("names", "more", "message"), [
+    (["p5", "elsewhere"], {}, "elsewhere.jpg: no such image"),
+    (["p5"], {"label": "tree"}, "no class is called 'tree'"),
+    (["p5"], {"x": -9}, "outside the image"),
+    (["p5"], {"imageHeight": 99}, "export says 99 x 20, the image is 10 x 20"),
+    (["p5"], {"shapes": []}, "holds no labels"),
+])  # fmt: skip
+def test_bad_exports_leave_everything_as_it_was(names, more, message, mine, tmp_path, capsys):
+    before = snapshot(mine)
+    assert main(["labels", "import", str(export(tmp_path / "e", *names, **more)), "--root", str(mine)]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1 and snapshot(mine) == before
+
+
+def test_nothing_is_half_written_if_the_disk_fills_up(mine, tmp_path, monkeypatch):
+    from kit.label import importing
+
+    plan = plan_import(export(tmp_path / "e", "p5", "p6"), "folder", mine)
+    before, writes = snapshot(mine), []
+
+    def full(path, content):
+        writes.append(path)
+        if len(writes) == 2:
+            raise KitError("no room")
+        path.write_bytes(content)
+
+    monkeypatch.setattr(importing, "write_bytes", full)
+    with pytest.raises(KitError, match="no room"):
+        carry_out(plan)
+    assert snapshot(mine) == before
+
+
+def test_the_first_masks_of_all_can_be_imported(mine, tmp_path, capsys):
+    for path in (mine / "labels").iterdir():
+        path.unlink()
+    assert freeze_val("folder", mine) == ()
+    assert main(["labels", "import", str(export(tmp_path / "e", "p5")), "--root", str(mine)]) == 0
+    assert "no lists are written yet" in capsys.readouterr().out  # one mask is no train and val part
+    assert main(["labels", "import", str(export(tmp_path / "f", "p6", "p7")), "--root", str(mine)]) == 0
+    assert len(files(mine)[0].masked_ids) == 2 and len(files(mine)[1].ids) == 1
+
+
+def test_val_txt_that_does_not_fit_is_refused(mine):
+    (mine / "val.txt").write_text("p0\nnobody\n")
+    with pytest.raises(KitError, match="val.txt: no image with a mask is called 'nobody'"):
+        files(mine)
+    (mine / "val.txt").write_text("")
+    with pytest.raises(KitError, match="names no images"):
+        files(mine)
