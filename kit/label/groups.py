@@ -20,7 +20,7 @@ class Groups(NamedTuple):
 
 
 def groups(features: np.ndarray, labelled: np.ndarray, count: int, seed: int) -> Groups:
-    """k-means (scipy, k-means++ start) of all images into `count` groups; fewer where there are fewer images.
+    """k-means (scipy, k-means++ start) of all images into `count` groups; fewer where there are fewer different images.
 
     Args:
         features, labelled: float32 (N, F) and (L, F).
@@ -28,7 +28,7 @@ def groups(features: np.ndarray, labelled: np.ndarray, count: int, seed: int) ->
         seed: of the start.
     """
     both = np.concatenate([features, labelled]).astype(np.float64)
-    count = min(count, len(both))
+    count = min(count, len(np.unique(both.round(6), axis=0)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a group may stay empty
         _, of = kmeans2(both, count, minit="++", seed=np.random.default_rng(seed))

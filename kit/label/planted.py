@@ -19,8 +19,8 @@ class Planted(NamedTuple):
 
     kind: str  # one of KINDS
     where: np.ndarray  # bool (H, W), pixels that are wrong now
-    given: int  # class that most of them have now
-    true: int  # class that most of them had
+    given: int  # class that they have now
+    true: int  # class that they had; of several pairs, the one of most pixels
 
 
 def plant(mask: np.ndarray, kind: str, classes: int, rng: np.random.Generator,
@@ -56,7 +56,8 @@ def plant(mask: np.ndarray, kind: str, classes: int, rng: np.random.Generator,
     where = (wrong != mask) & (mask != IGNORE)
     if where.sum() < smallest // 2:
         return None
-    return wrong, Planted(kind, where, _most(wrong[where]), _most(mask[where]))
+    pairs = wrong[where].astype(np.int64) * (IGNORE + 1) + mask[where]
+    return wrong, Planted(kind, where, *divmod(_most(pairs), IGNORE + 1))
 
 
 def _regions(mask: np.ndarray, smallest: int) -> list[np.ndarray]:

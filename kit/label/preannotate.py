@@ -18,8 +18,8 @@ from kit.types import IGNORE
 SHAPES = ("polygons", "bitmaps")
 
 
-def preannotate(student: Student | str | Path, images: Iterable[tuple[str, Path]], out: Path, form: str, shapes: str = "",
-                sure: float = 0.6, smallest: int = 32, tolerance: float = 0.34,
+def preannotate(student: Student | str | Path, images: Iterable[tuple[str, Path]], out: Path, form: str,
+                shapes: str = "", sure: float = 0.6, smallest: int = 32, tolerance: float = 0.34,
                 silent: bool = False) -> list[Path]:  # fmt: skip
     """Write a student's masks of images in the format of an annotation tool; return the files.
 

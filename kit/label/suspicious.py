@@ -7,8 +7,8 @@ class, and ranks by how unusual that is:
 
 The margin is the probability of the networks' class less that of the mask's. The core is what is left of the region
 without its rim, in pixels: borders are drawn this way or that. The surprise is -log(P(label | networks) * P(networks |
-label)) over the sure pixels of all other images: low for what the networks confuse as a rule. This is confident learning (Northcutt et al.
-2021, arXiv 1911.00068) with regions in the place of samples; the score is the kit's own.
+label)) over the sure pixels of all other images: low for what the networks confuse as a rule. This is confident
+learning (Northcutt et al. 2021, arXiv 1911.00068) with regions in the place of samples; the score is the kit's own.
 """
 
 import math

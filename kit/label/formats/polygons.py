@@ -24,8 +24,8 @@ def outlines(mask: np.ndarray, tolerance: float = EXACT) -> Iterator[tuple[int, 
 
     Args:
         mask: uint8 (H, W).
-        tolerance: 0 or more, pixels by which a border may be moved. Up to EXACT it keeps to its side of pixels' centres,
-            so that `kit.label.formats.shapes.filled` gives the mask back but for rounding.
+        tolerance: 0 or more, pixels by which a border may be moved. Up to EXACT it passes no pixel's centre, so
+            that `kit.label.formats.shapes.filled` gives the mask back but for rounding.
     Raises: KitError if shapely is not installed.
     """
     shapely = _shapely()

@@ -1,0 +1,36 @@
+"""The panel around suggestions: what is ticked is exported, and an export comes in."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kit.label.suggest import Seen, Suggestion, Suggestions
+from kit.widgets.label import LabelPanel
+
+
+@pytest.fixture
+def panel(tmp_path):
+    chosen = tuple(Suggestion(name, Path(f"{name}.jpg"), 1.0, "why") for name in ("a", "b"))
+    found = Suggestions(chosen, ("b", "a"), "cover", str(tmp_path / "run"), 1, 9, 0, ("x", "y"),
+                        ((0, 0, 0), (9, 9, 9)), "views")  # fmt: skip
+    shown = Seen(np.zeros((6, 8, 3), np.uint8), np.zeros((6, 8), np.uint8), np.zeros((6, 8), np.float32))
+    return LabelPanel(found, [shown, shown], tmp_path / "out", "folder", tmp_path / "mine")
+
+
+def test_ticks_decide_what_is_exported(panel, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("kit.widgets.label.preannotate", lambda run, images, *rest, **more: asked.append(images) or [])
+    panel.boxes["a"].value = False
+    panel.export.click()
+    assert (tmp_path / "out/images.txt").read_text() == "b\n" and asked == [[("b", Path("b.jpg"))]]
+    assert "images.txt" in panel.said.value
+    panel.boxes["b"].value = False
+    panel.export.click()
+    assert "error: nothing is ticked" in panel.said.value
+
+
+def test_mistakes_of_an_import_are_shown(panel):
+    panel.source.value = "absent.zip"
+    panel.load.click()
+    assert panel.said.value.count("error: ") == 1 and "classes.yaml" in panel.said.value
