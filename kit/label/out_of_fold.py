@@ -84,7 +84,7 @@ def suspicious_labels(runs: Sequence[str | Path], sure: float = 0.7, everywhere:
         data = find_data(replace_fields(cfg, {"data.root": data_root}).data if data_root else cfg.data)
         if opened and (data.train.root != opened[0].root or data.spec.classes != opened[0].spec.classes):
             raise KitError(f"{run} is of {data.train.root}, another data set than {opened[0].root}")
-        opened = opened or (data.train, data.val)
+        opened = opened or tuple(SegFiles(data.spec, data.train.root, part) for part in ("train", "val"))
         kept = [student.to(device) for student in networks(run).values()]
         members = [(student, Predictor(student.net, student.config.evaluate)) for student in kept]
         juries.append(Jury(str(run), frozenset(data.split.labelled), members))

@@ -6,12 +6,15 @@ class, and ranks by how unusual that is:
     score = (mean margin) * log(1 + core) * surprise
 
 The margin is the probability of the networks' class less that of the mask's. The core is what is left of the region
-without its rim, in pixels: borders are drawn this way or that. The surprise is -log(P(label | networks) * P(networks |
-label)) over the sure pixels of all other images: low for what the networks confuse as a rule. This is confident
-learning (Northcutt et al. 2021, arXiv 1911.00068) with regions in the place of samples; the score is the kit's own.
+without its rim, in pixels: borders are drawn this way or that. The surprise is -log of the larger of P(label |
+networks) and P(networks | label) over the sure pixels of all other images: low for what networks confuse as a rule. Two
+regions of each image come first, then the next two: who opens an image sees what else is wrong with it. This is
+confident learning (Northcutt et al. 2021, arXiv 1911.00068) with regions in the place of samples; the score is the
+kit's own.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -27,6 +30,9 @@ RIM = 1 / 300
 
 KEPT = 40
 """Regions that are kept of one image, at most."""
+
+AT_ONCE = 2
+"""Regions of one image that come before the second ones of others."""
 
 NEIGHBOURS = np.ones((3, 3), bool)
 """Pixels that touch at a corner are connected: thin things are slanted."""
@@ -90,10 +96,9 @@ class Census:
         for region in self.regions:
             others = total - self.counts[region.name]
             meet = others[region.given, region.expected] + 1
-            usual = meet / (others[:, region.expected].sum() + self.classes)
-            usual *= meet / (others[region.given].sum() + self.classes)
+            usual = meet / (min(others[:, region.expected].sum(), others[region.given].sum()) + self.classes)
             scored.append(region._replace(score=region.margin * math.log1p(region.core) * -math.log(usual)))
-        return sorted(scored, key=lambda each: (-each.score, each.name, each.box))
+        return _in_turns(sorted(scored, key=lambda each: (-each.score, each.name, each.box)))
 
 
 def hits(found: Iterable[Suspicion], planted: dict[str, list], share: float = 0.3) -> tuple[list[bool], int]:
@@ -112,6 +117,16 @@ def hits(found: Iterable[Suspicion], planted: dict[str, list], share: float = 0.
         right.append(bool(inside))
         hit.update(inside)
     return right, len(hit)
+
+
+def _in_turns(ranked: list[Suspicion]) -> list[Suspicion]:
+    """The first AT_ONCE of each image in their order, then the next ones of each, and so on."""
+    seen: Counter = Counter()
+    turns = []
+    for place, each in enumerate(ranked):
+        turns.append((seen[each.name] // AT_ONCE, place))
+        seen[each.name] += 1
+    return [ranked[place] for _, place in sorted(turns)]
 
 
 def _regions(name: str, where: np.ndarray, mean: np.ndarray, given: int, expected: int, rim: int) -> list[Suspicion]:

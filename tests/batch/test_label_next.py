@@ -41,7 +41,8 @@ def test_curves_over_seeds_and_the_labels_that_are_saved():
 
 def test_the_notebook_simulates_the_loop_and_is_not_run_again(scenes, tmp_path, capsys):
     parameters = {"recipe": "tiny", "data_root": str(scenes), "strategies": ["cover"], "start": 2, "add": 2,
-                  "rounds": 1, "steps": 2, "warm_steps": 1, "overrides": SMALL, "run_dir": str(tmp_path / "sim")}  # fmt: skip
+                  "rounds": 1, "steps": 2, "warm_steps": 1, "overrides": SMALL,
+                  "run_dir": str(tmp_path / "sim")}  # fmt: skip
     cell = Cell(PROJECT / "notebooks/label_next.ipynb", tmp_path / "s.ipynb", parameters)
     run_notebook(cell)
     assert is_finished(cell) and not is_finished(Cell(cell.notebook, cell.executed, {**parameters, "seed": 1}))
