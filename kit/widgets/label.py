@@ -37,10 +37,10 @@ class LabelPanel:
         self.suggestions, self.out, self.dataset, self.root = suggestions, out, dataset, root
         wide = Layout(width="auto")
         self.boxes, rows = {}, []
-        for each, picture in zip(suggestions.chosen, pictures, strict=True):
+        for place, (each, picture) in enumerate(zip(suggestions.chosen, pictures, strict=True), 1):
             sheet = contact_sheet([each], [picture], suggestions.classes, suggestions.palette, suggestions.members,
-                                  columns=1, width=6)  # fmt: skip
-            self.boxes[each.name] = Checkbox(True, description=each.name, indent=False, layout=Layout(width="14em"))
+                                  columns=1, width=6, first=place, legend=place == len(pictures))  # fmt: skip
+            self.boxes[each.name] = Checkbox(True, description=each.name, indent=False, layout=Layout(width="20em"))
             shown = Picture(value=show(sheet).data, format="png", layout=Layout(max_width="40em", width="100%"))
             rows.append(HBox([self.boxes[each.name], shown], layout=Layout(flex_flow="row wrap")))
         self.form = Dropdown(options=list(FORMATS), value="cvat", description="Format", layout=wide)

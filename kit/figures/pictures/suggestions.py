@@ -20,7 +20,8 @@ GAP, BETWEEN, LINE = 0.03, 0.14, 0.125
 
 @looks()
 def contact_sheet(suggested: Sequence, pictures: Sequence, classes: Sequence[str], palette: Sequence,
-                  members: str = "", columns: int = COLUMNS, width: float = PAGE) -> Figure:  # fmt: skip
+                  members: str = "", columns: int = COLUMNS, width: float = PAGE, first: int = 1,
+                  legend: bool = True) -> Figure:  # fmt: skip
     """Each suggestion as photograph, what the student takes it for, and where networks or views differ; above them its
     place, its id and the reason, below all of them what the colours mean.
 
@@ -31,6 +32,8 @@ def contact_sheet(suggested: Sequence, pictures: Sequence, classes: Sequence[str
         members: what differs, in words.
         columns: suggestions of a row.
         width: in inches.
+        first: number of the first one.
+        legend: say below what the pictures are and what the colours mean.
     Raises: KitError if there is none, or if lengths differ.
     """
     if not suggested or len(suggested) != len(pictures):
@@ -43,14 +46,14 @@ def contact_sheet(suggested: Sequence, pictures: Sequence, classes: Sequence[str
     heads = [LINE * (1 + max(len(texts[i]) for i in row)) + 0.05 for row in rows]
     tall = [cell * max(shares[i] for i in row) for row in rows]
     handles = class_patches([picture.prediction for picture in pictures], list(classes), list(palette))
-    below = LINE * (3 + len(handles) // max(1, legend_columns(handles, width))) + 0.1
+    below = LINE * (3 + len(handles) // max(1, legend_columns(handles, width))) + 0.1 if legend else 0.0
     height = sum(heads) + sum(tall) + BETWEEN * len(rows) + below
     brightest = max(0.05, float(np.percentile([picture.differing.max() for picture in pictures], 90)))
     fig, top = new_figure(width, height, layout=None), height
     for row, head, room in zip(rows, heads, tall, strict=True):
         for column, i in enumerate(row):
             left = column * (block + BETWEEN)
-            fig.text(left / width, (top - 0.1) / height, f"{i + 1}  {suggested[i].name}", fontsize=SMALL,
+            fig.text(left / width, (top - 0.1) / height, f"{i + first}  {suggested[i].name}", fontsize=SMALL,
                      weight="bold", va="center")  # fmt: skip
             fig.text(left / width, (top - 0.1 - 0.62 * LINE) / height, "\n".join(texts[i]), fontsize=SMALL - 1,
                      va="top", color="0.25", linespacing=1.15)  # fmt: skip
@@ -62,6 +65,8 @@ def contact_sheet(suggested: Sequence, pictures: Sequence, classes: Sequence[str
                                                      if picture.ndim == 2 else {}))  # fmt: skip
                 ax.set_axis_off()
         top -= head + room + BETWEEN
+    if not legend:
+        return fig
     said = f"Photograph; the student's prediction; where {members or 'networks or views'} differ, bright, up to " \
            f"{brightest:.2f} of the largest Jensen-Shannon divergence"  # fmt: skip
     fig.text(0, (top - 0.02) / height, said, fontsize=SMALL - 1, va="top", color="0.25")
