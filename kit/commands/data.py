@@ -21,11 +21,11 @@ def add(commands) -> None:
     doctor.add_argument("--dataset", help="such as synthetic, cityscapes, voc, camvid, folder (default: that of --run)")
     doctor.add_argument("--root", type=Path, help="folder of the data set; nothing is written to it (default: that of "
                         "--run)")  # fmt: skip
-    doctor.add_argument("--split", default="", help="check this split too: 1_16, count_20, all, or a folder of lists")
+    doctor.add_argument("--split", default="", help="also check this split: 1_16, count_20, all, or a folder of lists")
     doctor.add_argument("--split-seed", type=int, default=0, help="of a drawn split")
     doctor.add_argument("--workers", type=int, help="files read at a time (default: one per core)")
-    doctor.add_argument("--out", type=Path, help="file for everything found (default: runs/doctor/DATASET.json, of "
-                        "own images with the folder's path in its name)")  # fmt: skip
+    doctor.add_argument("--out", type=Path, help="file for all findings (default: runs/doctor/DATASET.json; for "
+                        "own images the name holds the folder's path)")  # fmt: skip
     doctor.add_argument("--run", dest="judges", type=Path, nargs="+", metavar="RUN", help="finished runs whose "
                         "networks look for suspicious labels, among masks that they have not learnt from")  # fmt: skip
     doctor.add_argument("--folds", type=int, metavar="K", help="train K runs like --run, each without a part of its "

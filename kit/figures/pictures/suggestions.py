@@ -7,9 +7,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kit.errors import KitError
-from kit.figures.pictures.masks import OVERLAY, class_patches, legend_columns, place_legend
+from kit.figures.pictures.grid import class_patches, place_legend
+from kit.figures.pictures.masks import OVERLAY
 from kit.figures.pictures.view import HEAT
-from kit.figures.style import PAGE, SMALL, colour, grey, looks, new_figure
+from kit.figures.style import PAGE, SMALL, colour, grey, legend_columns, looks, new_figure
 
 COLUMNS = 2
 """Suggestions of a row, each of three pictures."""
@@ -46,7 +47,8 @@ def contact_sheet(suggested: Sequence, pictures: Sequence, classes: Sequence[str
     heads = [LINE * (1 + max(len(texts[i]) for i in row)) + 0.05 for row in rows]
     tall = [cell * max(shares[i] for i in row) for row in rows]
     handles = class_patches([picture.prediction for picture in pictures], list(classes), list(palette))
-    below = LINE * (3 + len(handles) // max(1, legend_columns(handles, width))) + 0.1 if legend else 0.0
+    fitting = legend_columns([handle.get_label() for handle in handles], width)
+    below = LINE * (3 + len(handles) // fitting) + 0.1 if legend else 0.0
     height = sum(heads) + sum(tall) + BETWEEN * len(rows) + below
     brightest = max(0.05, float(np.percentile([picture.differing.max() for picture in pictures], 90)))
     fig, top = new_figure(width, height, layout=None), height
@@ -70,7 +72,7 @@ def contact_sheet(suggested: Sequence, pictures: Sequence, classes: Sequence[str
     said = f"Photograph; the student's prediction; where {members or 'networks or views'} differ, bright, up to " \
            f"{brightest:.2f} of the largest Jensen-Shannon divergence"  # fmt: skip
     fig.text(0, (top - 0.02) / height, said, fontsize=SMALL - 1, va="top", color="0.25")
-    place_legend(fig, None, handles, legend_columns(handles, width), (top - LINE) / height)
+    place_legend(fig, None, handles, fitting, (top - LINE) / height)
     return fig
 
 

@@ -6,8 +6,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kit.errors import KitError
-from kit.figures.pictures.masks import OVERLAY, class_patches, legend_columns, place_legend
-from kit.figures.style import PAGE, SMALL, colour, grey, looks, new_figure
+from kit.figures.pictures.grid import class_patches, place_legend
+from kit.figures.pictures.masks import OVERLAY
+from kit.figures.style import PAGE, SMALL, colour, grey, legend_columns, looks, new_figure
 
 COLUMNS = 4
 """Regions of a row, each of two pictures."""
@@ -39,7 +40,8 @@ def suspicion_sheet(rows: Sequence[Mapping], crops: Sequence, classes: Sequence[
     cell, lines = (block - GAP) / 2, 2
     count = -(-len(rows) // columns)
     handles = class_patches([crop.mask for crop in crops], list(classes), list(palette))
-    below = LINE * (2 + len(handles) // max(1, legend_columns(handles, width)))
+    fitting = legend_columns([handle.get_label() for handle in handles], width)
+    below = LINE * (2 + len(handles) // fitting)
     high = lines * LINE + 0.06 + cell + BETWEEN
     height = count * high + below
     fig = new_figure(width, height, layout=None)
@@ -59,7 +61,7 @@ def suspicion_sheet(rows: Sequence[Mapping], crops: Sequence, classes: Sequence[
                 ax.contour(np.arange(crop.mask.shape[1]) + 0.5, np.arange(crop.mask.shape[0]) + 0.5,
                            crop.region.astype(float), levels=[0.5], colors=[shade], linewidths=thick)  # fmt: skip
             ax.set_axis_off()
-    place_legend(fig, None, handles, legend_columns(handles, width), (below - 0.02) / height)
+    place_legend(fig, None, handles, fitting, (below - 0.02) / height)
     return fig
 
 
