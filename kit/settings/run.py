@@ -256,8 +256,8 @@ class RunConfig:
     pretrained: bool = True
     """Start every encoder from timm's pretrained weights; False starts from random ones."""
     start: str = ""
-    """Folder of a finished run whose student's last weights the student starts from, whole network with decoder and
-    classifier, such as one that learnt from fewer labels; empty starts as `pretrained` says."""
+    """Finished run or model folder whose student's last weights the student starts from, with decoder and classifier,
+    such as one trained on fewer labels; empty: as `pretrained` says."""
     data: DataConfig = field(default_factory=DataConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     train: TrainConfig = field(default_factory=TrainConfig)

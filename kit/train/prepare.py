@@ -73,20 +73,19 @@ def origins_of(method: Method) -> dict[str, dict]:
 
 
 def first_weights(cfg: RunConfig, spec: DatasetSpec) -> tuple[dict[str, Tensor] | None, dict[str, dict]]:
-    """The weights that `cfg.start` names, and where they come from as `origins_of` says it; None and {} if it is empty.
+    """The weights that `cfg.start` names, and their record as in `origins_of`; None and {} if it is empty.
 
-    Raises: KitError if it names no finished run, or a student of other settings or classes.
+    Raises: KitError if it names no finished run or model folder, or a student of other settings or classes.
     """
     if not cfg.start:
         return None, {}
-    student = load(from_project(cfg.start))
+    student = load(cfg.start)
     if student.config.student != cfg.student:
         raise KitError(f"start: the student in {cfg.start} is another network ({student.config.student.name}) or has "
                        f"other settings than this run's {cfg.student.name}")  # fmt: skip
     if tuple(student.classes) != spec.classes:
         raise KitError(f"start: the student in {cfg.start} knows other classes than {spec.name} has")
-    file = RunFolder(from_project(cfg.start)).weights()
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    digest = hashlib.sha256(weights_file(cfg.start).read_bytes()).hexdigest()
     return student.net.state_dict(), {"student": Origin(cfg.student.name, "run", cfg.start, digest).record()}
 
 
