@@ -40,7 +40,7 @@ def address(finished, tmp_path_factory):
     with open(log, "wb") as out:
         server = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=out, stderr=out, start_new_session=True)
         try:
-            wait_for(server, f"http://127.0.0.1:{port}/voila/static/main.js", log)
+            wait_for(server, f"http://127.0.0.1:{port}/voila/static/voila.js", log)
             yield f"http://127.0.0.1:{port}/"
         finally:
             server.send_signal(signal.SIGINT)
