@@ -76,6 +76,9 @@ def test_table_and_figure_say_gain_and_loss(rows):
     assert table["mgd"]["difference at equal time [points]"] is None
     fig = budget_figure(summary, compared)
     assert [label.get_text() for label in fig.axes[0].get_yticklabels()] == ["cps", "mgd"]
+    marks = [x for ax in fig.axes[:2] for line in ax.lines[1:] for x in line.get_xdata()]
+    low, high = fig.axes[0].get_xlim()
+    assert fig.axes[1].get_xlim() == (low, high) and low < min(marks) < -9 and 9 < max(marks) < high
     assert "no baseline" in [text.get_text() for text in fig.axes[1].texts]
     assert {text.get_text() for text in fig.axes[2].texts} == set(rows)
 

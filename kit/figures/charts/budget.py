@@ -61,6 +61,8 @@ def budget_figure(summary: dict, budget: dict) -> Figure:
         draw_gains(ax, shown, view, methods)
         ax.set_title(f"At {name}")
         ax.set_yticks(range(len(shown)), [row["row"] for row in shown] if view == "steps" else [""] * len(shown))
+    low, high = others[0].get_xlim()  # both panels have one axis, so only now
+    others[0].set_xlim(min(low, -LEAST), max(high, LEAST))
     draw_over_time(right, summary, budget)
     return fig
 
@@ -79,8 +81,6 @@ def draw_gains(ax: Axes, rows: list[dict], view: str, methods: dict[str, str]) -
             ax.plot([100 * edge for edge in gain["interval"]], [place, place], color=shade)
         clear = gain["verdict"] in ("gain", "loss")
         ax.plot(100 * gain["mean"], place, "o", color=shade, markersize=4, markerfacecolor=shade if clear else "white")
-    low, high = ax.get_xlim()
-    ax.set_xlim(min(low, -LEAST), max(high, LEAST))
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.set_xlabel("difference [points of mIoU]")
     ax.tick_params(axis="y", length=0)
