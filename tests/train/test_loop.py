@@ -59,7 +59,7 @@ def test_the_student_comes_back_ready_to_predict(tiny, scenes):
     assert not torch.equal(p, average.probabilities(path))
     with pytest.raises(KitError, match="last, average"):
         kit.load(cfg.run_dir, "worst")
-    with pytest.raises(KitError, match="no finished run"):
+    with pytest.raises(KitError, match="no result.json"):
         kit.load(cfg.run_dir + "x")
 
 
