@@ -66,6 +66,15 @@ def test_scenes_and_a_split_of_them(tmp_path, capsys):
     assert main([*drawn, "--out", str(tmp_path / "s")]) == 0
     assert len(read_list(tmp_path / "s/labelled.txt")) == 2 and len(read_list(tmp_path / "s/unlabelled.txt")) == 4
     assert "2 labelled" in capsys.readouterr().out
+    left_out = read_list(tmp_path / "s/labelled.txt")[0]
+    assert main([*drawn, "--exclude", left_out, "--out", str(tmp_path / "gap")]) == 0
+    lists = [read_list(tmp_path / f"gap/{name}.txt") for name in ("labelled", "unlabelled")]
+    assert [len(names) for names in lists] == [2, 3] and left_out not in sum(lists, ())
+    assert json.loads((tmp_path / "gap/split.json").read_text())["drawn"]["excluded"] == [left_out]
+    for patterns, named in ((["none*"], "matches 'none*'"), (["*"], "leaves no train image")):
+        capsys.readouterr()
+        assert main([*drawn, "--exclude", *patterns, "--out", str(tmp_path / "no")]) == 2
+        assert named in capsys.readouterr().err and not (tmp_path / "no").exists()
 
 
 def test_splits_are_drawn_covering_imported_and_shown(scenes, tmp_path, capsys):

@@ -27,6 +27,9 @@ def add(commands) -> None:
         "below 1 a share of its mean size where it appears, else a number of pixels (default: 1)"
     )  # fmt: skip
 
+    draw.add_argument("--exclude", action="append", default=[], metavar="PATTERN", help="leave images out of both "
+                      "lists, such as '0016E5_07*': frames next to val in its video; may be repeated")  # fmt: skip
+
     load = command(commands, "import", _import_split, "read published lists, and identify them")
     load.add_argument("labelled", type=Path, help="list of labelled images")
     load.add_argument("unlabelled", type=Path, help="list of unlabelled images")
@@ -47,7 +50,10 @@ def _draw_split(options: argparse.Namespace) -> None:
 
     seeds = range(options.seed, options.seed + (1 if options.seeds is None else options.seeds))
     folders = {seed: options.out if options.seeds is None else options.out / f"seed_{seed}" for seed in seeds}
-    for line in write_draws(folders, options.split, options.cover, *_both_parts(options), options.pixels):
+    train, val = _both_parts(options)
+    train.leave_out(options.exclude)
+    about = {"excluded": options.exclude} if options.exclude else {}
+    for line in write_draws(folders, options.split, options.cover, train, val, options.pixels, about):
         sys.stdout.write(f"{line}\n")
 
 

@@ -1,5 +1,6 @@
 """Images and masks of one part of a data set, found on disk and read into class ids."""
 
+import fnmatch
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
@@ -69,6 +70,23 @@ class SegFiles:
         if not self.ids:
             raise KitError(f"no {part} images of the {spec.name} data set in {self.base}; is this its folder?")
         self._cache = self._cache_below(Path(cache)) if cache else None
+
+    def leave_out(self, patterns: Iterable[str]) -> None:
+        """Forget the images whose id matches a pattern of the shell's kind, such as "0016E5_07*".
+
+        Raises: KitError for a pattern that matches no image, or if none is left.
+        """
+        for pattern in patterns:
+            gone = set(fnmatch.filter(self.ids + self.extra_ids, pattern))
+            if not gone:
+                raise KitError(
+                    f"no {self.part} image in {self.base} matches {pattern!r}; ids look like {self.ids[0]!r}"
+                )
+            self.ids = tuple(name for name in self.ids if name not in gone)
+            self.extra_ids = tuple(name for name in self.extra_ids if name not in gone)
+            if not self.ids:
+                raise KitError(f"{pattern!r} leaves no {self.part} image in {self.base}")
+        self.__dict__.pop("masked_ids", None)
 
     @cached_property
     def masked_ids(self) -> tuple[str, ...]:

@@ -70,12 +70,13 @@ def usual_size(counts: np.ndarray) -> np.ndarray:
 
 
 def write_draws(folders: dict[int, Path], share: str, least: int | None, train: SegFiles, val: SegFiles,
-                pixels: float | None = None) -> list[str]:  # fmt: skip
+                pixels: float | None = None, origin: dict | None = None) -> list[str]:  # fmt: skip
     """Draw with each seed in `folders` and write the lists to its folder; return a description in lines.
 
     Args:
         folders: seed -> folder.
         share, least, pixels: as in `draw_covering`; with `least` None nothing is exchanged.
+        origin: further entries of the record of the draw in split.json.
     """
     if not folders:
         raise KitError("no seed to draw with; --seeds is 1 or more")
@@ -90,7 +91,7 @@ def write_draws(folders: dict[int, Path], share: str, least: int | None, train: 
     present = class_presence(train, pixels) if least is not None else None
     lines = []
     for seed, folder in folders.items():
-        about = {"dataset": train.spec.name, "split": share, "seed": seed}
+        about = {"dataset": train.spec.name, "split": share, "seed": seed, **(origin or {})}
         notes: list[str] = []
         if least is None:
             split = look_for_classes(draw_split(share, seed, train), train)
