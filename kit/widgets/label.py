@@ -16,9 +16,8 @@ from kit.label.preannotate import preannotate
 from kit.label.suggest import Seen, Suggestions, write_suggestions
 
 
-def label_panel(
-    suggestions: Suggestions, pictures: list[Seen], out: str | Path, dataset: str, root: str | Path
-) -> VBox:
+def label_panel(suggestions: Suggestions, pictures: list[Seen], out: str | Path, dataset: str, root: str | Path,
+                sure: float = 0.6) -> VBox:  # fmt: skip
     """A contact sheet of one for each suggestion with a box to tick, and buttons that export what is ticked and import
     what comes back.
 
@@ -26,15 +25,17 @@ def label_panel(
         suggestions, pictures: from `kit.label.suggest`.
         out: folder for images.txt and drafts.
         dataset, root: into which labels are imported.
+        sure: smallest probability in drafts (`kit.label.preannotate`).
     """
-    return LabelPanel(suggestions, pictures, Path(out), dataset, Path(root)).box
+    return LabelPanel(suggestions, pictures, Path(out), dataset, Path(root), sure).box
 
 
 class LabelPanel:
     """The controls; `ticked` is what they stand for."""
 
-    def __init__(self, suggestions: Suggestions, pictures: list[Seen], out: Path, dataset: str, root: Path):
-        self.suggestions, self.out, self.dataset, self.root = suggestions, out, dataset, root
+    def __init__(self, suggestions: Suggestions, pictures: list[Seen], out: Path, dataset: str, root: Path,
+                 sure: float = 0.6):  # fmt: skip
+        self.suggestions, self.out, self.dataset, self.root, self.sure = suggestions, out, dataset, root, sure
         wide = Layout(width="auto")
         self.boxes, rows = {}, []
         for place, (each, picture) in enumerate(zip(suggestions.chosen, pictures, strict=True), 1):
@@ -66,7 +67,8 @@ class LabelPanel:
             raise KitError("nothing is ticked")
         written = write_suggestions(self.suggestions, self.out, self.ticked)
         chosen = [(each.name, each.path) for each in self.suggestions.chosen if each.name in self.ticked]
-        drafts = preannotate(self.suggestions.run, chosen, self.out / self.form.value, self.form.value, silent=True)
+        drafts = preannotate(self.suggestions.run, chosen, self.out / self.form.value, self.form.value, sure=self.sure,
+                             silent=True)  # fmt: skip
         return "\n".join(map(str, [*written, *drafts]))
 
     def bring_in(self) -> str:

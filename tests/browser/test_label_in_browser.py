@@ -43,7 +43,7 @@ def test_suggestions_are_ticked_exported_and_come_back(mine, screens, notebooks,
     root.mkdir()
     prepared(notebooks / "label.ipynb", root / "label.ipynb",
              {"recipe": "tiny", "data_root": str(mine), "steps": 4, "overrides": small, "count": 2, "out": str(out),
-              "strategy": "disagree"})  # fmt: skip
+              "strategy": "disagree", "sure": 0.0})  # fmt: skip
     with lab(root, tmp_path / "private") as address, browser() as started:
         page = started.new_page(viewport={"width": 1280, "height": 1000})
         errors = watched(page)

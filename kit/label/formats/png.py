@@ -40,7 +40,7 @@ def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
 
 
 def read(export: Export, classes: Sequence[str] = (), palette: Sequence[Sequence[int]] = ()) -> list[Drawing]:
-    """A drawing for each PNG file.
+    """A drawing for each PNG file that has any class in it.
 
     Args:
         classes, palette: names and colours of the data set, for files without labelmap.txt and for files of ids.
@@ -51,7 +51,8 @@ def read(export: Export, classes: Sequence[str] = (), palette: Sequence[Sequence
     names = export.named(".png")
     if within := [name for name in names if FOLDER in PurePosixPath(name).parts]:
         names = within
-    return [_drawing(export, name, colours, tuple(classes)) for name in names]
+    drawings = [_drawing(export, name, colours, tuple(classes)) for name in names]
+    return [drawing for drawing in drawings if drawing.shapes]
 
 
 def _colours(export: Export, name: str) -> dict[tuple[int, ...], str]:

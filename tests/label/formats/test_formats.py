@@ -231,6 +231,8 @@ def test_png_masks_with_other_values_colours_or_none_at_all(tmp_path):
         Image.fromarray(values).save(tmp_path / "a.png")
         with pytest.raises(KitError, match=message):
             read_export(open_export(tmp_path), SPEC)
+    Image.fromarray(np.full((4, 4), 255, np.uint8)).save(tmp_path / "a.png")
+    assert read_export(open_export(tmp_path), SPEC) == []  # nobody has drawn anything
     (tmp_path / "a.png").write_bytes(b"nothing")
     with pytest.raises(KitError, match="not a picture"):
         read_export(open_export(tmp_path), SPEC)
