@@ -8,7 +8,7 @@ import kit
 from kit.__main__ import main
 from kit.errors import KitError
 from kit.models.build import build_model
-from kit.models.convert.trikd import trikd as convert
+from kit.models.convert import trikd as convert
 from kit.settings.run import ModelConfig
 
 BACK = (  # this kit's names -> the authors', as their modules nest
