@@ -144,10 +144,9 @@ def test_layers_left_in_float_compute_in_float(exported):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("asked", [{"flip": True}, {"mode": "slide", "window": (64, 64), "combine": "logits"}])
-def test_the_protocol_is_inside_the_graph(finished, scenes, asked):
+def test_the_protocol_is_inside_the_graph(finished, scenes):
     student = kit.load(finished("deeplab_demo"))
-    cfg = replace(student.config.evaluate, **asked)
+    cfg = replace(student.config.evaluate, flip=True, mode="slide", window=(64, 64), combine="logits")
     student.config = replace(student.config, data=replace(student.config.data, base_size=None), evaluate=cfg)
     assert not takes_any_size(student)
     graph = PictureGraph(student, (60, 90), probabilities=True)
