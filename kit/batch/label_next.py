@@ -4,11 +4,11 @@ Every strategy starts from the same run on the same few labels. In each round th
 are uncovered, and the next run starts from the last student.
 """
 
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kit.batch.summary import mean_sd
 from kit.data.fingerprint import find_data
 from kit.data.splits.hash_draw import digest, draw
 from kit.data.splits.split import Split, write_lists
@@ -108,9 +108,7 @@ def saving(curves: dict[str, list[dict]], strategy: str, baseline: str = "random
 
 
 def _over_seeds(points: Sequence[dict]) -> dict:
-    values = [point["miou"] for point in points]
-    sd = statistics.stdev(values) if len(values) > 1 else None
-    return {"labelled": points[0]["labelled"], "mean": statistics.mean(values), "sd": sd, "n": len(values)}
+    return {"labelled": points[0]["labelled"], **mean_sd([point["miou"] for point in points])}
 
 
 def _round(cfg: RunConfig, labelled: Sequence[str], everything: Sequence[str], out: Path, start: str) -> dict:

@@ -69,7 +69,7 @@ def study(out: Path, seeds: int = 3, steps: int | None = None, workers: int = 2,
     _complete(whole, workers)
     costs = measured_costs(out, whole)
     collect({"study": whole}, out / "study.json", costs)
-    rows = {row: [{**run, "grid": "study"} for run in runs] for row, runs in load_rows(whole).items()}
+    rows = _finished_rows(whole)
     summary = summarise(rows, weights=WEIGHTS)
     compared = equal_budget(rows, costs=row_costs(rows, costs), weights=WEIGHTS)
     found = {"summary": summary, "compared": compared, "costs": costs}
@@ -117,7 +117,7 @@ def plan(out: Path, common: dict, seeds: int, longer: dict[str, int] | None = No
 def equal_time_steps(grid: Grid, costs: dict[str, dict]) -> dict[str, int]:
     """Method -> supervised steps that take as long as its runs: by the processor time of a step where it was measured,
     else by the seconds that runs took, as means over seeds."""
-    rows = {row: [{**run, "grid": "study"} for run in runs] for row, runs in load_rows(grid).items()}
+    rows = _finished_rows(grid)
     rows = {row: rows[row] for row in ("supervised", *METHODS)}
     spent = row_costs(rows, costs)
     each = spent["supervised"] / rows["supervised"][0]["steps"]
@@ -138,6 +138,11 @@ def measured_costs(out: Path, grid: Grid) -> dict[str, dict]:
             return {}
         write_json(path, known)
     return known
+
+
+def _finished_rows(grid: Grid) -> dict[str, list[dict]]:
+    """`load_rows` with the name of the grid in every run, under which costs are found."""
+    return {row: [{**run, "grid": "study"} for run in runs] for row, runs in load_rows(grid).items()}
 
 
 def _complete(grid: Grid, workers: int) -> None:

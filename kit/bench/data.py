@@ -17,7 +17,7 @@ import torch
 
 from kit.bench.frames import make_frames
 from kit.bench.plain import crops as reference
-from kit.bench.timing import environment, interleaved, speedup
+from kit.bench.timing import environment, speedup, torch_threads
 from kit.data.catalog import DATASETS
 from kit.data.loaders import TrainBatches, train_loader
 from kit.data.reading.files import SegFiles
@@ -25,6 +25,7 @@ from kit.data.reading.transforms import Geometry, draw_geometry, padding, strong
 from kit.data.splits.split import Split
 from kit.settings.checks import require_positive
 from kit.settings.run import DataConfig
+from kit.system.turns import interleaved
 from kit.types import IGNORE, Views
 
 SCALE = (0.5, 2.0)
@@ -170,13 +171,8 @@ def bench_data(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     for name in ("frames", "crop", "samples", "repeats"):
         require_positive(**{f"--{name}": getattr(options, name)})
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with tempfile.TemporaryDirectory(prefix="bench-data-") as folder:
-            _measure(Path(folder), options)
-    finally:
-        torch.set_num_threads(threads)
+    with torch_threads(1), tempfile.TemporaryDirectory(prefix="bench-data-") as folder:
+        _measure(Path(folder), options)
 
 
 def _measure(folder: Path, options: argparse.Namespace) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from kit.bench.evaluate import make_network
-from kit.bench.timing import environment, interleaved
+from kit.bench.timing import environment, torch_threads
 from kit.deploy.export import require_packages
 from kit.deploy.graph import INPUT, PictureGraph, pictures_to_onnx, trace_pictures
 from kit.deploy.int8 import to_int8
@@ -23,7 +23,7 @@ from kit.evaluate.student import Student, load
 from kit.settings.checks import require_positive
 from kit.settings.run import ModelConfig, RunConfig
 from kit.system.storage import write_json
-from kit.system.turns import percentiles
+from kit.system.turns import interleaved, percentiles
 
 FORMS = {"onnx": "ONNX, float32", "int8": "ONNX, 8 bits", "eager": "PyTorch", "compiled": "torch.compile"}
 
@@ -45,12 +45,8 @@ def bench_deploy(arguments: list[str]) -> None:
     for name in ("threads", "repeats"):
         require_positive(**{f"--{name}": getattr(options, name)})
     require_packages()
-    before = torch.get_num_threads()
-    torch.set_num_threads(options.threads)
-    try:
+    with torch_threads(options.threads):
         _measure(options)
-    finally:
-        torch.set_num_threads(before)
 
 
 def _measure(options: argparse.Namespace) -> None:

@@ -17,13 +17,14 @@ from torch import Tensor, nn
 
 from kit.bench.plain.sliding import histogram, slide
 from kit.bench.plain.trikd import plain
-from kit.bench.timing import environment, interleaved, speedup
+from kit.bench.timing import environment, speedup, torch_threads
 from kit.data.catalog import DATASETS
 from kit.errors import KitError
 from kit.evaluate.run import count
 from kit.models.build import build_model
 from kit.settings.checks import require_positive
 from kit.settings.run import EvalConfig, ModelConfig
+from kit.system.turns import interleaved
 
 SPEC = DATASETS["cityscapes"]
 
@@ -47,12 +48,8 @@ def bench_evaluate(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     for name in ("window", "frames", "repeats", "threads"):
         require_positive(**{f"--{name}": getattr(options, name)})
-    before = torch.get_num_threads()
-    torch.set_num_threads(options.threads)
-    try:
+    with torch_threads(options.threads):
         _measure(options)
-    finally:
-        torch.set_num_threads(before)
 
 
 def make_network(name: str) -> nn.Module:

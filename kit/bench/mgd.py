@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from kit.bench.bf16 import CHECKED, as_in_a_run, compare_learning, computed_in, measured_here, peak_memory
 from kit.bench.plain.mgd import Images, Nets, plain_loss
-from kit.bench.timing import environment, interleaved, speedup
+from kit.bench.timing import environment, speedup
 from kit.errors import KitError
 from kit.methods.build import build_method
 from kit.methods.cutmix import french_cutmix
@@ -30,6 +30,7 @@ from kit.models.build import build_model
 from kit.settings.checks import require_positive
 from kit.settings.recipes import configure
 from kit.settings.run import RunConfig
+from kit.system.turns import interleaved
 from kit.types import IGNORE, Batch, Progress
 
 CLASSES = 19

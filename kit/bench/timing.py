@@ -1,15 +1,25 @@
-"""What two variants took compared, and what they ran on; `interleaved` takes their times."""
+"""What two variants took compared, and what they ran on; `kit.system.turns` takes their times."""
 
+import contextlib
 import datetime
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from statistics import median
 
-from kit.system.turns import interleaved
+import torch
 
-__all__ = ["environment", "interleaved", "speedup"]
+
+@contextlib.contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Let torch use `count` threads, and as many as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def speedup(reference: Sequence[float], ours: Sequence[float]) -> float:

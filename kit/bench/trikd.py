@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from kit.bench.bf16 import CHECKED, as_in_a_run, compare_learning, computed_in, measured_here, peak_memory
 from kit.bench.plain.trikd import fourier_descriptor, plain, plain_step, sorted_ohem
-from kit.bench.timing import environment, interleaved, speedup
+from kit.bench.timing import environment, speedup
 from kit.errors import KitError
 from kit.losses.supervised import ohem_cross_entropy
 from kit.methods.build import build_method
@@ -29,6 +29,7 @@ from kit.models.decoders.frequency import FrequencySelect
 from kit.models.layers.fold_norm import fold_batch_norm
 from kit.settings.checks import require_positive
 from kit.settings.recipes import configure
+from kit.system.turns import interleaved
 from kit.types import IGNORE, Batch, Progress
 
 CLASSES = 19

@@ -74,8 +74,6 @@ def _take_from_run(options: argparse.Namespace) -> None:
     from kit.runs.folder import RunFolder
     from kit.system.paths import from_project
 
-    if not RunFolder(options.judges[0]).config_file.is_file():
-        raise KitError(f"{options.judges[0]} holds no run (no config.json)")
     data = RunFolder(options.judges[0]).config().data
     options.dataset = options.dataset or data.dataset
     options.root = options.root or from_project(data.root)

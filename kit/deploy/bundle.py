@@ -1,12 +1,9 @@
 """A folder that segments photographs without the kit: graph, names and colours of the classes, and a short program."""
 
-import hashlib
-import importlib.util
 import io
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import torch
@@ -20,8 +17,8 @@ from kit.deploy.pairs import labelled_pairs
 from kit.deploy.quantise import open_graph
 from kit.errors import KitError
 from kit.evaluate.student import Student, load, weights_file
-from kit.runs.folder import RunFolder, provenance
-from kit.system.storage import write_bytes, write_json
+from kit.runs.folder import provenance
+from kit.system.storage import file_sha256, write_bytes, write_json
 
 SOURCE = Path(__file__).with_name("overlay.py")
 """What is copied as example.py; it imports nothing of the kit."""
@@ -69,7 +66,7 @@ def bundle(run_dir: str | Path, out: str | Path, weights: str = "last", size: Si
     record = {
         "run": str(run_dir),
         "weights": weights,
-        "weights_sha256": hashlib.sha256(_weights(run_dir, weights).read_bytes()).hexdigest(),
+        "weights_sha256": file_sha256(weights_file(run_dir, weights)),
         "form": "pictures",
         "size": list(size) if size else None,
         "outputs": [CLASSES, *(["probabilities"] if probabilities else [])],
@@ -93,10 +90,6 @@ def bundle(run_dir: str | Path, out: str | Path, weights: str = "last", size: Si
     for place in {out, *([Path(run_dir)] if Path(run_dir).is_dir() else [])}:  # a name on the hub has no folder here
         write_json(place / RECORD, record)
     return record
-
-
-def _weights(run_dir: str | Path, weights: str) -> Path:
-    return weights_file(run_dir) if weights == "last" else RunFolder(Path(run_dir)).weights(weights)
 
 
 def commonest_size(student: Student, pictures: Sequence[Path]) -> Size:
@@ -143,11 +136,3 @@ def check(student: Student, model: bytes, program: torch.export.ExportedProgram,
             f"{record['program_agreement']:.3%}), {LEAST_AGREEMENT:.1%} are expected; nothing was written"
         )
     return record
-
-
-def example_module(folder: Path) -> ModuleType:
-    """example.py of a folder as a module, which stays out of `sys.modules`."""
-    found = importlib.util.spec_from_file_location("example", folder / "example.py")
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module

@@ -77,7 +77,7 @@ def check_example(student: Student, out: Path, pictures: Sequence[Path]) -> dict
         out: folder of an export.
     Returns: {"pictures", "agreement" (over all pixels), "worst" (of a picture), "remark"}.
     """
-    module = _imported(out / "example.py")
+    module = example_module(out)
     session, settings, *_ = module.open_student(out / "student.onnx")
     shares, pixels = [], []
     for path in pictures:
@@ -88,9 +88,9 @@ def check_example(student: Student, out: Path, pictures: Sequence[Path]) -> dict
     return {"pictures": len(shares), "agreement": agreement, "worst": min(shares), "remark": settings["remark"]}
 
 
-def _imported(path: Path) -> ModuleType:
-    """The module in a file, which stays out of `sys.modules`."""
-    found = importlib.util.spec_from_file_location(path.stem, path)
+def example_module(folder: Path) -> ModuleType:
+    """example.py of an export as a module, which stays out of `sys.modules`."""
+    found = importlib.util.spec_from_file_location("example", folder / "example.py")
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
     return module

@@ -77,7 +77,7 @@ def export(run_dir: str | Path, out: str | Path, weights: str = "last", size: tu
     images = shown(student, pictures, size) if pictures else noise(size)
     net = exportable(student.net)
     program = trace(net, size, free)
-    model = to_onnx(program)
+    model = to_onnx(program, ["images"], ["logits"])
     for key, value in metadata(student, size, free).items():
         model.metadata_props.add(key=key, value=value)
     out.mkdir(parents=True, exist_ok=True)
@@ -169,15 +169,15 @@ def trace(net: Logits, size: tuple[int, int], free: bool) -> torch.export.Export
         return torch.export.export(net, (torch.zeros(2, 3, *size),), dynamic_shapes=(shape,))
 
 
-def to_onnx(program: torch.export.ExportedProgram):
-    """The graph as an `onnx.ModelProto`."""
+def to_onnx(program: torch.export.ExportedProgram, inputs: Sequence[str], outputs: Sequence[str]):
+    """The graph as an `onnx.ModelProto`, with names for its inputs and outputs."""
     log = logging.getLogger("torch.onnx")
     level = log.level
     log.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            made = torch.onnx.export(program, (), input_names=["images"], output_names=["logits"], verbose=False)
+            made = torch.onnx.export(program, (), input_names=inputs, output_names=outputs, verbose=False)
     finally:
         log.setLevel(level)
     return made.model_proto

@@ -4,7 +4,6 @@ Resizing, normalisation, padding, network, the protocol of its run and the large
 the graph needs to know nothing but that pictures are uint8 RGB.
 """
 
-import logging
 import warnings
 from dataclasses import replace
 
@@ -13,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kit.data.reading.sizes import Size, size_when_read
-from kit.deploy.export import exportable
+from kit.deploy.export import exportable, to_onnx
 from kit.evaluate.predict import Predictor
 from kit.evaluate.protocol import is_plain
 from kit.evaluate.student import Student
@@ -118,14 +117,4 @@ def _unlike(size: Size) -> Size:
 
 def pictures_to_onnx(program: torch.export.ExportedProgram, probabilities: bool):
     """The graph as an `onnx.ModelProto`."""
-    log = logging.getLogger("torch.onnx")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            names = [CLASSES, PROBABILITIES] if probabilities else [CLASSES]
-            made = torch.onnx.export(program, (), input_names=[INPUT], output_names=names, verbose=False)
-    finally:
-        log.setLevel(level)
-    return made.model_proto
+    return to_onnx(program, [INPUT], [CLASSES, PROBABILITIES] if probabilities else [CLASSES])

@@ -1,6 +1,5 @@
 """The folder that weights from elsewhere are written to, so that `kit.load` and all that follows can use them."""
 
-import hashlib
 from pathlib import Path
 
 import safetensors.torch
@@ -11,7 +10,7 @@ from kit.models.convert.trikd import Imported, convert, read_checkpoint
 from kit.runs.folder import RunFolder, provenance
 from kit.settings.fields import to_dict
 from kit.settings.run import DataConfig, ModelConfig, RunConfig, SupervisedConfig, TriKDConfig
-from kit.system.storage import write_bytes, write_json
+from kit.system.storage import file_sha256, write_bytes, write_json
 
 
 def import_weights(family: str, file: Path, out: Path, dataset: str = "cityscapes") -> Imported:
@@ -38,7 +37,7 @@ def import_weights(family: str, file: Path, out: Path, dataset: str = "cityscape
     record = {
         "family": family,
         "source": Path(file).name,
-        "sha256": hashlib.sha256(Path(file).read_bytes()).hexdigest(),
+        "sha256": file_sha256(Path(file)),
         "dataset": spec.record(),
         "keys": imported.keys,
         **provenance(),

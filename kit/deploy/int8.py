@@ -95,7 +95,8 @@ def to_int8(model: bytes, train: Sequence[Pair], val: Sequence[Pair], classes: S
     if form is None:
         reason = f"even with {len(left)} of {len(best.layers)} layers in float it loses more than {max_drop:g} points"
         return Int8(None, {**record, "kept": False, "reason": f"{reason} of mIoU on training images"})
-    latency = in_turns({"float": model, "int8": form}, pictures[0], threads, repeats)
+    if left:
+        latency = in_turns({"float": model, "int8": form}, pictures[0], threads, repeats)
     return _evaluated(model, form, val, classes, max_drop, latency, record)
 
 

@@ -62,9 +62,7 @@ def save_predictions(student: Student, images: Iterable[tuple[str, Path]], out: 
         else:
             picture = as_palette(prediction, student.palette) if table is None else Image.fromarray(table[prediction])
         target = Path(out) / f"{name}.png"
-        buffer = io.BytesIO()
-        picture.save(buffer, "PNG")
-        write_bytes(target, buffer.getvalue())
+        write_bytes(target, png_bytes(picture))
         yield target
     if broken:
         raise KitError(
@@ -113,3 +111,10 @@ def pictures_in(place: Path) -> list[tuple[str, Path]]:
     if len(set(stems)) == len(stems):
         return list(zip(stems, files, strict=True))
     return [("_".join(path.relative_to(place).with_suffix("").parts), path) for path in files]
+
+
+def png_bytes(picture: Image.Image) -> bytes:
+    """A picture as the content of a PNG file."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()

@@ -116,10 +116,10 @@ def load(run_dir: str | Path, weights: str = "last") -> Student:
     return student
 
 
-def weights_file(run_dir: str | Path) -> Path:
-    """File with the last weights of a run's student, or with a model folder's."""
+def weights_file(run_dir: str | Path, weights: str = "last") -> Path:
+    """File with the weights of a run's student, or with a model folder's, which has one kind."""
     place = located(run_dir)
-    return place / MODEL_WEIGHTS if is_model_folder(place) else RunFolder(place).weights()
+    return place / MODEL_WEIGHTS if is_model_folder(place) else RunFolder(place).weights(weights)
 
 
 def _of_model_folder(folder: ModelFolder, weights: str) -> Student:

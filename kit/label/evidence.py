@@ -68,9 +68,8 @@ class Readers:
         else:
             several = [first, self._mirrored(image), self._smaller(image)]
         members = [each[0].cpu().numpy() for each in several]
-        feature = feature[0].cpu().numpy()
         return Reading(
-            feature / max(float(np.linalg.norm(feature)), 1e-9),
+            _of_length_one(feature[0]),
             np.mean(members, axis=0),
             disagreement(members),
             fingerprint(pixels.permute(1, 2, 0).numpy()),
@@ -80,8 +79,8 @@ class Readers:
         """Feature and fingerprint alone, for which the image is shown once, to the student."""
         with torch.inference_mode():
             pixels = read_pixels(path)
-            feature = self._nets[0].ask(self.student.prepare(pixels))[1][0].cpu().numpy()
-        return feature / max(float(np.linalg.norm(feature)), 1e-9), fingerprint(pixels.permute(1, 2, 0).numpy())
+            feature = self._nets[0].ask(self.student.prepare(pixels))[1][0]
+        return _of_length_one(feature), fingerprint(pixels.permute(1, 2, 0).numpy())
 
     def _mirrored(self, image: Tensor) -> Tensor:
         return self._nets[0].ask(image.flip(-1))[0].flip(-1)
@@ -89,6 +88,11 @@ class Readers:
     def _smaller(self, image: Tensor) -> Tensor:
         size = tuple(max(1, round(SMALLER * side)) for side in image.shape[-2:])
         return resize(self._nets[0].ask(resize(image, size))[0], tuple(image.shape[-2:]))
+
+
+def _of_length_one(feature: Tensor) -> np.ndarray:
+    values = feature.cpu().numpy()
+    return values / max(float(np.linalg.norm(values)), 1e-9)
 
 
 class _Net:

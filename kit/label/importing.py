@@ -1,7 +1,6 @@
 """Labels that come back from an annotation tool, put into a data set: all of them or none."""
 
 import contextlib
-import io
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from kit.data.folder import VAL
 from kit.data.reading.decode import picture_size
 from kit.data.reading.files import SegFiles
 from kit.data.splits.split import LABELLED, Split, missing_classes, read_lists, write_lists
-from kit.deploy.prediction_files import raw_values
+from kit.deploy.prediction_files import png_bytes, raw_values
 from kit.errors import KitError
 from kit.label.formats import read_export
 from kit.label.formats.archive import open_export
@@ -216,6 +215,4 @@ def _change(name: str, files: SegFiles, mask: np.ndarray) -> Change:
 
 def _png(mask: np.ndarray, plan: Plan) -> bytes:
     # Plain grey: where black is a class's colour, a palette would turn what is not counted into that class.
-    buffer = io.BytesIO()
-    Image.fromarray(plan.values[mask]).save(buffer, "PNG")
-    return buffer.getvalue()
+    return png_bytes(Image.fromarray(plan.values[mask]))

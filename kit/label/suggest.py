@@ -110,13 +110,8 @@ def suggest(run: str | Path, count: int = 10, strategy: str = "balanced", images
 
 def candidates(run: str | Path, images: str | Path = "", data_root: str = "") -> tuple[Named, Named]:
     """(id, file) of the images that may be suggested, and of those that are labelled. Errors are those of `suggest`."""
-    folder = RunFolder(Path(run))
-    if not folder.config_file.is_file():
-        raise KitError(f"{folder.path} holds no run (no config.json)")
-    cfg = folder.config().data
-    if data_root:
-        cfg = replace_fields(folder.config(), {"data.root": data_root}).data
-    data = find_data(cfg)
+    cfg = RunFolder(Path(run)).config()
+    data = find_data((replace_fields(cfg, {"data.root": data_root}) if data_root else cfg).data)
     labelled = [(name, data.train.paths[name]) for name in data.split.labelled]
     if images:
         place = from_project(images)

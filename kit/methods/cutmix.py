@@ -115,6 +115,10 @@ class ClassPaste(NamedTuple):
         certain.scatter_(1, self.labels.clamp(max=x.shape[1] - 1)[:, None], CERTAIN)
         return torch.where(self.inside[:, None], certain, x)
 
+    def view(self, images: Tensor, valid: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Images, valid pixels and hidden labels of a view, covered: valid there, and nothing is hidden."""
+        return self.image(images), self.fill(valid, True), self.fill(hidden, IGNORE)
+
     def fill(self, x: Tensor | None, value: float) -> Tensor | None:
         """Any (U, H, W) with `value` where it is covered; nothing, or nothing of no image, stays what it is."""
         return x if x is None or not len(x) else x.masked_fill(self.inside, value)
@@ -134,8 +138,8 @@ class Mixed(NamedTuple):
         if which == "none":
             return self
         over = class_paste(batch, num_classes, which, rng)
-        return Mixed(over.image(self.images), over.label(self.labels), over.fill(self.sure, True),
-                     over.fill(self.valid, True), over.fill(self.hidden, IGNORE))  # fmt: skip
+        images, valid, hidden = over.view(self.images, self.valid, self.hidden)
+        return Mixed(images, over.label(self.labels), over.fill(self.sure, True), valid, hidden)
 
 
 def class_paste(batch: Batch, num_classes: int, which: str, rng: np.random.Generator) -> ClassPaste:

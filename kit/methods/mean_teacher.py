@@ -50,7 +50,7 @@ class MeanTeacher(Method):
             seen, valid, hidden, wanted_u = paste(seen), paste(valid), paste(hidden), paste(wanted_u)
         if cfg.class_paste != "none":
             over = class_paste(batch, wanted.shape[1], cfg.class_paste, progress.rng)
-            seen, valid, hidden = over.image(seen), over.fill(valid, True), over.fill(hidden, IGNORE)
+            seen, valid, hidden = over.view(seen, valid, hidden)
             wanted_u = over.logits(wanted_u)
         logits = self.student(torch.cat([batch.images, seen])).logits  # (B + U, C, H, W)
         everywhere = torch.cat([batch.masks != IGNORE, valid])

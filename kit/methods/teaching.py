@@ -62,7 +62,7 @@ class Teaching(nn.Module):
         if cfg.class_paste != "none":
             over = class_paste(batch, self.num_classes, cfg.class_paste, rng)
             labels = {name: [over.label(x) for x in own] for name, own in labels.items()}
-            images, valid, hidden = over.image(images), over.fill(valid, True), over.fill(hidden, IGNORE)
+            images, valid, hidden = over.view(images, valid, hidden)
         return Taught(batch._replace(weak=images, valid=valid, hidden=hidden), labels)
 
     def learnt(self, name: str, giver: Belief, valid: Tensor) -> Tensor:

@@ -7,7 +7,6 @@ README.md           the model card
 `kit.deploy.pack` writes them; what reads them is here, where networks that start from one can find it.
 """
 
-import hashlib
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +18,7 @@ from kit.errors import KitError
 from kit.settings.fields import from_dict
 from kit.settings.run import RunConfig
 from kit.system.paths import from_project
-from kit.system.storage import read_json
+from kit.system.storage import file_sha256, read_json
 
 FORMAT, FORMAT_KEY = 1, "kit_format"
 """Of config.json; raised when a reader of older folders would go wrong."""
@@ -106,7 +105,7 @@ def read_model_folder(path: Path) -> ModelFolder:
     if not (path / WEIGHTS).is_file():
         raise KitError(f"{path} has no {WEIGHTS}")
     wanted = (record.get("weights") or {}).get("sha256")
-    found = hashlib.sha256((path / WEIGHTS).read_bytes()).hexdigest()
+    found = file_sha256(path / WEIGHTS)
     if found != wanted:
         raise KitError(
             f"{path / WEIGHTS} is not what was packed: its sha256 begins with {found[:12]}, in {CONFIG} with "

@@ -150,7 +150,9 @@ class RunFolder:
             path.unlink(missing_ok=True)
 
     def config(self) -> RunConfig:
-        """The configuration of the run."""
+        """The configuration of the run. Raises KitError if the folder holds none."""
+        if not self.config_file.is_file():
+            raise KitError(f"{self.path} holds no run (no config.json)")
         return from_dict(read_json(self.config_file))
 
     def result(self) -> dict | None:

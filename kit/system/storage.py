@@ -90,6 +90,11 @@ def read_json(path: Path) -> dict:
         raise KitError(f"{path} is not JSON: {error}") from error
 
 
+def file_sha256(path: Path) -> str:
+    """sha256 of a file, hex."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def text_sha256(text: str) -> str:
     """sha256 of a text in UTF-8, hex. File names that are not UTF-8 are allowed in it."""
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()

@@ -26,8 +26,6 @@ def fold_runs(run: str | Path, folds: int, out: str | Path = "", steps: int = 0,
     Raises: KitError for a number of folds that does not fit, and as `kit.fit`.
     """
     folder = RunFolder(Path(run))
-    if not folder.config_file.is_file():
-        raise KitError(f"{folder.path} holds no run (no config.json)")
     cfg, place = folder.config(), Path(out) if out else folder.path / f"folds_{folds}"
     split = find_data(cfg.data).split
     if not 2 <= folds <= len(split.labelled):

@@ -1,6 +1,5 @@
 """Data, split and networks of a run, checked before its folder is made."""
 
-import hashlib
 import math
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from kit.models.encoders.pretrained import Origin
 from kit.models.segmenter import Segmenter
 from kit.settings.fields import replace_fields
 from kit.settings.run import RunConfig
+from kit.system.storage import file_sha256
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def first_weights(cfg: RunConfig, spec: DatasetSpec) -> tuple[dict[str, Tensor] 
                        f"other settings than this run's {cfg.student.name}")  # fmt: skip
     if tuple(student.classes) != spec.classes:
         raise KitError(f"start: the student in {cfg.start} knows other classes than {spec.name} has")
-    digest = hashlib.sha256(weights_file(cfg.start).read_bytes()).hexdigest()
+    digest = file_sha256(weights_file(cfg.start))
     return student.net.state_dict(), {"student": Origin(cfg.student.name, "run", cfg.start, digest).record()}
 
 
@@ -113,8 +113,7 @@ def load_teachers(cfg: RunConfig, spec: DatasetSpec) -> tuple[dict[str, Segmente
         teacher = load(run)
         if tuple(teacher.classes) != spec.classes:
             raise KitError(f"method.{name}: the classes of the network in {run} differ from those of {spec.name}")
-        weights = weights_file(run).read_bytes()
         nets[name] = teacher.net
         origins[name] = {"run": run, "network": teacher.config.student.name, "trained_by": teacher.config.method.name,
-                         "weights_sha256": hashlib.sha256(weights).hexdigest()}  # fmt: skip
+                         "weights_sha256": file_sha256(weights_file(run))}  # fmt: skip
     return nets, origins

@@ -1,6 +1,7 @@
 import pytest
 
-from kit.bench.timing import environment, interleaved, speedup
+from kit.bench.timing import environment, speedup
+from kit.system.turns import interleaved
 
 
 def test_variants_take_turns_and_warm_up_untimed():

@@ -4,12 +4,12 @@ import torch
 from kit.__main__ import main
 from kit.bench import bf16, trikd
 from kit.bench.plain.trikd import plain, plain_kl, sorted_ohem
-from kit.bench.timing import interleaved
 from kit.errors import KitError
 from kit.losses.distill import attention_kl
 from kit.losses.supervised import ohem_cross_entropy
 from kit.models.build import build_model
 from kit.settings.run import ModelConfig
+from kit.system.turns import interleaved
 from kit.types import IGNORE
 
 SMALL = ["--size", "demo", "--crop", "32", "--repeats", "1", "--steps", "2"]

@@ -22,7 +22,8 @@ try:
 except KitError as missing:
     pytest.skip(str(missing), allow_module_level=True)
 
-from kit.deploy.bundle import check, example_module
+from kit.deploy.bundle import check
+from kit.deploy.example_check import example_module
 from kit.deploy.graph import PictureGraph, pictures_to_onnx, takes_any_size, trace_pictures
 from kit.deploy.quantise import calibrate, changed, classes_of, find_layers, open_graph, quantised, shares_left
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from kit.deploy.prediction_files import png_bytes
 from kit.errors import KitError
 from kit.label.formats.archive import Export
 from kit.label.formats.polygons import outlines
@@ -74,9 +75,8 @@ def _shapes(item: Item, how: Written) -> Iterator[tuple[str, str, list, str | No
     for region in bitmaps(item.mask, dict(enumerate(how.classes))):
         height, width = region.mask.shape
         corners = [[region.left, region.top], [region.left + width - 1, region.top + height - 1]]
-        buffer = io.BytesIO()
-        Image.fromarray(region.mask.astype(np.uint8) * 255).convert("1").save(buffer, "PNG")
-        yield region.label, "mask", corners, base64.b64encode(buffer.getvalue()).decode()
+        picture = Image.fromarray(region.mask.astype(np.uint8) * 255).convert("1")
+        yield region.label, "mask", corners, base64.b64encode(png_bytes(picture)).decode()
 
 
 def _shape(shape: dict, file: str) -> Shape:

