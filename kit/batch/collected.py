@@ -11,7 +11,6 @@
 images follows. Files of several machines are put together by collecting into the same one.
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from kit.errors import KitError
 from kit.evaluate.bootstrap import overlap_iou, overlaps
 from kit.evaluate.counts import Counts, load_counts
 from kit.runs.folder import RunFolder, load_run
-from kit.system.storage import read_json, write_bytes
+from kit.system.storage import read_json, text_sha256, write_bytes
 
 SCHEMA = 1
 """Of the file."""
@@ -148,7 +147,7 @@ def _record(grid: str, run: Run) -> tuple[dict, dict]:
     """What has to be the same for all runs, and what is kept of this one."""
     result, folder = load_run(run.cell.run_dir), RunFolder(run.cell.run_dir)
     counts = {which: load_counts(folder.scores(which)) for which in WEIGHTS}
-    masks = hashlib.sha256("\n".join(counts["average"].masks or ()).encode()).hexdigest()
+    masks = text_sha256("\n".join(counts["average"].masks or ()))
     shared = {"dataset": result["dataset"]["name"], "classes": result["dataset"]["classes"],
               "images": list(counts["average"].names), "masks": masks}  # fmt: skip
     parameters = {name: value for name, value in run.cell.parameters.items() if name != "run_dir"}

@@ -115,7 +115,7 @@ def _import(options: argparse.Namespace) -> None:
     from kit.data.splits.split import summary
     from kit.errors import KitError
     from kit.figures.charts.tables import as_text
-    from kit.label.importing import carry_out, extended_split, freeze_val, plan_import
+    from kit.label.importing import carry_out, extended_split, plan_import
 
     plan = plan_import(options.export, options.dataset, options.root, options.format, options.replace, options.overlap,
                        options.split)  # fmt: skip
@@ -126,12 +126,10 @@ def _import(options: argparse.Namespace) -> None:
     if options.dry_run:
         say("nothing is written (--dry-run)\n")
         return
-    frozen = freeze_val(options.dataset, options.root)
-    carry_out(plan)
-    if frozen:
+    if frozen := carry_out(plan):
         say(f"val stays as it was: its {len(frozen)} image(s) are named in {options.root / 'val.txt'} now\n")
     try:
-        out, split = extended_split(plan, options.dataset, options.split, options.lists)
+        out, split = extended_split(plan, options.split, options.lists)
     except KitError as error:
         say(f"no lists are written yet: {error}\n")
         return

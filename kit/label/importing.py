@@ -42,6 +42,7 @@ class Change(NamedTuple):
 class Plan:
     """An import that has been checked, not yet written."""
 
+    dataset: str
     root: Path
     changes: tuple[Change, ...]
     unlabelled: int
@@ -101,19 +102,25 @@ def plan_import(export: str | Path, dataset: str, root: str | Path, form: str = 
         raise KitError(f"{len(differing)} image(s) have another mask already, first {differing[0].path}; --replace "
                        "takes the new ones")  # fmt: skip
     bare = sum(name not in files.masks and name not in changes for files in parts for name in files.ids)
-    return Plan(root, tuple(changes.values()), bare, spec.classes, raw_values(spec))
+    return Plan(dataset, root, tuple(changes.values()), bare, spec.classes, raw_values(spec))
 
 
-def carry_out(plan: Plan) -> None:
-    """Write the masks of a plan: all under temporary names first, then renamed, so that a full disk leaves nothing."""
+def carry_out(plan: Plan) -> tuple[str, ...]:
+    """Write the masks of a plan: all under temporary names first, then renamed, so that a full disk leaves nothing.
+
+    A val part that is drawn from the images with masks is named in val.txt before (`drawn_val`), so that new masks move
+    no image from val to train. Returns: its ids, () if nothing had to be named.
+    """
+    frozen = drawn_val(plan.dataset, plan.root)
+    contents = {plan.root / VAL: "".join(f"{name}\n" for name in frozen).encode()} if frozen else {}
+    changes = {change.path: change for change in plan.changes if change.kind != "unchanged"}
     waiting: list[tuple[Path, Path]] = []
     try:
-        for change in plan.changes:
-            if change.kind != "unchanged":
-                change.path.parent.mkdir(parents=True, exist_ok=True)
-                temporary = change.path.with_name(f".{change.path.name}.{os.getpid()}.new")
-                waiting.append((temporary, change.path))
-                write_bytes(temporary, _png(change.mask, plan))
+        for path in (*contents, *changes):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+            waiting.append((temporary, path))
+            write_bytes(temporary, contents[path] if path in contents else _png(changes[path].mask, plan))
         for temporary, path in waiting:
             os.replace(temporary, path)
         for folder in {path.parent for _, path in waiting}:
@@ -122,26 +129,22 @@ def carry_out(plan: Plan) -> None:
         for temporary, _ in waiting:
             with contextlib.suppress(FileNotFoundError):
                 temporary.unlink()
+    return frozen
 
 
-def freeze_val(dataset: str, root: Path) -> tuple[str, ...]:
-    """Write the ids of the val part to `root/val.txt` if it is drawn from the images with masks, so that new masks move
-    no image from val to train; return the ids, () if nothing had to be written."""
-    root = Path(root)
+def drawn_val(dataset: str, root: Path) -> tuple[str, ...]:
+    """Ids of the val part if it is drawn from the images with masks; () if it is named or in a folder of its own, or
+    there are no masks yet."""
     if dataset != "folder" or (root / VAL).is_file():
         return ()
     try:
         val = SegFiles(find_spec(dataset, root), root, "val")
     except KitError:  # no masks yet: val is drawn from those that come
         return ()
-    if val.layout.members is None:
-        return ()
-    write_bytes(root / VAL, "".join(f"{name}\n" for name in val.ids).encode())
-    return val.ids
+    return val.ids if val.layout.members is not None else ()
 
 
-def extended_split(plan: Plan, dataset: str, before: Path | None = None,
-                   out: Path | None = None) -> tuple[Path, Split]:  # fmt: skip
+def extended_split(plan: Plan, before: Path | None = None, out: Path | None = None) -> tuple[Path, Split]:
     """Write lists in which the plan's train images are labelled too; call it after `carry_out`.
 
     Args:
@@ -150,7 +153,7 @@ def extended_split(plan: Plan, dataset: str, before: Path | None = None,
     Returns: the folder and the split.
     Raises: KitError if the lists cannot be read, or if there are too few masks for a train and a val part.
     """
-    train = SegFiles(find_spec(dataset, plan.root), plan.root, "train")
+    train = SegFiles(find_spec(plan.dataset, plan.root), plan.root, "train")
     added = {change.name for change in plan.changes} & set(train.paths)
     old = train.masked_ids if before is None else read_lists(before, f"lists {before}").labelled
     labelled = tuple(sorted({*old, *added}))

@@ -11,7 +11,7 @@ from kit.figures.charts.tables import as_text
 from kit.figures.pictures.suggestions import contact_sheet
 from kit.figures.style import show
 from kit.label.formats import FORMATS
-from kit.label.importing import carry_out, extended_split, freeze_val, plan_import
+from kit.label.importing import carry_out, extended_split, plan_import
 from kit.label.preannotate import preannotate
 from kit.label.suggest import Seen, Suggestions, write_suggestions
 
@@ -74,9 +74,8 @@ class LabelPanel:
     def bring_in(self) -> str:
         """Import the export that is named; say what changed."""
         plan = plan_import(self.source.value, self.dataset, self.root, replacing=self.replace.value)
-        freeze_val(self.dataset, self.root)
         carry_out(plan)
-        out, split = extended_split(plan, self.dataset)
+        out, split = extended_split(plan)
         return f"{as_text(plan.rows())}{len(split.labelled)} labelled images, lists in {out}"
 
     def _try(self, action) -> None:

@@ -11,7 +11,7 @@ from kit.data.catalog import find_spec
 from kit.data.reading.files import SegFiles
 from kit.data.splits.split import read_lists
 from kit.errors import KitError
-from kit.label.importing import carry_out, freeze_val, plan_import
+from kit.label.importing import carry_out, drawn_val, plan_import
 
 NAMES = [f"p{i}" for i in range(8)]
 
@@ -116,7 +116,7 @@ def test_nothing_is_half_written_if_the_disk_fills_up(mine, tmp_path, monkeypatc
 def test_the_first_masks_of_all_can_be_imported(mine, tmp_path, capsys):
     for path in (mine / "labels").iterdir():
         path.unlink()
-    assert freeze_val("folder", mine) == ()
+    assert drawn_val("folder", mine) == ()
     assert main(["labels", "import", str(export(tmp_path / "e", "p5")), "--root", str(mine)]) == 0
     assert "no lists are written yet" in capsys.readouterr().out  # one mask is no train and val part
     assert main(["labels", "import", str(export(tmp_path / "f", "p6", "p7")), "--root", str(mine)]) == 0
