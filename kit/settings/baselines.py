@@ -137,6 +137,9 @@ class TaughtConfig(SemiConfig):
     """Network of the deep teacher where it has to be trained first."""
     wide_net: ModelConfig = field(default_factory=lambda: ModelConfig(name="deeplab_wide_resnet50", dropout=0.0))
     """Likewise, of the wide teacher."""
+    teacher_method: str = "cps"
+    """Method of a teacher that has to be trained first: "cps" with CutMix (published), or "fixmatch" with labels of its
+    running average, a share of every class and pasted classes, the kit's strongest for one network on CamVid."""
     teacher_cps_weight: float = 1.0
     """Weight of the cross pseudo loss where teachers have to be trained first; published: 1 (VOC), 5 (Cityscapes)."""
     teacher_ramp: float = 0.0
@@ -155,6 +158,7 @@ class TaughtConfig(SemiConfig):
         require_non_negative(teacher_cps_weight=self.teacher_cps_weight, teacher_steps=self.teacher_steps,
                              teacher_batch=self.teacher_batch, deep_lr=self.deep_lr, wide_lr=self.wide_lr)  # fmt: skip
         require_share(teacher_ramp=self.teacher_ramp)
+        require_choice(("cps", "fixmatch"), teacher_method=self.teacher_method)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

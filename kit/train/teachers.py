@@ -1,4 +1,4 @@
-"""The first stage of MGD: two teachers, each trained by cross pseudo supervision on the student's split.
+"""The first stage of MGD: two teachers, each trained on the student's split (published: by cross pseudo supervision).
 
 A teacher's folder is beside the student's, and its name holds a digest of everything that defines the teacher, so that
 students of one setting share finished teachers, and different settings do not. If that folder holds a teacher that was
@@ -9,8 +9,9 @@ from pathlib import Path
 
 from kit.methods.build import METHODS
 from kit.runs.folder import RunFolder, identity
+from kit.settings.baselines import TaughtConfig
 from kit.settings.fields import replace_fields, to_dict
-from kit.settings.run import CPSConfig, RunConfig
+from kit.settings.run import CPSConfig, FixMatchConfig, MethodConfig, RunConfig
 from kit.train.launch import launch
 from kit.train.resume.data_binding import check_data, digest_if_other
 
@@ -33,21 +34,14 @@ def with_teachers(cfg: RunConfig) -> RunConfig:
 
 
 def teacher_config(cfg: RunConfig, name: str) -> RunConfig:
-    """The run that trains the teacher `name` ("deep" or "wide") of `cfg`: CPS with CutMix between two copies.
+    """The run that trains the teacher `name` ("deep" or "wide") of `cfg`, by `TaughtConfig.teacher_method`.
 
     Data, optimiser and seed are the student's, except for batch (`teacher_batch`; OHEM keeps as many pixels per image)
     and rate (`deep_lr`, `wide_lr`) where they are set. Official switches of the student's CutMix and passes are kept.
     """
     settings, labelled = cfg.method, cfg.data.labelled
     batch = settings.teacher_batch or labelled
-    method = CPSConfig(
-        cps_weight=settings.teacher_cps_weight,
-        cutmix=True,
-        ramp=settings.teacher_ramp,
-        ohem_threshold=settings.ohem_threshold,
-        ohem_min_kept=settings.ohem_min_kept * batch // labelled,
-        **{key: getattr(settings, key) for key in ("overlap", "partner", "passes") if hasattr(settings, key)},
-    )
+    method = _method(settings, settings.ohem_min_kept * batch // labelled)
     changes = {
         "method": {"name": method.name, **to_dict(RunConfig(method=method))["method"]},
         "student": to_dict(RunConfig(student=getattr(settings, f"{name}_net")))["student"],
@@ -61,3 +55,16 @@ def teacher_config(cfg: RunConfig, name: str) -> RunConfig:
     teacher = replace_fields(teacher, {"run_dir": str(folder)})
     other = digest_if_other(teacher)
     return replace_fields(teacher, {"run_dir": f"{folder}_{other[:8]}"}) if other else teacher
+
+
+def _method(settings: TaughtConfig, ohem_min_kept: int) -> MethodConfig:
+    """CPS between two copies of a teacher, or FixMatch from its running average."""
+    common = {
+        "ramp": settings.teacher_ramp,
+        "ohem_threshold": settings.ohem_threshold,
+        "ohem_min_kept": ohem_min_kept,
+    }
+    if settings.teacher_method == "fixmatch":
+        return FixMatchConfig(labels_from="average", class_share=0.5, class_paste="small", **common)
+    same = {key: getattr(settings, key) for key in ("overlap", "partner", "passes") if hasattr(settings, key)}
+    return CPSConfig(cps_weight=settings.teacher_cps_weight, cutmix=True, **same, **common)

@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -48,6 +49,27 @@ def test_teachers_are_trained_first_recorded_and_taken_again(two_stages, tmp_pat
     plain = with_teachers(two_stages("distill"))  # another student of the same teachers
     assert (plain.method.deep, plain.method.wide) == (cfg.method.deep, cfg.method.wide)
     assert with_teachers(two_stages("supervised")) == two_stages("supervised")
+
+
+def test_teachers_by_fixmatch_differ_from_those_by_cps_in_nothing_but_the_method(two_stages):
+    cfg = two_stages(overrides={"method.teacher_ramp": 0.25, "method.ohem_min_kept": 500})
+    by = {
+        way: teacher_config(replace_fields(cfg, {"method.teacher_method": way}), "wide") for way in ("cps", "fixmatch")
+    }
+    assert by["cps"] == teacher_config(cfg, "wide")
+    method = by["fixmatch"].method
+    assert (method.name, method.ramp, method.ohem_min_kept) == ("fixmatch", 0.25, 500)
+    assert (method.labels_from, method.class_share, method.class_paste) == ("average", 0.5, "small")
+    assert by["fixmatch"].run_dir != by["cps"].run_dir
+    same = {"method": by["cps"].method, "run_dir": by["cps"].run_dir}
+    assert dataclasses.replace(by["fixmatch"], **same) == by["cps"]
+    with pytest.raises(KitError, match="teacher_method"):
+        replace_fields(cfg, {"method.teacher_method": "adaptive"})
+
+
+def test_students_learn_from_teachers_by_fixmatch(two_stages):
+    result = kit.fit(with_teachers(two_stages(overrides={"method.teacher_method": "fixmatch"})))
+    assert {taught["trained_by"] for taught in result["teachers"].values()} == {"fixmatch"}
 
 
 def test_what_defines_a_teacher_is_in_its_name_and_nothing_else(two_stages):
