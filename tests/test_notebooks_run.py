@@ -162,8 +162,8 @@ def test_study_reads_what_was_collected(tmp_path):
         "scores.csv", "scores.tex", "classes.csv", "result.json"}  # fmt: skip
     result = json.loads((out / "result.json").read_text())
     rows = {row["row"]: row for row in result["compared"]["all of val"]["rows"]}
-    fixmatch = next(row for row in result["summary"]["rows"] if row["row"] == "fixmatch")
-    assert rows["supervised"]["baseline"] and rows["fixmatch"]["steps"]["n"] == fixmatch["n"] >= 1
+    fixmatch = next(row for row in result["summary"]["rows"] if row["row"] == "fixmatch gap")
+    assert rows["supervised gap"]["baseline"] and rows["fixmatch gap"]["steps"]["n"] == fixmatch["n"] >= 1
     text = outputs(executed)
     assert (
         "supervised decoder 3" in text and "Protocol of the study" in text
