@@ -5,29 +5,19 @@ kit has something else.
 """
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from kit.settings.checks import require_choice, require_non_negative, require_positive, require_share
-from kit.settings.method import CLASS_PASTE
+from kit.settings.checks import NonNegative, Positive, Share, require_choice, require_non_negative, require_share
+from kit.settings.method import ClassPaste, Overlap, Partner, Passes, UnlabelledConfig
 from kit.settings.network import ModelConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SemiConfig:
+class SemiConfig(UnlabelledConfig):
     """What all methods of this file have."""
 
-    sup_weight: float = 1.0
+    sup_weight: NonNegative = 1.0
     """Multiplier on the supervised loss."""
-    ohem_threshold: float = 0.7
-    """As in `SupervisedConfig`."""
-    ohem_min_kept: int = 0
-    """As in `SupervisedConfig`."""
-    ramp: float = 0.0
-    """Share of the run over which the weights of all other terms rise linearly from 0."""
-
-    def __post_init__(self):
-        require_share(ohem_threshold=self.ohem_threshold, ramp=self.ramp)
-        require_non_negative(sup_weight=self.sup_weight, ohem_min_kept=self.ohem_min_kept)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,25 +25,18 @@ class MeanTeacherConfig(SemiConfig):
     """A running average of the student says what the student should predict."""
 
     name: ClassVar[str] = "mean_teacher"
-    consistency_weight: float = 5.0
+    consistency_weight: NonNegative = 5.0
     """Multiplier on the squared difference of probabilities, a sum over classes. The public code for segmentation has
     100 on a mean over VOC's 21 classes, which is 4.8 on their sum."""
-    ema_decay: float = 0.99
+    ema_decay: Share = 0.99
     """Of the teacher (smaller in the first steps)."""
-    view: str = "strong"
+    view: Literal["strong", "weak"] = "strong"
     """What the student sees of unlabelled images: colours changed strongly, "strong", or (official) just what the
     teacher sees, "weak"."""
     cutmix: bool = False
     """Paste boxes of one image over another, and the teacher's predictions likewise (French et al. 2020)."""
-    class_paste: str = "none"
+    class_paste: ClassPaste = "none"
     """As in `FixMatchConfig`."""
-
-    def __post_init__(self):
-        SemiConfig.__post_init__(self)
-        require_non_negative(consistency_weight=self.consistency_weight)
-        require_choice(CLASS_PASTE, class_paste=self.class_paste)
-        require_share(ema_decay=self.ema_decay)
-        require_choice(("strong", "weak"), view=self.view)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,37 +44,28 @@ class FixMatchConfig(SemiConfig):
     """Confident predictions on the weak view are labels of the strong view."""
 
     name: ClassVar[str] = "fixmatch"
-    sup_weight: float = 0.5
+    sup_weight: NonNegative = 0.5
     """Multiplier on the supervised loss."""
-    strong_weight: float = 0.5
+    strong_weight: NonNegative = 0.5
     """Multiplier on the loss of the strong view."""
-    threshold: float = 0.95
+    threshold: Share = 0.95
     """Pseudo labels of a lower probability are not learnt; published: 0.95 (VOC), 0 (Cityscapes: all are learnt)."""
-    cutmix: float = 0.5
+    cutmix: Share = 0.5
     """Share of the strong views that get a box of another image; 0 switches CutMix off."""
-    partner_pass: str = "same"
+    partner_pass: Literal["same", "eval"] = "same"
     """Labels of what is pasted come from the "same" pass as those of the image itself, in train mode, or (official)
     from a pass of their own in "eval" mode."""
-    labels_from: str = "student"
+    labels_from: Literal["student", "average"] = "student"
     """Pseudo labels are those of the "student" (published), or of its running "average" in eval mode, as in UniMatch V2
     (Yang et al. 2024, arXiv 2410.10777); labelled and strong images then share one pass."""
-    label_decay: float = 0.99
+    label_decay: Share = 0.99
     """Of that average (smaller in the first steps)."""
-    class_share: float = 0.0
+    class_share: Share = 0.0
     """Share of the pixels of each predicted class that is learnt, the surest first, below the threshold too
     (class-balanced self-training, Zou et al., ECCV 2018, arXiv 1810.07911); 0, published, knows `threshold` alone."""
-    class_paste: str = "none"
+    class_paste: ClassPaste = "none"
     """Paste "half" of the classes of a labelled image, with its labels, over each strong view, or the half that is
     "small", or "none" (published): `kit.methods.cutmix.class_paste`."""
-
-    def __post_init__(self):
-        SemiConfig.__post_init__(self)
-        require_non_negative(strong_weight=self.strong_weight)
-        require_share(threshold=self.threshold, cutmix=self.cutmix, class_share=self.class_share,
-                      label_decay=self.label_decay)  # fmt: skip
-        require_choice(("student", "average"), labels_from=self.labels_from)
-        require_choice(CLASS_PASTE, class_paste=self.class_paste)
-        require_choice(("same", "eval"), partner_pass=self.partner_pass)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,30 +73,23 @@ class UniMatchConfig(SemiConfig):
     """FixMatch with two strong views and one view whose feature maps lose channels."""
 
     name: ClassVar[str] = "unimatch"
-    sup_weight: float = 0.5
+    sup_weight: NonNegative = 0.5
     """Multiplier on the supervised loss."""
-    strong_weight: float = 0.125
+    strong_weight: NonNegative = 0.125
     """Multiplier on the loss of each of the two strong views."""
-    feature_weight: float = 0.25
+    feature_weight: NonNegative = 0.25
     """Multiplier on the loss of the view with dropped features."""
-    threshold: float = 0.95
+    threshold: Share = 0.95
     """As in `FixMatchConfig`."""
-    cutmix: float = 0.5
+    cutmix: Share = 0.5
     """As in `FixMatchConfig`; drawn for each strong view apart."""
-    partner_pass: str = "same"
+    partner_pass: Literal["same", "eval"] = "same"
     """As in `FixMatchConfig`."""
-    feature_dropout: float = 0.5
+    feature_dropout: Share = 0.5
     """Share of the channels of every encoder map that is dropped."""
-    feature_images: str = "unlabelled"
+    feature_images: Literal["unlabelled", "all"] = "unlabelled"
     """Images that are decoded a second time without these channels: "unlabelled", or (official) "all", though no loss
     follows from the labelled ones; it moves the decoder's batch norm."""
-
-    def __post_init__(self):
-        SemiConfig.__post_init__(self)
-        require_non_negative(strong_weight=self.strong_weight, feature_weight=self.feature_weight)
-        require_share(threshold=self.threshold, cutmix=self.cutmix, feature_dropout=self.feature_dropout)
-        require_choice(("same", "eval"), partner_pass=self.partner_pass)
-        require_choice(("unlabelled", "all"), feature_images=self.feature_images)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -166,17 +133,12 @@ class DistillConfig(TaughtConfig):
     """Plain distillation: the student learns the teachers' probabilities at every pixel."""
 
     name: ClassVar[str] = "distill"
-    deep_weight: float = 0.5
+    deep_weight: NonNegative = 0.5
     """Multiplier on the divergence from the deep teacher."""
-    wide_weight: float = 0.5
+    wide_weight: NonNegative = 0.5
     """Multiplier on the divergence from the wide teacher."""
-    temperature: float = 1.0
+    temperature: Positive = 1.0
     """Divides the logits; the divergence is multiplied by its square."""
-
-    def __post_init__(self):
-        TaughtConfig.__post_init__(self)
-        require_non_negative(deep_weight=self.deep_weight, wide_weight=self.wide_weight)
-        require_positive(temperature=self.temperature)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -184,43 +146,32 @@ class MGDConfig(TaughtConfig):
     """Multi-granularity distillation: pixels from both teachers, images from the deep, regions from the wide one."""
 
     name: ClassVar[str] = "mgd"
-    pixel_weight: float = 1.0
+    pixel_weight: NonNegative = 1.0
     """Multiplier on the cross entropy against both teachers' labels, on mixed unlabelled images."""
-    pixel_labelled_weight: float = 1.0
+    pixel_labelled_weight: NonNegative = 1.0
     """The same on labelled images."""
-    image_weight: float = 0.038
+    image_weight: NonNegative = 0.038
     """Multiplier on the difference of logits averaged over an image. Published, for a sum over the images of a process
     and the classes: 0.001 (Cityscapes), 0.002 (VOC), 0.0005 (VOC, MobileNetV2); as a mean, with two images a process,
     that is 0.038, 0.084 and 0.021."""
-    region_weight: float = 100.0
+    region_weight: NonNegative = 100.0
     """Multiplier on the difference of self-similarities of 7 x 7 regions; published: 100, and 50 for MobileNetV2."""
-    image_reduction: str = "mean"
+    image_reduction: Literal["mean", "sum"] = "mean"
     """The image term is a "mean" over images and classes, or (official) a "sum" over classes; their sum over the two
     images of a process too is a factor in the weight of the official recipes, so that processes do not matter."""
-    overlap: str = "union"
+    overlap: Overlap = "union"
     """Where several boxes overlap the partner is seen, "union", or (official) only if their number is odd, "invert"."""
-    partner: str = "roll"
+    partner: Partner = "roll"
     """An image is mixed with the one before in the batch, "roll", or (official, whose two loaders this amounts to) the
     first half of the batch with the second, "halves"."""
-    padding: str = "masked"
+    padding: Literal["masked", "taught"] = "masked"
     """Padding and unlabelled pixels of labelled images are "masked" out of every distilled term, or (official)
     "taught"."""
-    passes: str = "joint"
+    passes: Passes = "joint"
     """Labelled and unlabelled images go through a network in one "joint" pass, or (official) in "separate" ones."""
-    teacher_norm: str = "fixed"
+    teacher_norm: Literal["fixed", "batch"] = "fixed"
     """Batch norm of the teachers: "fixed" as trained, or (official) by "batch", which also lets its averages drift."""
     fused: bool = True
     """Fold the teachers' batch norm into their convolutions where it is fixed: faster, the same up to rounding."""
     unmixed_passes: bool = False
     """Show the student the unmixed images as well (official): no loss follows, its batch norm averages move."""
-
-    def __post_init__(self):
-        TaughtConfig.__post_init__(self)
-        require_non_negative(pixel_weight=self.pixel_weight, pixel_labelled_weight=self.pixel_labelled_weight,
-                             image_weight=self.image_weight, region_weight=self.region_weight)  # fmt: skip
-        require_choice(("mean", "sum"), image_reduction=self.image_reduction)
-        require_choice(("union", "invert"), overlap=self.overlap)
-        require_choice(("roll", "halves"), partner=self.partner)
-        require_choice(("masked", "taught"), padding=self.padding)
-        require_choice(("joint", "separate"), passes=self.passes)
-        require_choice(("fixed", "batch"), teacher_norm=self.teacher_norm)

@@ -1,6 +1,14 @@
-"""Checks used by configuration objects and losses: each raises one `KitError` that names the value."""
+"""Checks of configuration objects and losses: each raises one `KitError` that names the value.
 
+A configuration object states what its fields may be in their types, and `Checked` holds them to it.
+"""
+
+import dataclasses
+import functools
 import math
+import types
+import typing
+from typing import Annotated, ClassVar, Literal
 
 from kit.errors import KitError
 
@@ -31,3 +39,45 @@ def require_choice(choices, **values: object) -> None:
     for name, value in values.items():
         if value not in choices:
             raise KitError(f"{name} must be one of {', '.join(map(str, choices))}, got {value!r}")
+
+
+Share = Annotated[float, require_share]
+"""0..1."""
+Positive = Annotated[float, require_positive]
+NonNegative = Annotated[float, require_non_negative]
+AtLeastOne = Annotated[int, require_positive]
+Whole = Annotated[int, require_non_negative]
+"""0, 1, 2 ..."""
+
+
+class Checked:
+    """A frozen dataclass whose fields have to fit their types: the limits above, the choices of a `Literal`, and both
+    inside tuples and beside None. Further checks follow in the subclass's own `__post_init__`."""
+
+    __slots__ = ()
+    WHERE: ClassVar[str] = ""
+    """What stands before the names of fields in messages."""
+
+    def __post_init__(self):
+        """Raise KitError naming the first field whose value does not fit."""
+        for name, hint in _hints(type(self)):
+            _check(f"{self.WHERE}{name}", hint, getattr(self, name))
+
+
+@functools.cache
+def _hints(cls: type) -> list[tuple[str, object]]:
+    hints = typing.get_type_hints(cls, include_extras=True)
+    return [(field.name, hints[field.name]) for field in dataclasses.fields(cls)]
+
+
+def _check(name: str, hint: object, value: object) -> None:
+    kind, inside = typing.get_origin(hint), typing.get_args(hint)
+    if kind is Annotated:
+        inside[1](**{name: value})
+    elif kind is Literal:
+        require_choice(inside, **{name: value})
+    elif kind is tuple:
+        for each, item in zip(inside if inside[-1] is not Ellipsis else inside[:1] * len(value), value, strict=False):
+            _check(name, each, item)
+    elif kind is types.UnionType and value is not None:
+        _check(name, inside[0], value)

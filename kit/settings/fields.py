@@ -81,6 +81,8 @@ def _method(plain: object):
 
 def _convert(hint: object, value: object, dotted: str):
     """`value` as the annotated type, or a KitError; nothing is guessed from strings."""
+    if typing.get_origin(hint) is typing.Literal:
+        hint = type(typing.get_args(hint)[0])  # which of them is checked by the object
     if dataclasses.is_dataclass(hint):
         if isinstance(value, dict):
             return _build(hint, value, dotted)

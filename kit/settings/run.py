@@ -6,10 +6,11 @@
 
 import typing
 from dataclasses import dataclass, field
+from typing import Literal
 
 from kit.errors import KitError
 from kit.settings.baselines import DistillConfig, FixMatchConfig, MeanTeacherConfig, MGDConfig, UniMatchConfig
-from kit.settings.checks import require_choice, require_non_negative, require_positive, require_share
+from kit.settings.checks import AtLeastOne, Checked, NonNegative, Positive, Share, Whole
 from kit.settings.method import CPSConfig, SupervisedConfig, TriKDConfig
 from kit.settings.network import ModelConfig
 
@@ -43,9 +44,10 @@ METHOD_CONFIGS = {cls.name: cls for cls in typing.get_args(MethodConfig)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DataConfig:
+class DataConfig(Checked):
     """Where images come from and what happens to them before a network sees them."""
 
+    WHERE = "data."
     dataset: str = "synthetic"
     """A key of `kit.data.catalog.DATASETS`, or "folder" for one's own images."""
     root: str = "data/synthetic"
@@ -59,24 +61,24 @@ class DataConfig:
     """Seed of a drawn split; apart from the run's seed, so that runs can share one split."""
     extra: bool = False
     """Also use images beyond the protocol (Cityscapes' trainextra, VOC's other photographs) as unlabelled ones."""
-    base_size: tuple[int, int] | None = None
+    base_size: tuple[AtLeastOne, AtLeastOne] | None = None
     """(height, width) to which images are resized when read; None keeps theirs. Evaluation compares at full size."""
     keep_aspect: bool = False
     """Resize each image so that its shorter side is the shorter one of `base_size`, and keep its aspect: photographs
     held upright and lying down are all as sharp, and none is squeezed. False stretches every image to `base_size`."""
-    crop: tuple[int, int] = (512, 512)
+    crop: tuple[AtLeastOne, AtLeastOne] = (512, 512)
     """(height, width) of a training crop, in pixels after scaling."""
     scale: tuple[float, float] = (0.5, 2.0)
     """Range from which the scale of a crop is drawn uniformly."""
-    discrete_scales: tuple[float, ...] = ()
+    discrete_scales: tuple[Positive, ...] = ()
     """Draw the scale of a crop from these instead, each as often; official for MGD: 0.5, 0.75, 1, 1.5, 1.75, 2."""
-    jitter: float = 0.0
+    jitter: NonNegative = 0.0
     """Strength of colour changes on labelled and weak images; 0 is none, as both papers have it."""
     labelled: int = 2
     """Labelled images per step, over all processes and micro-steps."""
     unlabelled: int = 2
     """Unlabelled images per step, over all processes and micro-steps."""
-    workers: int = 0
+    workers: Whole = 0
     """Loader processes per training process; 0 reads in the training process."""
     cache: bool = False
     """Keep decoded images and masks on disk, below `cache_dir`, and map them into memory: nothing is decoded twice, by
@@ -88,84 +90,74 @@ class DataConfig:
     learns from them."""
 
     def __post_init__(self):
-        if self.labelled < 1:
-            raise KitError(f"data.labelled must be 1 or more, got {self.labelled}")
-        if self.unlabelled < 1:
-            raise KitError(f"data.unlabelled must be 1 or more, got {self.unlabelled}")
-        for side in (*self.crop, *(self.base_size or ())):
-            require_positive(**{"data.crop and data.base_size": side})
+        Checked.__post_init__(self)
+        for name in ("labelled", "unlabelled"):
+            if getattr(self, name) < 1:
+                raise KitError(f"data.{name} must be 1 or more, got {getattr(self, name)}")
         if len(self.crop) != 2 or (self.base_size and len(self.base_size) != 2):
             raise KitError(f"data.crop and data.base_size are (height, width), got {self.crop} and {self.base_size}")
         if len(self.scale) != 2 or not 0 < self.scale[0] <= self.scale[1]:
             raise KitError(f"data.scale must be (low, high) with 0 < low <= high, got {self.scale}")
-        for scale in self.discrete_scales:
-            require_positive(**{"data.discrete_scales": scale})
-        require_non_negative(jitter=self.jitter, workers=self.workers)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OptimConfig:
+class OptimConfig(Checked):
     """One optimiser and one schedule for every network of a run."""
 
-    name: str = "sgd"
+    WHERE = "optim."
+    name: Literal["sgd", "adamw"] = "sgd"
     """ "sgd" (momentum 0.9, as published) or "adamw" (for training from scratch)."""
-    lr: float = 0.005
+    lr: Positive = 0.005
     """Base rate; at each step it is multiplied by (1 - step/steps) ** power. It belongs to the images of a whole step,
     so it stays what it is on any number of processes and micro-steps; who changes `data.labelled` scales it alike."""
-    lag: int = 0
+    lag: Whole = 0
     """Steps by which the rate comes late; official for TriKD: 1, for there the rate is set after the step."""
     constant: tuple[str, ...] = ()
     """Networks of the method whose rate stays at `lr` throughout; official for TriKD: "vit"."""
-    weight_decay: float = 1e-4
+    weight_decay: NonNegative = 1e-4
     """Pull of every weight towards zero."""
     decay_all: bool = False
     """Let `weight_decay` pull at biases and normalisation layers too; official for TriKD: True."""
-    encoder_lr: float = 1.0
+    encoder_lr: NonNegative = 1.0
     """Multiplier on the rate of pretrained layers; 0 freezes them, batch norm included, at no cost of a backward
     pass."""
-    layer_decay: float = 1.0
+    layer_decay: Positive = 1.0
     """Multiplier from one pretrained layer (a stage, a block of a ViT) to the one before it; the last has
     `encoder_lr`. 1 lets all learn at one rate."""
-    decoder_lr: float = 1.0
+    decoder_lr: NonNegative = 1.0
     """Multiplier on the rate of everything else: decoders, classifiers, and layers of an encoder that are new (the neck
     of a ViT, the blocks of a hybrid)."""
-    power: float = 0.9
+    power: NonNegative = 0.9
     """Of the polynomial schedule."""
-    warmup: int = 0
+    warmup: Whole = 0
     """Steps over which the rate rises linearly from 0."""
-    clip: float = 0.0
+    clip: NonNegative = 0.0
     """Largest norm of the gradient; 0 does not clip."""
-
-    def __post_init__(self):
-        require_choice(("sgd", "adamw"), **{"optim.name": self.name})
-        require_positive(lr=self.lr, layer_decay=self.layer_decay)
-        require_non_negative(lag=self.lag, weight_decay=self.weight_decay, encoder_lr=self.encoder_lr,
-                             decoder_lr=self.decoder_lr, power=self.power, warmup=self.warmup,
-                             clip=self.clip)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TrainConfig:
+class TrainConfig(Checked):
     """How long, and what is written down on the way."""
 
-    steps: int = 1000
+    WHERE = "train."
+    steps: AtLeastOne = 1000
     """Updates of the student."""
-    log_every: int = 20
+    log_every: AtLeastOne = 20
     """Steps between lines of log.jsonl (means over these steps)."""
-    eval_every: int = 0
+    eval_every: Whole = 0
     """Steps between evaluations on the way; 0 evaluates at the end only."""
-    checkpoint_every: int = 200
+    checkpoint_every: AtLeastOne = 200
     """Steps between checkpoints, from which a killed run resumes."""
-    ema_decay: float = 0.99
+    ema_decay: Share = 0.99
     """Of the running average of the student's weights (smaller in the first steps)."""
-    processes: int = 1
+    processes: AtLeastOne = 1
     """Processes that share each step, one per GPU; a run refuses to start in any other number of them."""
-    accumulate: int = 1
+    accumulate: AtLeastOne = 1
     """Micro-steps whose gradients add up to one step. Each sees its share of the step's images, so that a batch fits
     into less memory. Batch norm sees a micro-step, and a loss is the mean of theirs."""
-    skip_nonfinite: int = 0
+    skip_nonfinite: Whole = 0
     """Steps that may be passed over, without touching a weight, because their loss is nan or infinite."""
-    precision: str = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """ "fp32", "bf16", "fp16" (with a scaled loss, on CUDA GPUs), or "auto": bf16 on GPUs and CPUs that have it
     (AVX512_BF16 or AMX), fp16 on other CUDA GPUs, else fp32. A resumed run keeps the precision it began in."""
     deterministic: bool = False
@@ -179,72 +171,57 @@ class TrainConfig:
     """Keep the networks that are trained beside the student too (TriKD's CNN and ViT, CPS's partner), so that they can
     be looked into later; the published ones take 0.5 GB."""
 
-    def __post_init__(self):
-        require_positive(steps=self.steps, log_every=self.log_every, checkpoint_every=self.checkpoint_every,
-                         processes=self.processes, accumulate=self.accumulate)  # fmt: skip
-        require_non_negative(eval_every=self.eval_every, skip_nonfinite=self.skip_nonfinite)
-        require_share(ema_decay=self.ema_decay)
-        require_choice(("auto", "fp32", "bf16", "fp16"), **{"train.precision": self.precision})
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class EvalConfig:
+class EvalConfig(Checked):
     """How a network is evaluated on the val part: the protocol, the scores at the end of a run, and how fast."""
 
-    mode: str = "whole"
+    WHERE = "evaluate."
+    mode: Literal["whole", "slide"] = "whole"
     """ "whole" images, or "slide": windows over each image, flush with its edges, whose scores are averaged."""
-    window: tuple[int, int] | None = None
+    window: tuple[AtLeastOne, AtLeastOne] | None = None
     """(height, width) of a window in pixels of the image as it is evaluated; needed by "slide"."""
-    stride: tuple[int, int] | None = None
+    stride: tuple[AtLeastOne, AtLeastOne] | None = None
     """(height, width) from one window to the next, at most the window's; None is two thirds of it, rounded up."""
     flip: bool = False
     """Also predict on the mirrored image, and average."""
-    scales: tuple[float, ...] = (1.0,)
+    scales: tuple[Positive, ...] = (1.0,)
     """Sizes at which each image is shown, as factors; scores are averaged."""
-    combine: str = "probabilities"
+    combine: Literal["probabilities", "logits"] = "probabilities"
     """What is averaged over windows, scales and mirrored images: "probabilities", or (official for TriKD and MGD)
     "logits"."""
-    pad: str = "end"
+    pad: Literal["end", "centre"] = "end"
     """Where an image smaller than a window is padded: at the right and lower "end", or (official for MGD) around its
     "centre"."""
-    batch: int = 4
+    batch: AtLeastOne = 4
     """Images of equal size predicted together."""
-    precision: str = "fp32"
+    precision: Literal["fp32", "bf16"] = "fp32"
     """ "fp32" or "bf16", which is faster and changes a few pixels. Part of the protocol, so it has no "auto"."""
-    windows: int = 0
+    windows: Whole = 0
     """Windows predicted together; 0 is 8 on an accelerator and 1 on a CPU, where more gain nothing."""
-    limit: int = 0
+    limit: Whole = 0
     """Evaluate only the first `limit` val images; 0 is all. Recorded in the result."""
-    bins: int = 15
+    bins: AtLeastOne = 15
     """Of equal width over the confidence, for the expected calibration error."""
-    boundary: float = 0.02
+    boundary: Positive = 0.02
     """Width of the band along borders that the boundary IoU looks at, as a share of the image's diagonal."""
-    resamples: int = 1000
+    resamples: AtLeastOne = 1000
     """Draws of the bootstrap over images, for intervals of 95 %."""
 
     def __post_init__(self):
-        require_choice(("whole", "slide"), **{"evaluate.mode": self.mode})
-        require_choice(("probabilities", "logits"), **{"evaluate.combine": self.combine})
-        require_choice(("end", "centre"), **{"evaluate.pad": self.pad})
-        require_choice(("fp32", "bf16"), **{"evaluate.precision": self.precision})
+        Checked.__post_init__(self)
         if self.mode == "slide" and self.window is None:
             raise KitError("evaluate.mode 'slide' needs evaluate.window, (height, width), most often that of data.crop")
         if self.mode == "whole" and (self.window or self.stride or self.pad != "end"):
             raise KitError("evaluate.window, evaluate.stride and evaluate.pad belong to evaluate.mode 'slide'")
-        for side in (*(self.window or ()), *(self.stride or ())):
-            require_positive(**{"evaluate.window and evaluate.stride": side})
         if self.stride and any(step > side for step, side in zip(self.stride, self.window, strict=True)):
             raise KitError(f"evaluate.stride {self.stride} leaves gaps between windows of {self.window}")
         if not self.scales or len(set(self.scales)) < len(self.scales):
             raise KitError(f"evaluate.scales must be one or more different factors, got {self.scales}")
-        for scale in self.scales:
-            require_positive(**{"evaluate.scales": scale})
-        require_positive(batch=self.batch, bins=self.bins, boundary=self.boundary, resamples=self.resamples)
-        require_non_negative(limit=self.limit, windows=self.windows)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RunConfig:
+class RunConfig(Checked):
     """One run: a method with its networks, data, optimiser and length."""
 
     recipe: str = "custom"
@@ -262,10 +239,7 @@ class RunConfig:
     optim: OptimConfig = field(default_factory=OptimConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     evaluate: EvalConfig = field(default_factory=EvalConfig)
-    seed: int = 0
+    seed: Whole = 0
     """Of initial weights, order of images, augmentation and dropout."""
     run_dir: str = "runs/latest"
     """Folder of the run; it is created, and continued if it holds the same run."""
-
-    def __post_init__(self):
-        require_non_negative(seed=self.seed)
