@@ -6,25 +6,9 @@ distillation's teachers are Lite2 and Lite1 without attention: one deeper, the o
 wide network with weights in a package is not to be had.
 """
 
-from kit.errors import unknown
 from kit.settings.fields import replace_fields
-from kit.settings.run import (
-    CPSConfig,
-    DataConfig,
-    DistillConfig,
-    EvalConfig,
-    FixMatchConfig,
-    MeanTeacherConfig,
-    MethodConfig,
-    MGDConfig,
-    ModelConfig,
-    OptimConfig,
-    RunConfig,
-    SupervisedConfig,
-    TrainConfig,
-    TriKDConfig,
-    UniMatchConfig,
-)
+from kit.settings.recipes.parts import method_settings, plain_network
+from kit.settings.run import DataConfig, EvalConfig, MethodConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig
 
 
 def demo(method: str) -> RunConfig:
@@ -80,26 +64,18 @@ def light_method(name: str, ohem_min_kept: int) -> MethodConfig:
     Args:
         ohem_min_kept: as in `SupervisedConfig`, for all of them.
     """
-    kept = {"ohem_min_kept": ohem_min_kept}
-    semi = {"ramp": 0.2, **kept}
-    taught = {"deep_net": _light("efficientnet_lite2"), "wide_net": _light("efficientnet_lite1"),
-              "teacher_cps_weight": 1.0, "teacher_ramp": 0.2, **kept}  # fmt: skip
-    settings = {
-        "supervised": SupervisedConfig(**kept),
-        "mean_teacher": MeanTeacherConfig(cutmix=True, **semi),
-        "cps": CPSConfig(cps_weight=1.0, cutmix=True, **semi),
-        "fixmatch": FixMatchConfig(**semi),
-        "unimatch": UniMatchConfig(**semi),
-        "distill": DistillConfig(**taught),
-        "trikd": TriKDConfig(cnn=_light("efficientnet_lite2"), vit=_light("hybrid_lite1"),
-                             low_unit="variance", high_weight=0.5, **semi),
-        "mgd": MGDConfig(**taught),
-    }  # fmt: skip
-    if name not in settings:
-        raise unknown("method", name, settings)
-    return settings[name]
+    everywhere = {"ohem_min_kept": ohem_min_kept, "ramp": 0.2, "teacher_ramp": 0.2,
+                  "deep_net": _light("efficientnet_lite2"), "wide_net": _light("efficientnet_lite1")}  # fmt: skip
+    return method_settings(
+        name, everywhere,
+        mean_teacher={"cutmix": True},
+        cps={"cps_weight": 1.0, "cutmix": True},
+        trikd={"cnn": _light("efficientnet_lite2"), "vit": _light("hybrid_lite1"), "low_unit": "variance",
+               "high_weight": 0.5},
+        distill={"ramp": 0.0}, mgd={"ramp": 0.0},  # their teachers are finished
+    )  # fmt: skip
 
 
 def _light(name: str) -> ModelConfig:
     # A fixed radius of 10 bins passes nearly everything on maps this small.
-    return ModelConfig(name=name, d0_relative=True, dropout=0.0)
+    return plain_network(name, d0_relative=True)

@@ -1,29 +1,12 @@
 """MGD's published settings, and those of every method beside it; listed in `RECIPES`."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
-from kit.errors import unknown
 from kit.settings.checks import require_choice
 from kit.settings.fields import replace_fields, to_dict
-from kit.settings.run import (
-    CPSConfig,
-    DataConfig,
-    DistillConfig,
-    EvalConfig,
-    FixMatchConfig,
-    MeanTeacherConfig,
-    MethodConfig,
-    MGDConfig,
-    ModelConfig,
-    OptimConfig,
-    RunConfig,
-    SupervisedConfig,
-    TrainConfig,
-    TriKDConfig,
-    UniMatchConfig,
-)
+from kit.settings.recipes.parts import plain_network, published_method, published_run
+from kit.settings.run import OptimConfig, RunConfig
 
 STUDENTS, SHARES = ("resnet18", "mobilenetv2"), ("1_16", "1_8", "1_4", "1_2")
 
@@ -155,87 +138,18 @@ def _published(dataset: str, images: int, student: str, share: str, method: str)
     require_choice(SHARES, share=share)
     city = dataset == "cityscapes"
     batch = 16 if city else 8
-    mean_weight = SUM_WEIGHT[dataset, student] * OF_A_PROCESS * CLASSES[dataset]
-    name = f"mgd_{dataset}_{student}_{share}"
-    settings = published_methods(
-        dataset,
-        50_000 * batch if city else 0,
-        image_weight=round(mean_weight, 6),
-        region_weight=50.0 if student == "mobilenetv2" else 100.0,
-    )
-    for taught in ("distill", "mgd"):
-        settings[taught] = replace(settings[taught], **TEACHER_RATE[dataset])
-    if method not in settings:
-        raise unknown("method", method, settings)
-    return RunConfig(
-        recipe=name,
-        method=settings[method],
-        student=_deeplab(student),
-        data=DataConfig(dataset=dataset, root=f"data/{dataset}", split=share, crop=(800, 800) if city else (512, 512),
-                        scale=(0.5, 2.0), labelled=batch, unlabelled=batch, workers=4),
-        optim=OptimConfig(name="sgd", lr=RATE[dataset, student], weight_decay=DECAY[dataset]),
-        train=TrainConfig(steps=_steps(dataset, images, share, batch), log_every=50, eval_every=0,
-                          checkpoint_every=500),
-        evaluate=published_protocol(dataset, (800, 800)),
-        run_dir=f"runs/{name}/{method}",
+    image_weight = round(SUM_WEIGHT[dataset, student] * OF_A_PROCESS * CLASSES[dataset], 6)
+    region_weight = 50.0 if student == "mobilenetv2" else 100.0
+    own = {"distill": TEACHER_RATE[dataset],
+           "mgd": {**TEACHER_RATE[dataset], "image_weight": image_weight, "region_weight": region_weight}}  # fmt: skip
+    return published_run(
+        f"mgd_{dataset}_{student}_{share}",
+        published_method(method, dataset, 50_000 * batch if city else 0, **own),
+        plain_network(f"deeplab_{student}"),
+        OptimConfig(name="sgd", lr=RATE[dataset, student], weight_decay=DECAY[dataset]),
+        dataset=dataset, split=share, crop=800 if city else 512, batch=batch,
+        steps=_steps(dataset, images, share, batch),
     )  # fmt: skip
-
-
-def published_methods(dataset: str, ohem_min_kept: int, **mgd: float) -> dict[str, MethodConfig]:
-    """Every method with its published weights: rows of one table.
-
-    Args:
-        dataset: "cityscapes" or "voc".
-        ohem_min_kept: as in `SupervisedConfig`, for all of them.
-        mgd: weights of MGD that depend on the student.
-    """
-    kept = {"ohem_min_kept": ohem_min_kept}
-    city = dataset == "cityscapes"
-    sure = {**kept, "threshold": 0.0 if city else 0.95}
-    taught = {**kept, "teacher_cps_weight": 5.0 if city else 1.0}
-    return {
-        "supervised": SupervisedConfig(**kept),
-        "mean_teacher": MeanTeacherConfig(**kept),
-        "cps": CPSConfig(cps_weight=6.0 if city else 1.5, cutmix=True, **kept),
-        "fixmatch": FixMatchConfig(**sure),
-        "unimatch": UniMatchConfig(**sure),
-        "distill": DistillConfig(**taught),
-        "trikd": TriKDConfig(high_weight=0.0, ohem_min_kept=ohem_min_kept or 800_000),  # no attention in this student
-        "mgd": MGDConfig(**taught, **mgd),
-    }
-
-
-def published_protocol(dataset: str, crop: tuple[int, int]) -> EvalConfig:
-    """How the authors evaluate: Cityscapes by windows of the crop's size at a stride of two thirds, others whole."""
-    return EvalConfig(batch=1, mode="slide", window=crop) if dataset == "cityscapes" else EvalConfig(batch=1)
-
-
-def small_methods(ohem_min_kept: int) -> dict[str, MethodConfig]:
-    """MGD and the baselines at demo size.
-
-    Losses on unlabelled images rise over the first half of a run, because networks from random weights have nothing to
-    teach at its start; students of finished teachers need no such patience. CPS's published 1.5 belongs to pretrained
-    networks and is lowered.
-    """
-    kept = {"ohem_min_kept": ohem_min_kept}
-    taught = {"deep_net": _small("deeplab_deep_demo"), "wide_net": _small("deeplab_wide_demo"),
-              "teacher_cps_weight": 0.2, "teacher_ramp": 0.5, **kept}  # fmt: skip
-    return {
-        "mean_teacher": MeanTeacherConfig(ramp=0.5, **kept),
-        "cps": CPSConfig(cps_weight=0.2, ramp=0.5, **kept),
-        "fixmatch": FixMatchConfig(ramp=0.5, **kept),
-        "unimatch": UniMatchConfig(ramp=0.5, **kept),
-        "distill": DistillConfig(**taught),
-        "mgd": MGDConfig(**taught),
-    }
-
-
-def _deeplab(encoder: str) -> ModelConfig:
-    return ModelConfig(name=f"deeplab_{encoder}", dropout=0.0)
-
-
-def _small(name: str) -> ModelConfig:
-    return ModelConfig(name=name, dropout=0.0)
 
 
 def _named(recipe: Callable[..., RunConfig]) -> dict[str, Callable[[str], RunConfig]]:

@@ -3,21 +3,11 @@
 import math
 from functools import partial
 
-from kit.errors import unknown
 from kit.settings.ablations import official
 from kit.settings.checks import require_choice
 from kit.settings.fields import replace_fields
-from kit.settings.recipes.mgd import published_methods, published_protocol
-from kit.settings.run import (
-    METHOD_CONFIGS,
-    CPSConfig,
-    DataConfig,
-    ModelConfig,
-    OptimConfig,
-    RunConfig,
-    TrainConfig,
-    TriKDConfig,
-)
+from kit.settings.recipes.parts import published_method, published_run, steps_of_four_gpus
+from kit.settings.run import ModelConfig, OptimConfig, RunConfig
 
 SIZES, SHARES = ("11m", "21m"), ("1_16", "1_8", "1_4", "1_2")
 
@@ -57,25 +47,14 @@ def _published(dataset: str, images: int, epochs: int, size: str, share: str, me
     require_choice(SIZES, size=size)
     require_choice(SHARES, share=share)
     labelled = math.ceil(images / int(share.removeprefix("1_")))
-    steps = epochs * (math.ceil((images - labelled) / 4) // 2)  # four processes, two images each, the odd one dropped
-    settings = {
-        **published_methods(dataset, 800_000),
-        "cps": CPSConfig(ohem_min_kept=800_000),
-        "trikd": TriKDConfig(low_weight={"11m": 0.9, "21m": 0.5}[size], ohem_min_kept=800_000),
-    }
-    if method not in METHOD_CONFIGS:
-        raise unknown("method", method, METHOD_CONFIGS)
-    name = f"trikd_{dataset}_{size}_{share}"
-    return RunConfig(
-        recipe=name,
-        method=settings.get(method) or METHOD_CONFIGS[method](),
-        student=ModelConfig(name=f"tinyvit_{size}"),
-        data=DataConfig(dataset=dataset, root=f"data/{dataset}", split=share, crop=(512, 512), scale=(0.5, 2.0),
-                        labelled=8, unlabelled=8, workers=4),
-        optim=OptimConfig(name="sgd", lr=0.005, weight_decay=1e-4),
-        train=TrainConfig(steps=steps, log_every=50, eval_every=steps // 30, checkpoint_every=500),
-        evaluate=published_protocol(dataset, (512, 512)),
-        run_dir=f"runs/{name}/{method}",
+    steps = steps_of_four_gpus(epochs, images - labelled)
+    own = {"cps": {}, "trikd": {"low_weight": {"11m": 0.9, "21m": 0.5}[size]}}  # CPS without CutMix, as in the paper
+    return published_run(
+        f"trikd_{dataset}_{size}_{share}",
+        published_method(method, dataset, 800_000, **own),
+        ModelConfig(name=f"tinyvit_{size}"),
+        OptimConfig(name="sgd", lr=0.005, weight_decay=1e-4),
+        dataset=dataset, split=share, crop=512, batch=8, steps=steps, eval_every=steps // 30,
     )  # fmt: skip
 
 

@@ -1,14 +1,11 @@
 """UniMatch's published settings, and those of the methods beside it; listed in `kit.settings.recipes`."""
 
-import math
-from dataclasses import replace
 from functools import partial
 
-from kit.errors import unknown
 from kit.settings.checks import require_choice
 from kit.settings.fields import replace_fields, to_dict
-from kit.settings.recipes.mgd import published_methods, published_protocol
-from kit.settings.run import DataConfig, MethodConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig
+from kit.settings.recipes.parts import plain_network, published_method, published_run, steps_of_four_gpus
+from kit.settings.run import ModelConfig, OptimConfig, RunConfig
 
 SPLITS = {
     "voc": {"92": 10490, "183": 10399, "366": 10216, "732": 9850, "1464": 9118, "1_16": 9920, "1_8": 9259, "1_4": 7936,
@@ -57,25 +54,17 @@ def unimatch_cityscapes(split: str = "1_16", method: str = "unimatch") -> RunCon
 def _published(dataset: str, split: str, method: str) -> RunConfig:
     require_choice(tuple(SPLITS[dataset]), split=split)
     city = dataset == "cityscapes"
-    crop = (801, 801) if city else (321, 321)
-    steps = (240 if city else 80) * (math.ceil(SPLITS[dataset][split] / 4) // 2)  # four processes, two images each
-    student = ModelConfig(name="deeplab_resnet101", dropout=0.0)
-    settings: dict[str, MethodConfig] = published_methods(dataset, 800_000 if city else 0)
+    student = plain_network("deeplab_resnet101")
     # TriKD's own CNN would need sides that are multiples of 32, and so would its ViT without `input_scale`.
-    settings["trikd"] = replace(settings["trikd"], cnn=student, vit=ModelConfig(name="deit_b", input_scale=1.0))
-    if method not in settings:
-        raise unknown("method", method, settings)
-    name = f"unimatch_{dataset}_{split}"
-    cfg = RunConfig(
-        recipe=name,
-        method=settings[method],
-        student=student,
-        data=DataConfig(dataset=dataset, root=f"data/{dataset}", split=f"splits/{dataset}/unimatch_{split}", crop=crop,
-                        scale=(0.5, 2.0), labelled=8, unlabelled=8, workers=4),
-        optim=OptimConfig(name="sgd", lr=0.005 if city else 0.001, decoder_lr=1.0 if city else 10.0, weight_decay=1e-4),
-        train=TrainConfig(steps=steps, log_every=50, eval_every=0, checkpoint_every=500),
-        evaluate=published_protocol(dataset, crop),
-        run_dir=f"runs/{name}/{method}",
+    trikd = {"high_weight": 0.0, "ohem_min_kept": 800_000, "cnn": student,
+             "vit": ModelConfig(name="deit_b", input_scale=1.0)}  # fmt: skip
+    cfg = published_run(
+        f"unimatch_{dataset}_{split}",
+        published_method(method, dataset, 800_000 if city else 0, trikd=trikd),
+        student,
+        OptimConfig(name="sgd", lr=0.005 if city else 0.001, decoder_lr=1.0 if city else 10.0, weight_decay=1e-4),
+        dataset=dataset, split=f"splits/{dataset}/unimatch_{split}", crop=801 if city else 321, batch=8,
+        steps=steps_of_four_gpus(240 if city else 80, SPLITS[dataset][split]),
     )  # fmt: skip
     has = to_dict(cfg)["method"]
     return replace_fields(cfg, {k: v for k, v in OFFICIAL.items() if k.startswith("optim.") or k.split(".")[1] in has})
