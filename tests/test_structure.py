@@ -35,6 +35,7 @@ ROOMS = {  # room -> rooms it may import; beside them everyone may import kit.ty
 
 FLOORS = {  # folders inside rooms -> other folders of the same room they may import
     "data.scenes": "",
+    "methods.unlabelled": "",
     "models.layers": "",
     "models.encoders": "models.layers",
     "models.decoders": "models.layers models.encoders",

@@ -24,8 +24,8 @@ from kit.bench.plain.mgd import Images, Nets, plain_loss
 from kit.bench.timing import environment, speedup
 from kit.errors import KitError
 from kit.methods.build import build_method
-from kit.methods.cutmix import french_cutmix
 from kit.methods.mgd import MGD
+from kit.methods.unlabelled.cutmix import french_cutmix
 from kit.models.build import build_model
 from kit.settings.checks import require_positive
 from kit.settings.recipes import configure

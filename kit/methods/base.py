@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kit.errors import KitError
-from kit.methods.cutmix import Paste
+from kit.losses.supervised import ohem_cross_entropy
+from kit.methods.terms import Terms
+from kit.methods.unlabelled.cutmix import Paste
 from kit.models.segmenter import Segmenter
 from kit.settings.run import MethodConfig, ModelConfig
-from kit.system.precision import no_gradient
 from kit.types import Batch, Progress, SegOutput, StepOutput, Views
 
 Build = Callable[[ModelConfig], Segmenter]
@@ -19,8 +19,8 @@ Build = Callable[[ModelConfig], Segmenter]
 
 
 class Method(nn.Module, ABC):
-    """One way of training. Subclasses take (cfg, student: ModelConfig, build: Build), and the networks of `teachers` by
-    name; they know nothing of data sets, devices, optimisers or logging.
+    """One way of training; it knows nothing of data sets, devices, optimisers or logging. A constructor takes the
+    networks of `teachers` by name too.
 
     The step is `forward`, because autocast and distributed wrapping attach to `forward`.
     """
@@ -31,6 +31,11 @@ class Method(nn.Module, ABC):
     """Fields of the settings that name folders of finished runs; the networks in them are handed to the constructor
     under the same names."""
 
+    def __init__(self, cfg: MethodConfig, student: ModelConfig, build: Build):
+        super().__init__()
+        self.cfg, self.views = cfg, self.views_of(cfg)
+        self.student = build(student)
+
     @abstractmethod
     def forward(self, batch: Batch, progress: Progress) -> StepOutput:
         """One training step: the weighted loss and its parts."""
@@ -40,8 +45,8 @@ class Method(nn.Module, ABC):
         """What the unlabelled loader should prepare under these settings."""
         return cls.views
 
-    @staticmethod
-    def pastes(cfg: MethodConfig, weak: Tensor, rng: np.random.Generator) -> list[Paste]:
+    @classmethod
+    def pastes(cls, cfg: MethodConfig, weak: Tensor, rng: np.random.Generator) -> list[Paste]:
         """The CutMix of a step: a `Paste` for each of the strong views, or of the weak one if there is none. The first
         numbers of a step that are drawn; none are without CutMix.
 
@@ -50,9 +55,9 @@ class Method(nn.Module, ABC):
         """
         return []
 
-    @abstractmethod
     def predictor(self) -> Segmenter:
         """The network that is evaluated, saved and shown."""
+        return self.student
 
     def companions(self) -> dict[str, Segmenter]:
         """Networks that are trained beside the student, by name."""
@@ -62,23 +67,20 @@ class Method(nn.Module, ABC):
     def after_step(self, progress: Progress) -> None:
         """Called after the optimiser's step: averaged weights and the like."""
 
+    def terms(self, progress: Progress, steady: dict[str, float], rising: dict[str, float]) -> Terms:
+        """The weights of a step's terms, which are still to be added; `rising` ones go up over `cfg.ramp`."""
+        ramp = progress.ramp(self.cfg.ramp)
+        return Terms(steady | {name: ramp * weight for name, weight in rising.items()}, self)
+
+    def supervised(self, logits: Tensor, masks: Tensor) -> Tensor:
+        """Cross entropy (OHEM, if the settings say so) of logits (B, C, H, W) against masks (B, H, W)."""
+        return ohem_cross_entropy(logits, masks, self.cfg.ohem_threshold, self.cfg.ohem_min_kept)
+
 
 def trained(method: nn.Module) -> list[Segmenter]:
     """Networks of a method of which something is trained."""
     nets = [net for net in method.modules() if isinstance(net, Segmenter)]
     return [net for net in nets if any(p.requires_grad for p in net.parameters())]
-
-
-def total(parts: dict[str, Tensor], weights: dict[str, float], stats: dict[str, Tensor] | None = None) -> StepOutput:
-    """Weighted sum of the parts, which are logged as they are.
-
-    Raises KitError if a part has no weight or a weight no part. A part of weight 0 stays in the graph, so that every
-    parameter has a gradient at every step, which distributed training relies on.
-    """
-    if parts.keys() != weights.keys():
-        raise KitError(f"losses {sorted(parts)} and weights {sorted(weights)} do not match")
-    loss = sum(weights[name] * value for name, value in parts.items())
-    return StepOutput(loss, {name: value.detach() for name, value in parts.items()}, stats or {})
 
 
 def see(net: nn.Module, groups: list[Tensor], passes: str = "joint", last_first: bool = False) -> list[SegOutput]:
@@ -96,12 +98,3 @@ def see(net: nn.Module, groups: list[Tensor], passes: str = "joint", last_first:
     out, sizes = net(torch.cat(groups)), [len(images) for images in groups]
     pairs = zip(out.logits.split(sizes), out.features.split(sizes), strict=True)
     return [SegOutput(logits, [], None, features) for logits, features in pairs]
-
-
-def in_eval_mode(net: nn.Module, images: Tensor) -> SegOutput:
-    """What a network makes of images in eval mode and without gradient; its mode is what it was afterwards."""
-    training = net.training
-    with no_gradient():
-        out = net.eval()(images)
-    net.train(training)
-    return out

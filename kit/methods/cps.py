@@ -7,9 +7,8 @@ from torch import Tensor
 from kit.losses.granularity import pixel_labels
 from kit.losses.pseudo import cross_pseudo, pseudo_labels
 from kit.losses.pseudo_label_counts import pseudo_counts
-from kit.losses.supervised import ohem_cross_entropy
-from kit.methods.base import Build, Method, see, total
-from kit.methods.cutmix import Paste, french_cutmix
+from kit.methods.base import Build, Method, see
+from kit.methods.unlabelled.cutmix import Paste, french_cutmix
 from kit.models.segmenter import Segmenter
 from kit.settings.run import CPSConfig, ModelConfig
 from kit.system.precision import no_gradient
@@ -34,9 +33,8 @@ class CPS(Method):
     """
 
     def __init__(self, cfg: CPSConfig, student: ModelConfig, build: Build):
-        super().__init__()
-        self.cfg = cfg
-        self.student, self.partner = build(student), build(student)
+        super().__init__(cfg, student, build)
+        self.partner = build(student)
 
     def forward(self, batch: Batch, progress: Progress) -> StepOutput:
         cfg, nets = self.cfg, (self.student, self.partner)
@@ -54,14 +52,12 @@ class CPS(Method):
             targets = [pseudo_labels(a, valid), pseudo_labels(b, valid)]
             everywhere = torch.cat([batch.masks != IGNORE, valid])
             cps = cross_pseudo([torch.cat([sup_a, a]), torch.cat([sup_b, b])], everywhere)
-        parts = {
-            "sup": ohem_cross_entropy(sup_a, batch.masks, cfg.ohem_threshold, cfg.ohem_min_kept),
-            "sup_partner": ohem_cross_entropy(sup_b, batch.masks, cfg.ohem_threshold, cfg.ohem_min_kept),
-            "cps": cps,
-        }
-        stats = pseudo_counts(targets[1], batch.masks, a.shape[1], second=targets[0], hidden=hidden)
-        ramp = progress.ramp(cfg.ramp)
-        return total(parts, {"sup": 1.0, "sup_partner": 1.0, "cps": ramp * cfg.cps_weight}, stats)
+        terms = self.terms(progress, {"sup": 1.0, "sup_partner": 1.0}, {"cps": cfg.cps_weight})
+        terms.add("sup", self.supervised(sup_a, batch.masks))
+        terms.add("sup_partner", self.supervised(sup_b, batch.masks))
+        terms.add("cps", cps)
+        terms.count(pseudo_counts(targets[1], batch.masks, a.shape[1], second=targets[0], hidden=hidden))
+        return terms.output()
 
     def unmixed(self, net: Segmenter, images: Tensor) -> Tensor:
         """Logits (U, C, H, W) of the images that are to be mixed."""
@@ -69,9 +65,6 @@ class CPS(Method):
         groups = list(images.chunk(2)) if apart else [images]
         return torch.cat([out.logits for out in see(net, groups, self.cfg.passes)])
 
-    @staticmethod
-    def pastes(cfg: CPSConfig, weak: Tensor, rng: np.random.Generator) -> list[Paste]:
+    @classmethod
+    def pastes(cls, cfg: CPSConfig, weak: Tensor, rng: np.random.Generator) -> list[Paste]:
         return [french_cutmix(weak, rng, cfg.overlap, cfg.partner)] if cfg.cutmix else []
-
-    def predictor(self) -> Segmenter:
-        return self.student

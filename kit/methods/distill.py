@@ -5,8 +5,7 @@ import torch
 from kit.losses.granularity import pixel_kl
 from kit.losses.pseudo import pseudo_labels
 from kit.losses.pseudo_label_counts import pseudo_counts
-from kit.losses.supervised import ohem_cross_entropy
-from kit.methods.base import Build, Method, total
+from kit.methods.base import Build, Method
 from kit.models.followers import Frozen
 from kit.models.segmenter import Segmenter
 from kit.settings.run import DistillConfig, ModelConfig
@@ -29,9 +28,7 @@ class Distill(Method):
     teachers = ("deep", "wide")
 
     def __init__(self, cfg: DistillConfig, student: ModelConfig, build: Build, deep: Segmenter, wide: Segmenter):
-        super().__init__()
-        self.cfg = cfg
-        self.student = build(student)
+        super().__init__(cfg, student, build)
         self.deep, self.wide = Frozen(deep), Frozen(wide)
 
     def forward(self, batch: Batch, progress: Progress) -> StepOutput:
@@ -40,16 +37,10 @@ class Distill(Method):
         deep, wide = self.deep(images).logits, self.wide(images).logits
         logits = self.student(images).logits  # (B + U, C, H, W)
         everywhere = torch.cat([batch.masks != IGNORE, batch.valid])
-        parts = {
-            "sup": ohem_cross_entropy(logits[:n], batch.masks, cfg.ohem_threshold, cfg.ohem_min_kept),
-            "deep": pixel_kl(logits, deep, everywhere, cfg.temperature),
-            "wide": pixel_kl(logits, wide, everywhere, cfg.temperature),
-        }
+        terms = self.terms(progress, {"sup": cfg.sup_weight}, {"deep": cfg.deep_weight, "wide": cfg.wide_weight})
+        terms.add("sup", self.supervised(logits[:n], batch.masks))
+        terms.add("deep", pixel_kl(logits, deep, everywhere, cfg.temperature))
+        terms.add("wide", pixel_kl(logits, wide, everywhere, cfg.temperature))
         labels = [pseudo_labels(teacher[n:], batch.valid) for teacher in (deep, wide)]
-        stats = pseudo_counts(labels[0], batch.masks, logits.shape[1], second=labels[1], hidden=batch.hidden)
-        ramp = progress.ramp(cfg.ramp)
-        weights = {"sup": cfg.sup_weight, "deep": ramp * cfg.deep_weight, "wide": ramp * cfg.wide_weight}
-        return total(parts, weights, stats)
-
-    def predictor(self) -> Segmenter:
-        return self.student
+        terms.count(pseudo_counts(labels[0], batch.masks, logits.shape[1], second=labels[1], hidden=batch.hidden))
+        return terms.output()

@@ -1,5 +1,7 @@
 """FixMatch (Sohn et al.; NeurIPS 2020, arXiv 2001.07685), on pixels as the baseline of Yang et al. (CVPR 2023)."""
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -7,17 +9,62 @@ from torch import Tensor
 from kit.losses.confidence import Belief, believe, confident_cross_entropy
 from kit.losses.pseudo import pseudo_labels
 from kit.losses.pseudo_label_counts import pseudo_counts
-from kit.losses.supervised import ohem_cross_entropy
-from kit.methods.base import Build, Method, in_eval_mode, total
-from kit.methods.cutmix import Mixed, Paste, single_cutmix
-from kit.methods.thresholds import ClassThresholds
+from kit.methods.base import Build, Method
+from kit.methods.unlabelled.class_paste import Mix, class_paste
+from kit.methods.unlabelled.cutmix import Paste, single_cutmix
+from kit.methods.unlabelled.thresholds import ClassThresholds
 from kit.models.followers import Averaged
-from kit.models.segmenter import Segmenter
-from kit.settings.run import FixMatchConfig, ModelConfig
+from kit.settings.run import FixMatchConfig, MethodConfig, ModelConfig
+from kit.system.precision import no_gradient
 from kit.types import IGNORE, Batch, Progress, StepOutput, Views
 
 
-class FixMatch(Method):
+class Strong(NamedTuple):
+    """A strong view as the student sees it, and what it is to learn there."""
+
+    batch: Batch  # the step's; its unlabelled images are the view's
+    labels: Tensor  # (U, H, W) int64
+    sure: Tensor  # (U, H, W) bool, where the label may be learnt
+
+    def loss(self, logits: Tensor) -> Tensor:
+        """Cross entropy of the student's logits (U, C, H, W) where it is sure."""
+        return confident_cross_entropy(logits, self.labels, self.sure, self.batch.valid)
+
+
+class StrongViews(Method):
+    """What FixMatch and UniMatch share: sure labels of weak views, mixed by CutMix along with strong views."""
+
+    def pasted(self, batch: Batch) -> Belief | None:
+        """Labels of what CutMix pastes where they come from a pass of their own; the student's mode stays."""
+        if self.cfg.partner_pass != "eval":
+            return None
+        training = self.student.training
+        with no_gradient():
+            logits = self.student.eval()(batch.weak).logits
+        self.student.train(training)
+        return believe(logits)
+
+    def sure(self, belief: Belief) -> Tensor:
+        """bool (U, H, W): where a label may be learnt."""
+        return belief.confidence >= self.cfg.threshold
+
+    def mixed(self, batch: Batch, belief: Belief, pasted: Belief | None, rng: np.random.Generator) -> list[Strong]:
+        """The strong views after CutMix, with labels of the weak views' `belief`, or `pasted` where that is given."""
+        pasted, views = pasted or belief, []
+        for i, paste in enumerate(self.pastes(self.cfg, batch.weak, rng)):
+            which = getattr(self.cfg, "class_paste", "none")  # UniMatch has no such setting
+            mix = Mix(paste, class_paste(batch, self.student.num_classes, which, rng))
+            sure = mix.fill(self.sure(belief), True, self.sure(pasted))
+            seen = mix.seen(batch, batch.strong[:, i])
+            views.append(Strong(seen, mix.labels(belief.labels, pasted.labels), sure))
+        return views
+
+    @classmethod
+    def pastes(cls, cfg: MethodConfig, weak: Tensor, rng: np.random.Generator) -> list[Paste]:
+        return [single_cutmix(weak, rng, cfg.cutmix) for _ in range(cls.views.strong)]
+
+
+class FixMatch(StrongViews):
     """What the network is sure of on a weak view is the label of a strong view of the same crop.
 
     `L = (sup + ramp * strong) / 2`, with a threshold on the probability of the most likely class: 0.95, and 0 on
@@ -41,51 +88,34 @@ class FixMatch(Method):
     views = Views(strong=1)
 
     def __init__(self, cfg: FixMatchConfig, student: ModelConfig, build: Build):
-        super().__init__()
-        self.cfg = cfg
-        self.student = build(student)
+        super().__init__(cfg, student, build)
         self.average = Averaged(self.student, cfg.label_decay) if cfg.labels_from == "average" else None
         self.thresholds = ClassThresholds(self.student.num_classes, cfg.class_share, cfg.threshold)
 
     def forward(self, batch: Batch, progress: Progress) -> StepOutput:
-        cfg, n = self.cfg, len(batch.images)
+        n = len(batch.images)
         if self.average is None:
-            pasted = None
-            if cfg.partner_pass == "eval":
-                pasted = believe(in_eval_mode(self.student, batch.weak).logits)
-            logits = self.student(torch.cat([batch.images, batch.weak])).logits  # (B + U, C, H, W)
-            belief = believe(logits[n:])
-            logits = logits[:n]
-            seen = self.mixed(batch, belief, pasted, progress.rng)
-            strong = self.student(seen.images).logits
+            pasted = self.pasted(batch)
+            logits, weak = self.student(torch.cat([batch.images, batch.weak])).logits.tensor_split([n])
+            belief = believe(weak)
+            (seen,) = self.mixed(batch, belief, pasted, progress.rng)
+            strong = self.student(seen.batch.weak).logits
         else:
             belief = believe(self.average(batch.weak).logits)
-            seen = self.mixed(batch, belief, None, progress.rng)
-            logits, strong = self.student(torch.cat([batch.images, seen.images])).logits.split([n, len(batch.weak)])
+            (seen,) = self.mixed(batch, belief, None, progress.rng)
+            logits, strong = self.student(torch.cat([batch.images, seen.batch.weak])).logits.tensor_split([n])
         self.thresholds.update(belief, batch.valid)
-        parts = {
-            "sup": ohem_cross_entropy(logits, batch.masks, cfg.ohem_threshold, cfg.ohem_min_kept),
-            "strong": confident_cross_entropy(strong, seen.labels, seen.sure, seen.valid),
-        }
-        stats = pseudo_counts(seen.labels.masked_fill(~seen.valid, IGNORE), batch.masks, logits.shape[1],
-                              sure=seen.sure, second=pseudo_labels(strong, seen.valid), hidden=seen.hidden)  # fmt: skip
-        return total(parts, {"sup": cfg.sup_weight, "strong": progress.ramp(cfg.ramp) * cfg.strong_weight}, stats)
+        terms = self.terms(progress, {"sup": self.cfg.sup_weight}, {"strong": self.cfg.strong_weight})
+        terms.add("sup", self.supervised(logits, batch.masks))
+        terms.add("strong", seen.loss(strong))
+        valid, hidden = seen.batch.valid, seen.batch.hidden
+        terms.count(pseudo_counts(seen.labels.masked_fill(~valid, IGNORE), batch.masks, logits.shape[1],
+                                  sure=seen.sure, second=pseudo_labels(strong, valid), hidden=hidden))  # fmt: skip
+        return terms.output()
 
-    def mixed(self, batch: Batch, belief: Belief, pasted: Belief | None, rng: np.random.Generator) -> Mixed:
-        """Strong views after CutMix, and what is to be learnt of them."""
-        (paste,) = self.pastes(self.cfg, batch.weak, rng)
-        labels, confidence = (paste(*pair) for pair in zip(belief, pasted or belief, strict=True))
-        mixed = Mixed(paste(batch.strong[:, 0]), labels, self.thresholds.sure(Belief(labels, confidence)),
-                      paste(batch.valid), paste(batch.hidden))  # fmt: skip
-        return mixed.covered(batch, self.student.num_classes, self.cfg.class_paste, rng)
+    def sure(self, belief: Belief) -> Tensor:
+        return self.thresholds.sure(belief)
 
     def after_step(self, progress: Progress) -> None:
         if self.average is not None:
             self.average.update(self.student, progress.step)
-
-    @staticmethod
-    def pastes(cfg: FixMatchConfig, weak: Tensor, rng: np.random.Generator) -> list[Paste]:
-        return [single_cutmix(weak, rng, cfg.cutmix)]
-
-    def predictor(self) -> Segmenter:
-        return self.student

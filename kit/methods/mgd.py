@@ -6,9 +6,8 @@ from torch import Tensor
 
 from kit.losses.granularity import image_l1, pixel_labels, region_mse
 from kit.losses.pseudo_label_counts import pseudo_counts
-from kit.losses.supervised import ohem_cross_entropy
-from kit.methods.base import Build, Method, see, total
-from kit.methods.cutmix import Paste, french_cutmix
+from kit.methods.base import Build, Method, see
+from kit.methods.unlabelled.cutmix import Paste, french_cutmix
 from kit.models.followers import Frozen
 from kit.models.segmenter import Segmenter
 from kit.settings.run import MGDConfig, ModelConfig
@@ -42,9 +41,7 @@ class MGD(Method):
     teachers = ("deep", "wide")
 
     def __init__(self, cfg: MGDConfig, student: ModelConfig, build: Build, deep: Segmenter, wide: Segmenter):
-        super().__init__()
-        self.cfg = cfg
-        self.student = build(student)
+        super().__init__(cfg, student, build)
         kind = {"official": True} if cfg.teacher_norm == "batch" else {"fused": cfg.fused}
         self.deep, self.wide = Frozen(deep, **kind), Frozen(wide, **kind)
 
@@ -65,21 +62,21 @@ class MGD(Method):
                     self.student(images)
         # (B, C, H, W) and (M, C, H, W); in separate passes the mixed images go first, as the authors have it
         here, there = see(self.student, [batch.images, mixed], cfg.passes, last_first=True)
-        parts = {"sup": ohem_cross_entropy(here.logits, batch.masks, cfg.ohem_threshold, cfg.ohem_min_kept)}
-        if cfg.pixel_weight:
-            parts["pixel"] = pixel_labels(there.logits, on_mixed, valid)
-        if cfg.pixel_labelled_weight:
-            parts["pixel_labelled"] = pixel_labels(here.logits, [labels for labels, *_ in targets], labelled)
-        if cfg.image_weight:
+        weights = {name: getattr(cfg, f"{name}_weight") for name in ("pixel", "pixel_labelled", "image", "region")}
+        terms = self.terms(progress, {"sup": cfg.sup_weight}, {name: w for name, w in weights.items() if w})
+        terms.add("sup", self.supervised(here.logits, batch.masks))
+        if "pixel" in terms:
+            terms.add("pixel", pixel_labels(there.logits, on_mixed, valid))
+        if "pixel_labelled" in terms:
+            terms.add("pixel_labelled", pixel_labels(here.logits, [labels for labels, *_ in targets], labelled))
+        if "image" in terms:
             means = self.deep.mean_logits(mixed, None if cfg.padding == "taught" else valid)
-            parts["image"] = image_l1(there.logits, means, valid, cfg.image_reduction)
-        if cfg.region_weight:
-            parts["region"] = region_mse(there.features, self.wide.features(mixed), valid)
-        ramp = progress.ramp(cfg.ramp)
-        weights = {name: ramp * getattr(cfg, f"{name}_weight") for name in parts} | {"sup": cfg.sup_weight}
+            terms.add("image", image_l1(there.logits, means, valid, cfg.image_reduction))
+        if "region" in terms:
+            terms.add("region", region_mse(there.features, self.wide.features(mixed), valid))
         first, second = (labels.masked_fill(~seen, IGNORE) for labels in on_mixed)
-        stats = pseudo_counts(first, batch.masks, here.logits.shape[1], second=second, hidden=paste(batch.hidden))
-        return total(parts, weights, stats)
+        terms.count(pseudo_counts(first, batch.masks, here.logits.shape[1], second=second, hidden=paste(batch.hidden)))
+        return terms.output()
 
     def labels(self, teacher: Frozen, groups: list[Tensor]) -> list[Tensor]:
         """Most likely classes, int64 (Bi, H, W), of several groups of images."""
@@ -87,9 +84,6 @@ class MGD(Method):
             return [teacher.labels(images) for images in groups]
         return list(teacher.labels(torch.cat(groups)).split([len(images) for images in groups]))
 
-    @staticmethod
-    def pastes(cfg: MGDConfig, weak: Tensor, rng: np.random.Generator) -> list[Paste]:
+    @classmethod
+    def pastes(cls, cfg: MGDConfig, weak: Tensor, rng: np.random.Generator) -> list[Paste]:
         return [french_cutmix(weak, rng, cfg.overlap, cfg.partner)]
-
-    def predictor(self) -> Segmenter:
-        return self.student

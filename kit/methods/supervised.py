@@ -1,9 +1,7 @@
 """Supervised training on the labelled images alone."""
 
-from kit.losses.supervised import ohem_cross_entropy
-from kit.methods.base import Build, Method, total
-from kit.models.segmenter import Segmenter
-from kit.settings.run import ModelConfig, SupervisedConfig
+from kit.methods.base import Method
+from kit.methods.terms import Terms
 from kit.types import Batch, Progress, StepOutput, Views
 
 
@@ -12,15 +10,7 @@ class Supervised(Method):
 
     views = Views(unlabelled=False)
 
-    def __init__(self, cfg: SupervisedConfig, student: ModelConfig, build: Build):
-        super().__init__()
-        self.cfg = cfg
-        self.student = build(student)
-
     def forward(self, batch: Batch, progress: Progress) -> StepOutput:
-        logits = self.student(batch.images).logits
-        sup = ohem_cross_entropy(logits, batch.masks, self.cfg.ohem_threshold, self.cfg.ohem_min_kept)
-        return total({"sup": sup}, {"sup": 1.0})
-
-    def predictor(self) -> Segmenter:
-        return self.student
+        terms = Terms({"sup": 1.0}, self)
+        terms.add("sup", self.supervised(self.student(batch.images).logits, batch.masks))
+        return terms.output()

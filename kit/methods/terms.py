@@ -3,14 +3,16 @@
 import torch
 from torch import Tensor, nn
 
+from kit.errors import KitError
 from kit.types import StepOutput
 
 
 class Terms:
-    """The weighted terms of one step's loss.
+    """The weighted terms of one step's loss, which are logged as they are. One of weight 0 stays in the graph, so that
+    every parameter has a gradient at every step, which distributed training relies on.
 
     Args:
-        weights: of all terms there may be.
+        weights: of all terms.
         module: what learns from them.
     """
 
@@ -24,7 +26,9 @@ class Terms:
         return name in self.weights
 
     def add(self, name: str, value: Tensor) -> None:
-        """A term, or one more share of it; one of weight 0 stays in the graph (as in `kit.methods.base.total`)."""
+        """A term, or one more share of it. Raises KitError if it has no weight."""
+        if name not in self.weights:
+            raise KitError(f"term {name!r} and weights {sorted(self.weights)} do not match")
         self.parts[name] = self.parts.get(name, 0) + value.detach()
         self._rest = self._rest + self.weights[name] * value
 
@@ -50,11 +54,13 @@ class Terms:
         self._rest = torch.zeros(())
 
     def output(self) -> StepOutput:
-        """What a method returns."""
+        """What a method returns. Raises KitError if a weight has no term."""
+        if self.parts.keys() != self.weights.keys():
+            raise KitError(f"terms {sorted(self.parts)} and weights {sorted(self.weights)} do not match")
         loss = self._rest
         if self._settled is not None:
             loss = loss + _Settled.apply(self._settled, self._gradients, *_learning(self._module))
-        return StepOutput(loss, {name: self.parts[name] for name in self.weights if name in self.parts}, self.stats)
+        return StepOutput(loss, {name: self.parts[name] for name in self.weights}, self.stats)
 
 
 class _Settled(torch.autograd.Function):

@@ -1,7 +1,5 @@
 """TriKD: triple-view knowledge distillation (Li, Chen, Yuan, Xu, Song; IEEE TMM 2025, arXiv 2309.12557)."""
 
-from functools import partial
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -11,11 +9,11 @@ from kit.losses.confidence import taught_cross_entropy
 from kit.losses.distill import attention_kl, map_mse
 from kit.losses.pseudo import cross_pseudo, pseudo_labels
 from kit.losses.pseudo_label_counts import pseudo_counts
-from kit.losses.supervised import cross_entropy, ohem_cross_entropy
+from kit.losses.supervised import cross_entropy
 from kit.methods.base import Build, Method
-from kit.methods.cutmix import Paste, single_cutmix
-from kit.methods.teaching import Teaching
 from kit.methods.terms import Terms
+from kit.methods.unlabelled.cutmix import Paste, single_cutmix
+from kit.methods.unlabelled.teaching import Teaching
 from kit.models.layers.norm import exchanged_pass
 from kit.models.layers.upsampling import resize
 from kit.models.segmenter import Segmenter
@@ -64,9 +62,8 @@ class TriKD(Method):
     """
 
     def __init__(self, cfg: TriKDConfig, student: ModelConfig, build: Build):
-        super().__init__()
-        self.cfg, self.weights, self.views = cfg, cfg.weights(), self.views_of(cfg)
-        self.student = build(student)
+        super().__init__(cfg, student, build)
+        self.weights = cfg.weights()
         self.cnn = build(cfg.cnn) if "cnn" in cfg.views else None
         self.vit = build(cfg.vit) if "vit" in cfg.views else None
         self.low = self.high = None
@@ -85,9 +82,8 @@ class TriKD(Method):
             self.teaching = Teaching(cfg, self.nets(), self.student.num_classes)
 
     def forward(self, batch: Batch, progress: Progress) -> StepOutput:
-        ramp = progress.ramp(self.cfg.ramp)
-        weights = {term: weight * (ramp if term in RAMPED else 1.0) for term, weight in self.weights.items()}
-        terms = Terms(weights, self)
+        steady, rising = ({k: w for k, w in self.weights.items() if (k in RAMPED) == late} for late in (False, True))
+        terms = self.terms(progress, steady, rising)
         labels = None
         if self.teaching is not None:
             (paste,) = self.pastes(self.cfg, batch.weak, progress.rng)
@@ -113,8 +109,7 @@ class TriKD(Method):
             share: of the step's images that are in `batch`, by which terms of all images are multiplied.
         """
         cfg, n, images = self.cfg, len(batch.images), torch.cat([batch.images, batch.weak])
-        ohem = partial(ohem_cross_entropy, threshold=cfg.ohem_threshold, min_kept=cfg.ohem_min_kept)
-        of_vit = ohem if cfg.sup_vit_loss == "ohem" else cross_entropy
+        of_vit = self.supervised if cfg.sup_vit_loss == "ohem" else cross_entropy
         coupled = "cps" in terms and len(batch.weak) > 0  # else nothing reaches the CNN and the ViT but their own
 
         vit = self.vit(images, "high" in terms and "detached") if self.vit else None
@@ -124,12 +119,12 @@ class TriKD(Method):
             terms.settle()
         cnn = self.cnn(images) if self.cnn else None
         if "sup_cnn" in terms and n:
-            terms.add("sup_cnn", ohem(cnn.logits[:n], batch.masks))
+            terms.add("sup_cnn", self.supervised(cnn.logits[:n], batch.masks))
         if not coupled:
             terms.settle()
         student = self.student(images, "high" in terms)
         if "sup" in terms and n:
-            terms.add("sup", ohem(student.logits[:n], batch.masks))
+            terms.add("sup", self.supervised(student.logits[:n], batch.masks))
         if coupled:
             valid = batch.valid if cfg.padding == "masked" else torch.ones_like(batch.valid)
             seen = {"student": student, "cnn": cnn, "vit": vit}
@@ -170,9 +165,6 @@ class TriKD(Method):
     def views_of(cls, cfg: TriKDConfig) -> Views:
         return Views(strong=int(cfg.unlabelled_view == "strong"))
 
-    @staticmethod
-    def pastes(cfg: TriKDConfig, weak: Tensor, rng: np.random.Generator) -> list[Paste]:
+    @classmethod
+    def pastes(cls, cfg: TriKDConfig, weak: Tensor, rng: np.random.Generator) -> list[Paste]:
         return [single_cutmix(weak, rng)] if cfg.unlabelled_view == "strong" else []
-
-    def predictor(self) -> Segmenter:
-        return self.student

@@ -65,7 +65,7 @@ class FixMatchConfig(SemiConfig):
     (class-balanced self-training, Zou et al., ECCV 2018, arXiv 1810.07911); 0, published, knows `threshold` alone."""
     class_paste: ClassPaste = "none"
     """Paste "half" of the classes of a labelled image, with its labels, over each strong view, or the half that is
-    "small", or "none" (published): `kit.methods.cutmix.class_paste`."""
+    "small", or "none" (published): `kit.methods.unlabelled.class_paste`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,7 +7,7 @@ import torch
 
 from kit.losses.supervised import cross_entropy
 from kit.methods.build import METHODS
-from kit.methods.cutmix import french_cutmix
+from kit.methods.unlabelled.cutmix import french_cutmix
 from kit.settings.fields import replace_fields
 from kit.settings.recipes import configure
 from kit.settings.run import METHOD_CONFIGS

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from kit.errors import KitError
-from kit.methods.base import total
 from kit.methods.build import METHODS
 from kit.settings.run import METHOD_CONFIGS, ModelConfig
 from kit.train.memory import Kept
@@ -178,13 +177,6 @@ def test_padding_of_unlabelled_crops_is_not_taught(make, batch, at):
 def test_cps_starts_from_two_different_networks(make):
     method = make("cps")
     assert not torch.equal(method.student.classify.weight, method.partner.classify.weight)
-
-
-def test_total_wants_a_weight_for_every_part():
-    with pytest.raises(KitError, match="do not match"):
-        total({"sup": torch.tensor(1.0)}, {"sup": 1.0, "cps": 0.1})
-    out = total({"a": torch.tensor(2.0, requires_grad=True), "b": torch.tensor(3.0)}, {"a": 0.5, "b": 2.0})
-    assert out.loss.item() == 7.0 and out.parts["a"].item() == 2.0
 
 
 def test_networks_come_from_the_configuration(make):

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from kit.errors import KitError
 from kit.methods.build import build_method
-from kit.methods.cutmix import french_cutmix
+from kit.methods.unlabelled.cutmix import french_cutmix
 from kit.models.followers import Frozen
 from kit.settings.recipes import configure
 from kit.types import IGNORE

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from kit.errors import KitError
 from kit.methods.terms import Terms
 
 WEIGHTS = {"a": 0.5, "b": 2.0, "c": 0.0}
@@ -57,7 +58,7 @@ def test_what_is_settled_keeps_nothing_of_its_graph(net):
         kept.append(weakref.ref(saved))
         return saved
 
-    terms = Terms(WEIGHTS, net)
+    terms = Terms({"a": 0.5}, net)
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda saved: saved()):
         terms.add(*next(values(net)))
         terms.settle()
@@ -67,7 +68,7 @@ def test_what_is_settled_keeps_nothing_of_its_graph(net):
 
 
 def test_counts_add_up(net):
-    terms = Terms(WEIGHTS, net)
+    terms = Terms({}, net)
     terms.count({"predicted": torch.tensor([1.0, 2.0])})
     terms.count({"predicted": torch.tensor([3.0, 0.0]), "labelled": torch.tensor([1.0])})
     assert {k: v.tolist() for k, v in terms.output().stats.items()} == {"predicted": [4.0, 2.0], "labelled": [1.0]}
@@ -84,13 +85,22 @@ def test_nothing_is_settled_without_gradient_or_where_the_loss_must_be_scaled_fi
     with torch.no_grad():
         assert not gathered(net, settle=(3,)).loss.requires_grad
     for dtype, early in ((torch.float16, False), (torch.bfloat16, True)):
-        terms = Terms(WEIGHTS, net)
+        terms = Terms({"a": 0.5}, net)
         terms.add(*next(values(net)))
         with torch.autocast("cpu", dtype):
             terms.settle()
         assert ("_Settled" in terms.output().loss.grad_fn.next_functions[1][0].name()) == early
 
 
-def test_a_term_needs_a_weight(net):
-    with pytest.raises(KeyError, match="unknown"):
+def test_terms_and_weights_belong_together(net):
+    with pytest.raises(KitError, match="'unknown' and weights .* do not match"):
         Terms(WEIGHTS, net).add("unknown", torch.zeros(()))
+    terms = Terms({"sup": 1.0, "cps": 0.1}, net)
+    terms.add("sup", torch.tensor(1.0))
+    with pytest.raises(KitError, match="do not match"):
+        terms.output()
+    terms = Terms({"a": 0.5, "b": 2.0}, net)
+    terms.add("a", torch.tensor(2.0, requires_grad=True))
+    terms.add("b", torch.tensor(3.0))
+    out = terms.output()
+    assert out.loss.item() == 7.0 and out.parts["a"].item() == 2.0

@@ -4,7 +4,8 @@ import torch
 
 from kit.errors import KitError
 from kit.methods.build import METHODS
-from kit.methods.cutmix import Paste, class_paste, french_cutmix, single_cutmix
+from kit.methods.unlabelled.class_paste import Mix, class_paste
+from kit.methods.unlabelled.cutmix import Paste, french_cutmix, single_cutmix
 from kit.types import IGNORE, Batch
 
 
@@ -104,11 +105,13 @@ def test_the_small_half_of_the_classes_is_pasted_with_its_labels():
     batch = labelled([[[0, 0, 0, 0], [1, 1, 1, 2], [3, 3, IGNORE, IGNORE]]])  # sizes 4, 3, 1, 2
     over = class_paste(batch, 5, "small", rng())
     assert over.inside.tolist() == [[[False] * 4, [False, False, False, True], [True, True, False, False]]] * 2
-    image, labels = over.image(batch.weak), over.label(torch.full((2, 3, 4), 4))
+    mix = Mix(None, over)
+    image, labels = mix.images(batch.weak), mix.labels(torch.full((2, 3, 4), 4))
     assert torch.equal(image[:, 0] == -1, ~over.inside) and torch.equal(labels == 4, ~over.inside)
     assert torch.equal(labels[over.inside].float(), image[:, 0][over.inside])
-    assert over.fill(None, 1) is None and over.fill(torch.zeros(2, 3, 4), 7).sum() == 7 * 6
-    logits = over.logits(torch.zeros(2, 5, 3, 4))
+    assert mix.fill(None, 1) is None and mix.fill(torch.zeros(2, 3, 4), 7).sum() == 7 * 6
+    assert mix.fill(torch.zeros(0, 3, 4), 7).shape == (0, 3, 4) and class_paste(batch, 5, "none", rng()) is None
+    logits = mix.logits(torch.zeros(2, 5, 3, 4))
     assert torch.equal(logits.argmax(1)[over.inside], labels[over.inside]) and (logits == 0).any(1).sum() == 2 * 9
 
 

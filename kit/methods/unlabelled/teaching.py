@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from kit.losses.confidence import Belief, believe, mean_belief
-from kit.methods.cutmix import Paste, class_paste
-from kit.methods.thresholds import ClassThresholds
+from kit.methods.unlabelled.class_paste import Mix, class_paste
+from kit.methods.unlabelled.cutmix import Paste
+from kit.methods.unlabelled.thresholds import ClassThresholds
 from kit.models.followers import Averaged
 from kit.settings.run import TriKDConfig
 from kit.types import IGNORE, Batch
@@ -52,18 +53,13 @@ class Teaching(nn.Module):
         givers = beliefs if cfg.cps_labels == "pairs" else {"mean": mean_belief(list(logits.values()))}
         learnt = {name: self.learnt(name, giver, batch.valid) for name, giver in givers.items()}
 
-        labels = {}
+        mix, labels = Mix(paste, class_paste(batch, self.num_classes, cfg.class_paste, rng)), {}
         for name in beliefs:
             others = {other: belief for other, belief in beliefs.items() if other != name}
             agreed = self.agreed(list((others if cfg.cps_labels == "pairs" else beliefs).values()))
             own = [learnt[other] for other in others] if cfg.cps_labels == "pairs" else [learnt["mean"]] * len(others)
-            labels[name] = [paste(x if agreed is None else x.masked_fill(~agreed, IGNORE)) for x in own]
-        images, valid, hidden = paste(batch.strong[:, 0]), paste(batch.valid), paste(batch.hidden)
-        if cfg.class_paste != "none":
-            over = class_paste(batch, self.num_classes, cfg.class_paste, rng)
-            labels = {name: [over.label(x) for x in own] for name, own in labels.items()}
-            images, valid, hidden = over.view(images, valid, hidden)
-        return Taught(batch._replace(weak=images, valid=valid, hidden=hidden), labels)
+            labels[name] = [mix.labels(x if agreed is None else x.masked_fill(~agreed, IGNORE)) for x in own]
+        return Taught(mix.seen(batch, batch.strong[:, 0]), labels)
 
     def learnt(self, name: str, giver: Belief, valid: Tensor) -> Tensor:
         """Labels that are sure enough, IGNORE elsewhere and where padded."""

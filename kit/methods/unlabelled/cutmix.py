@@ -11,10 +11,6 @@ import torch
 from torch import Tensor
 
 from kit.errors import KitError
-from kit.types import IGNORE, Batch
-
-CERTAIN = 20.0
-"""Logit of a class that is given, and with a minus those of the others: e^-40 is left for them."""
 
 
 class Paste(NamedTuple):
@@ -57,7 +53,11 @@ def french_cutmix(batch: Tensor, rng: np.random.Generator, overlap: str = "union
             which is how two separate loaders look from here.
     Raises: KitError for "halves" and an odd number of images.
     """
-    count = _mixed(len(batch), partner)
+    count = len(batch)
+    if partner == "halves":
+        if count % 2:
+            raise KitError(f"partner 'halves' needs an even number of unlabelled images in a step, got {count}")
+        count //= 2
     area = rng.uniform(0.25, 0.5, size=(count, 3))
     tall = area ** rng.uniform(0, 1, size=(count, 3))  # height in area..1, width the rest
     sides = np.stack([tall, area / tall], axis=-1) * np.sqrt(1 / 3)  # (M, 3, 2), shares of the image's sides
@@ -92,88 +92,6 @@ def single_cutmix(batch: Tensor, rng: np.random.Generator, probability: float = 
             fits = bool((corner + sides <= (height, width)).all())
         start[i, 0], end[i, 0] = corner, corner + sides
     return Paste(_cover(start, end, batch).any(1), "roll")
-
-
-class ClassPaste(NamedTuple):
-    """Pixels of labelled images, with their labels, that cover parts of U unlabelled ones."""
-
-    inside: Tensor  # (U, H, W) bool, True where a labelled pixel is seen
-    images: Tensor  # (U, 3, H, W) the labelled images
-    labels: Tensor  # (U, H, W) int64
-
-    def image(self, x: Tensor) -> Tensor:
-        """Unlabelled images (U, 3, H, W), covered."""
-        return torch.where(self.inside[:, None], self.images, x)
-
-    def label(self, x: Tensor) -> Tensor:
-        """Labels (U, H, W), covered by those of people."""
-        return torch.where(self.inside, self.labels, x)
-
-    def logits(self, x: Tensor) -> Tensor:
-        """Logits (U, C, H, W) that are certain of the labels where it is covered."""
-        certain = torch.full_like(x, -CERTAIN)
-        certain.scatter_(1, self.labels.clamp(max=x.shape[1] - 1)[:, None], CERTAIN)
-        return torch.where(self.inside[:, None], certain, x)
-
-    def view(self, images: Tensor, valid: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Images, valid pixels and hidden labels of a view, covered: valid there, and nothing is hidden."""
-        return self.image(images), self.fill(valid, True), self.fill(hidden, IGNORE)
-
-    def fill(self, x: Tensor | None, value: float) -> Tensor | None:
-        """Any (U, H, W) with `value` where it is covered; nothing, or nothing of no image, stays what it is."""
-        return x if x is None or not len(x) else x.masked_fill(self.inside, value)
-
-
-class Mixed(NamedTuple):
-    """Strong views as the student sees them, and what it is to learn there."""
-
-    images: Tensor  # (M, 3, H, W)
-    labels: Tensor  # (M, H, W) int64
-    sure: Tensor  # (M, H, W) bool, where the label may be learnt
-    valid: Tensor  # (M, H, W) bool, False where a crop was padded
-    hidden: Tensor | None  # as `Batch.hidden`; IGNORE where labelled pixels cover the image
-
-    def covered(self, batch: Batch, num_classes: int, which: str, rng: np.random.Generator) -> "Mixed":
-        """With classes of the labelled images pasted over, whose labels are sure."""
-        if which == "none":
-            return self
-        over = class_paste(batch, num_classes, which, rng)
-        images, valid, hidden = over.view(self.images, self.valid, self.hidden)
-        return Mixed(images, over.label(self.labels), over.fill(self.sure, True), valid, hidden)
-
-
-def class_paste(batch: Batch, num_classes: int, which: str, rng: np.random.Generator) -> ClassPaste:
-    """Half of the classes that a labelled image shows, cut out along their borders, for each unlabelled image.
-
-    ClassMix (Olsson et al., WACV 2021, arXiv 2007.07936) with labelled images as its source, as DACS has it (Tranheden
-    et al., WACV 2021, arXiv 2007.08702), so that what is pasted has labels of people. Labelled images are taken in a
-    drawn order. There the colours of the mixture change as a whole; here those of the unlabelled image alone.
-
-    Args:
-        which: "half", classes drawn at random (both papers), or "small", those with the fewest pixels in the image,
-            which rare and thin classes are.
-    """
-    order = rng.permutation(len(batch.images))
-    order = torch.from_numpy(order[np.arange(len(batch.weak)) % len(order)]).to(batch.masks.device)
-    labels = batch.masks[order]  # (U, H, W)
-    columns = labels.clamp(max=num_classes).flatten(1)  # those of no class in a column of their own
-    pixels = torch.zeros(len(labels), num_classes + 1, device=labels.device)
-    pixels.scatter_add_(1, columns, torch.ones_like(columns, dtype=pixels.dtype))
-    pixels[:, num_classes] = 0
-    keys = pixels
-    if which == "half":
-        keys = torch.from_numpy(rng.random(pixels.shape)).to(pixels)
-    rank = keys.masked_fill(pixels == 0, torch.inf).argsort(1).argsort(1)
-    chosen = (rank < (pixels > 0).sum(1, keepdim=True) // 2) & (pixels > 0)
-    inside = chosen.gather(1, columns).reshape(labels.shape)
-    return ClassPaste(inside, batch.images[order], labels)
-
-
-def _mixed(count: int, partner: str) -> int:
-    """M for U = `count`."""
-    if partner == "halves" and count % 2:
-        raise KitError(f"partner 'halves' needs an even number of unlabelled images in a step, got {count}")
-    return count // 2 if partner == "halves" else count
 
 
 def _cover(start: np.ndarray, end: np.ndarray, batch: Tensor) -> Tensor:

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from kit.losses.confidence import Belief
-from kit.methods.thresholds import ClassThresholds
+from kit.methods.unlabelled.thresholds import ClassThresholds
 
 
 def belief():
