@@ -15,13 +15,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from statistics import median
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from kit.bench.bf16 import CHECKED, as_in_a_run, compare_learning, computed_in, measured_here, peak_memory
 from kit.bench.plain.mgd import Images, Nets, plain_loss
 from kit.bench.timing import environment, speedup
+from kit.bench.training import CLASSES, make_batch, progress
 from kit.errors import KitError
 from kit.methods.build import build_method
 from kit.methods.mgd import MGD
@@ -31,9 +31,8 @@ from kit.settings.checks import require_positive
 from kit.settings.recipes import configure
 from kit.settings.run import RunConfig
 from kit.system.turns import interleaved
-from kit.types import IGNORE, Batch, Progress
+from kit.types import Batch
 
-CLASSES = 19
 FORMS = ("gradient", "fixed")
 IN_BF16 = {f"{form}, bfloat16": form for form in FORMS}
 """Rows in bfloat16 -> the form they are of."""
@@ -133,26 +132,10 @@ def make_method(cfg: RunConfig, nets: Nets) -> MGD:
     return method.train()
 
 
-def make_batch(crop: int, images: int, unlabelled: int, dtype: torch.dtype = torch.float32) -> Batch:
-    """Noise to look at, and labels of a few hundred large patches, some of them ignored."""
-    make = torch.Generator().manual_seed(1)
-    noise = torch.randn(images + unlabelled, 3, crop, crop, generator=make).to(dtype)
-    patches = torch.randint(0, CLASSES + 1, (images, 1, 16, 16), generator=make).float()
-    masks = nn.functional.interpolate(patches, size=crop)[:, 0].long()
-    masks[masks == CLASSES] = IGNORE
-    every = torch.ones(unlabelled, crop, crop, dtype=torch.bool)
-    return Batch(noise[:images], masks, noise[images:], noise.new_zeros(unlabelled, 0, 3, crop, crop), every)
-
-
 def shown_plainly(batch: Batch, cfg: RunConfig) -> Images:
     """What the plain step sees where a method sees `batch` and draws its boxes with `progress()`."""
     paste = french_cutmix(batch.weak, progress().rng, cfg.method.overlap, cfg.method.partner)
     return Images(batch.images, batch.masks, *paste.pair(batch.weak), paste.inside[:, None].to(batch.weak.dtype))
-
-
-def progress() -> Progress:
-    """The same boxes at every call."""
-    return Progress(0, 1, np.random.default_rng(0))
 
 
 def gradient_difference(size: str, crop: int, batch: int) -> float:

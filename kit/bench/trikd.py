@@ -14,7 +14,6 @@ import sys
 from collections.abc import Callable
 from statistics import median
 
-import numpy as np
 import torch
 from timm.layers import DropPath
 from torch import Tensor, nn
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 from kit.bench.bf16 import CHECKED, as_in_a_run, compare_learning, computed_in, measured_here, peak_memory
 from kit.bench.plain.trikd import fourier_descriptor, plain, plain_step, sorted_ohem
 from kit.bench.timing import environment, speedup
+from kit.bench.training import CLASSES, make_batch, progress
 from kit.errors import KitError
 from kit.losses.supervised import ohem_cross_entropy
 from kit.methods.build import build_method
@@ -30,9 +30,8 @@ from kit.models.layers.fold_norm import fold_batch_norm
 from kit.settings.checks import require_positive
 from kit.settings.recipes import configure
 from kit.system.turns import interleaved
-from kit.types import IGNORE, Batch, Progress
+from kit.types import Batch
 
-CLASSES = 19
 PARTS = ("step", "split", "ohem", "inference")
 RECIPES = {"official": "trikd_official_cityscapes", "default": "trikd_cityscapes"}
 """Whose switches: those of the authors' code, or the kit's own."""
@@ -143,23 +142,11 @@ def make_method(options: argparse.Namespace, side: str = "plain") -> nn.Module:
     return method
 
 
-def make_batch(crop: int, images: int = 1) -> Batch:
-    """Noise to look at, and labels of a few hundred large patches, some of them ignored."""
-    make = torch.Generator().manual_seed(1)
-    labelled, unlabelled = torch.randn(2, images, 3, crop, crop, generator=make)
-    patches = torch.randint(0, CLASSES + 1, (images, 1, 16, 16), generator=make).float()
-    masks = nn.functional.interpolate(patches, size=crop)[:, 0].long()
-    masks[masks == CLASSES] = IGNORE
-    every = torch.ones(images, crop, crop, dtype=torch.bool)
-    return Batch(labelled, masks, unlabelled, torch.zeros(images, 0, 3, crop, crop), every)
-
-
 def make_step(side: str, method: nn.Module, batch: Batch, lr: float = 1e-9) -> Callable[[], dict[str, float]]:
     """A training step with SGD of one side: "plain" or one of SIDES. It returns the weighted terms of the loss.
 
     The kit's sides have what a run has: a fused optimiser, and freed memory is kept within a step.
     """
-    progress = Progress(0, 1, np.random.default_rng(0))
     if side == "plain":
         plain(method)
 
@@ -171,7 +158,7 @@ def make_step(side: str, method: nn.Module, batch: Batch, lr: float = 1e-9) -> C
         forward = computed_in("bf16" if side == "bf16" else "fp32", method)
 
         def losses() -> tuple[Tensor, dict[str, Tensor]]:
-            out = forward(batch, progress)
+            out = forward(batch, progress())
             return out.loss, out.parts
 
     fused = side != "plain"
@@ -188,13 +175,13 @@ def make_step(side: str, method: nn.Module, batch: Batch, lr: float = 1e-9) -> C
 
 
 def _step(side: str, options: argparse.Namespace) -> Callable[[], dict[str, float]]:
-    return make_step(side, make_method(options, side), make_batch(options.crop))
+    return make_step(side, make_method(options, side), make_batch(options.crop, 1, 1))
 
 
 def _learn(options: argparse.Namespace) -> None:
     """Compare what is learnt in float32 and in bfloat16."""
     crop = min(options.crop, CHECKED)
-    batch, sides = make_batch(crop), {"fp32": "ours", "bf16": "bf16"}
+    batch, sides = make_batch(crop, 1, 1), {"fp32": "ours", "bf16": "bf16"}
     small = argparse.Namespace(**{**vars(options), "crop": crop})
 
     def make(precision: str) -> Callable[[], float]:
@@ -206,7 +193,7 @@ def _learn(options: argparse.Namespace) -> None:
 
 
 def _steps(options: argparse.Namespace) -> dict[str, Callable]:
-    batch = make_batch(options.crop)
+    batch = make_batch(options.crop, 1, 1)
     steps = {side: make_step(side, make_method(options, side), batch) for side in ("plain", *options.sides)}
     losses = {side: step() for side, step in steps.items()}
     expected = losses.pop("plain")
@@ -250,7 +237,7 @@ def _splits(options: argparse.Namespace) -> dict[str, Callable]:
 
 
 def _ohem(options: argparse.Namespace) -> dict[str, Callable]:
-    batch, make = make_batch(options.crop), torch.Generator().manual_seed(2)
+    batch, make = make_batch(options.crop, 1, 1), torch.Generator().manual_seed(2)
     logits = 3 * torch.randn(1, CLASSES, options.crop, options.crop, generator=make)
     logits.requires_grad_()
 
@@ -270,7 +257,7 @@ def _ohem(options: argparse.Namespace) -> dict[str, Callable]:
 def _inference(options: argparse.Namespace) -> dict[str, Callable]:
     """The student on one image; ours with batch norm folded into convolutions."""
     student = make_method(options).student.eval()
-    images = make_batch(options.crop).images
+    images = make_batch(options.crop, 1, 1).images
     reference = plain(copy.deepcopy(student))
     ours = fold_batch_norm(student, images[..., :64, :64]).to(memory_format=torch.channels_last)
 

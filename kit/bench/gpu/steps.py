@@ -17,15 +17,15 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from kit.bench import mgd, trikd
 from kit.bench.plain.mgd import Nets, plain_loss
 from kit.bench.plain.trikd import plain, plain_step
+from kit.bench.training import make_batch, progress
 from kit.models.segmenter import Segmenter
-from kit.types import Batch, Progress
+from kit.types import Batch
 
 FORMS = ("plain, float32", "plain, half", "ours", "compiled")
 
@@ -58,10 +58,10 @@ class TriKDWork:
 
     def side(self, plainly: bool, images: int, device: torch.device) -> Side:
         """A step with `images` labelled and as many unlabelled ones."""
-        method, batch = copy.deepcopy(self.method).to(device), _moved(trikd.make_batch(self.crop, images), device)
+        method, batch = copy.deepcopy(self.method).to(device), _moved(make_batch(self.crop, images, images), device)
         if not plainly:
             method.to(memory_format=torch.channels_last)
-            return Side(method, lambda: method(batch, _progress()).loss)
+            return Side(method, lambda: method(batch, progress()).loss)
         plain(method)
         return Side(method, lambda: sum(method.weights[k] * part for k, part in plain_step(method, batch).items()))
 
@@ -79,13 +79,13 @@ class MGDWork:
     def side(self, plainly: bool, images: int, device: torch.device) -> Side:
         """A step with `images` labelled and as many mixed ones."""
         cfg = mgd.make_config(self.size, self.crop, images, "gradient")
-        batch = _moved(mgd.make_batch(self.crop, images, 2 * images), device)
+        batch = _moved(make_batch(self.crop, images, 2 * images), device)
         if plainly:
             nets = Nets(*(copy.deepcopy(net).to(device) for net in self.nets)).plain()
             shown = mgd.shown_plainly(batch, cfg)
             return Side(nets.student, lambda: plain_loss(nets, shown, cfg.method))
         method = mgd.make_method(cfg, self.nets).to(device).to(memory_format=torch.channels_last)
-        return Side(method, lambda: method(batch, _progress()).loss)
+        return Side(method, lambda: method(batch, progress()).loss)
 
 
 def measure_step(work: TriKDWork | MGDWork, form: str, images: int, device: torch.device, repeats: int) -> dict:
@@ -169,8 +169,3 @@ def release(device: torch.device) -> None:
 
 def _moved(batch: Batch, device: torch.device) -> Batch:
     return Batch(*(x if x is None else x.to(device) for x in batch))
-
-
-def _progress() -> Progress:
-    """The same draws at every step."""
-    return Progress(0, 1, np.random.default_rng(0))

@@ -1,11 +1,12 @@
 """What an annotation tool exports: one file, a folder, or a zip archive, of which nothing is ever unpacked to disk."""
 
+import json
 import os
 import stat
 import xml.etree.ElementTree as ET
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -57,6 +58,15 @@ def open_export(path: str | Path) -> Export:
     if not any(not _litter(name) for name in files):
         raise KitError(f"{path} is empty: there is no file in it")
     return Export(path, files)
+
+
+def json_files(export: Export) -> Iterator[tuple[str, str, object]]:
+    """Name, place for messages, and content of each JSON file. Raises KitError for a damaged one."""
+    for name in export.named(".json"):
+        try:
+            yield name, export.where(name), json.loads(export.files[name]())
+        except (ValueError, RecursionError) as error:
+            raise KitError(f"{export.where(name)} is not JSON: {error}") from error
 
 
 def parse_xml(content: bytes, where: str) -> ET.Element:

@@ -9,10 +9,19 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from kit.errors import KitError
-from kit.label.formats.archive import Export
-from kit.label.formats.labelme import read_object
-from kit.label.formats.polygons import outlines
-from kit.label.formats.shapes import Bitmap, Drawing, Item, Polygon, Shape, Written, bitmaps, numbers
+from kit.label.formats.archive import Export, json_files
+from kit.label.formats.shapes import (
+    Bitmap,
+    Drawing,
+    Item,
+    Polygon,
+    Shape,
+    Written,
+    bitmaps,
+    from_runs,
+    numbers,
+    regions,
+)
 from kit.system.storage import write_bytes
 
 
@@ -23,10 +32,10 @@ def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
     for number, item in enumerate(items, 1):
         height, width = item.mask.shape
         images.append({"id": number, "file_name": item.file.name, "height": height, "width": width})
-        for cls, segment, area, box in _segments(item, how):
-            annotations.append({"id": len(annotations) + 1, "image_id": number, "category_id": cls + 1, "area": area,
-                                "bbox": box, "iscrowd": int(isinstance(segment, dict)),
-                                "segmentation": segment})  # fmt: skip
+        for region in regions(item, how):
+            annotations.append({"id": len(annotations) + 1, "image_id": number,
+                                "category_id": how.classes.index(region.label) + 1,
+                                **_segment(region, item.mask.shape)})  # fmt: skip
     content = {"info": {"description": "pre-annotation"}, "images": images, "annotations": annotations,
                "categories": categories}  # fmt: skip
     write_bytes(out / "instances.json", (json.dumps(content) + "\n").encode())
@@ -36,9 +45,7 @@ def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
 def read(export: Export) -> list[Drawing]:
     """The images that have any segment. Raises KitError for a file that is not COCO's."""
     drawings = []
-    for name in export.named(".json"):
-        where = export.where(name)
-        content = read_object(export.files[name](), where)
+    for _, where, content in json_files(export):
         if not isinstance(content, dict) or not all(
             isinstance(content.get(k), list) for k in ("images", "annotations")
         ):
@@ -53,23 +60,17 @@ def read(export: Export) -> list[Drawing]:
     return drawings
 
 
-def _segments(item: Item, how: Written):
-    """(class id, segmentation, area, box x, y, width, height)."""
-    if how.polygons:
-        for cls, points in outlines(item.mask, how.tolerance):
-            (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
-            x, y = points.T
-            area = abs(float(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))) / 2
-            yield cls, [np.round(points, 2).ravel().tolist()], area, [left, top, right - left, bottom - top]
-        return
-    tools = _tools()
-    for region in bitmaps(item.mask, {cls: str(cls) for cls in range(len(how.classes))}):
-        whole = np.zeros(item.mask.shape, np.uint8, order="F")
-        h, w = region.mask.shape
-        whole[region.top : region.top + h, region.left : region.left + w] = region.mask
-        coded = tools.encode(whole)
-        coded["counts"] = coded["counts"].decode()
-        yield int(region.label), coded, int(region.mask.sum()), [region.left, region.top, w, h]
+def _segment(region: Shape, size: tuple[int, int]) -> dict:
+    if isinstance(region, Polygon):
+        (left, top), (right, bottom) = region.points.min(0).tolist(), region.points.max(0).tolist()
+        x, y = region.points.T
+        return {"area": abs(float(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))) / 2, "iscrowd": 0,
+                "bbox": [left, top, right - left, bottom - top],
+                "segmentation": [np.round(region.points, 2).ravel().tolist()]}  # fmt: skip
+    coded = _tools().encode(np.asfortranarray(region.on(size), np.uint8))
+    height, width = region.mask.shape
+    return {"area": int(region.mask.sum()), "iscrowd": 1, "bbox": [region.left, region.top, width, height],
+            "segmentation": {**coded, "counts": coded["counts"].decode()}}  # fmt: skip
 
 
 def _drawings(annotations: list, images: dict, labels: dict, export: Export) -> list[Drawing]:
@@ -108,17 +109,8 @@ def _decoded(rle: dict, size: tuple[int, int], where: str) -> np.ndarray:
     if tuple(rle["size"]) != size:
         raise KitError(f"{where}: the RLE is of {' x '.join(map(str, rle['size']))}, the image {size[0]} x {size[1]}")
     counts = rle["counts"]
-    if isinstance(counts, list):
-        lengths = numbers(counts, where, int)
-        if any(length < 0 for length in lengths) or sum(lengths) != size[0] * size[1]:
-            raise KitError(f"{where}: the RLE has {sum(lengths)} pixels, the image {size[0] * size[1]}")
-        return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(size, order="F")
-    if sum(_lengths(counts, where)) != size[0] * size[1]:  # before the decoder, which is written in C
-        raise KitError(f"{where}: the RLE does not have the {size[0] * size[1]} pixels of the image")
-    try:
-        return _tools().decode({"size": list(size), "counts": counts.encode()}).astype(bool)
-    except (ValueError, TypeError) as error:
-        raise KitError(f"{where}: the RLE cannot be read: {error}") from error
+    lengths = numbers(counts, where, int) if isinstance(counts, list) else _lengths(counts, where)
+    return from_runs(lengths, size, where, "F")
 
 
 def _lengths(counts: str, where: str) -> list[int]:

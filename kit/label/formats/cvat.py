@@ -13,8 +13,7 @@ import numpy as np
 
 from kit.errors import KitError
 from kit.label.formats.archive import Export, parse_xml
-from kit.label.formats.polygons import outlines
-from kit.label.formats.shapes import Bitmap, Drawing, Item, Polygon, Shape, Written, bitmaps, numbers
+from kit.label.formats.shapes import Bitmap, Drawing, Item, Polygon, Shape, Written, from_runs, numbers, regions
 from kit.system.storage import write_bytes, write_json
 
 
@@ -33,12 +32,11 @@ def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
         height, width = map(str, item.mask.shape)
         image = ET.SubElement(root, "image", id=str(number), name=item.file.name, width=width, height=height)
         common = {"source": "auto", "occluded": "0", "z_order": "0"}
-        if how.polygons:
-            for cls, points in outlines(item.mask, how.tolerance):
-                corners = ";".join(f"{x:.2f},{y:.2f}" for x, y in points)
-                ET.SubElement(image, "polygon", label=how.classes[cls], points=corners, **common)
-        else:
-            for region in bitmaps(item.mask, dict(enumerate(how.classes))):
+        for region in regions(item, how):
+            if isinstance(region, Polygon):
+                corners = ";".join(f"{x:.2f},{y:.2f}" for x, y in region.points)
+                ET.SubElement(image, "polygon", label=region.label, points=corners, **common)
+            else:
                 box = dict(zip(("height", "width"), map(str, region.mask.shape), strict=True))
                 ET.SubElement(image, "mask", label=region.label, rle=", ".join(map(str, runs(region.mask))),
                               left=str(region.left), top=str(region.top), **box, **common)  # fmt: skip
@@ -68,15 +66,6 @@ def runs(mask: np.ndarray) -> list[int]:
     """Lengths of runs of a bitmap bool (h, w), row by row, zeros and ones in turn, zeros first."""
     found = [(value, len(list(group))) for value, group in groupby(mask.ravel().tolist())]
     return [0] * found[0][0] + [length for _, length in found]
-
-
-def from_runs(lengths: Sequence[int], size: tuple[int, int], where: str) -> np.ndarray:
-    """The bitmap of `runs`. Raises KitError if they do not fill it."""
-    if any(length < 0 for length in lengths) or sum(lengths) != size[0] * size[1]:
-        raise KitError(
-            f"{where}: the RLE has {sum(lengths)} pixels, its box {size[0]} x {size[1]} = {size[0] * size[1]}"
-        )
-    return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(size)
 
 
 def _shape(node: ET.Element, file: str) -> Shape:

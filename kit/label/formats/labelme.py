@@ -6,9 +6,8 @@ labelme opens a folder of images with `labelme IMAGES --output FOLDER --labels F
 import base64
 import binascii
 import io
-import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +15,8 @@ from PIL import Image, UnidentifiedImageError
 
 from kit.deploy.prediction_files import png_bytes
 from kit.errors import KitError
-from kit.label.formats.archive import Export
-from kit.label.formats.polygons import outlines
-from kit.label.formats.shapes import Bitmap, Drawing, Item, Polygon, Shape, Written, bitmaps, numbers
+from kit.label.formats.archive import Export, json_files
+from kit.label.formats.shapes import Bitmap, Drawing, Item, Polygon, Shape, Written, numbers, regions
 from kit.system.storage import write_bytes, write_json
 
 VERSION = "5.4.1"
@@ -33,8 +31,7 @@ def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
     paths = []
     for item in items:
         height, width = item.mask.shape
-        shapes = [{"label": label, "points": points, "group_id": None, "description": "", "shape_type": kind,
-                   "flags": {}, "mask": mask} for label, kind, points, mask in _shapes(item, how)]  # fmt: skip
+        shapes = [_written(region) for region in regions(item, how)]
         path = out / f"{item.file.stem}.json"
         write_json(path, {"version": VERSION, "flags": {}, "shapes": shapes, "imagePath": _relative(item.file, out),
                           "imageData": None, "imageHeight": height, "imageWidth": width})  # fmt: skip
@@ -46,9 +43,7 @@ def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
 def read(export: Export) -> list[Drawing]:
     """The images of the export that have any shape. Raises KitError for a file that is not labelme's."""
     drawings = []
-    for name in export.named(".json"):
-        where = export.where(name)
-        content = read_object(export.files[name](), where)
+    for name, where, content in json_files(export):
         if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
             raise KitError(f'{where} is not of labelme: it has no list of "shapes"')
         file = str(content.get("imagePath") or "").replace("\\", "/").rpartition("/")[2] or Path(name).stem
@@ -59,24 +54,17 @@ def read(export: Export) -> list[Drawing]:
     return drawings
 
 
-def read_object(content: bytes, where: str) -> object:
-    """What a JSON file holds. Raises KitError if it is damaged."""
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise KitError(f"{where} is not JSON: {error}") from error
-
-
-def _shapes(item: Item, how: Written) -> Iterator[tuple[str, str, list, str | None]]:
-    if how.polygons:
-        for cls, points in outlines(item.mask, how.tolerance):
-            yield how.classes[cls], "polygon", np.round(points, 2).tolist(), None
-        return
-    for region in bitmaps(item.mask, dict(enumerate(how.classes))):
+def _written(region: Shape) -> dict:
+    kind, mask = "polygon", None
+    if isinstance(region, Polygon):
+        points = np.round(region.points, 2).tolist()
+    else:
         height, width = region.mask.shape
-        corners = [[region.left, region.top], [region.left + width - 1, region.top + height - 1]]
+        points = [[region.left, region.top], [region.left + width - 1, region.top + height - 1]]
         picture = Image.fromarray(region.mask.astype(np.uint8) * 255).convert("1")
-        yield region.label, "mask", corners, base64.b64encode(png_bytes(picture)).decode()
+        kind, mask = "mask", base64.b64encode(png_bytes(picture)).decode()
+    return {"label": region.label, "points": points, "group_id": None, "description": "", "shape_type": kind,
+            "flags": {}, "mask": mask}  # fmt: skip
 
 
 def _shape(shape: dict, file: str) -> Shape:

@@ -13,11 +13,9 @@ from urllib.parse import parse_qs, quote, unquote, urlparse
 import numpy as np
 
 from kit.errors import KitError
-from kit.label.formats.archive import Export
-from kit.label.formats.labelme import read_object
-from kit.label.formats.polygons import outlines
+from kit.label.formats.archive import Export, json_files
 from kit.label.formats.rlepack import pack, unpack
-from kit.label.formats.shapes import Bitmap, Drawing, Item, Polygon, Shape, Written, bitmaps, numbers
+from kit.label.formats.shapes import Bitmap, Drawing, Item, Polygon, Shape, Written, numbers, regions
 from kit.system.storage import write_bytes
 
 IMAGES = "/data/local-files/?d="
@@ -31,9 +29,8 @@ def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
         height, width = item.mask.shape
         about = {"from_name": "label", "to_name": "image", "original_width": width, "original_height": height,
                  "image_rotation": 0}  # fmt: skip
-        results = []
-        for number, (kind, value) in enumerate(_values(item, how)):
-            results.append({"id": f"{item.name}-{number}", "type": kind, **about, "value": value})
+        results = [{"id": f"{item.name}-{number}", **about, **_written(region, item.mask.shape)}
+                   for number, region in enumerate(regions(item, how))]  # fmt: skip
         prediction = {"model_version": "student", "result": results}
         tasks.append({"data": {"image": IMAGES + quote(item.file.name)}, "predictions": [prediction]})
     write_bytes(out / "tasks.json", (json.dumps(tasks) + "\n").encode())
@@ -47,9 +44,7 @@ def read(export: Export) -> list[Drawing]:
     What is only predicted is no label, so predictions are not read. Raises KitError for a file that is no export.
     """
     drawings = []
-    for name in export.named(".json"):
-        where = export.where(name)
-        tasks = read_object(export.files[name](), where)
+    for _, where, tasks in json_files(export):
         if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
             raise KitError(f"{where} is not a list of Label Studio's tasks; export as JSON, not JSON-MIN")
         for task in tasks:
@@ -81,18 +76,13 @@ def image_file(task: dict, where: str) -> str:
     return rest if uploaded else file
 
 
-def _values(item: Item, how: Written):
-    height, width = item.mask.shape
-    if how.polygons:
-        for cls, points in outlines(item.mask, how.tolerance):
-            percent = np.round(points * (100 / width, 100 / height), 4).tolist()
-            yield "polygonlabels", {"points": percent, "closed": True, "polygonlabels": [how.classes[cls]]}
-        return
-    for region in bitmaps(item.mask, dict(enumerate(how.classes))):
-        whole = np.zeros(item.mask.shape, bool)
-        h, w = region.mask.shape
-        whole[region.top : region.top + h, region.left : region.left + w] = region.mask
-        yield "brushlabels", {"format": "rle", "rle": pack(whole), "brushlabels": [region.label]}
+def _written(region: Shape, size: tuple[int, int]) -> dict:
+    if isinstance(region, Polygon):
+        percent = np.round(region.points * (100 / size[1], 100 / size[0]), 4).tolist()
+        kind, value = "polygonlabels", {"points": percent, "closed": True}
+    else:
+        kind, value = "brushlabels", {"format": "rle", "rle": pack(region.on(size))}
+    return {"type": kind, "value": {**value, kind: [region.label]}}
 
 
 def _shape(region: dict, file: str) -> Shape:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kit.errors import KitError
+from kit.label.formats.polygons import outlines
 from kit.types import IGNORE
 
 VOID = ("void", "ignore", "unlabelled", "unlabeled")
@@ -40,6 +41,12 @@ class Bitmap(NamedTuple):
     top: int = 0
     left: int = 0
     order: int = 0
+
+    def on(self, size: tuple[int, int]) -> np.ndarray:
+        """bool (H, W): the same on an image of this (height, width)."""
+        whole = np.zeros(size, bool)
+        whole[self.top : self.top + self.mask.shape[0], self.left : self.left + self.mask.shape[1]] = self.mask
+        return whole
 
 
 Shape = Polygon | Bitmap
@@ -177,6 +184,21 @@ def bitmaps(mask: np.ndarray, names: Mapping[int, str]) -> list[Bitmap]:
             top, left = int(rows.min()), int(columns.min())
             found.append(Bitmap(names[value], mask[top : rows.max() + 1, left : columns.max() + 1] == value, top, left))
     return found
+
+
+def regions(item: Item, how: Written) -> list[Shape]:
+    """The regions of an image in the form in which they are to be written: outlines, or a bitmap for each class."""
+    if how.polygons:
+        return [Polygon(how.classes[cls], points) for cls, points in outlines(item.mask, how.tolerance)]
+    return bitmaps(item.mask, dict(enumerate(how.classes)))
+
+
+def from_runs(lengths: Sequence[int], size: tuple[int, int], where: str, order: str = "C") -> np.ndarray:
+    """The bitmap bool (h, w) of runs, zeros and ones in turn, zeros first: row by row, or for "F" column by column.
+    Raises KitError if they do not fill it."""
+    if any(length < 0 for length in lengths) or sum(lengths) != size[0] * size[1]:
+        raise KitError(f"{where}: the RLE has {sum(lengths)} pixels, and should have {_by(size)} = {size[0] * size[1]}")
+    return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(size, order=order)
 
 
 def numbers(values: Iterable, what: str, kind: Callable = float) -> list:
