@@ -6,7 +6,8 @@ import safetensors.torch
 
 from kit.data.catalog import find_spec
 from kit.errors import KitError
-from kit.models.convert.trikd import Imported, convert, read_checkpoint
+from kit.models.convert.families import convert
+from kit.models.convert.imported import Imported, read_checkpoint
 from kit.runs.folder import RunFolder, provenance
 from kit.settings.fields import to_dict
 from kit.settings.run import DataConfig, ModelConfig, RunConfig, SupervisedConfig, TriKDConfig
@@ -22,7 +23,7 @@ def import_weights(family: str, file: Path, out: Path, dataset: str = "cityscape
     teacher_wide, which `method.deep` and `method.wide` can name.
 
     Args:
-        family: a key of `kit.models.convert.trikd.FAMILIES`.
+        family: a key of `kit.models.convert.families.FAMILIES`.
         file: a .pth file.
         out: a folder that does not hold a run.
         dataset: whose classes the student tells apart; a key of `kit.data.catalog.DATASETS`.

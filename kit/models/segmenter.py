@@ -79,7 +79,8 @@ class Segmenter(nn.Module):
         if self.input_scale:
             m = self.encoder.multiple
             images = resize(images, tuple(max(1, round(n * self.input_scale / m)) * m for n in images.shape[-2:]))
-        return self.encoder(images, scores)
+        maps, table = self.encoder(images, bool(scores))
+        return Features(maps, table.detach() if scores == "detached" else table)
 
     def decode(self, maps: list[Tensor], size: tuple[int, int]) -> Tensor:
         """Maps -> logits (B, C, *size)."""

@@ -57,7 +57,7 @@ class HybridEncoder(Encoder):
         self.channels = [*finer, *[block_width] * (4 - len(finer))]
         self.strides, self.multiple = [4, 8, 16, 32], 32
 
-    def forward(self, images: Tensor, scores: bool | str = False) -> Features:
+    def forward(self, images: Tensor, scores: bool = False) -> Features:
         """(B, 3, H, W) -> four maps, and the scores of the last block at `stem_stride`."""
         maps = self.stem(images).maps
         x = self.project(maps.pop())
@@ -67,7 +67,6 @@ class HybridEncoder(Encoder):
         for i, block in enumerate(self.blocks):
             if scores and i == len(self.blocks) - 1:
                 table = vit_scores(block, x, grid)
-                table = table.detach() if scores == "detached" else table
             x = block(x)
         maps.append(self.norm(x).transpose(1, 2).unflatten(2, grid))
         if self.down is not None:

@@ -29,8 +29,7 @@ _STAGE = re.compile(r"(?:^|\.)((?:layers?|blocks|stages|features|s)[._]?\d+)")
 class Encoder(nn.Module):
     """What every encoder is: a network that may start from pretrained weights, with or without new layers on it.
 
-    Called with images (B, 3, H, W), normalised by `.normalisation`, it returns `Features`. `scores` is False, True, or
-    "detached" for scores without a gradient.
+    Called with images (B, 3, H, W), normalised by `.normalisation`, it returns `Features`, with scores if wanted.
     """
 
     fresh: tuple[str, ...] = ()
@@ -121,7 +120,7 @@ class TimmEncoder(Encoder):
         self.one_more = output_stride == 16  # convolutions take any size, and so does DeepLabv3+'s decoder
         self._channels_last = getattr(self.net, "output_fmt", "NCHW") == "NHWC"  # Swin's maps
 
-    def forward(self, images: Tensor, scores: bool | str = False) -> Features:
+    def forward(self, images: Tensor, scores: bool = False) -> Features:
         """(B, 3, H, W) -> a map at each of `strides`."""
         if scores:
             raise KitError(f"{self.name} has no attention scores; take a TinyViT, a ViT or a hybrid for them")
@@ -152,7 +151,7 @@ class TinyViTEncoder(Encoder):
         self._global = last_block == "global"
         last.attn.attention_biases.requires_grad_(not self._global)
 
-    def forward(self, images: Tensor, scores: bool | str = False) -> Features:
+    def forward(self, images: Tensor, scores: bool = False) -> Features:
         """(B, 3, H, W) -> four maps, and the scores of the last block at stride 32."""
         x, maps = self.patch_embed(images), []
         for stage in self.stages[:-1]:
@@ -163,7 +162,6 @@ class TinyViTEncoder(Encoder):
         x = last.blocks[:-1](x)
         block = last.blocks[-1]
         table = tinyvit_scores(block, x) if scores else None
-        table = table.detach() if scores == "detached" else table
         x = tinyvit_global(block, x) if self._global else block(x)
         maps.append(x.permute(0, 3, 1, 2))
         return Features(maps, table)

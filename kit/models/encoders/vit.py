@@ -68,7 +68,7 @@ class ViTEncoder(Encoder):
         """Tokens before those of patches."""
         return 0 if self.prefix is None else self.prefix.shape[1]
 
-    def forward(self, images: Tensor, scores: bool | str = False) -> Features:
+    def forward(self, images: Tensor, scores: bool = False) -> Features:
         """(B, 3, H, W) -> four maps at `strides`, and the scores of the last block between patches."""
         x = self.patch_embed(images)  # (B, h, w, C), for the size is dynamic
         grid = tuple(x.shape[1:3])
@@ -84,7 +84,6 @@ class ViTEncoder(Encoder):
             turn = turns[i] if self._rope_by_block else turns
             if scores and i == len(self.blocks) - 1:
                 table = vit_scores(block, x, grid, turn)
-                table = table.detach() if scores == "detached" else table
             x = block(x) if turn is None else block(x, rope=turn)
             if i in self._taken:
                 taken.append(x[:, self._prefixed :].transpose(1, 2).unflatten(2, grid))

@@ -8,7 +8,7 @@ import kit
 from kit.__main__ import main
 from kit.errors import KitError
 from kit.models.build import MODELS, build_model
-from kit.models.convert.trikd import convert
+from kit.models.convert.families import convert
 from kit.settings.run import ModelConfig
 
 BACK = (  # this kit's names -> the authors', as their modules nest

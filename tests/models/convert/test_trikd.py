@@ -8,7 +8,9 @@ import kit
 from kit.__main__ import main
 from kit.errors import KitError
 from kit.models.build import build_model
-from kit.models.convert import trikd as convert
+from kit.models.convert import trikd
+from kit.models.convert.families import convert
+from kit.models.convert.imported import read_checkpoint
 from kit.settings.run import ModelConfig
 
 BACK = (  # this kit's names -> the authors', as their modules nest
@@ -49,7 +51,7 @@ def checkpoint():
     small = {"tinyvit_11m": "tinyvit_demo", "resnet101": "resnet_demo", "deit_b": "deit_demo"}
     build = {name: convert_builder(demo) for name, demo in small.items()}
     patch.setattr("kit.models.build.MODELS", build)
-    patch.setattr(convert, "_STUDENTS", {64: "tinyvit_11m"})
+    patch.setattr(trikd, "_STUDENTS", {64: "tinyvit_11m"})
     nets = [build_model(cfg, 19, False) for cfg in (ModelConfig(name=n, **o) for n, o in (
         ("tinyvit_11m", {"last_block": "global"}), ("resnet101", {}), ("deit_b", {"grid": (6, 6)})))]  # fmt: skip
     tiny, cnn, vit = (theirs(net) for net in nets)
@@ -71,7 +73,7 @@ def convert_builder(demo):
 
 def test_every_weight_arrives_and_every_key_is_accounted_for(checkpoint):
     saved, nets = checkpoint
-    imported = convert.convert("trikd", saved)
+    imported = convert("trikd", saved)
     assert imported.num_classes == 19 and list(imported.nets) == ["student", "teacher_cnn", "teacher_vit"]
     for mine, net in zip(imported.nets.values(), nets, strict=True):
         for name, value in net.state_dict().items():
@@ -84,14 +86,14 @@ def test_every_weight_arrives_and_every_key_is_accounted_for(checkpoint):
 
 
 def test_the_networks_are_set_to_compute_what_the_authors_do(checkpoint):
-    student, cnn, vit = convert.convert("trikd", checkpoint[0]).configs.values()
+    student, cnn, vit = convert("trikd", checkpoint[0]).configs.values()
     assert {c.filter_centre for c in (student, cnn, vit)} == {"official"} and student.last_block == "global"
     assert vit.pyramid == "official" and vit.grid == (6, 6)
 
 
 def test_a_bare_student(checkpoint):
     bare = {k.removeprefix("module."): v for k, v in checkpoint[0]["model_tiny"].items()}
-    assert list(convert.convert("trikd", bare).nets) == ["student"]
+    assert list(convert("trikd", bare).nets) == ["student"]
 
 
 @pytest.mark.parametrize(
@@ -110,21 +112,21 @@ def test_what_does_not_fit_is_named(checkpoint, change, message):
     broken = {**checkpoint[0], "model_tiny": dict(checkpoint[0]["model_tiny"])}
     change(broken["model_tiny"])
     with pytest.raises(KitError, match=message):
-        convert.convert("trikd", broken)
+        convert("trikd", broken)
 
 
 def test_foreign_files_and_names_are_refused(checkpoint, tmp_path):
     with pytest.raises(KitError, match="unknown family of weights 'tri'; choose one of: .*trikd"):
-        convert.convert("tri", {})
+        convert("tri", {})
     with pytest.raises(KitError, match="no model_tiny among epoch"):
-        convert.convert("trikd", {"epoch": 3})
+        convert("trikd", {"epoch": 3})
     with pytest.raises(KitError, match="unknown key 'model_ema' beside"):
-        convert.convert("trikd", {**checkpoint[0], "model_ema": {}})
+        convert("trikd", {**checkpoint[0], "model_ema": {}})
     with pytest.raises(KitError, match="no file"):
-        convert.read_checkpoint(tmp_path / "absent.pth")
+        read_checkpoint(tmp_path / "absent.pth")
     torch.save({"model_tiny": print}, tmp_path / "code.pth")
     with pytest.raises(KitError, match="code.pth is no checkpoint of tensors"):
-        convert.read_checkpoint(tmp_path / "code.pth")
+        read_checkpoint(tmp_path / "code.pth")
 
 
 def test_from_the_command_line_to_a_student_that_predicts(checkpoint, tmp_path, capsys):
