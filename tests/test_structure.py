@@ -34,7 +34,8 @@ ROOMS = {  # room -> rooms it may import; beside them everyone may import kit.ty
 }
 
 FLOORS = {  # folders inside rooms -> other folders of the same room they may import
-    "data.scenes": "",
+    "data.scenes": "data.scenes.drawing",
+    "data.scenes.drawing": "",
     "methods.unlabelled": "",
     "models.layers": "",
     "models.encoders": "models.layers",

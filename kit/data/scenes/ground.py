@@ -3,10 +3,10 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from kit.data.scenes.canvas import Camera
-from kit.data.scenes.colours import uni
+from kit.data.scenes.drawing.canvas import Camera
+from kit.data.scenes.drawing.colours import uni
+from kit.data.scenes.drawing.tags import DEPTH_STEPS, PLAIN, ROAD, ROUGH, SIDEWALK, SKY, SKY_DEPTH
 from kit.data.scenes.plan import Street, ground_bands
-from kit.data.scenes.tags import DEPTH_STEPS, PLAIN, ROAD, ROUGH, SIDEWALK, SKY, SKY_DEPTH
 
 
 def soft_noise(rng: np.random.Generator, height: int, width: int, rows: int, columns: int) -> np.ndarray:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from kit.data.scenes.canvas import Camera, Canvas, Sun
-from kit.data.scenes.colours import mix, pick, tint, uni
+from kit.data.scenes.drawing.canvas import Camera, Canvas, Sun
+from kit.data.scenes.drawing.colours import mix, pick, tint, uni
+from kit.data.scenes.drawing.tags import DEPTH_STEPS, GLOW, GRASS, LEAF, MASONRY, ROAD, ROUGH, SIDEWALK, SKY
 from kit.data.scenes.ground import soft_noise
-from kit.data.scenes.tags import DEPTH_STEPS, GLOW, GRASS, LEAF, MASONRY, ROAD, ROUGH, SIDEWALK, SKY
 
 GRAIN = {ROUGH: (0.05, 0.03), LEAF: (0.2, 0.14), GRASS: (0.12, 0.14), MASONRY: (0.035, 0.05)}
 """Fine and coarse texture strength per material."""

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kit.data.scenes.canvas import Camera
-from kit.data.scenes.colours import Colour, hexes, pick, tint, uni
-from kit.data.scenes.tags import GRASS, PLAIN, ROAD, ROUGH, SIDEWALK, TERRAIN
+from kit.data.scenes.drawing.canvas import Camera
+from kit.data.scenes.drawing.colours import Colour, hexes, pick, tint, uni
+from kit.data.scenes.drawing.tags import GRASS, PLAIN, ROAD, ROUGH, SIDEWALK, TERRAIN
 
 ASPHALT = hexes("545456 686868 404044 7a7670 625c5a 4c5056 848486")
 PAVING = hexes("96928c 7e7a78 a89e90 966c5c 686666 b0aca6 886054 5c5c60")

@@ -1,9 +1,9 @@
 """What lines a synthetic street on both sides: buildings, walls, fences, hedges and the trees behind them."""
 
-from kit.data.scenes.colours import uni
+from kit.data.scenes.drawing.buildings import building, facing_block, fence, wall
+from kit.data.scenes.drawing.colours import uni
+from kit.data.scenes.drawing.plants import bush, hedge, tree
 from kit.data.scenes.plan import KINDS, Side, Stage, Street
-from kit.data.scenes.plants import bush, hedge, tree
-from kit.data.scenes.street import building, facing_block, fence, wall
 
 
 def build_sides(stage: Stage, rng, street: Street) -> None:

@@ -7,14 +7,14 @@ twice the size. The picture is the canvas averaged down and then lit; the mask i
 import numpy as np
 from PIL import Image
 
-from kit.data.scenes.canvas import Canvas
-from kit.data.scenes.colours import tint, uni
+from kit.data.scenes.drawing.buildings import skyline
+from kit.data.scenes.drawing.canvas import Canvas
+from kit.data.scenes.drawing.colours import tint, uni
+from kit.data.scenes.drawing.tags import VOID, tag_of
 from kit.data.scenes.ground import cast_shadows, paint_backdrop
 from kit.data.scenes.light import develop, make_mood, settle_mask
 from kit.data.scenes.plan import Stage, plan_camera, plan_street
 from kit.data.scenes.roadside import build_sides
-from kit.data.scenes.street import skyline
-from kit.data.scenes.tags import VOID, tag_of
 from kit.data.scenes.traffic import add_people, add_traffic, furnish
 
 OVERSAMPLE = 2
@@ -29,7 +29,7 @@ def draw_scene(seed: int, height: int = 128, width: int = 256) -> tuple[np.ndarr
         seed: >= 0; the same seed and size give the same bytes. Scenes of different seeds are unrelated.
         height, width: of the picture in pixels, each >= 32.
     Returns: the image uint8 (height, width, 3), RGB, and the mask uint8 (height, width) of Cityscapes label ids
-        (`kit.data.scenes.tags.LABEL_IDS`, or 0 for pixels that belong to no class).
+        (`kit.data.scenes.drawing.tags.LABEL_IDS`, or 0 for pixels that belong to no class).
     Raises: ValueError if seed is negative or a side is under 32.
     """
     if seed < 0 or min(height, width) < 32:

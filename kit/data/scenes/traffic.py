@@ -2,10 +2,10 @@
 
 import math
 
-from kit.data.scenes import people, poles, vehicles
-from kit.data.scenes.colours import pick, uni
+from kit.data.scenes.drawing import people, poles, vehicles
+from kit.data.scenes.drawing.colours import pick, uni
+from kit.data.scenes.drawing.plants import bush, tree
 from kit.data.scenes.plan import Stage, Street, square
-from kit.data.scenes.plants import bush, tree
 
 SIZES = {
     vehicles.car: (1.85, 4.5, 1.5),

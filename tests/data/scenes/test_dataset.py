@@ -7,11 +7,11 @@ import pytest
 from PIL import Image, ImageDraw
 
 from kit.data.scenes import dataset, scene
-from kit.data.scenes.canvas import Canvas
+from kit.data.scenes.drawing.canvas import Canvas
+from kit.data.scenes.drawing.tags import LABEL_IDS
 from kit.data.scenes.ground import paint_backdrop
 from kit.data.scenes.light import settle_mask
 from kit.data.scenes.scene import draw_scene
-from kit.data.scenes.tags import LABEL_IDS
 from kit.errors import KitError
 
 TINY = {"train": 3, "val": 2, "size": (32, 64)}

@@ -2,9 +2,9 @@
 
 import math
 
-from kit.data.scenes.canvas import Canvas, Face
-from kit.data.scenes.colours import Colour, hexes, hsv, pick, tint, uni
-from kit.data.scenes.tags import BUS, CAR, TRAIN, TRUCK, tag_of
+from kit.data.scenes.drawing.canvas import Canvas, Face
+from kit.data.scenes.drawing.colours import Colour, hexes, hsv, pick, tint, uni
+from kit.data.scenes.drawing.tags import BUS, CAR, TRAIN, TRUCK, tag_of
 
 GLASS = hexes("1c222a 323c46 556470 141619")
 SOBER = hexes("e1e1de b4b7ba 787c80 464a50 1c1d20 101114 c4bcaa")

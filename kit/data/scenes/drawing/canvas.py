@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from kit.data.scenes.colours import Colour
-from kit.data.scenes.tags import GLOW, PLAIN, tag_of
+from kit.data.scenes.drawing.colours import Colour
+from kit.data.scenes.drawing.tags import GLOW, PLAIN, tag_of
 
 ROUND = tuple((math.cos(k * math.pi / 6), math.sin(k * math.pi / 6)) for k in range(12))
 """Twelve points of the unit circle."""
@@ -149,10 +149,15 @@ class Face:
         self._basis = [(a, b - a, d - a, a - b + c - d) for a, b, c, d in zip(*corners, strict=True)]
 
     @classmethod
-    def upright(cls, canvas: Canvas, start: tuple[float, float], end: tuple[float, float], height: float, tag: int):
-        """The face of `height` metres above the ground from start to end, each (x, z)."""
-        (ax, az), (bx, bz) = start, end
-        return cls(canvas, ((ax, 0, az), (bx, 0, bz), (bx, height, bz), (ax, height, az)), tag)
+    def along(cls, canvas: Canvas, x: float, z0: float, z1: float, height: float, tag: int):
+        """An upright face beside the road, `height` metres above the ground."""
+        return cls(canvas, ((x, 0, z0), (x, 0, z1), (x, height, z1), (x, height, z0)), tag)
+
+    @classmethod
+    def across(cls, canvas: Canvas, x0: float, x1: float, z: float, height: float, tag: int):
+        """An upright face towards the camera, between x0 and x1 in whichever order."""
+        left, right = sorted((x0, x1))
+        return cls(canvas, ((left, 0, z), (right, 0, z), (right, height, z), (left, height, z)), tag)
 
     def point(self, s: float, t: float) -> tuple[float, float]:
         """Canvas pixels of a place on the face."""

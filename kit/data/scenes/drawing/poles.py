@@ -2,9 +2,9 @@
 
 import math
 
-from kit.data.scenes.canvas import Board, Canvas
-from kit.data.scenes.colours import Colour, hexes, hsv, pick, tint, uni
-from kit.data.scenes.tags import LIGHT, POLE, SIGN, VOID
+from kit.data.scenes.drawing.canvas import Board, Canvas
+from kit.data.scenes.drawing.colours import Colour, hexes, hsv, pick, tint, uni
+from kit.data.scenes.drawing.tags import LIGHT, POLE, SIGN, VOID
 
 METAL = hexes("828588 606366 3c4042 2c3c32 a5a7a8 644e3a")
 CASINGS = hexes("161718 242a26 34321e")

@@ -2,9 +2,9 @@
 
 import math
 
-from kit.data.scenes.canvas import ROUND, Canvas, Face
-from kit.data.scenes.colours import hexes, hsv, mix, pick, tint, uni
-from kit.data.scenes.tags import BUILDING, FENCE, LEAF, MASONRY, ROUGH, VEGETATION, WALL, tag_of
+from kit.data.scenes.drawing.canvas import ROUND, Canvas, Face
+from kit.data.scenes.drawing.colours import hexes, hsv, mix, pick, tint, uni
+from kit.data.scenes.drawing.tags import BUILDING, FENCE, LEAF, MASONRY, ROUGH, VEGETATION, WALL, tag_of
 
 PLASTER = hexes(
     "d6c4a0 e2d8c4 c6aa82 b0aca6 969492 cea078 aa6e54 925442 783e32 c4be96 a4b0b4 c8968c e8e6e0 787e84 5a5654 96a088 "
@@ -104,8 +104,7 @@ def building(
     roof = tint(pick(rng, ROOFS), front_light)
     rise = uni(rng, 0.25, 0.55) * deep if pitched else 0.0
     if z0 > 1.5:  # the end wall that faces the camera; a neighbour drawn later may hide it
-        left, right = sorted((near, back))
-        end = Face.upright(canvas, (left, z0), (right, z0), height, tag)
+        end = Face.across(canvas, near, back, z0, height, tag)
         end.fill(tint(look["wall"], end_light))
         if pitched:
             gable = ((near, height), (ridge, height + rise), (back, height))
@@ -121,7 +120,7 @@ def building(
         slope = Face(canvas, corners, tag)
         slope.fill(roof)
         masonry_lines(slope, roof, pixels, 8)
-    front = Face.upright(canvas, (near, z0), (near, z1), height, tag)
+    front = Face.along(canvas, near, z0, z1, height, tag)
     front.fill(wall)
     if look["brick"]:
         masonry_lines(front, wall, pixels / 2, int(height * 2.5))
@@ -133,7 +132,7 @@ def building(
 def facing_block(canvas: Canvas, rng, x0: float, x1: float, z: float, height: float) -> None:
     """A building across the end of the road, its front towards the camera."""
     tag, look, light = tag_of(BUILDING, z, MASONRY), make_look(rng), canvas.sun.on(0, -1)
-    face = Face.upright(canvas, (x0, z), (x1, z), height, tag)
+    face = Face.across(canvas, x0, x1, z, height, tag)
     wall = tint(look["wall"], light)
     face.fill(wall)
     windows(face, rng, look | {"wall": wall}, x1 - x0, height, canvas.camera.focal / z)
@@ -148,9 +147,8 @@ def wall(canvas: Canvas, rng, side: int, x: float, z0: float, z1: float, height:
     tag, length = tag_of(WALL, z0, MASONRY), z1 - z0
     rgb = tint(pick(rng, PLASTER), uni(rng, 0.65, 1.05) * canvas.sun.on(-side, 0))
     if z0 > 1.5:
-        left, right = sorted((side * x, side * (x + 0.4)))
-        Face.upright(canvas, (left, z0), (right, z0), height, tag).fill(tint(rgb, 0.8))
-    face = Face.upright(canvas, (side * x, z0), (side * x, z1), height, tag)
+        Face.across(canvas, side * x, side * (x + 0.4), z0, height, tag).fill(tint(rgb, 0.8))
+    face = Face.along(canvas, side * x, z0, z1, height, tag)
     face.fill(rgb)
     pixels, kind = canvas.camera.focal / z0, rng.random()
     if kind < 0.65:
@@ -174,7 +172,7 @@ def fence(canvas: Canvas, rng, side: int, x: float, z0: float, z1: float, height
     """Pickets, boards or bars along the road. The gaps count as fence, as in Cityscapes, and are drawn closed."""
     rgb = tint(pick(rng, WOOD), uni(rng, 0.8, 1.15) * canvas.sun.on(-side, 0))
     length, kind = z1 - z0, rng.random()
-    face = Face.upright(canvas, (side * x, z0), (side * x, z1), height, tag_of(FENCE, z0))
+    face = Face.along(canvas, side * x, z0, z1, height, tag_of(FENCE, z0))
     gap = mix(rgb, canvas.peek(*face.point(0.5, 0.6)), 0.0 if kind < 0.25 else 0.65)
     face.rect(0, 0.0, 1, 0.96, tint(gap, 0.85))
     step, share = (0.3, 0.7) if kind < 0.6 else (0.16, 0.3)

@@ -2,9 +2,9 @@
 
 import math
 
-from kit.data.scenes.canvas import Board, Canvas, Face
-from kit.data.scenes.colours import hexes, pick, tint, uni
-from kit.data.scenes.tags import LEAF, ROUGH, VEGETATION, tag_of
+from kit.data.scenes.drawing.canvas import Board, Canvas, Face
+from kit.data.scenes.drawing.colours import hexes, pick, tint, uni
+from kit.data.scenes.drawing.tags import LEAF, ROUGH, VEGETATION, tag_of
 
 GREENS = hexes("3e5c2c 547036 324a2c 687c42 4c6246 78803c")
 AUTUMN = hexes("aa6e28 964824 ba963c 783c28")
@@ -72,10 +72,9 @@ def hedge(canvas: Canvas, rng, side: int, x: float, z0: float, z1: float, height
     tag, leaves = tag_of(VEGETATION, z0, LEAF), leaf_colour(rng, season)
     rgb = tint(leaves, canvas.sun.on(-side, 0))
     x *= side
-    Face.upright(canvas, (x, z0), (x, z1), height, tag).fill(rgb)
+    Face.along(canvas, x, z0, z1, height, tag).fill(rgb)
     if z0 > 1.5:
-        left, right = sorted((x, x + side * 1.2))
-        Face.upright(canvas, (left, z0), (right, z0), height, tag).fill(tint(rgb, 0.85))
+        Face.across(canvas, x, x + side * 1.2, z0, height, tag).fill(tint(rgb, 0.85))
     for k in range(int(z1 - z0) * 2):
         z = z1 - k / 2
         if z > 1.5:

@@ -2,9 +2,9 @@
 
 import math
 
-from kit.data.scenes.canvas import Board, Canvas
-from kit.data.scenes.colours import Colour, hexes, hsv, mix, pick, tint, uni
-from kit.data.scenes.tags import BICYCLE, MOTORCYCLE, PERSON, RIDER
+from kit.data.scenes.drawing.canvas import Board, Canvas
+from kit.data.scenes.drawing.colours import Colour, hexes, hsv, mix, pick, tint, uni
+from kit.data.scenes.drawing.tags import BICYCLE, MOTORCYCLE, PERSON, RIDER
 
 SKIN = hexes("ecc4a8 d6a480 ac7854 785038 54382a")
 HAIR = hexes("1e1814 462e1c 8c6434 bebebc 64281a 0e0e10")
