@@ -110,15 +110,13 @@ class Explorer:
     def levels(self, run: str, network: str, name: str) -> list[Level]:
         """Frequency bands of the decoder. Raises KitError if it has none."""
         whole = self._pixels(name).permute(1, 2, 0).numpy()
-        levels = frequency_levels(self.student(run, network), whole)
-        return [level._replace(covers=self._as_shown(level.covers, whole, name)) for level in levels]
+        return [self._as_shown(level, whole, name) for level in frequency_levels(self.student(run, network), whole)]
 
     @_kept
     def attention(self, run: str, network: str, name: str) -> Attention:
         """Attention of the last block. Raises KitError if there is none."""
         whole = self._pixels(name).permute(1, 2, 0).numpy()
-        found = attention(self.student(run, network), whole)
-        return found._replace(covers=self._as_shown(found.covers, whole, name))
+        return self._as_shown(attention(self.student(run, network), whole), whole, name)
 
     def scene(self, request: ViewRequest) -> Scene:
         """An image with the layer over it.
@@ -248,11 +246,11 @@ class Explorer:
             raise KitError(f"no val image {name!r} in {self.files.root}; ids look like {self.images[0]!r}")
         return self.files.image(name)
 
-    def _as_shown(self, covers: tuple[float, float], whole: np.ndarray, name: str) -> tuple[float, float]:
-        """The extent of a map, converted from pixels of the image to pixels as shown."""
+    def _as_shown(self, found: Level | Attention, whole: np.ndarray, name: str) -> Level | Attention:
+        """What was found, its extent converted from pixels of the image to pixels as shown."""
         shown = self.pair(name)[0]
-        height, width = (span * shown.shape[i] / whole.shape[i] for i, span in enumerate(covers))
-        return height, width
+        height, width = (span * shown.shape[i] / whole.shape[i] for i, span in enumerate(found.covers))
+        return found._replace(covers=(height, width))
 
 
 def _contained(pixels: Tensor, longest: int) -> Tensor:

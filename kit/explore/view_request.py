@@ -7,7 +7,7 @@ import numpy as np
 
 from kit.errors import KitError
 from kit.explore.networks import STUDENT
-from kit.settings.checks import require_choice, require_non_negative, require_share
+from kit.settings.checks import Checked, Share, Whole, require_choice
 
 VIEWS = ("truth", "prediction", "error", "confidence", "entropy", "disagreement of runs", "disagreement of views",
          "low frequencies", "high frequencies", "attention")  # fmt: skip
@@ -21,7 +21,7 @@ WRONG, MISSED, CLAIMED = "#EFC443", "#0072B2", "#C1272D"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ViewRequest:
+class ViewRequest(Checked):
     """One view of one image; the parameters of explore.ipynb have the same names."""
 
     run: str
@@ -34,22 +34,20 @@ class ViewRequest:
     """One of VIEWS."""
     cls: str = ""
     """Name of a class: masks show it alone, "error" its own errors, "confidence" its probability. Empty: all."""
-    threshold: float = 0.0
+    threshold: Share = 0.0
     """Least confidence at which masks and errors are shown; least value of maps, on their scale taken as 0..1."""
-    strength: float = 0.6
+    strength: Share = 0.6
     """Weight of the layer over the image, 0..1."""
-    level: int = 0
+    level: Whole = 0
     """Level of the decoder, for frequencies."""
-    pixel: tuple[float, float] = (0.5, 0.5)
+    pixel: tuple[Share, Share] = (0.5, 0.5)
     """Pixel whose attention and probabilities are shown: shares of the height and of the width."""
 
     def __post_init__(self):
         require_choice(VIEWS, view=self.view)
-        require_share(threshold=self.threshold, strength=self.strength)
-        require_non_negative(level=self.level)
+        Checked.__post_init__(self)
         if len(self.pixel) != 2:
             raise KitError(f"pixel must be [row, column], shares of height and width, got {self.pixel}")
-        require_share(**{"pixel's row": self.pixel[0], "pixel's column": self.pixel[1]})
 
     def parameters(self) -> dict[str, object]:
         """Names and plain values, as parameters of a notebook."""

@@ -40,21 +40,27 @@ class MeanTeacherConfig(SemiConfig):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FixMatchConfig(SemiConfig):
-    """Confident predictions on the weak view are labels of the strong view."""
+class StrongViewsConfig(SemiConfig):
+    """What FixMatch and UniMatch share."""
 
-    name: ClassVar[str] = "fixmatch"
     sup_weight: NonNegative = 0.5
     """Multiplier on the supervised loss."""
-    strong_weight: NonNegative = 0.5
-    """Multiplier on the loss of the strong view."""
     threshold: Share = 0.95
     """Pseudo labels of a lower probability are not learnt; published: 0.95 (VOC), 0 (Cityscapes: all are learnt)."""
     cutmix: Share = 0.5
-    """Share of the strong views that get a box of another image; 0 switches CutMix off."""
+    """Share of the strong views that get a box of another image, drawn for each view apart; 0 switches CutMix off."""
     partner_pass: Literal["same", "eval"] = "same"
     """Labels of what is pasted come from the "same" pass as those of the image itself, in train mode, or (official)
     from a pass of their own in "eval" mode."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FixMatchConfig(StrongViewsConfig):
+    """Confident predictions on the weak view are labels of the strong view."""
+
+    name: ClassVar[str] = "fixmatch"
+    strong_weight: NonNegative = 0.5
+    """Multiplier on the loss of the strong view."""
     labels_from: Literal["student", "average"] = "student"
     """Pseudo labels are those of the "student" (published), or of its running "average" in eval mode, as in UniMatch V2
     (Yang et al. 2024, arXiv 2410.10777); labelled and strong images then share one pass."""
@@ -69,22 +75,14 @@ class FixMatchConfig(SemiConfig):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class UniMatchConfig(SemiConfig):
+class UniMatchConfig(StrongViewsConfig):
     """FixMatch with two strong views and one view whose feature maps lose channels."""
 
     name: ClassVar[str] = "unimatch"
-    sup_weight: NonNegative = 0.5
-    """Multiplier on the supervised loss."""
     strong_weight: NonNegative = 0.125
     """Multiplier on the loss of each of the two strong views."""
     feature_weight: NonNegative = 0.25
     """Multiplier on the loss of the view with dropped features."""
-    threshold: Share = 0.95
-    """As in `FixMatchConfig`."""
-    cutmix: Share = 0.5
-    """As in `FixMatchConfig`; drawn for each strong view apart."""
-    partner_pass: Literal["same", "eval"] = "same"
-    """As in `FixMatchConfig`."""
     feature_dropout: Share = 0.5
     """Share of the channels of every encoder map that is dropped."""
     feature_images: Literal["unlabelled", "all"] = "unlabelled"
@@ -160,15 +158,14 @@ class MGDConfig(TaughtConfig):
     """The image term is a "mean" over images and classes, or (official) a "sum" over classes; their sum over the two
     images of a process too is a factor in the weight of the official recipes, so that processes do not matter."""
     overlap: Overlap = "union"
-    """Where several boxes overlap the partner is seen, "union", or (official) only if their number is odd, "invert"."""
+    """As in `CPSConfig`."""
     partner: Partner = "roll"
-    """An image is mixed with the one before in the batch, "roll", or (official, whose two loaders this amounts to) the
-    first half of the batch with the second, "halves"."""
+    """As in `CPSConfig`."""
     padding: Literal["masked", "taught"] = "masked"
     """Padding and unlabelled pixels of labelled images are "masked" out of every distilled term, or (official)
     "taught"."""
     passes: Passes = "joint"
-    """Labelled and unlabelled images go through a network in one "joint" pass, or (official) in "separate" ones."""
+    """As in `CPSConfig`."""
     teacher_norm: Literal["fixed", "batch"] = "fixed"
     """Batch norm of the teachers: "fixed" as trained, or (official) by "batch", which also lets its averages drift."""
     fused: bool = True
