@@ -21,7 +21,7 @@ from kit.label.formats import read_export
 from kit.label.formats.archive import open_export
 from kit.label.formats.shapes import Drawing, paint
 from kit.settings.checks import require_choice
-from kit.system.storage import flush_folder, write_bytes
+from kit.system.storage import replace_together, write_bytes
 from kit.types import IGNORE
 
 OVERLAPS = ("refuse", "later")
@@ -106,10 +106,12 @@ def plan_import(export: str | Path, dataset: str, root: str | Path, form: str = 
 
 
 def carry_out(plan: Plan) -> tuple[str, ...]:
-    """Write the masks of a plan: all under temporary names first, then renamed, so that a full disk leaves nothing.
+    """Write the masks of a plan, all or none: under temporary names first, then renamed together, so that neither a
+    full disk nor a file that cannot be replaced leaves a part of them.
 
     A val part that is drawn from the images with masks is named in val.txt before (`drawn_val`), so that new masks move
-    no image from val to train. Returns: its ids, () if nothing had to be named.
+    no image from val to train. Returns: its ids, () if nothing had to be named. Raises: KitError if a file cannot be
+    written; the data set is then as it was.
     """
     frozen = drawn_val(plan.dataset, plan.root)
     contents = {plan.root / VAL: "".join(f"{name}\n" for name in frozen).encode()} if frozen else {}
@@ -121,10 +123,7 @@ def carry_out(plan: Plan) -> tuple[str, ...]:
             temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
             waiting.append((temporary, path))
             write_bytes(temporary, contents[path] if path in contents else _png(changes[path].mask, plan))
-        for temporary, path in waiting:
-            os.replace(temporary, path)
-        for folder in {path.parent for _, path in waiting}:
-            flush_folder(folder)
+        replace_together(waiting)
     finally:
         for temporary, _ in waiting:
             with contextlib.suppress(FileNotFoundError):

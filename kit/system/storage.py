@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from kit.errors import KitError
@@ -51,6 +52,40 @@ def _keep(path: Path, previous: Path) -> None:
     else:
         os.replace(link, previous)
         link.unlink(missing_ok=True)  # os.replace does nothing if both are names of one file
+
+
+def replace_together(renames: Sequence[tuple[Path, Path]]) -> None:
+    """Rename files over others, all or none: if one cannot be renamed, those before it are put back.
+
+    Args:
+        renames: (temporary file, path), in one folder each; at `path` there may be a file.
+    Raises: KitError naming the path that cannot be replaced; all paths then hold what they held before.
+    """
+    backups: dict[Path, Path] = {}
+    done: list[Path] = []
+    try:
+        for _, path in renames:
+            if path.is_file():
+                backups[path] = path.with_name(f".{path.name}.{os.getpid()}.old")
+                write_bytes(backups[path], path.read_bytes())
+        for temporary, path in renames:
+            try:
+                os.replace(temporary, path)
+            except OSError as error:
+                raise KitError(f"{path} cannot be written: {os.strerror(error.errno)}; nothing is changed") from error
+            done.append(path)
+    except BaseException:  # an interrupt too
+        for path in reversed(done):
+            if path in backups:
+                os.replace(backups[path], path)
+            else:
+                path.unlink()
+        raise
+    finally:
+        for backup in backups.values():
+            backup.unlink(missing_ok=True)
+    for folder in {path.parent for _, path in renames}:
+        flush_folder(folder)
 
 
 def flush_folder(folder: Path) -> None:

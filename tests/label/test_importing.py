@@ -113,6 +113,15 @@ def test_nothing_is_half_written_if_the_disk_fills_up(mine, tmp_path, monkeypatc
     assert snapshot(mine) == before
 
 
+def test_a_rename_that_fails_midway_puts_back_what_was_renamed(mine, tmp_path):
+    plan = plan_import(export(tmp_path / "e", "p0", "p5", "p6", "p7"), "folder", mine, replacing=True)
+    (mine / "labels/p6.png/inside").mkdir(parents=True)  # a folder cannot be replaced by a file
+    before = snapshot(mine)
+    with pytest.raises(KitError, match=r"p6.png cannot be written: Is a directory; nothing is changed"):
+        carry_out(plan)
+    assert snapshot(mine) == before and not (mine / "val.txt").exists()
+
+
 def test_the_first_masks_of_all_can_be_imported(mine, tmp_path, capsys):
     for path in (mine / "labels").iterdir():
         path.unlink()
