@@ -18,23 +18,31 @@ from kit.label.formats.shapes import Drawing, Item, Shape, Written, bitmaps
 from kit.system.storage import write_bytes
 from kit.types import IGNORE
 
-MAP, FOLDER = "labelmap.txt", "SegmentationClass"
-"""Of CVAT's archives, and of Pascal VOC's."""
+MAP, FOLDER, LIST = "labelmap.txt", "SegmentationClass", "ImageSets/Segmentation/default.txt"
+"""Of CVAT's archives, and of Pascal VOC's. CVAT takes a folder without a list of its images for another format."""
+
+BLACK = (0, 0, 0)
+"""Colour of void pixels in written masks."""
 
 BACKGROUND = "background"
 """What CVAT calls pixels that nothing covers; nothing is drawn there unless a class has the name."""
 
 
 def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
-    """SegmentationClass/NAME.png for each image, and labelmap.txt with names and colours."""
-    (out / FOLDER).mkdir(parents=True, exist_ok=True)
+    """SegmentationClass/NAME.png for each image, labelmap.txt with names and colours, and the list of images."""
+    for folder in (out / FOLDER, (out / LIST).parent):
+        folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for item in items:
         paths.append(out / FOLDER / f"{item.file.stem}.png")
         write_bytes(paths[-1], png_bytes(as_palette(item.mask, list(how.palette))))
-    lines = [f"{name}:{','.join(map(str, colour))}::" for name, colour in zip(how.classes, how.palette, strict=True)]
+    colours = dict(zip(how.classes, map(tuple, how.palette), strict=True))
+    if BACKGROUND not in colours and BLACK not in colours.values():
+        colours = {BACKGROUND: BLACK, **colours}  # a reader of Pascal VOC refuses colours that have no name
+    lines = [f"{name}:{','.join(map(str, colour))}::" for name, colour in colours.items()]
     write_bytes(out / MAP, "\n".join(["# label:color_rgb:parts:actions", *lines, ""]).encode())
-    return [*paths, out / MAP]
+    write_bytes(out / LIST, "".join(f"{item.file.stem}\n" for item in items).encode())
+    return [*paths, out / MAP, out / LIST]
 
 
 def read(export: Export, classes: Sequence[str] = (), palette: Sequence[Sequence[int]] = ()) -> list[Drawing]:

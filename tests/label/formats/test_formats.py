@@ -86,6 +86,36 @@ def test_coco_is_read_by_pycocotools(hard, tmp_path):
             assert (mask == item.mask).mean() > (0.98 if polygons else 0.9999)
 
 
+@pytest.mark.parametrize(("name", "form"), [("cvat", "cvat"), ("png", "voc_segmentation")])
+def test_cvat_and_png_are_read_by_datumaro(name, form, hard, tmp_path):
+    datumaro = pytest.importorskip("datumaro")
+    items = written(name, False, hard, tmp_path)
+    for folder in ("images", "JPEGImages"):  # where it looks for the images of these formats
+        (tmp_path / folder).mkdir()
+        for item in items:
+            Image.new("RGB", hard.shape[::-1]).save(tmp_path / folder / item.file.name)
+    data = datumaro.Dataset.import_from(str(tmp_path), form)
+    labels = [label.name for label in data.categories()[datumaro.AnnotationType.label]]
+    found = {}
+    for each in data:
+        found[each.id] = np.full(hard.shape, 255, np.uint8)
+        for region in each.annotations:
+            if labels[region.label] in CLASSES:  # not "background"
+                found[each.id][region.image > 0] = CLASSES.index(labels[region.label])
+    for item in items:
+        np.testing.assert_array_equal(found[item.name], item.mask)
+
+
+def test_a_png_draft_names_every_colour_and_image(hard, tmp_path):
+    written("png", False, hard, tmp_path)
+    assert (tmp_path / "ImageSets/Segmentation/default.txt").read_text() == "a\nb c\n"
+    named = {tuple(map(int, line.split(":")[1].split(","))): line.split(":")[0]
+             for line in (tmp_path / "labelmap.txt").read_text().splitlines()[1:]}  # fmt: skip
+    assert named == {(0, 0, 0): "background", **dict(zip(PALETTE, CLASSES, strict=True))}
+    for path in (tmp_path / "SegmentationClass").iterdir():
+        assert {colour for _, colour in Image.open(path).convert("RGB").getcolors()} <= named.keys()
+
+
 def test_label_studio_reads_and_writes_the_same_runs(hard):
     brush = pytest.importorskip("label_studio_sdk.converter.brush")
     for cls in range(4):
