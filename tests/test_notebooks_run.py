@@ -6,7 +6,7 @@ import pytest
 
 from kit.__main__ import main
 from kit.batch import Cell, complete, run_notebook
-from kit.batch.demo import summarise
+from kit.batch.experiments.demo import summarise
 from kit.batch.html_page import to_html
 from kit.errors import KitError
 from kit.explore.pick import ranked
@@ -201,7 +201,7 @@ def test_one_failing_notebook_does_not_stop_the_others(runs, tmp_path):
 
 
 def test_deploy_ends_in_a_model_folder(runs, tmp_path):
-    export = pytest.importorskip("kit.deploy.export")
+    export = pytest.importorskip("kit.deploy.graphs.export")
     try:
         export.require_packages()
     except KitError as missing:

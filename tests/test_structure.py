@@ -40,8 +40,12 @@ FLOORS = {  # folders inside rooms -> other folders of the same room they may im
     "models.layers": "",
     "models.encoders": "models.layers",
     "models.decoders": "models.layers models.encoders",
+    "evaluate.scores": "",
+    "deploy.graphs": "deploy",
     "figures.pictures": "figures",
     "figures.charts": "figures figures.pictures",
+    "figures.comparisons": "figures figures.charts",
+    "batch.experiments": "batch",
     "bench.plain": "",
 }
 

@@ -14,11 +14,11 @@ import torch
 
 from kit.bench.evaluate import make_network
 from kit.bench.timing import environment, torch_threads
-from kit.deploy.export import require_packages
-from kit.deploy.graph import INPUT, PictureGraph, pictures_to_onnx, trace_pictures
-from kit.deploy.int8 import to_int8
-from kit.deploy.pairs import labelled_pairs
-from kit.deploy.quantise import calibrate, open_graph, quantised
+from kit.deploy.graphs.export import require_packages
+from kit.deploy.graphs.graph import INPUT, PictureGraph, pictures_to_onnx, trace_pictures
+from kit.deploy.graphs.int8 import to_int8
+from kit.deploy.graphs.pairs import labelled_pairs
+from kit.deploy.graphs.quantise import calibrate, open_graph, quantised
 from kit.evaluate.student import Student, load
 from kit.settings.checks import require_positive
 from kit.settings.run import ModelConfig, RunConfig
@@ -80,7 +80,7 @@ def _measure(options: argparse.Namespace) -> None:
             options.out / "deploy.json", {"threads": options.threads, "environment": environment(), "rows": rows}
         )
         if scored := [row for row in rows if row["scores"]]:
-            from kit.figures.charts.pareto import pareto_figure
+            from kit.figures.comparisons.pareto import pareto_figure
             from kit.figures.style import save
 
             save(pareto_figure(scored, options.threads), options.out / "pareto")

@@ -28,8 +28,8 @@ def add(commands) -> None:
 
 def _collect(options: argparse.Namespace) -> None:
     from kit.batch import read_grid, show_line
-    from kit.batch.collected import collect
-    from kit.batch.step_cost import step_costs
+    from kit.batch.experiments.collected import collect
+    from kit.batch.experiments.step_cost import step_costs
 
     grids, into = {path.stem: read_grid(path) for path in options.grids}, options.into.absolute()
     os.chdir(PROJECT)
@@ -65,8 +65,8 @@ def _scores(grid) -> str:
     """The table of mIoU over the seeds of every row, or the reason if there is none."""
     from kit.batch import load_rows, summarise
     from kit.errors import KitError
-    from kit.figures.charts.ablation import score_rows
     from kit.figures.charts.tables import as_text
+    from kit.figures.comparisons.ablation import score_rows
 
     try:
         rows = {

@@ -117,7 +117,7 @@ def _predict(options: argparse.Namespace) -> None:
 
 def _card(options: argparse.Namespace) -> None:
     from kit.deploy.card import as_text, make_card
-    from kit.figures.charts.efficiency import efficiency
+    from kit.figures.comparisons.efficiency import efficiency
     from kit.figures.style import save
     from kit.runs.folder import RunFolder
 

@@ -137,7 +137,7 @@ def _import(options: argparse.Namespace) -> None:
 
 
 def _curve(options: argparse.Namespace) -> None:
-    from kit.batch.label_next import collect
+    from kit.batch.experiments.label_next import collect
     from kit.figures.charts.label_curve import curve_rows, label_figure
     from kit.figures.charts.tables import as_text
     from kit.figures.style import save
@@ -154,7 +154,7 @@ def _curve(options: argparse.Namespace) -> None:
 
 
 def _planted(options: argparse.Namespace) -> None:
-    from kit.batch.planted import measure
+    from kit.batch.experiments.planted import measure
 
     found = measure(options.dataset, options.root, options.out, options.images, options.wrong, options.folds,
                     options.steps, seed=options.seed, say=lambda line: sys.stdout.write(f"{line}\n"))  # fmt: skip

@@ -25,14 +25,14 @@ def add(commands) -> None:
 
 
 def _demo(options: argparse.Namespace) -> None:
-    from kit.batch.demo import demo
+    from kit.batch.experiments.demo import demo
 
     os.chdir(PROJECT)  # the working folder of notebooks, for a relative --out
     demo(options.out, options.steps, options.workers)
 
 
 def _study(options: argparse.Namespace) -> None:
-    from kit.batch.study import study
+    from kit.batch.experiments.study import study
 
     data = options.data and options.data.absolute()
     os.chdir(PROJECT)

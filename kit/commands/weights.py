@@ -59,7 +59,7 @@ def _import_weights(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from kit.deploy.export import require_packages
+    from kit.deploy.graphs.export import require_packages
     from kit.errors import KitError
 
     require_packages()
@@ -72,7 +72,7 @@ def _export(options: argparse.Namespace) -> None:
 
 def _pictures(options: argparse.Namespace) -> list[Path]:
     """Val images for the check; none, with a line, where the run's data set is not there."""
-    from kit.deploy.export import pictures_for
+    from kit.deploy.graphs.export import pictures_for
     from kit.errors import KitError
 
     try:
@@ -85,7 +85,7 @@ def _pictures(options: argparse.Namespace) -> list[Path]:
 
 
 def _export_graph(options: argparse.Namespace, size: tuple[int, int] | None, pictures: list[Path]) -> None:
-    from kit.deploy.bundle import bundle
+    from kit.deploy.graphs.bundle import bundle
 
     wanted = {"max_drop": options.max_drop, "data_root": options.data_root} if options.int8 else None
     say = lambda line: sys.stdout.write(line + "\n")  # noqa: E731
@@ -105,7 +105,7 @@ def _export_graph(options: argparse.Namespace, size: tuple[int, int] | None, pic
 
 
 def _export_logits(options: argparse.Namespace, size: tuple[int, int] | None, pictures: list[Path]) -> None:
-    from kit.deploy.export import export
+    from kit.deploy.graphs.export import export
 
     record = export(options.folder, options.out, options.weights, size, pictures)
     found = record["check"]

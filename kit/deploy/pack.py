@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from kit.deploy.bundle import GRAPH, GRAPH_INT8, LABELS, PROGRAM
-from kit.deploy.export import RECORD
+from kit.deploy.graphs.bundle import GRAPH, GRAPH_INT8, LABELS, PROGRAM
+from kit.deploy.graphs.export import RECORD
 from kit.deploy.model_card import model_card
 from kit.errors import KitError
 from kit.evaluate.student import load

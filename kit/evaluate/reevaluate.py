@@ -7,9 +7,9 @@ from kit.data.fingerprint import files
 from kit.data.loaders import FEW_VAL, ValImages, val_loader
 from kit.errors import KitError
 from kit.evaluate import protocol
-from kit.evaluate.bootstrap import compare, holds_zero
-from kit.evaluate.counts import load_counts, unlike
 from kit.evaluate.run import count
+from kit.evaluate.scores.bootstrap import compare, holds_zero
+from kit.evaluate.scores.counts import load_counts, unlike
 from kit.evaluate.student import Student, load
 from kit.evaluate.val_images import val_files
 from kit.runs.folder import RunFolder, provenance
@@ -17,7 +17,7 @@ from kit.settings.run import EvalConfig
 from kit.system.storage import write_json
 
 UNLIKE = {"names": "their ids differ", "masks": "the masks differ", "images": "images of one name differ on disk"}
-"""Result of `kit.evaluate.counts.unlike` -> words of a message."""
+"""Result of `kit.evaluate.scores.counts.unlike` -> words of a message."""
 
 BUDGET = {
     "steps": lambda run: run["steps"],
@@ -70,7 +70,7 @@ def evaluate_run(run_dir: str | Path, weights: str = "last", cfg: EvalConfig | N
 
 
 def compare_runs(first: str | Path, second: str | Path, name: str = "last", resamples: int = 1000) -> dict:
-    """`kit.evaluate.bootstrap.compare` of two runs, from the counts of their evaluations.
+    """`kit.evaluate.scores.bootstrap.compare` of two runs, from the counts of their evaluations.
 
     Args:
         name: of the counts in both folders: "last", "average", or another that `evaluate_run` has written.

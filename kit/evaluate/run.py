@@ -9,12 +9,12 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from kit.data.catalog import DatasetSpec
-from kit.evaluate.boundary import boundary_counts
-from kit.evaluate.calibration import calibration_counts
-from kit.evaluate.counts import Counts, mask_digest
-from kit.evaluate.metrics import confusion_matrix
 from kit.evaluate.predict import Predictor
 from kit.evaluate.protocol import WHOLE, sentence
+from kit.evaluate.scores.boundary import boundary_counts
+from kit.evaluate.scores.calibration import calibration_counts
+from kit.evaluate.scores.counts import Counts, mask_digest
+from kit.evaluate.scores.metrics import confusion_matrix
 from kit.settings.run import EvalConfig
 from kit.system.allocator import kept_pages
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from kit.errors import KitError
-from kit.evaluate.metrics import confusion_matrix, scores_of
+from kit.evaluate.scores.metrics import confusion_matrix, scores_of
 from kit.evaluate.student import Student
 from kit.evaluate.val_images import Example
 from kit.explore.frequency_levels import Level, frequency_levels, laterals, level_inputs

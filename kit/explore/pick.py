@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from kit.data.reading.files import SegFiles
-from kit.evaluate.counts import load_counts
+from kit.evaluate.scores.counts import load_counts
 from kit.evaluate.val_images import Example, choose
 from kit.runs.folder import RunFolder
 from kit.settings.checks import require_choice, require_positive

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.ndimage import maximum_filter, minimum_filter, uniform_filter
 
-from kit.evaluate.boundary import band_width
+from kit.evaluate.scores.boundary import band_width
 from kit.settings.checks import require_share
 from kit.types import IGNORE
 

@@ -11,7 +11,7 @@ from accelerate.utils import send_to_device
 
 from kit.data.loaders import train_loader, val_loader
 from kit.errors import KitError
-from kit.evaluate.metrics import Scores
+from kit.evaluate.scores.metrics import Scores
 from kit.models.followers import Averaged
 from kit.models.layers.norm import synchronised
 from kit.models.segmenter import Segmenter
@@ -19,12 +19,12 @@ from kit.runs.folder import RunFolder, identity, provenance
 from kit.settings.run import RunConfig
 from kit.system.lock import locked
 from kit.system.storage import write_json
-from kit.train.failure import problem_of
 from kit.train.monitor.counters import Tally
+from kit.train.monitor.failure import problem_of
 from kit.train.monitor.logbook import Logbook
+from kit.train.monitor.nonfinite import Guard, non_finite
 from kit.train.monitor.progress import Reporter
 from kit.train.monitor.val_pictures import val_pictures
-from kit.train.nonfinite import Guard, non_finite
 from kit.train.optim import base_lr, make_optimizer, set_lr, share_of_a_step
 from kit.train.prepare import Parts, prepare
 from kit.train.processes import World, continued, make_accelerator, precision_of, training_on
@@ -48,7 +48,7 @@ def fit(cfg: RunConfig) -> dict:
 
     Raises: KitError before anything is written for data, split, networks or a folder that do not fit the
     configuration, and for the folder of a run on other data; later for a folder in use, a full disk, too little memory,
-    and a loss that is not finite, which never reaches the weights (`kit.train.nonfinite`). KeyboardInterrupt or
+    and a loss that is not finite, which never reaches the weights (`kit.train.monitor.nonfinite`). KeyboardInterrupt or
     SystemExit after SIGINT, SIGTERM or SIGUSR1, once the step is done and a checkpoint is written.
     """
     folder = RunFolder(Path(cfg.run_dir))

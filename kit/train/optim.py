@@ -22,7 +22,7 @@ def make_optimizer(cfg: OptimConfig, method: nn.Module, fused: bool = False) -> 
 
     Args:
         fused: one kernel for all parameters, on a CPU 3 (SGD, same bits) to 7 times (AdamW) as fast; on a GPU it can
-            skip an update on the device (`kit.train.nonfinite`). The networks must be on their device already.
+            skip an update on the device (`kit.train.monitor.nonfinite`). The networks must be on their device already.
 
     Groups: parameters of one rate (`rates`), separated by weight decay and by membership in the networks of
     `cfg.constant`. A group's "scale" is its factor on the base rate; "constant" groups have no schedule.

@@ -3,7 +3,7 @@
 import torch
 
 from kit.evaluate import protocol
-from kit.evaluate.metrics import Scores
+from kit.evaluate.scores.metrics import Scores
 from kit.runs.folder import SCHEMA
 from kit.settings.fields import to_dict
 from kit.train.processes import precision_of

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from kit.evaluate.metrics import Scores
 from kit.evaluate.run import count
+from kit.evaluate.scores.metrics import Scores
 from kit.models.segmenter import Segmenter
 
 

@@ -4,7 +4,7 @@ import pytest
 from kit.batch.grid import read_grid
 from kit.batch.summary import difference, load_rows, mean_sd, summarise
 from kit.errors import KitError
-from kit.evaluate.counts import Counts
+from kit.evaluate.scores.counts import Counts
 from kit.runs.folder import RunFolder
 
 CLASSES = ("road", "sky", "train")

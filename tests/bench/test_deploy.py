@@ -3,8 +3,8 @@ import json
 import pytest
 
 from kit.__main__ import main
-from kit.deploy import int8
-from kit.deploy.export import require_packages
+from kit.deploy.graphs import int8
+from kit.deploy.graphs.export import require_packages
 from kit.errors import KitError
 
 try:

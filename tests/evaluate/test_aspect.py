@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 
 import kit
-from kit.evaluate.metrics import confusion_matrix
 from kit.evaluate.reevaluate import val_images
 from kit.evaluate.run import count
+from kit.evaluate.scores.metrics import confusion_matrix
 from kit.explore.explorer import Explorer
 from kit.explore.view_request import ViewRequest
 from kit.train.prepare import prepare

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from kit.data.catalog import DATASETS
-from kit.evaluate.metrics import confusion_matrix, scores_of
 from kit.evaluate.predict import predict_logits
 from kit.evaluate.run import count
+from kit.evaluate.scores.metrics import confusion_matrix, scores_of
 from kit.settings.run import EvalConfig
 from kit.types import IGNORE, SegOutput
 

@@ -43,7 +43,7 @@ def one_of_two(rank, port, out):
 
 
 def test_two_processes_count_what_one_does(tmp_path):
-    from kit.evaluate.counts import load_counts
+    from kit.evaluate.scores.counts import load_counts
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -14,9 +14,9 @@ from kit.__main__ import main
 from kit.data.catalog import DATASETS
 from kit.deploy.prediction_files import pictures_in, raw_values, save_predictions
 from kit.errors import KitError
-from kit.evaluate.counts import load_counts, mask_digest
 from kit.evaluate.predict import Predictor
 from kit.evaluate.reevaluate import as_text, compare_runs, evaluate_run
+from kit.evaluate.scores.counts import load_counts, mask_digest
 from kit.evaluate.student import read_pixels
 from kit.runs.folder import RunFolder
 from kit.system.storage import read_json, write_json

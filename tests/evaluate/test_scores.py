@@ -7,10 +7,10 @@ from scipy.ndimage import binary_erosion
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from kit.data.catalog import DATASETS
-from kit.evaluate.boundary import band_width, boundary_counts
-from kit.evaluate.calibration import calibration_counts, calibration_error
-from kit.evaluate.counts import Counts
 from kit.evaluate.run import count
+from kit.evaluate.scores.boundary import band_width, boundary_counts
+from kit.evaluate.scores.calibration import calibration_counts, calibration_error
+from kit.evaluate.scores.counts import Counts
 from kit.settings.run import EvalConfig
 from kit.types import IGNORE
 
@@ -65,7 +65,7 @@ def test_everything_at_once_is_kept_per_image(pixelwise, tmp_path):
     assert 0 < scores.boundary_miou < 1 and scores.boundary_iou["bicyclist"] is None
     assert scores.intervals["miou"][0] <= scores.miou <= scores.intervals["miou"][1]
     counts.save(tmp_path / "scores.npz")
-    from kit.evaluate.counts import load_counts
+    from kit.evaluate.scores.counts import load_counts
 
     back = load_counts(tmp_path / "scores.npz")
     assert back.names == counts.names and back.protocol == counts.protocol

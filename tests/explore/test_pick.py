@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from kit.errors import KitError
-from kit.evaluate.counts import Counts
+from kit.evaluate.scores.counts import Counts
 from kit.explore import pick
 from kit.explore.zoom import border_box
 from kit.types import IGNORE

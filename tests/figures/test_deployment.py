@@ -2,7 +2,7 @@ import pytest
 
 from kit.errors import KitError
 from kit.figures.charts.deployment import deployment_figure, graph_rows
-from kit.figures.charts.pareto import pareto_figure
+from kit.figures.comparisons.pareto import pareto_figure
 
 TIME = {"p50": 30.0, "p90": 33.0, "p99": 40.0, "fps": 33.3, "size": [360, 480], "threads": 2}
 INT8 = {"latency": {"float": TIME, "int8": {**TIME, "p50": 15.0}}, "sensitivity": {"stem": 0.01, "head": 0.2},

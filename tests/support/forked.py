@@ -180,7 +180,7 @@ def bad_loss(*steps: int) -> None:
 
 def on_device(*steps: int) -> None:
     """`bad_loss`, decided as on an accelerator: nothing is looked at before the next line of the log."""
-    from kit.train import nonfinite
+    from kit.train.monitor import nonfinite
 
     nonfinite.WATCHED = ()
     bad_loss(*steps)

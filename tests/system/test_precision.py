@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from kit.errors import KitError
-from kit.evaluate.calibration import calibration_counts
+from kit.evaluate.scores.calibration import calibration_counts
 from kit.losses.supervised import kth_smallest, selected
 from kit.models.decoders.frequency import band_mean
 from kit.settings.run import EvalConfig, TrainConfig

@@ -18,7 +18,8 @@ from kit.models.build import build_model
 from kit.runs.folder import RunFolder
 from kit.settings.recipes import configure
 from kit.settings.run import OptimConfig
-from kit.train import loop, nonfinite
+from kit.train import loop
+from kit.train.monitor import nonfinite
 from kit.train.optim import make_optimizer
 from kit.train.resume.checkpoint import load_checkpoint, save_checkpoint
 from kit.train.resume.deterministic import WORKSPACE, deterministic

@@ -194,7 +194,7 @@ def test_where_losses_are_read_with_the_log_a_bad_one_is_found_before_anything_i
         return StepOutput(loss * (float("inf") if progress.step == 4 else 1.0), {"sup": loss.detach()})
 
     monkeypatch.setattr("kit.methods.supervised.Supervised.forward", broken)
-    monkeypatch.setattr("kit.train.nonfinite.WATCHED", ())
+    monkeypatch.setattr("kit.train.monitor.nonfinite.WATCHED", ())
     cfg = tiny(steps=8, overrides={"train.log_every": 4, "train.checkpoint_every": 4, "train.eval_every": 6})
     with pytest.raises(KitError, match=r"loss is -?inf at step 4 \(sup"):
         kit.fit(cfg)

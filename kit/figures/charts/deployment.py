@@ -20,8 +20,9 @@ def graph_rows(scores: dict[str, dict], int8: dict) -> list[dict]:
     """A row per graph, for `kit.figures.charts.table_formats`.
 
     Args:
-        scores: "float" and, if there is one, "int8" -> scores of that graph (`kit.evaluate.metrics.Scores.record`).
-        int8: record of `kit.deploy.int8.to_int8`.
+        scores: "float" and, if there is one, "int8" -> scores of that graph
+            (`kit.evaluate.scores.metrics.Scores.record`).
+        int8: record of `kit.deploy.graphs.int8.to_int8`.
     """
     rows = []
     for form, found in scores.items():
@@ -49,7 +50,7 @@ def deployment_figure(int8: dict) -> Figure:
     pixels whose class changes when one layer alone is in 8 bits; hatched bars are layers that stay in float.
 
     Args:
-        int8: record of `kit.deploy.int8.to_int8`.
+        int8: record of `kit.deploy.graphs.int8.to_int8`.
     """
     found = dict(sorted(int8.get("sensitivity", {}).items(), key=lambda item: -item[1])[:MOST])
     fig = new_figure(PAGE if found else COLUMN, 2.5 if found else 1.9)

@@ -28,7 +28,7 @@ def label_figure(curves: Mapping[str, Sequence[Mapping]], width: float = COLUMN)
 
     Args:
         curves: strategy -> points with "labelled", "mean", "sd" (None for one seed) and "n", mIoU in 0..1
-            (`kit.batch.label_next.spread`).
+            (`kit.batch.experiments.label_next.spread`).
         width: in inches.
     Raises: KitError if there is none.
     """

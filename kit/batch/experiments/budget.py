@@ -1,0 +1,107 @@
+"""What a method is worth beyond the baseline: at equal steps, and at equal time.
+
+A method that takes thrice the time of a step has to be compared with a baseline that was trained thrice as long too.
+"""
+
+import json
+import statistics
+
+from kit.batch.summary import difference
+from kit.errors import KitError
+from kit.figures.comparisons.cost import cost_groups
+from kit.figures.style import group_key, setting_labels
+
+NEAR = 0.2
+"""By which share the costs of two rows may differ to count as equal time."""
+
+
+SEEDS = 3
+"""Of fewer no difference is called a gain or a loss: their interval says little of other seeds."""
+
+
+def verdict(gain: dict | None) -> str:
+    """ "gain", "loss", or "none shown" if the interval of a `kit.batch.summary.difference` holds 0; "too few seeds" for
+    fewer than SEEDS, and "" without an interval."""
+    if gain is None or gain["interval"] is None:
+        return ""
+    low, high = gain["interval"]
+    if gain["n"] < SEEDS and not low <= 0 <= high:
+        return "too few seeds"
+    return "gain" if low > 0 else "loss" if high < 0 else "none shown"
+
+
+def row_costs(rows: dict[str, list[dict]], costs: dict[str, dict] | None = None) -> dict[str, float]:
+    """Seconds that training takes in each row: measured processor time of a step times steps where there is one for
+    every row, else the mean over seeds of the seconds that runs took.
+
+    Args:
+        costs: from `kit.batch.experiments.step_cost.step_costs`.
+    """
+    keys = {row: f"{runs[0].get('grid')}: {row}" for row, runs in rows.items()}
+    if costs and all(key in costs for key in keys.values()):
+        return {row: costs[keys[row]]["cpu_seconds_per_step"] * rows[row][0]["steps"] for row in rows}
+    return {row: statistics.mean(run["seconds"]["train"] for run in runs) for row, runs in rows.items()}
+
+
+def equal_budget(rows: dict[str, list[dict]], baseline: str = "", costs: dict[str, float] | None = None,
+                 weights: str = "last", resamples: int = 2000) -> dict:  # fmt: skip
+    """Differences of every row to the baseline of equal steps and to that of equal time.
+
+    Rows that differ from the baseline in their steps alone are baselines too; of equal time is the one whose cost is
+    nearest, if it differs by no more than NEAR. Rows of other labels are compared with nothing.
+
+    Args:
+        rows: name -> runs that differ in their seed alone, from `load_rows` or
+            `kit.batch.experiments.collected.rows_of`.
+        baseline: name of a row; "" is the first.
+        costs: from `row_costs`.
+    Returns: {"baseline", "weights", "rows": [{"row", "cost", "steps" and "time": None or {"against", ...}}]}, the rest
+        as `kit.batch.summary.difference` has it, with the "verdict" beside it.
+    Raises: KitError for a baseline that is no row.
+    """
+    baseline, costs = baseline or next(iter(rows)), costs or row_costs(rows)
+    if baseline not in rows:
+        raise KitError(f"no finished row is called {baseline!r}; there are {', '.join(rows)}")
+    setting, labels = _setting(rows[baseline][0]), rows[baseline][0]["split"]["labelled_sha256"]
+    same = {row: runs for row, runs in rows.items() if runs[0]["split"]["labelled_sha256"] == labels}
+    baselines = [row for row, runs in same.items() if _setting(runs[0]) == setting]
+    compared = []
+    for row, runs in rows.items():
+        against: dict[str, str | None] = {"steps": None, "time": None}
+        if row in same and row not in baselines:
+            steps = [other for other in baselines if rows[other][0]["steps"] == runs[0]["steps"]]
+            near = min(baselines, key=lambda other: abs(costs[other] / costs[row] - 1))
+            against = {"steps": steps[0] if steps else None,
+                       "time": near if abs(costs[near] / costs[row] - 1) <= NEAR else None}  # fmt: skip
+        compared.append({"row": row, "cost": costs[row], "baseline": row in baselines} | {
+            view: _against(runs, rows, other, weights, resamples) for view, other in against.items()
+        })  # fmt: skip
+    return {"baseline": baseline, "weights": weights, "rows": compared}
+
+
+def _setting(run: dict) -> str:
+    """All that defines a run but its seed, its folder and its steps."""
+    config = {**run["config"], "seed": None, "run_dir": None, "method": [run["method"], run["config"].get("method")]}
+    for part in ("train", "parameters"):  # of a run's folder, and of collected runs
+        config[part] = {**config.get(part, {}), "steps": None}
+    return json.dumps(config, sort_keys=True)
+
+
+def _against(runs: list[dict], rows: dict[str, list[dict]], other: str | None, weights: str, resamples: int):
+    gain = difference(runs, rows[other], weights, resamples) if other else None
+    return None if gain is None else {"against": other, **gain, "verdict": verdict(gain)}
+
+
+def setting_rows(runs: list[dict]) -> tuple[dict[str, list[dict]], str]:
+    """The largest group of runs that can be compared, as rows: name -> runs that differ in their seed alone; and the
+    row of supervised training with the fewest steps, "" if there is none.
+
+    Args:
+        runs: from `kit.load_runs`.
+    """
+    settings: dict[str, list[dict]] = {}
+    for run in cost_groups(runs, "seconds")[0]:
+        settings.setdefault(group_key(run), []).append(run)
+    rows = dict(zip(setting_labels(list(settings.values())), settings.values(), strict=True))
+    supervised = [row for row, of_row in rows.items() if of_row[0]["method"] == "supervised"]
+    return rows, min(supervised, key=lambda row: rows[row][0]["steps"], default="")

@@ -1,0 +1,234 @@
+"""A student as a file that runs without the kit: ONNX, and PyTorch's own exported programs.
+
+Both take images (B, 3, H, W) in 0..1 under the name "images" and give logits (B, C, H, W) under "logits". The batch
+is free; so is the size of a DeepLabv3+'s images. Attention in windows and the matrices that filter maps belong to one
+size, so a UPer decoder's images have the size that was exported. Filtering is done by matrix products, for ONNX has no
+Fourier transform of this kind.
+"""
+
+import copy
+import importlib.util
+import io
+import json
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from timm.layers.pool2d_same import AvgPool2dSame
+from torch import Tensor, nn
+
+from kit.deploy.graphs.example_check import SOURCE, check_example, graph_size, settings_of
+from kit.errors import KitError
+from kit.evaluate.predict import pad_to_multiple
+from kit.evaluate.student import Student, load
+from kit.evaluate.val_images import choose, val_files
+from kit.models.decoders.deeplab import DeepLabV3Plus
+from kit.models.decoders.frequency import FrequencySelect
+from kit.models.layers.upsampling import resize
+from kit.models.segmenter import Segmenter
+from kit.runs.folder import RunFolder, provenance
+from kit.system.storage import read_json, write_bytes, write_json
+
+NEEDED = ("onnx", "onnxruntime", "onnxscript")
+"""Packages of the extra "export"."""
+
+RECORD = "export.json"
+
+
+class Logits(nn.Module):
+    """A network that takes images and returns logits alone."""
+
+    def __init__(self, net: Segmenter):
+        super().__init__()
+        self.net = net
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, C, H, W)."""
+        return self.net(images).logits
+
+
+def export(run_dir: str | Path, out: str | Path, weights: str = "last", size: tuple[int, int] | None = None,
+           pictures: Sequence[Path] = ()) -> dict:  # fmt: skip
+    """Write student.onnx, student.pt2, example.py and export.json into `out`, checked against PyTorch and `predict`.
+
+    The record is kept in the run's folder as well, for its card.
+
+    Args:
+        run_dir: of a finished run, or of imported weights.
+        weights: "last", "average" or "best".
+        size: (height, width) of the graph; None is `working_size` where its size is free, else
+            `kit.deploy.graphs.example_check.graph_size`.
+        pictures: files for the check, such as `pictures_for` finds; without any it sees four images of noise, and
+            example.py is not compared with `predict`.
+    Returns: the record, with "check": {"images", "difference", "agreement", "exported_program_difference", "example"}:
+        the graph's logits against PyTorch's, and the masks of example.py against those of `Student.predict`
+        (`kit.deploy.graphs.example_check.check_example`, None without pictures).
+    Raises: KitError if packages are missing, or the run, or the network does not take this size; and, after nothing
+        but the files were written, if the results differ by more than rounding explains.
+    """
+    require_packages()
+    student, out = load(run_dir, weights), Path(out)
+    free = size_is_free(student.net)
+    size = tuple(size or (working_size(student) if free else graph_size(student, pictures)))
+    student.net.check_size(*size)
+    images = shown(student, pictures, size) if pictures else noise(size)
+    net = exportable(student.net)
+    program = trace(net, size, free)
+    model = to_onnx(program, ["images"], ["logits"])
+    for key, value in metadata(student, size, free).items():
+        model.metadata_props.add(key=key, value=value)
+    out.mkdir(parents=True, exist_ok=True)
+    write_bytes(out / "student.onnx", model.SerializeToString())
+    buffer = io.BytesIO()
+    torch.export.save(program, buffer)
+    write_bytes(out / "student.pt2", buffer.getvalue())
+    write_bytes(out / "example.py", SOURCE.read_bytes())
+    record = {
+        "run": str(run_dir),
+        "weights": weights,
+        "size": list(size),
+        "free": ["batch", *(["height", "width"] if free else [])],
+        "check": {
+            **check(student.net, out, images, free),
+            "example": check_example(student, out, pictures) if pictures else None,
+        },
+        **provenance(),
+    }
+    for place in (out, RunFolder(Path(run_dir)).path):
+        write_json(place / RECORD, record)
+    return record
+
+
+def require_packages() -> None:
+    """Raise KitError, naming the command that helps, unless the extra "export" is installed."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise KitError(f"export needs {', '.join(missing)}; install the extra: pip install -e '.[export]'")
+
+
+def working_size(student: Student) -> tuple[int, int]:
+    """(height, width) a student works at: images as they are resized when read, padded; else windows; else crops."""
+    cfg, multiple = student.config, student.net.multiple
+    size = cfg.data.base_size or cfg.evaluate.window or cfg.data.crop
+    return tuple(-(-side // multiple) * multiple for side in size)
+
+
+def pictures_for(run_dir: str | Path, data_root: str | None = None, count: int = 8) -> list[Path]:
+    """Files of val images of a run's data set, drawn by seed, for `export`'s check. KitError if there are none."""
+    files = val_files(load(run_dir), data_root)
+    return [files.paths[example.name] for example in choose(files, count=count)]
+
+
+def shown(student: Student, pictures: Sequence[Path], size: tuple[int, int]) -> list[Tensor]:
+    """Pictures as a graph of `size` takes them, (1, 3, *size) in 0..1 each."""
+    multiple = student.net.multiple
+    images = [pad_to_multiple(student.prepare(path), multiple) for path in pictures]
+    return [image if image.shape[-2:] == size else resize(image, size) for image in images]
+
+
+def noise(size: tuple[int, int], count: int = 4) -> list[Tensor]:
+    """Images (1, 3, *size) of random pixels, the same at every call."""
+    generator = torch.Generator().manual_seed(0)
+    return [torch.rand(1, 3, *size, generator=generator) for _ in range(count)]
+
+
+def size_is_free(net: Segmenter) -> bool:
+    """Whether one exported network serves images of all sizes."""
+    return isinstance(net.decoder, DeepLabV3Plus)
+
+
+def exportable(net: Segmenter) -> Logits:
+    """A copy on the CPU, in eval mode, that filters maps by matrix products."""
+    net = copy.deepcopy(net).cpu().eval()
+    for part in list(net.modules()):
+        if isinstance(part, FrequencySelect):
+            part.path = "matmul"
+        for name, child in part.named_children():
+            if isinstance(child, AvgPool2dSame) and child.stride == (1, 1):
+                setattr(part, name, _padded_by_a_constant(child))
+    return Logits(net).eval().requires_grad_(False)
+
+
+def _padded_by_a_constant(pool: AvgPool2dSame) -> nn.Module:
+    """What a pooling that keeps the size does: at stride 1 its padding does not depend on the size, which a graph for
+    all sizes would have to compute."""
+    height, width = (side - 1 for side in pool.kernel_size)
+    pad = nn.ZeroPad2d((width // 2, width - width // 2, height // 2, height - height // 2))
+    return nn.Sequential(pad, nn.AvgPool2d(pool.kernel_size, 1, count_include_pad=pool.count_include_pad))
+
+
+def trace(net: Logits, size: tuple[int, int], free: bool) -> torch.export.ExportedProgram:
+    """The network as a graph, for any batch and, if `free`, for any size that it takes."""
+    any_size = torch.export.Dim.DYNAMIC
+    shape = {0: any_size, **({2: any_size, 3: any_size} if free else {})}
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.export.export(net, (torch.zeros(2, 3, *size),), dynamic_shapes=(shape,))
+
+
+def to_onnx(program: torch.export.ExportedProgram, inputs: Sequence[str], outputs: Sequence[str]):
+    """The graph as an `onnx.ModelProto`, with names for its inputs and outputs."""
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            made = torch.onnx.export(program, (), input_names=inputs, output_names=outputs, verbose=False)
+    finally:
+        log.setLevel(level)
+    return made.model_proto
+
+
+def metadata(student: Student, size: tuple[int, int], free: bool) -> dict[str, str]:
+    """What is needed to use the file alone; JSON where it is no plain text."""
+    return {
+        "classes": json.dumps(student.classes),
+        "palette": json.dumps(student.palette),
+        "input": "RGB, value / 255, float32 (B, 3, H, W)",
+        "output": "logits, float32 (B, C, H, W); the largest is the class",
+        "settings": json.dumps(settings_of(student, size, free)),
+        "size": json.dumps(size),
+        "size_is_free": json.dumps(free),
+        "multiple": json.dumps(student.net.multiple),
+        "network": student.config.student.name,
+        "method": student.config.method.name,
+    }
+
+
+@torch.no_grad()
+def check(net: Segmenter, out: Path, images: list[Tensor], free: bool) -> dict:
+    """How far the files in `out` are from `net` on images (1, 3, H, W) in 0..1, one by one and two at a time.
+
+    Raises: KitError if a difference is not explained by rounding (1e-3 of the largest logit).
+    """
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(out / "student.onnx"), providers=["CPUExecutionProvider"])
+    program = torch.export.load(out / "student.pt2").module()
+    batches = [*images, torch.cat([images[0], images[-1]])]
+    if free:  # another size than the one that was traced
+        batches.append(torch.nn.functional.interpolate(images[0], scale_factor=2.0, mode="bilinear"))
+    net.cpu().eval()
+    difference = program_difference = largest = 0.0
+    agree = pixels = 0
+    for batch in batches:
+        ours = net(batch).logits.numpy()
+        theirs = session.run(["logits"], {"images": batch.numpy()})[0]
+        difference = max(difference, float(np.abs(ours - theirs).max()))
+        program_difference = max(program_difference, float(np.abs(ours - program(batch).numpy()).max()))
+        largest = max(largest, float(np.abs(ours).max()))
+        agree, pixels = agree + int((ours.argmax(1) == theirs.argmax(1)).sum()), pixels + ours[:, 0].size
+    if max(difference, program_difference) > 1e-3 * max(1.0, largest):
+        raise KitError(f"the exported network differs from PyTorch's by {max(difference, program_difference):.1e}")
+    return {"images": len(images), "batches": [list(batch.shape) for batch in batches], "difference": difference,
+            "agreement": agree / pixels, "exported_program_difference": program_difference}  # fmt: skip
+
+
+def export_record(run_dir: Path) -> dict | None:
+    """What the last export of a run has said, for its card."""
+    path = Path(run_dir) / RECORD
+    return read_json(path) if path.is_file() else None

@@ -1,0 +1,120 @@
+"""A student as one graph from the pixels of a picture to its class ids.
+
+Resizing, normalisation, padding, network, the protocol of its run and the largest class are all inside, so whoever runs
+the graph needs to know nothing but that pictures are uint8 RGB.
+"""
+
+import warnings
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from kit.data.reading.sizes import Size, size_when_read
+from kit.deploy.graphs.export import exportable, to_onnx
+from kit.evaluate.predict import Predictor
+from kit.evaluate.protocol import is_plain
+from kit.evaluate.student import Student
+from kit.models.layers.upsampling import resize
+from kit.models.segmenter import cells, of_cells
+from kit.types import PADDING
+
+INPUT, CLASSES, PROBABILITIES = "pictures", "classes", "probabilities"
+"""Names of what goes in and comes out."""
+
+ALL_WINDOWS = 10_000
+"""More windows than an image has: all are predicted together, for a graph has no loop."""
+
+
+class PictureGraph(nn.Module):
+    """Pictures uint8 (B, H, W, 3) to class ids uint8 (B, H, W), as `Student.predict` has them.
+
+    Args:
+        student: stays as it is; this works with a copy of its network.
+        size: (height, width) of all pictures; None where they may have any, see `takes_any_size`.
+        probabilities: return class probabilities as well, float32 (B, C, H, W).
+    """
+
+    def __init__(self, student: Student, size: Size | None = None, probabilities: bool = False):
+        super().__init__()
+        data, cfg = student.config.data, student.config.evaluate
+        net = exportable(student.net).net
+        self.probabilities = probabilities
+        self.plain = is_plain(cfg)
+        self.inside = size_when_read(size, data.base_size, data.keep_aspect) if size else data.base_size
+        self.resized = self.inside != size
+        self.predictor = Predictor(net, replace(cfg, precision="fp32", windows=ALL_WINDOWS))
+        self.net = self.predictor.net
+        if self.plain:  # normalise 0..255 in one step instead of two
+            self.net.mean, self.net.std = 255 * net.mean, 255 * net.std
+        self.eval().requires_grad_(False)
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, ...] | Tensor:
+        """uint8 (B, H, W, 3) -> ids, or (ids, probabilities)."""
+        images, size = pictures.permute(0, 3, 1, 2), pictures.shape[1:3]
+        if self.resized:
+            images = F.interpolate(images, self.inside, mode="bilinear", align_corners=False, antialias=True)
+        images = images.float()
+        if self.plain and not self.resized and not self.probabilities:
+            return self._by_cells(images)
+        scores = self._logits(images, size) if self.plain else self.predictor.scores(images / 255, size)
+        ids = scores.argmax(1).to(torch.uint8)
+        if not self.probabilities:
+            return ids
+        averaged = not self.plain and self.predictor.cfg.combine == "probabilities"
+        return ids, scores if averaged else scores.softmax(1)
+
+    def _logits(self, images: Tensor, size: Size) -> Tensor:
+        """Of pixels 0..255, (B, C, *size)."""
+        h, w = images.shape[-2:]
+        logits = self.net(self._padded(images)).logits[..., :h, :w]
+        return resize(logits, size) if self.resized else logits
+
+    def _by_cells(self, images: Tensor) -> Tensor:
+        """Class ids (B, H, W): the largest logit is looked for before the pixels of a cell are told apart."""
+        (h, w), net = images.shape[-2:], self.net
+        padded = self._padded(images)
+        logits = net.classify(net.decoder(net.encode(padded).maps))
+        logits = resize(logits, cells(padded.shape[-2:], net.cell))
+        ids = logits.argmax(1, keepdim=True).to(torch.uint8)
+        return (ids if net.cell == 1 else of_cells(ids, padded.shape[-2:], net.cell))[:, 0, :h, :w]
+
+    def _padded(self, images: Tensor) -> Tensor:
+        """Images of 0..255 up to the next multiple that the network takes, as `pad_images` does it."""
+        (h, w), multiple = images.shape[-2:], self.net.multiple
+        colour = 255 * images.new_tensor(PADDING)[None, :, None, None]
+        if right := -w % multiple:
+            images = torch.cat([images, colour.expand(images.shape[0], 3, h, right)], 3)
+        if below := -h % multiple:
+            images = torch.cat([images, colour.expand(images.shape[0], 3, below, w + right)], 2)
+        return images
+
+
+def takes_any_size(student: Student) -> bool:
+    """Whether one graph serves pictures of every size: those are stretched to one size before the network sees them."""
+    data = student.config.data
+    return data.base_size is not None and not data.keep_aspect
+
+
+def trace_pictures(graph: PictureGraph, size: Size | None = None, batch: bool = True) -> torch.export.ExportedProgram:
+    """The graph for pictures of `size`, or of any if that is None; for any number of them at a time if `batch`."""
+    free, shape = torch.export.Dim.DYNAMIC, {}
+    if batch and graph.plain:
+        shape[0] = free
+    if size is None:
+        shape |= {1: free, 2: free}
+    example = torch.zeros(2 if shape.get(0) else 1, *(size or _unlike(graph.inside)), 3, dtype=torch.uint8)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.export.export(graph, (example,), dynamic_shapes=(shape,))
+
+
+def _unlike(size: Size) -> Size:
+    """A size for a trace that equals nothing by chance."""
+    return size[0] + 7, size[1] + 13
+
+
+def pictures_to_onnx(program: torch.export.ExportedProgram, probabilities: bool):
+    """The graph as an `onnx.ModelProto`."""
+    return to_onnx(program, [INPUT], [CLASSES, PROBABILITIES] if probabilities else [CLASSES])

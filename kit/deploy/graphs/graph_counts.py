@@ -1,0 +1,39 @@
+"""What a graph has right and wrong, counted as the kit counts it of its own networks."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from kit.deploy.graphs.graph import CLASSES, INPUT, PROBABILITIES
+from kit.deploy.graphs.int8 import Pair
+from kit.deploy.graphs.quantise import open_graph
+from kit.evaluate.protocol import sentence
+from kit.evaluate.scores.boundary import boundary_counts
+from kit.evaluate.scores.calibration import calibration_counts
+from kit.evaluate.scores.counts import Counts
+from kit.evaluate.scores.metrics import confusion_matrix
+from kit.settings.run import EvalConfig
+
+
+def count_graph(graph: bytes | Path, pairs: Sequence[Pair], classes: Sequence[str], cfg: EvalConfig) -> Counts:
+    """Counts of every picture, from which all scores follow: confusion, boundaries, and, of a graph that returns
+    probabilities, calibration.
+
+    Args:
+        graph: of `kit.deploy.graphs.graph`, or its file.
+        pairs: pictures and their masks.
+        cfg: widths of boundaries and bins.
+    """
+    session, c = open_graph(graph), len(classes)
+    sure = PROBABILITIES in [output.name for output in session.get_outputs()]
+    matrices, bands, calibration = [], [], torch.zeros(cfg.bins, 3, dtype=torch.float64)
+    for picture, mask in pairs:
+        ids, *rest = session.run([CLASSES, *([PROBABILITIES] if sure else [])], {INPUT: picture})
+        matrices.append(confusion_matrix(torch.from_numpy(ids[0]), torch.from_numpy(mask), c).numpy())
+        bands.append(boundary_counts(ids[0], mask, c, cfg.boundary))
+        if sure:
+            calibration += calibration_counts(torch.from_numpy(rest[0]), torch.from_numpy(mask)[None], cfg.bins)
+    names = tuple(str(i) for i in range(len(pairs)))
+    return Counts(names, np.stack(matrices), np.stack(bands), calibration.numpy() if sure else None, sentence(cfg))

@@ -1,0 +1,1 @@
+"""Methods and networks beside each other: differences with intervals, and accuracy over cost."""

@@ -1,0 +1,133 @@
+"""What methods are worth at equal steps and at equal time, from `kit.batch.experiments.budget.equal_budget`."""
+
+import math
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
+
+from kit.figures.charts.table_formats import Cell
+from kit.figures.comparisons.ablation import percent
+from kit.figures.comparisons.marks import aside, label_offsets, set_limits
+from kit.figures.style import COLUMN, PAGE, SMALL, looks, method_colour, new_figure
+
+VIEWS = {"steps": "equal steps", "time": "equal time"}
+"""Keys of a compared row -> as they are written."""
+
+LEAST = 1.0
+"""Points to either side of 0 that an axis of differences shows at least."""
+
+WIDTH, HEIGHT = 185.0, 130.0
+"""Of the axes over time in points, roughly."""
+
+
+def budget_rows(summary: dict, budget: dict) -> list[dict]:
+    """The table: scores of every row, and its differences to the baseline of equal steps and of equal time in points,
+    with a 95 % interval; a difference is called a gain only if its interval lies above 0.
+
+    Args:
+        summary: from `kit.batch.summary.summarise`, of the same rows.
+        budget: from `kit.batch.experiments.budget.equal_budget`.
+    """
+    which, compared = budget["weights"], {row["row"]: row for row in budget["rows"]}
+    table = []
+    for row in summary["rows"]:
+        mine = compared[row["row"]]
+        table.append({
+            "row": row["row"],
+            "n": row["n"],
+            "labels": row["labelled"],
+            "training [s]": Cell(f"{mine['cost']:.0f}", round(mine["cost"], 2)),
+            f"mIoU, {which} [%]": percent(row[which]),
+            **{f"difference at {name} [points]": _difference(mine[view]) for view, name in VIEWS.items()},
+        })  # fmt: skip
+    return table
+
+
+@looks()
+def budget_figure(summary: dict, budget: dict) -> Figure:
+    """Left and middle: differences of every row at equal steps and at equal time, hollow unless it is a gain or a loss.
+    Right, or alone where there is nothing to compare: mIoU over the time of training, mean ± sd over seeds; baselines
+    are joined, and a star has other labels."""
+    shown = [row for row in budget["rows"] if any(row[view] for view in VIEWS)]
+    fig = new_figure(PAGE if shown else COLUMN, 2.0 + 0.1 * len(budget["rows"]))
+    if not shown:
+        draw_over_time(fig.add_subplot(), summary, budget)
+        return fig
+    *others, right = fig.subplots(1, 3, width_ratios=(1, 1, 1.5))
+    others[1].sharex(others[0])
+    methods = {row["row"]: row["method"] for row in summary["rows"]}
+    for ax, (view, name) in zip(others, VIEWS.items(), strict=True):
+        draw_gains(ax, shown, view, methods)
+        ax.set_title(f"At {name}")
+        ax.set_yticks(range(len(shown)), [row["row"] for row in shown] if view == "steps" else [""] * len(shown))
+    low, high = others[0].get_xlim()  # both panels have one axis, so only now
+    others[0].set_xlim(min(low, -LEAST), max(high, LEAST))
+    draw_over_time(right, summary, budget)
+    return fig
+
+
+def draw_gains(ax: Axes, rows: list[dict], view: str, methods: dict[str, str]) -> Axes:
+    """A mark and an interval for each row; rows without a baseline of that budget are left empty."""
+    ax.axvline(0, color="0.4", linewidth=0.8)
+    for place, row in enumerate(rows):
+        gain, shade = row[view], method_colour(methods[row["row"]])
+        if gain is None:
+            ax.text(
+                0.5, place, "no baseline", transform=ax.get_yaxis_transform(), ha="center", va="center", color="0.4"
+            )
+            continue
+        if gain["interval"] is not None:
+            ax.plot([100 * edge for edge in gain["interval"]], [place, place], color=shade)
+        clear = gain["verdict"] in ("gain", "loss")
+        ax.plot(100 * gain["mean"], place, "o", color=shade, markersize=4, markerfacecolor=shade if clear else "white")
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.set_xlabel("difference [points of mIoU]")
+    ax.tick_params(axis="y", length=0)
+    ax.grid(axis="x")
+    return ax
+
+
+def draw_over_time(ax: Axes, summary: dict, budget: dict) -> Axes:
+    """mIoU of every row over the seconds of its training."""
+    which, rows = budget["weights"], {row["row"]: row for row in summary["rows"]}
+    labels, costs = rows[budget["baseline"]]["labelled"], [row["cost"] for row in budget["rows"]]
+    of_baseline = sorted((row for row in budget["rows"] if row["baseline"]), key=lambda row: row["cost"])
+    ax.plot([row["cost"] for row in of_baseline], [100 * rows[row["row"]][which]["mean"] for row in of_baseline],
+            color=method_colour(rows[budget["baseline"]]["method"]))  # fmt: skip
+    ends = []
+    for row, shift in zip(budget["rows"], aside(costs), strict=True):
+        score = rows[row["row"]]
+        mean, sd, more = 100 * score[which]["mean"], 100 * (score[which]["sd"] or 0), score["labelled"] != labels
+        ends += [mean - sd, mean + sd]
+        ax.errorbar(row["cost"], mean, yerr=sd or None, fmt="*" if more else "o", markersize=6 if more else 4,
+                    color=method_colour(score["method"]), capsize=2,
+                    transform=ax.transData + ScaledTranslation(shift / 72, 0, ax.figure.dpi_scale_trans))  # fmt: skip
+    set_limits(ax, costs, ends)
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+    scale = math.log if ax.get_xscale() == "log" else float
+    places = [
+        ((scale(row["cost"]) - scale(left)) / (scale(right) - scale(left)) * WIDTH,
+         (100 * rows[row["row"]][which]["mean"] - low) / (high - low) * HEIGHT)
+        for row in budget["rows"]
+    ]  # fmt: skip
+    names = [row["row"] for row in budget["rows"]]
+    for row, name, (x, y, align) in zip(
+        budget["rows"], names, label_offsets(places, names, WIDTH, HEIGHT), strict=True
+    ):
+        at = (row["cost"], 100 * rows[name][which]["mean"])
+        ax.annotate(name, at, (x, y), textcoords="offset points", ha=align, fontsize=SMALL - 1)
+    ax.set_xlabel("training [s]")
+    ax.set_title(f"mIoU, {which} weights [%]")
+    ax.grid(axis="y")
+    return ax
+
+
+def _difference(gain: dict | None) -> Cell | None:
+    if gain is None:
+        return None
+    text = f"{100 * gain['mean']:+.2f}"
+    if gain["interval"] is not None:
+        low, high = (100 * edge for edge in gain["interval"])
+        text += f" ({low:+.2f} to {high:+.2f}; n={gain['n']}): {gain['verdict']}"
+    return Cell(text, round(100 * gain["mean"], 4))

@@ -1,0 +1,267 @@
+"""Accuracy and cost: all runs as rows of one table, and mean IoU over a cost."""
+
+import statistics
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.transforms import ScaledTranslation
+
+from kit.errors import KitError
+from kit.figures.charts.table_formats import Cell
+from kit.figures.charts.tables import SUBJECT, comparable_groups, subject
+from kit.figures.comparisons.marks import aside, set_limits, setting_looks
+from kit.figures.style import COLUMN, PAGE, group_key, looks, method_name, new_figure, setting_labels
+from kit.settings.checks import require_choice
+
+COSTS = {
+    "parameters": ("parameters of the student", lambda run: run["student_parameters"]),
+    "seconds": ("seconds of training", lambda run: run["seconds"]["train"]),
+    "labels": ("labelled images", lambda run: run["split"]["labelled"]),
+    "flops": ("GFLOPs of an image", lambda run: _carded(run)["flops"] / 1e9),
+    "latency": ("milliseconds of an image", lambda run: 1e3 * _carded(run)["timing"]["1"]["median"]),
+}
+"""Name -> (label, run -> number). The last two are from the runs' efficiency cards."""
+
+OF_CARDS = {"flops": ("size",), "latency": ("size", "device")}
+"""Fields that must be equal in all cards for these costs to be comparable."""
+
+UNITS = {
+    "parameters": ((1e5, 1e6, "parameters of the student [million]"),),
+    "seconds": ((7200, 3600, "hours of training"), (600, 60, "minutes of training")),
+}
+"""Cost -> (smallest value for which the unit is used, divisor, label of the axis)."""
+
+OVER_SEEDS, OVER_IMAGES = "± 1 sd over seeds", "95 % over images, one seed"
+"""Meaning of the line of a mark."""
+
+BESIDE = 8
+"""With more settings than this, the legend of a single panel is beside it."""
+
+
+def run_rows(runs: list[dict]) -> list[dict]:
+    """One row per run, for `kit.figures.charts.table_formats`; runs of different data sets may be mixed, as each row
+    names its own.
+
+    Raises: KitError if there is no run.
+    """
+    if not runs:
+        raise KitError("no finished run to show")
+    return [
+        {
+            "method": method_name(run["method"]),
+            "folder": Path(run["path"]).name,
+            "mIoU last [%]": _percent(run["last"]["miou"]),
+            "mIoU average [%]": _percent(run["average"]["miou"]),
+            "pixel accuracy [%]": _percent(run["last"]["pixel_accuracy"]),
+            "data set": run["dataset"]["name"],
+            "split": run["split"]["name"],
+            "labels": run["split"]["labelled"],
+            "seed": run["seed"],
+            "steps": run["steps"],
+            "student": run["config"]["student"]["name"],
+            "parameters": run["student_parameters"],
+            "train seconds": Cell(f"{run['seconds']['train']:.0f}", run["seconds"]["train"]),
+            "protocol": run["protocol"],
+            "date": run["date"][:10],
+            "commit": run["commit"],
+        }
+        for run in runs
+    ]
+
+
+@looks()
+def cost_figure(runs: list[dict], cost: str = "parameters", weights: str = "last", panels: int = 3) -> Figure:
+    """Mean IoU over a cost, a panel for each group of runs that can be compared (`cost_groups`).
+
+    Runs that differ in their seed alone are one mark at their mean, with a line of one standard deviation over seeds;
+    the line of a single seed is the 95 % interval over val images, if the run kept it. Marks of one method share a
+    colour, with a shade and marker for each setting; marks of equal cost are side by side. Where every setting has
+    several seeds, grey steps join the settings that no other reaches at the same or a lower cost (`clear_front`).
+
+    Args:
+        runs: from `kit.load_run`.
+        cost: a key of COSTS.
+        weights: "last" or "average".
+        panels: number of groups drawn at most, the largest ones; `left_out` names the others.
+    Raises: KitError for an unknown cost, or if the cards it needs are missing or were made under different conditions.
+    """
+    require_choice(COSTS, cost=cost)
+    require_choice(("last", "average"), weights=weights)
+    groups = cost_groups(runs, cost)
+    titles = group_titles(groups, cost)
+    groups = groups[:panels]
+    settings = [_settings(group) for group in groups]
+    every = [members for of_group in settings for members in of_group]
+    looks_of, labels = setting_looks([members[0] for members in every]), setting_labels(every)
+    beside = len(groups) == 1 and len(every) > BESIDE
+    width = COLUMN if len(groups) == 1 and not beside else PAGE
+    columns = 1 if beside else max(1, int(width / (0.3 + 0.056 * max(map(len, labels)))))
+    rows = -(-(len(every) + 2) // columns)
+    fig = new_figure(width, max(2.4, 0.3 + 0.145 * rows) if beside else 2.2 + 0.145 * rows)
+    handles: dict[str, Line2D] = {}
+    place = 0
+    for ax, group, title in zip(fig.subplots(1, len(groups), squeeze=False)[0], settings, titles, strict=False):
+        part = slice(place, place + len(group))
+        conditions = _conditions([run for members in group for run in members], cost)
+        handles |= draw_cost(ax, group, cost, weights, looks_of[part], labels[part])
+        place += len(group)
+        ax.set_xlabel(ax.get_xlabel() + conditions)
+        ax.set_title(title)
+    for ax in fig.axes[1:]:
+        ax.set_ylabel("")
+    methods = list(dict.fromkeys(members[0]["method"] for members in every))
+    order = sorted(range(len(every)), key=lambda i: methods.index(every[i][0]["method"]))
+    named = [label for label in (*(labels[i] for i in order), OVER_SEEDS, OVER_IMAGES) if label in handles]
+    fig.legend([handles[label] for label in named], named, ncol=columns, handlelength=1, columnspacing=1.2,
+               loc="outside right upper" if beside else "outside lower center")  # fmt: skip
+    return fig
+
+
+def cost_groups(runs: list[dict], cost: str) -> list[list[dict]]:
+    """Runs in groups that can share a panel, the largest first: of one data set, split, protocol and number of steps,
+    except where labels or seconds of training are the cost themselves."""
+    parts = ("data set", "protocol") if cost == "labels" else SUBJECT
+    return comparable_groups(runs, parts, lambda run: None if cost == "seconds" else run["steps"])
+
+
+def group_titles(groups: list[list[dict]], cost: str) -> list[str]:
+    """A title for each group that distinguishes it; empty for a single group."""
+    if len(groups) == 1:
+        return [""]
+    steps = len({group[0]["steps"] for group in groups}) > 1 and cost != "seconds"
+    titles = []
+    for group in groups:
+        names = [subject(group[0])["data set"][0], *([] if cost == "labels" else [group[0]["split"]["name"]])]
+        titles.append(", ".join(names) + (f"\n{group[0]['steps']:,} steps" if steps else ""))
+    return titles
+
+
+def left_out(runs: list[dict], cost: str = "parameters", panels: int = 3) -> str:
+    """A line that names the groups without a panel in `cost_figure`; "" if there are none."""
+    groups = cost_groups(runs, cost)
+    titles = [title.replace("\n", ", ") for title in group_titles(groups, cost)][panels:]
+    named = [f"{title} ({len(group)})" for title, group in zip(titles, groups[panels:], strict=True)]
+    return f"Not drawn, as there are only {panels} panels (number of runs): {'; '.join(named)}." if named else ""
+
+
+def draw_cost(ax: Axes, settings: list[list[dict]], cost: str, weights: str, looks_of: list[tuple[str, str]],
+              labels: list[str]) -> dict[str, Line2D]:  # fmt: skip
+    """Draw a group of comparable runs and return label -> handle for a legend.
+
+    Args:
+        settings: runs of each setting, which differ only in their seed.
+        looks_of: colour and marker of each setting.
+        labels: of each setting.
+    """
+    costs = [statistics.mean(COSTS[cost][1](run) for run in members) for members in settings]
+    factor, name = _unit(cost, max(costs))
+    places = [x / factor for x in costs]
+    handles: dict[str, Line2D] = {}
+    points, ends = [], []
+    rows = zip(settings, places, aside(places), looks_of, labels, strict=True)
+    for members, x, shift, (shade, marker), label in rows:
+        seeds: dict[int, list[float]] = {}
+        for run in members:
+            seeds.setdefault(run["seed"], []).append(100 * run[weights]["miou"])
+        scores = [statistics.mean(of_seed) for of_seed in seeds.values()]  # a seed that was run twice counts once
+        y, n = statistics.mean(scores), len(scores)
+        sd = statistics.stdev(scores) if n > 1 else None
+        interval = _interval(members, weights) if n == 1 else None
+        style = {
+            "color": shade,
+            "transform": ax.transData + ScaledTranslation(shift / 72, 0, ax.figure.dpi_scale_trans),
+        }
+        if interval:
+            ax.vlines(x, *interval, linewidth=0.6, **style)
+            handles[OVER_IMAGES] = Line2D([], [], color="0.3", linewidth=0.6)
+        elif sd is not None:
+            handles[OVER_SEEDS] = Line2D([], [], color="0.3")
+        ax.errorbar(x, y, yerr=sd, fmt=marker, markersize=4, capsize=2, label=label, **style)
+        handles[label] = Line2D([], [], color=shade, marker=marker, markersize=4, linestyle="")
+        points.append((x, y, sd, n))
+        ends += [y - (sd or 0), y + (sd or 0), *(interval or ())]
+    freedom = sum(n - 1 for *_, n in points)
+    # The spread of two or three seeds is uncertain: the pooled one of all settings is used for each.
+    pooled = (sum((n - 1) * sd**2 for *_, sd, n in points if n > 1) / freedom) ** 0.5 if freedom else 0.0
+    front = clear_front([(x, y, None if sd is None else pooled / n**0.5) for x, y, sd, n in points])
+    if front:
+        ax.plot(*zip(*front, strict=True), color="0.7", linewidth=0.8, drawstyle="steps-post", zorder=0)
+    set_limits(ax, places, ends)
+    ax.set_xlabel(name)
+    ax.set_ylabel(f"mIoU, {weights} weights [%]")
+    ax.grid()
+    return handles
+
+
+def clear_front(points: list[tuple[float, float, float | None]]) -> list[tuple[float, float]]:
+    """The `pareto` points among (cost, score, standard error of the score) that exceed the previous one by more than 2
+    standard errors of their difference; none if a standard error is unknown, or if only one point is left."""
+    errors = {(x, y): error for x, y, error in points}
+    if None in errors.values():
+        return []
+    front: list[tuple[float, float]] = []
+    for point in pareto(list(errors)):
+        if not front or point[1] - front[-1][1] > 2 * (errors[point] ** 2 + errors[front[-1]] ** 2) ** 0.5:
+            front.append(point)
+    return front if len(front) > 1 else []
+
+
+def pareto(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Points (cost, score) without a better score at the same or a lower cost, by rising cost."""
+    front: list[tuple[float, float]] = []
+    for x, y in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not front or y > front[-1][1]:
+            front.append((x, y))
+    return front
+
+
+def _settings(runs: list[dict]) -> list[list[dict]]:
+    """Runs that differ only in their seed, together; methods in the order of their first run."""
+    settings: dict[str, list[dict]] = {}
+    for run in runs:
+        settings.setdefault(group_key(run), []).append(run)
+    methods = list(dict.fromkeys(run["method"] for run in runs))
+    return sorted(settings.values(), key=lambda members: methods.index(members[0]["method"]))
+
+
+def _interval(runs: list[dict], weights: str) -> list[float] | None:
+    """Interval over val images in percent, of one run."""
+    intervals = runs[0][weights].get("intervals")
+    return [100 * edge for edge in intervals["miou"]] if intervals else None
+
+
+def _unit(cost: str, largest: float) -> tuple[float, str]:
+    """Divisor of the costs, and the label of the axis."""
+    for least, factor, name in UNITS.get(cost, ()):
+        if largest >= least:
+            return factor, name
+    return 1.0, COSTS[cost][0]
+
+
+def _carded(run: dict) -> dict:
+    """The student's entry in the card of a run."""
+    return next(net for net in run["card"]["networks"] if net["role"] == "student")
+
+
+def _conditions(runs: list[dict], cost: str) -> str:
+    """Conditions that all cards share, for the label of the axis; "" if the cost needs no card."""
+    if cost not in OF_CARDS:
+        return ""
+    if without := [run["path"] for run in runs if run["card"] is None]:
+        raise KitError(f"cost {cost!r} needs the runs' cards; make them: python -m kit card {' '.join(without)}")
+    first = runs[0]["card"]
+    for run in runs[1:]:
+        for key in OF_CARDS[cost]:
+            if run["card"][key] != first[key]:
+                raise KitError(
+                    f"the cards of {runs[0]['path']} and {run['path']} have a different {key} "
+                    f"({first[key]} and {run['card'][key]}); make them again: python -m kit card RUN ... --size H W"
+                )
+    device = f", {first['device']['name']}" if "device" in OF_CARDS[cost] else ""
+    return f" ({first['size'][0]} x {first['size'][1]}{device})"
+
+
+def _percent(value: float) -> Cell:
+    return Cell(f"{100 * value:.2f}", round(100 * value, 4))
