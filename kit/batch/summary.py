@@ -14,7 +14,7 @@ from kit.evaluate.scores.counts import Counts, load_counts, unlike
 from kit.runs.folder import RunFolder, load_run
 
 WEIGHTS = ("last", "average")
-"""Which weights are judged: the last, and their running average."""
+"""Which weights are evaluated: the last, and their running average."""
 
 
 def load_rows(grid: Grid) -> dict[str, list[dict]]:
@@ -133,7 +133,7 @@ def _counts(run: dict, weights: str) -> Counts | Overlaps | None:
 
 
 def _same_images(counts: list[Counts | Overlaps | None]) -> int:
-    """Number of images if all were judged on the same ones with the same truth, else 0."""
+    """Number of images if all were evaluated on the same ones with the same truth, else 0."""
     first = counts[0]
     same = first is not None and all(_alike(one, first) for one in counts)
     return len(first.names) if same else 0

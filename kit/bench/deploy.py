@@ -104,7 +104,7 @@ def _trained(run: str, options: argparse.Namespace) -> tuple[Student, dict[str, 
 
 
 def _random(name: str, options: argparse.Namespace) -> tuple[Student, dict[str, bytes], np.ndarray, dict]:
-    """A network with random weights on pictures of the size that was asked for; in 8 bits, all layers are."""
+    """A network with random weights on pictures of the given size; in 8 bits, all layers are."""
     net, size = make_network(name), tuple(options.size)
     classes = [str(i) for i in range(net.num_classes)]
     student = Student(net, classes, [[0, 0, 0]] * len(classes), RunConfig(student=ModelConfig(name=name)))

@@ -29,7 +29,7 @@ def add(commands) -> None:
     doctor.add_argument("--run", dest="judges", type=Path, nargs="+", metavar="RUN", help="finished runs whose "
                         "networks look for suspicious labels, among masks that they have not learnt from")  # fmt: skip
     doctor.add_argument("--folds", type=int, metavar="K", help="train K runs like --run, each without a part of its "
-                        "labels, and ask them")  # fmt: skip
+                        "labels, and use them")  # fmt: skip
     doctor.add_argument("--fold-steps", type=int, default=0, help="steps of these runs (default: those of --run)")
     doctor.add_argument("--sure", type=float, default=0.7, help="probability from which networks count (default: 0.7)")
     doctor.add_argument("--show", type=int, default=50, help="suspicious labels that are shown (default: 50)")
@@ -70,7 +70,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _take_from_run(options: argparse.Namespace) -> None:
-    """What was not said of the data set is what the run says."""
+    """What the options leave open about the data set is taken from the run."""
     from kit.runs.folder import RunFolder
     from kit.system.paths import from_project
 

@@ -51,7 +51,7 @@ def add(commands) -> None:
     load.add_argument("--dataset", default="folder", help="folder (your own), or such as camvid (default: folder)")
     load.add_argument("--root", type=Path, required=True, help="folder of the data set; masks are written to it")
     load.add_argument(
-        "--format", default="", help="cvat, labelstudio, labelme, coco or png (default: told from the files)"
+        "--format", default="", help="cvat, labelstudio, labelme, coco or png (default: recognised from the files)"
     )
     load.add_argument("--replace", action="store_true", help="take masks that differ from those that are there")
     load.add_argument("--overlap", default="refuse", help="of regions of two classes: refuse, or later, which paints "

@@ -1,4 +1,4 @@
-"""The part of `python -m kit doctor` that asks networks: labels that runs of other labels disagree with."""
+"""The part of `python -m kit doctor` that runs networks: labels that runs of other labels disagree with."""
 
 import argparse
 import sys

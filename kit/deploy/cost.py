@@ -1,4 +1,4 @@
-"""What it takes to ask a network: parameters, operations, time, memory."""
+"""What a prediction costs: parameters, operations, time, memory."""
 
 import platform
 import time

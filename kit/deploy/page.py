@@ -42,7 +42,7 @@ def serve(run_or_dir: str | Path, port: int = 8866, browser: bool = True) -> Non
     if importlib.util.find_spec("voila") is None:
         raise KitError("serve needs voila; install the extra: pip install -e '.[serve]'")
     folder = located(run_or_dir).resolve()
-    load(folder)  # what is wrong with it is said here, not on the page
+    load(folder)  # reports what is wrong with it here, not on the page
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -33,7 +33,7 @@ def save_predictions(student: Student, images: Iterable[tuple[str, Path]], out: 
         student: from `kit.load`, on any device.
         images: (name, file); the PNG is `out/NAME.png`.
         form: one of FORMS.
-        cfg: how the student is asked; None is its run's protocol.
+        cfg: the protocol; None is that of its run.
         spec: of the data set whose numbers are wanted; for form "ids" only.
     Raises: KitError for a form that does not exist or a spec that does not fit; before anything is written if two
         pictures would have one file, or one would be overwritten by its prediction; and, once all others are written,

@@ -65,7 +65,7 @@ def is_model_folder(path: Path) -> bool:
 def located(name: str | Path) -> Path:
     """The folder that `name` means: here, below the project's, or "owner/name" on the hub, in whose cache it is kept.
 
-    Raises: KitError if the hub is to be asked and cannot be, or does not have it.
+    Raises: KitError if the hub is needed and cannot be reached, or does not have it.
     """
     path = Path(name)
     if path.exists():

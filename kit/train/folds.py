@@ -1,4 +1,4 @@
-"""Runs that judge labels they have not learnt from: the labelled images of a run in k parts, and a run without each."""
+"""Runs that check labels they have not learnt from: the labelled images of a run in k parts, and a run without each."""
 
 from collections.abc import Callable
 from pathlib import Path

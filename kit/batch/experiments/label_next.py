@@ -51,7 +51,7 @@ def simulate(cfg: RunConfig, loop: Loop, strategies: Sequence[str], out: Path, s
         strategies: keys of `kit.label.strategies.STRATEGIES`; "random" is added if it is not among them.
         say: called with a line after each run.
     Returns: {"strategies": name -> [{"labelled", "miou", "images" (those added)} of each round, the first run first]}.
-    Raises: KitError for an unknown strategy, or if there are fewer images with masks than the rounds ask for.
+    Raises: KitError for an unknown strategy, or if there are fewer images with masks than the rounds need.
     """
     strategies = tuple(dict.fromkeys([*strategies, "random"]))
     for name in strategies:

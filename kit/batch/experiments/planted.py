@@ -63,7 +63,7 @@ def measure(dataset: str, root: Path, out: Path, images: int = 60, wrong: int = 
             say: Callable[[str], None] | None = None) -> dict:  # fmt: skip
     """Precision and recall of the first suspicious labels where it is known which are wrong; `out/result.json`.
 
-    The runs learn from masks of which as many are wrong as of those that they judge.
+    As many of the masks that the runs learn from are wrong as of those that they check.
 
     Args:
         dataset, root: of sound masks, as sound as they are: what was wrong before counts as a false alarm.

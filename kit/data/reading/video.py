@@ -20,7 +20,7 @@ def is_video(path: Path) -> bool:
     try:
         with Image.open(path) as picture:
             return getattr(picture, "n_frames", 1) > 1
-    except Exception:  # Pillow's readers raise whatever they stumble over; whoever reads the file says what is wrong
+    except Exception:  # Pillow's readers raise any error; the caller reports what is wrong with the file
         return False
 
 

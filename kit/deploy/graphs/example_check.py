@@ -37,7 +37,7 @@ def fixed_size(student: Student) -> tuple[int, int] | None:
 
 
 def settings_of(student: Student, size: tuple[int, int], free: bool) -> dict:
-    """How `Student.predict` prepares pictures and asks its network, as example.py reads it.
+    """How `Student.predict` prepares pictures and calls its network, as example.py reads it.
 
     Args:
         size: (height, width) of the exported graph.

@@ -229,6 +229,6 @@ def check(net: Segmenter, out: Path, images: list[Tensor], free: bool) -> dict:
 
 
 def export_record(run_dir: Path) -> dict | None:
-    """What the last export of a run has said, for its card."""
+    """The record of a run's last export, for its card."""
     path = Path(run_dir) / RECORD
     return read_json(path) if path.is_file() else None

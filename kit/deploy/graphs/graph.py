@@ -1,6 +1,6 @@
 """A student as one graph from the pixels of a picture to its class ids.
 
-Resizing, normalisation, padding, network, the protocol of its run and the largest class are all inside, so whoever runs
+Resizing, normalisation, padding, network, the protocol of its run and the largest class are all inside, so a program that runs
 the graph needs to know nothing but that pictures are uint8 RGB.
 """
 
@@ -72,7 +72,7 @@ class PictureGraph(nn.Module):
         return resize(logits, size) if self.resized else logits
 
     def _by_cells(self, images: Tensor) -> Tensor:
-        """Class ids (B, H, W): the largest logit is looked for before the pixels of a cell are told apart."""
+        """Class ids (B, H, W): the largest logit is found before a cell is split into its pixels."""
         (h, w), net = images.shape[-2:], self.net
         padded = self._padded(images)
         logits = net.classify(net.decoder(net.encode(padded).maps))

@@ -65,7 +65,7 @@ def check_comparable(runs: list[dict], mixed: bool = False) -> None:
                 )
     if len(groups := comparable_groups(runs)) > 1:
         raise KitError(
-            f"{groups[0][0]['path']} and {groups[1][0]['path']} were judged on other val images or masks of one name, "
+            f"{groups[0][0]['path']} and {groups[1][0]['path']} were evaluated on other val images or masks of one name, "
             "so their numbers cannot be compared; mixed=True puts them in one table all the same"
         )
 
@@ -170,7 +170,7 @@ def subject(run: dict) -> dict[str, tuple[str, object]]:
     """What a run's numbers are about, by "data set", "split" and "protocol": as people call it, and what has to be
     equal for numbers to be compared."""
     split, protocol = run["split"], f"{run['protocol']}, {run['last']['images']} images"
-    # Lists are told apart by what is in them: two of one name may differ, and the same may be drawn or read.
+    # Lists are distinguished by their content: two of one name may differ, and the same may be drawn or read.
     digests = (split["labelled_sha256"], split["unlabelled_sha256"], split.get("extra_sha256"))
     shown = " ".join(sha256[:8] for sha256 in digests if sha256)
     return {
