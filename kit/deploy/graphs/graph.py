@@ -1,7 +1,7 @@
 """A student as one graph from the pixels of a picture to its class ids.
 
-Resizing, normalisation, padding, network, the protocol of its run and the largest class are all inside, so a program that runs
-the graph needs to know nothing but that pictures are uint8 RGB.
+Resizing, normalisation, padding, network, the protocol of its run and the largest class are all inside, so a program
+that runs the graph needs to know nothing but that pictures are uint8 RGB.
 """
 
 import warnings

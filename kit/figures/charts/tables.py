@@ -65,8 +65,8 @@ def check_comparable(runs: list[dict], mixed: bool = False) -> None:
                 )
     if len(groups := comparable_groups(runs)) > 1:
         raise KitError(
-            f"{groups[0][0]['path']} and {groups[1][0]['path']} were evaluated on other val images or masks of one name, "
-            "so their numbers cannot be compared; mixed=True puts them in one table all the same"
+            f"{groups[0][0]['path']} and {groups[1][0]['path']} were evaluated on other val images or masks of one "
+            "name, so their numbers cannot be compared; mixed=True puts them in one table all the same"
         )
 
 
