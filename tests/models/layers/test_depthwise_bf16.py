@@ -67,13 +67,15 @@ def test_elsewhere_a_convolution_is_what_it_was(monkeypatch):
     assert fast_depthwise(others) == 0
 
 
-def test_all_of_an_efficientnet_learn_the_same():
+def test_all_of_an_efficientnet_learn_as_exactly_as_before():
+    """What bfloat16 rounds away of a whole network's gradient depends on the processor, so float32 is the measure."""
+    torch.manual_seed(0)
     net = timm.create_model("tf_efficientnet_lite0", features_only=True).train()
-    fast = copy.deepcopy(net)
+    exact, fast = copy.deepcopy(net), copy.deepcopy(net)
     assert fast_depthwise(fast) == 11
-    images = torch.rand(2, 3, 64, 64)
-    for each in (net, fast):
-        with torch.autocast("cpu", torch.bfloat16):
+    images = torch.rand(4, 3, 96, 96)
+    for each in (net, fast, exact):
+        with torch.autocast("cpu", torch.bfloat16, enabled=each is not exact):
             sum(maps.float().square().mean() for maps in each(images)).backward()
-    for plain, ours in zip(net.parameters(), fast.parameters(), strict=True):
-        assert ours.grad is not None and (plain.grad - ours.grad).norm() < 0.1 * plain.grad.norm() + 1e-6
+    plain, ours, exact = (torch.cat([p.grad.flatten() for p in each.parameters()]) for each in (net, fast, exact))
+    assert (ours - exact).norm() < 1.2 * (plain - exact).norm() < exact.norm()
