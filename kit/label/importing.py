@@ -119,14 +119,17 @@ def carry_out(plan: Plan) -> tuple[str, ...]:
     waiting: list[tuple[Path, Path]] = []
     try:
         for path in (*contents, *changes):
-            path.parent.mkdir(parents=True, exist_ok=True)
             temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
-            waiting.append((temporary, path))
-            write_bytes(temporary, contents[path] if path in contents else _png(changes[path].mask, plan))
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                waiting.append((temporary, path))
+                write_bytes(temporary, contents[path] if path in contents else _png(changes[path].mask, plan))
+            except OSError as error:  # a folder that is read-only, a name that is too long
+                raise KitError(f"{path} cannot be written: {error.strerror}; nothing is changed") from error
         replace_together(waiting)
     finally:
         for temporary, _ in waiting:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):  # it must not hide why nothing was written
                 temporary.unlink()
     return frozen
 

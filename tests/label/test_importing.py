@@ -122,6 +122,15 @@ def test_a_rename_that_fails_midway_puts_back_what_was_renamed(mine, tmp_path):
     assert snapshot(mine) == before and not (mine / "val.txt").exists()
 
 
+def test_a_mask_that_cannot_be_written_is_one_line(mine, tmp_path, capsys):
+    name = "n" * 245  # the image's name is allowed, that of the temporary file beside its mask is too long
+    Image.new("RGB", (20, 10)).save(mine / f"images/{name}.jpg")
+    before = snapshot(mine)
+    assert main(["labels", "import", str(export(tmp_path / "e", "p5", name)), "--root", str(mine)]) == 2
+    error = capsys.readouterr().err
+    assert f"{name}.png cannot be written: " in error and error.count("\n") == 1 and snapshot(mine) == before
+
+
 def test_the_first_masks_of_all_can_be_imported(mine, tmp_path, capsys):
     for path in (mine / "labels").iterdir():
         path.unlink()
