@@ -39,6 +39,13 @@ def test_curves_over_seeds_and_the_labels_that_are_saved():
         spread([simulation(0, random=(0.1,)), simulation(1, random=(0.1, 0.2))])
 
 
+def test_the_table_in_the_readme_is_that_of_the_results():
+    results = json.loads((PROJECT / "notebooks/results/label_next.json").read_text())["supervised"]
+    readme = (PROJECT / "notebooks/README.md").read_text()
+    for row in curve_rows(results["curves"], results["saved"]):
+        assert " | ".join(value for key, value in row.items() if key.endswith(" labels")) in readme, row
+
+
 def test_the_notebook_simulates_the_loop_and_is_not_run_again(scenes, tmp_path, capsys):
     parameters = {"recipe": "tiny", "data_root": str(scenes), "strategies": ["cover"], "start": 2, "add": 2,
                   "rounds": 1, "steps": 2, "warm_steps": 1, "overrides": SMALL,
