@@ -1,4 +1,4 @@
-"""Commands for who labels images: what to label next, and labels that come back."""
+"""Commands for labelling images: what to label next, and labels that come back."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""What a finished run's networks say of unlabelled images, gathered into a `Pool`."""
+"""What a finished run's networks predict for unlabelled images, gathered into a `Pool`."""
 
 import math
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ Named = Sequence[tuple[str, Path]]
 
 
 class Reading(NamedTuple):
-    """What the networks say of one image as the student sees it, (h, w) after resizing. F features, C classes."""
+    """What the networks predict for one image as the student sees it, (h, w) after resizing. F features, C classes."""
 
     feature: np.ndarray  # float32 (F,), of length 1
     mean: np.ndarray  # float32 (C, h, w), probabilities averaged over networks or views
@@ -35,7 +35,7 @@ class Reading(NamedTuple):
 
 
 class Readers:
-    """The networks of a run, asked about many images.
+    """The networks of a run, which predict many images.
 
     Args:
         run: folder of a finished run.
@@ -56,15 +56,15 @@ class Readers:
 
     @torch.inference_mode()
     def read(self, path: Path, differing: bool = True) -> Reading:
-        """What they say of a picture; without `differing` the student alone, and of the image as it is alone. Raises
-        KitError if it cannot be read."""
+        """Their predictions of a picture; without `differing` those of the student alone, and of the image as it is.
+        Raises KitError if it cannot be read."""
         pixels = read_pixels(path)
         image = self.student.prepare(pixels)
-        first, feature = self._nets[0].ask(image)
+        first, feature = self._nets[0].predict(image)
         if not differing:
             several = [first]
         elif len(self._nets) > 1:
-            several = [first, *(net.ask(image)[0] for net in self._nets[1:])]
+            several = [first, *(net.predict(image)[0] for net in self._nets[1:])]
         else:
             several = [first, self._mirrored(image), self._smaller(image)]
         members = [each[0].cpu().numpy() for each in several]
@@ -79,15 +79,15 @@ class Readers:
         """Feature and fingerprint alone, for which the image is shown once, to the student."""
         with torch.inference_mode():
             pixels = read_pixels(path)
-            feature = self._nets[0].ask(self.student.prepare(pixels))[1][0]
+            feature = self._nets[0].predict(self.student.prepare(pixels))[1][0]
         return _of_length_one(feature), fingerprint(pixels.permute(1, 2, 0).numpy())
 
     def _mirrored(self, image: Tensor) -> Tensor:
-        return self._nets[0].ask(image.flip(-1))[0].flip(-1)
+        return self._nets[0].predict(image.flip(-1))[0].flip(-1)
 
     def _smaller(self, image: Tensor) -> Tensor:
         size = tuple(max(1, round(SMALLER * side)) for side in image.shape[-2:])
-        return resize(self._nets[0].ask(resize(image, size))[0], tuple(image.shape[-2:]))
+        return resize(self._nets[0].predict(resize(image, size))[0], tuple(image.shape[-2:]))
 
 
 def _of_length_one(feature: Tensor) -> np.ndarray:
@@ -102,7 +102,7 @@ class _Net:
         self.multiple = student.net.multiple
         self.net: nn.Module = fast_copy(student.net)
 
-    def ask(self, image: Tensor) -> tuple[Tensor, Tensor]:
+    def predict(self, image: Tensor) -> tuple[Tensor, Tensor]:
         padded = pad_to_multiple(image, self.multiple)
         out = self.net(padded)
         inside = [math.ceil(own * part / whole) for own, part, whole in
@@ -113,17 +113,17 @@ class _Net:
 
 
 def gather(readers: Readers, unlabelled: Named, labelled: Named, silent: bool = False, differing: bool = True) -> Pool:
-    """What the networks say of each unlabelled image, and what is needed of the labelled ones.
+    """What the networks predict for each unlabelled image, and what is needed of the labelled ones.
 
     Args:
         readers: of the run.
         unlabelled, labelled: ids and files.
         silent: show no progress bar.
-        differing: False asks the student alone about each image as it is, and leaves the disagreement 0.
+        differing: False runs the student alone on each image as it is, and leaves the disagreement 0.
     """
     classes = np.arange(len(readers.student.classes))[:, None, None]
     rows: dict[str, list] = {name: [] for name in ("features", "disagreement", "margin", "shares", "prints")}
-    with bar(len(unlabelled) + len(labelled), "looking", "image", silent) as shown:
+    with bar(len(unlabelled) + len(labelled), "predicting", "image", silent) as shown:
         for _, path in unlabelled:
             seen = readers.read(path, differing)
             second, first = np.sort(seen.mean, axis=0)[-2:]

@@ -27,7 +27,7 @@ SMALLEST_CROP = 96
 """Pixels of a crop's side, at least."""
 
 
-class Jury(NamedTuple):
+class FoldRun(NamedTuple):
     """A run with the images that it has learnt from."""
 
     run: str
@@ -36,10 +36,10 @@ class Jury(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Suspicious regions, and what was looked at."""
+    """Suspicious regions, and which images were examined."""
 
     suspicions: list[Suspicion]
-    looked_at: int  # images with a mask that at least one run has not learnt from
+    examined: int  # images with a mask that at least one run has not learnt from
     passed_over: tuple[str, ...]  # ids of images that every run has learnt from
     classes: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
@@ -63,22 +63,22 @@ def suspicious_labels(runs: Sequence[str | Path], sure: float = 0.7, everywhere:
                       silent: bool = False) -> Found:  # fmt: skip
     """Regions of masks against which the networks of finished runs agree, most suspicious first.
 
-    Of each image those runs are asked that have not learnt from its mask, each by all networks it kept, and its student
-    once more about the mirrored image. An image that all of them have learnt from is passed over: `kit.train.folds`
+    An image is predicted by the runs that have not learnt from its mask: by all networks that they kept, and once more,
+    mirrored, by their students. An image that all of them have learnt from is passed over: `kit.train.folds`
     makes runs that leave it out.
 
     Args:
         runs: folders of finished runs on one data set.
         sure: 0..1, smallest mean probability of the networks' class.
-        everywhere: look at every mask of train; False looks at those that one of the runs has learnt from.
+        everywhere: examine every mask of train; False: those that one of the runs has learnt from.
         parts: of the data set.
         data_root: the data set's folder, if it is not where it was in training.
-    Raises: KitError for a run that is not finished, runs of different data sets, or if nothing can be looked at.
+    Raises: KitError for a run that is not finished, runs of different data sets, or if no mask can be examined.
     """
     require_share(sure=sure)
     if not runs:
         raise KitError("name at least one finished run")
-    juries, opened = [], None
+    used_runs, opened = [], None
     for run in runs:
         cfg = RunFolder(Path(run)).config()
         data = find_data(replace_fields(cfg, {"data.root": data_root}).data if data_root else cfg.data)
@@ -87,11 +87,11 @@ def suspicious_labels(runs: Sequence[str | Path], sure: float = 0.7, everywhere:
         opened = opened or tuple(SegFiles(data.spec, data.train.root, part) for part in ("train", "val"))
         kept = [student.to(device) for student in networks(run).values()]
         members = [(student, Predictor(student.net, student.config.evaluate)) for student in kept]
-        juries.append(Jury(str(run), frozenset(data.split.labelled), members))
-    used = frozenset().union(*(jury.learnt for jury in juries))
+        used_runs.append(FoldRun(str(run), frozenset(data.split.labelled), members))
+    used = frozenset().union(*(run.learnt for run in used_runs))
     names = [(files, name) for files in opened if files.part in parts for name in files.masked_ids
              if everywhere or files.part == "val" or name in used]  # fmt: skip
-    return _looked_at(juries, opened, names, sure, silent)
+    return _examined(used_runs, opened, names, sure, silent)
 
 
 def crops(found: Found, count: int) -> list[Crop]:
@@ -121,29 +121,29 @@ def rows(found: Found, count: int) -> list[dict]:
     ]  # fmt: skip
 
 
-def _looked_at(juries: list[Jury], parts: tuple[SegFiles, SegFiles], names: list[tuple[SegFiles, str]], sure: float,
-               silent: bool) -> Found:  # fmt: skip
+def _examined(used_runs: list[FoldRun], parts: tuple[SegFiles, SegFiles], names: list[tuple[SegFiles, str]],
+              sure: float, silent: bool) -> Found:  # fmt: skip
     spec = parts[0].spec
-    fresh = [(files, name, [jury for jury in juries if name not in jury.learnt]) for files, name in names]
+    fresh = [(files, name, [run for run in used_runs if name not in run.learnt]) for files, name in names]
     passed = tuple(name for _, name, able in fresh if not able)
     if len(passed) == len(names):
-        raise KitError("these runs have learnt from every mask that is to be looked at; --folds trains runs that leave "
+        raise KitError("these runs have learnt from every mask that is to be examined; --folds trains runs that leave "
                        "some out")  # fmt: skip
     census = Census(spec.num_classes)
-    with bar(len(names) - len(passed), "looking", "image", silent) as shown, torch.inference_mode():
+    with bar(len(names) - len(passed), "predicting", "image", silent) as shown, torch.inference_mode():
         for files, name, able in fresh:
             if able:
                 mask = files.full_mask(name).numpy()
                 if (mask != IGNORE).any():
-                    census.look(name, _asked(able, files.image(name), mask.shape), mask, sure)
+                    census.look(name, _predictions(able, files.image(name), mask.shape), mask, sure)
                 shown.update()
     return Found(census.ranked(), len(names) - len(passed), passed, spec.classes, spec.palette, parts)
 
 
-def _asked(juries: list[Jury], image: torch.Tensor, size: tuple[int, int]) -> list[np.ndarray]:
+def _predictions(used_runs: list[FoldRun], image: torch.Tensor, size: tuple[int, int]) -> list[np.ndarray]:
     members = []
-    for jury in juries:
-        for place, (student, predictor) in enumerate(jury.members):
+    for run in used_runs:
+        for place, (student, predictor) in enumerate(run.members):
             pixels = student.prepare(image)
             members.append(predictor.probabilities(pixels, size)[0].cpu().numpy())
             if place == 0:

@@ -1,4 +1,4 @@
-"""A student's masks as a first draft for who labels: corrected sooner than drawn."""
+"""A student's masks as a first draft for people who label: corrected sooner than drawn."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -29,7 +29,7 @@ def preannotate(student: Student | str | Path, images: Iterable[tuple[str, Path]
         out: folder to write, which must hold no labels yet.
         form: a key of `kit.label.formats.FORMATS`.
         shapes: "polygons" or "bitmaps"; "" is what the format is mostly used with.
-        sure: 0..1, smallest probability; less sure pixels are void, and so left to who labels.
+        sure: 0..1, smallest probability; less sure pixels are void, and so left to the person who labels.
         smallest: pixels; connected regions of fewer are void.
         tolerance: of polygons, in pixels (`kit.label.formats.polygons.outlines`).
     Raises: KitError for an unknown format, a folder that is not empty, or images of one file name.

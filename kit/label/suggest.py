@@ -162,8 +162,8 @@ def _apart(order: list[Choice], pool: Pool, count: int, alike: float) -> tuple[l
     by_index = {choice.index: choice for choice in order}
     chosen = without_duplicates([c.index for c in order], pool.prints, pool.labelled_prints, count, alike)
     last = [c.index for c in order].index(chosen[-1]) if chosen else len(order) - 1
-    looked_at = last + 1 if len(chosen) == count else len(order)
-    return [by_index[index] for index in chosen], looked_at - len(chosen)
+    considered = last + 1 if len(chosen) == count else len(order)
+    return [by_index[index] for index in chosen], considered - len(chosen)
 
 
 def _small(image: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ class, and ranks by how unusual that is:
 The margin is the probability of the networks' class less that of the mask's. The core is what is left of the region
 without its rim, in pixels: borders are drawn this way or that. The surprise is -log of the larger of P(label |
 networks) and P(networks | label) over the sure pixels of all other images: low for what networks confuse as a rule. Two
-regions of each image come first, then the next two: who opens an image sees what else is wrong with it. This is
+regions of each image come first, then the next two: one who opens an image sees the rest too. This is
 confident learning (Northcutt et al. 2021, arXiv 1911.00068) with regions in the place of samples; the score is the
 kit's own.
 """

@@ -52,8 +52,8 @@ def snapshot(root):
 def test_masks_go_into_the_layout_and_the_split_is_extended(mine, tmp_path, capsys):
     val = files(mine)[1].ids
     assert main(["labels", "import", str(export(tmp_path / "e", "p5", "p6")), "--root", str(mine)]) == 0
-    said = capsys.readouterr().out
-    assert "2 mask(s): 2 new, 0 replaced, 0 unchanged; 2 image(s) stay without one" in said
+    printed = capsys.readouterr().out
+    assert "2 mask(s): 2 new, 0 replaced, 0 unchanged; 2 image(s) stay without one" in printed
     train, now = files(mine)
     assert now.ids == val == tuple((mine / "val.txt").read_text().split())  # no image has moved
     mask = train.full_mask("p5").numpy()
@@ -68,7 +68,7 @@ def test_masks_go_into_the_layout_and_the_split_is_extended(mine, tmp_path, caps
     assert about["imported"] == ["p7"] and about["extends"] == "labels_5"
 
 
-def test_a_mask_is_replaced_only_if_asked(mine, tmp_path, capsys):
+def test_a_mask_is_replaced_only_on_request(mine, tmp_path, capsys):
     before = snapshot(mine)
     given = [str(export(tmp_path / "e", "p0", "p5")), "--root", str(mine)]
     assert main(["labels", "import", *given]) == 2 and snapshot(mine) == before

@@ -81,8 +81,8 @@ def test_the_command_writes_ids_reasons_a_sheet_and_drafts(street, capsys):
     assert (
         main(["suggest", str(street), "--count", "2", "--alike", "1.1", "--preannotate", "labelme", "--sure", "0"]) == 0
     )
-    said = capsys.readouterr().out
-    assert "2 of 4 images, strategy balanced" in said
+    printed = capsys.readouterr().out
+    assert "2 of 4 images, strategy balanced" in printed
     names = (out / "images.txt").read_text().split()
     assert [row["image"] for row in json.loads((out / "suggestions.json").read_text())["suggested"]] == names
     assert {"contact_sheet.png", "contact_sheet.pdf", "random.txt", "labelme"} <= {p.name for p in out.iterdir()}

@@ -68,8 +68,8 @@ def test_the_doctor_asks_a_run_about_masks_that_it_has_not_learnt_from(street, t
     out = tmp_path / "found.json"
     command = ["doctor", "--run", str(street), "--sure", "0.05", "--show", "3", "--workers", "1", "--out", str(out)]
     assert main(command) == 0
-    said, record = capsys.readouterr().out, json.loads(out.read_text())["suspicious"]
-    assert "4 image(s) that the runs have learnt from are not looked at" in said
+    printed, record = capsys.readouterr().out, json.loads(out.read_text())["suspicious"]
+    assert "4 image(s) that the runs have learnt from are not examined" in printed
     assert record["looked_at"] == 3 and len(record["passed_over"]) == 4 and len(record["first"]) <= 3
     assert record["regions"] == 0 or (tmp_path / "found_suspicious.png").is_file()
     assert main(["doctor", "--root", str(tmp_path)]) == 2

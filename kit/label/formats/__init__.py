@@ -22,7 +22,7 @@ class Format(NamedTuple):
 
     write: Callable[[Sequence[Item], Path, Written], list[Path]]
     read: Callable[..., list[Drawing]]
-    polygons: bool | None  # what is written unless it is said; None: there is no choice
+    polygons: bool | None  # what is written by default; None: there is no choice
 
 
 FORMATS = {

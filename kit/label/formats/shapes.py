@@ -17,7 +17,7 @@ counted either."""
 
 OVERLAP = 0.1
 """Share of the smaller of two regions of different classes that may lie under the other: outlines drawn by hand overlap
-along their borders. More than this and than THIN pixels is refused, where nothing says which lies on top."""
+along their borders. More than this and than THIN pixels is refused, where no order states which lies on top."""
 
 THIN = 32
 
@@ -54,7 +54,7 @@ Shape = Polygon | Bitmap
 
 @dataclass(frozen=True)
 class Drawing:
-    """What an export says of one image."""
+    """What an export holds for one image."""
 
     file: str
     """Name of the image's file, as the export has it."""

@@ -19,4 +19,4 @@ STRATEGIES: dict[str, Callable[[Pool, int, int], list[Choice]]] = {
 """The first is the default."""
 
 DIFFERING = ("balanced", "disagree")
-"""Those that look at `Pool.disagreement`, for which every network or view has to be asked."""
+"""Those that use `Pool.disagreement`, for which every network or view has to predict."""

@@ -1,4 +1,4 @@
-"""Images on which the networks, or views of one image, say different things."""
+"""Images on which the networks, or views of one image, differ."""
 
 import numpy as np
 
