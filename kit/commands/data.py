@@ -45,7 +45,7 @@ def _synthetic(options: argparse.Namespace) -> None:
 def _doctor(options: argparse.Namespace) -> int:
     from kit.commands.suspicious import suspicions
     from kit.data.doctor.diagnose import examine
-    from kit.figures.charts.diagnosis import summary
+    from kit.figures.tables.diagnosis import summary
     from kit.runs.folder import provenance
     from kit.system.storage import write_json
 

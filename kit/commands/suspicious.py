@@ -11,9 +11,9 @@ def suspicions(options: argparse.Namespace, out: Path) -> dict:
     """Print the table of suspicious labels, draw their contact sheet beside `out`, and return the record."""
     import torch
 
-    from kit.figures.charts.tables import as_text
     from kit.figures.pictures.suspicious import suspicion_sheet
     from kit.figures.style import save
+    from kit.figures.tables.run_scores import as_text
     from kit.label.out_of_fold import crops, rows, suspicious_labels
     from kit.train.folds import fold_runs
 

@@ -6,7 +6,7 @@ from ipywidgets import HTML, Button, IntProgress, IntText, Text, VBox
 
 from kit.data.doctor.diagnose import examine
 from kit.errors import KitError
-from kit.figures.charts.diagnosis import summary
+from kit.figures.tables.diagnosis import summary
 from kit.system.paths import from_project
 
 

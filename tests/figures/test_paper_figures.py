@@ -9,8 +9,9 @@ from kit.errors import KitError
 from kit.explore.attention import Attention
 from kit.explore.bands import Channels, Cutoff, Profile
 from kit.figures.charts import pseudo_labels
-from kit.figures.pictures import boundaries, laboratory, masks, training_strip
-from kit.figures.pictures.attention import attention_grid
+from kit.figures.pictures import boundaries, masks, training_strip
+from kit.figures.pictures.features import frequency_laboratory
+from kit.figures.pictures.features.attention import attention_grid
 from kit.types import IGNORE
 
 IMAGE = np.zeros((40, 60, 3), np.uint8)
@@ -89,22 +90,22 @@ def test_attention_is_drawn_from_the_pixel():
 
 def test_laboratory_figures_hold_what_was_measured():
     near, far = (Profile(0, 4, np.array([0.25, 0.5]), np.array([2.0, 1.0]), cut) for cut in ((0.1, 0.1), (0.6, 0.7)))
-    fig = laboratory.profile_figure({"before": [near, far], "after": [near, far]})
+    fig = frequency_laboratory.profile_figure({"before": [near, far], "after": [near, far]})
     assert [ax.texts[0].get_text() for ax in fig.axes] == ["$D_0$", "$D_0$ outside"]
     assert texts(fig.legends[0]) == ["before", "after"]
 
     weights = np.array([[0.9, 0.1, 0.5], [0.7, 0.3, 0.5]])
     found = Channels(0, "high", weights, (1, 0), np.array([[0.9, 0.1, 0.5], [0.7, 0.3, 0.5]]))
-    ranges, departures, _ = laboratory.channel_figure([found], CLASSES).axes
+    ranges, departures, _ = frequency_laboratory.channel_figure([found], CLASSES).axes
     assert list(ranges.lines[0].get_ydata()) == pytest.approx([0.2, 0.5, 0.8])  # sorted by the mean
     assert np.allclose(departures.images[0].get_array(), [[-0.1, 0, 0.1], [0.1, 0, -0.1]])
     assert [label.get_text() for label in departures.get_yticklabels()] == ["sky", "road"]
 
     cutoffs = [Cutoff(f, (f,), (0.1 * f,), (abs(f - 1),), 0.0, 0.5) for f in (4, 1)]
-    energy, change, scores = laboratory.cutoff_figure(cutoffs, [0]).axes
+    energy, change, scores = frequency_laboratory.cutoff_figure(cutoffs, [0]).axes
     assert energy.lines[0].get_xydata().tolist() == [[1, 10], [4, 40]]
     assert list(change.lines[0].get_ydata()) == [0, 3] and list(scores.lines[0].get_ydata()) == [50, 50]
 
     level = SimpleNamespace(low=np.eye(4), high=np.eye(4), covers=(40, 60), radius=(2.0, 3.0))
-    maps = laboratory.cutoff_maps(IMAGE, {0.5: level, 1: level})
+    maps = frequency_laboratory.cutoff_maps(IMAGE, {0.5: level, 1: level})
     assert [ax.get_title() for ax in maps.axes[:2]] == ["0.5 $D_0$ = 2 bins", "1 $D_0$ = 2 bins"]

@@ -26,8 +26,8 @@ from kit.data.scenes.dataset import draw_dataset
 from kit.data.splits.class_cover import write_draws
 from kit.errors import KitError
 from kit.figures import style
-from kit.figures.charts.tables import as_text
 from kit.figures.comparisons.budget import budget_figure, budget_rows
+from kit.figures.tables.run_scores import as_text
 from kit.settings.recipes import RECIPES
 from kit.system.storage import read_json, write_json
 

@@ -2,8 +2,8 @@
 
 from matplotlib.figure import Figure
 
-from kit.figures.charts.table_formats import Cell
 from kit.figures.style import COLUMN, PAGE, looks, new_figure
+from kit.figures.tables.formats import Cell
 
 LABELS = {"float": "float32", "int8": "8 bits"}
 
@@ -17,7 +17,7 @@ MOST = 12
 
 
 def graph_rows(scores: dict[str, dict], int8: dict) -> list[dict]:
-    """A row per graph, for `kit.figures.charts.table_formats`.
+    """A row per graph, for `kit.figures.tables.formats`.
 
     Args:
         scores: "float" and, if there is one, "int8" -> scores of that graph

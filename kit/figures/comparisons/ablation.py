@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
-from kit.figures.charts.table_formats import Cell
 from kit.figures.style import COLUMN, PAGE, looks, method_colour, new_figure
+from kit.figures.tables.formats import Cell
 
 VALUE = 5.5
 """Size in points of the values in a heat map."""
@@ -39,7 +39,7 @@ def ablation_rows(summary: dict) -> list[dict]:
 
 
 def score_rows(summary: dict) -> list[dict]:
-    """The scores alone, as text, for `kit.figures.charts.tables.as_text`: mIoU in percent on val, last and average
+    """The scores alone, as text, for `kit.figures.tables.run_scores.as_text`: mIoU in percent on val, last and average
     weights."""
     return [
         {"row": row["row"], "seeds": str(row["n"]), "last mIoU [%]": str(percent(row["last"])),

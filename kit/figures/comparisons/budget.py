@@ -6,10 +6,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
-from kit.figures.charts.table_formats import Cell
 from kit.figures.comparisons.ablation import percent
 from kit.figures.comparisons.marks import aside, label_offsets, set_limits
 from kit.figures.style import COLUMN, PAGE, SMALL, looks, method_colour, new_figure
+from kit.figures.tables.formats import Cell
 
 VIEWS = {"steps": "equal steps", "time": "equal time"}
 """Keys of a compared row -> as they are written."""

@@ -9,10 +9,10 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
 from kit.errors import KitError
-from kit.figures.charts.table_formats import Cell
-from kit.figures.charts.tables import SUBJECT, comparable_groups, subject
 from kit.figures.comparisons.marks import aside, set_limits, setting_looks
 from kit.figures.style import COLUMN, PAGE, group_key, looks, method_name, new_figure, setting_labels
+from kit.figures.tables.formats import Cell
+from kit.figures.tables.run_scores import SUBJECT, comparable_groups, subject
 from kit.settings.checks import require_choice
 
 COSTS = {
@@ -41,7 +41,7 @@ BESIDE = 8
 
 
 def run_rows(runs: list[dict]) -> list[dict]:
-    """One row per run, for `kit.figures.charts.table_formats`; runs of different data sets may be mixed, as each row
+    """One row per run, for `kit.figures.tables.formats`; runs of different data sets may be mixed, as each row
     names its own.
 
     Raises: KitError if there is no run.

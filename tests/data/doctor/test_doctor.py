@@ -12,7 +12,7 @@ from kit.__main__ import main
 from kit.data.doctor.diagnose import examine, sound_pairs
 from kit.data.doctor.findings import of_thin_classes
 from kit.errors import KitError
-from kit.figures.charts.diagnosis import class_rows, findings_text, part_rows, summary
+from kit.figures.tables.diagnosis import class_rows, findings_text, part_rows, summary
 
 
 def look(dataset, root, split="", **options):

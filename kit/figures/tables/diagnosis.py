@@ -5,7 +5,7 @@ from pathlib import Path
 from kit.data.doctor.diagnose import Diagnosis
 from kit.data.doctor.findings import SEVERITIES, Finding
 from kit.figures.charts.class_frequencies import shares
-from kit.figures.charts.tables import as_text
+from kit.figures.tables.run_scores import as_text
 
 SHOWN = 5
 """Files of one kind of finding that are named; doctor.json names all."""

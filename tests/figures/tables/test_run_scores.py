@@ -1,7 +1,7 @@
 import pytest
 
 from kit.errors import KitError
-from kit.figures.charts import tables
+from kit.figures.tables import run_scores
 
 
 def run(method="trikd", seed=0, miou=0.5, split="a", name="camvid", **changes):
@@ -24,7 +24,7 @@ def run(method="trikd", seed=0, miou=0.5, split="a", name="camvid", **changes):
 
 
 def test_rows_hold_plain_values():
-    (row,) = tables.rows([run()])
+    (row,) = run_scores.rows([run()])
     assert row == {
         "method": "TriKD", "start": "pretrained", "mIoU last": 0.5, "mIoU average": 0.25,
         "IoU sign": 0.5, "IoU train": None,
@@ -33,14 +33,14 @@ def test_rows_hold_plain_values():
 
 
 def test_markdown_writes_percent_and_absent():
-    head, rule, line = tables.as_markdown(tables.rows([run()])).splitlines()
+    head, rule, line = run_scores.as_markdown(run_scores.rows([run()])).splitlines()
     assert head.startswith("| method | start | mIoU last [%] | mIoU average [%] | IoU sign [%] | IoU train [%] |")
     assert rule.startswith("| --- | --- | ---: | ---: | ---: | ---: |")
     assert line == "| TriKD | pretrained | 50.00 | 25.00 | 50.00 | absent | 1,234,567 | 61 | 1_8 a | 0 |"
 
 
 def test_text_lines_up():
-    head, rule, *lines = tables.as_text(tables.rows([run(), run("supervised", seed=3)])).splitlines()
+    head, rule, *lines = run_scores.as_text(run_scores.rows([run(), run("supervised", seed=3)])).splitlines()
     assert len({len(line) for line in (head, rule, *lines)}) == 1
     assert lines[1].startswith("Supervised only  random") and lines[1].endswith("3")
 
@@ -56,8 +56,8 @@ def test_text_lines_up():
 )
 def test_unlike_runs_share_no_table(other, word):
     with pytest.raises(KitError, match=word):
-        tables.rows([run(), other])
-    assert len(tables.rows([run(), other], mixed=True)) == 2
+        run_scores.rows([run(), other])
+    assert len(run_scores.rows([run(), other], mixed=True)) == 2
 
 
 @pytest.mark.parametrize("which", ["labelled_sha256", "unlabelled_sha256", "extra_sha256"])
@@ -65,29 +65,29 @@ def test_splits_are_told_apart_by_what_is_in_them(which):
     first, other = run(), run(seed=1)
     other["split"] = {**other["split"], which: "other", "name": "1_8 a"}  # the name is the same
     with pytest.raises(KitError, match="differ in split .1_8 a, digests a a; 1_8 a, digests .*other"):
-        tables.rows([first, other])
+        run_scores.rows([first, other])
 
 
 def test_one_split_may_have_two_names():
     other = run(seed=1)
     other["split"] = {**other["split"], "name": "lists mine", "extra": 0, "extra_sha256": None}
-    assert [row["split"] for row in tables.rows([run(), other])] == ["1_8 a", "lists mine"]
+    assert [row["split"] for row in run_scores.rows([run(), other])] == ["1_8 a", "lists mine"]
 
 
 def test_rare_classes_of_other_data_sets_are_left_open():
     other = run(name="cityscapes", dataset={**run()["dataset"], "rare": ["rider"]})
-    first, _ = tables.rows([run(), other], mixed=True)
-    assert first["IoU rider"] == tables.UNKNOWN
-    assert "| – |" in tables.as_markdown([first])
+    first, _ = run_scores.rows([run(), other], mixed=True)
+    assert first["IoU rider"] == run_scores.UNKNOWN
+    assert "| – |" in run_scores.as_markdown([first])
 
 
 def test_no_runs_no_table():
     with pytest.raises(KitError, match="no runs"):
-        tables.rows([])
+        run_scores.rows([])
 
 
 def test_bars_leave_absent_classes_out():
-    ax = tables.class_bars([run("supervised", miou=0.25), run()]).axes[0]
+    ax = run_scores.class_bars([run("supervised", miou=0.25), run()]).axes[0]
     assert [label.get_text() for label in ax.get_xticklabels()] == ["mean", "road", "sign", "train"]
     heights = [[bar.get_height() for bar in group] for group in ax.containers]
     assert heights == [[25, 90, 25], [50, 90, 50]]
@@ -97,13 +97,13 @@ def test_bars_leave_absent_classes_out():
 def test_a_class_absent_in_one_run_is_named_there():
     other = run("supervised")
     other["last"] = {**other["last"], "iou": {**other["last"]["iou"], "sign": None}}
-    ax = tables.class_bars([other, run()]).axes[0]
+    ax = run_scores.class_bars([other, run()]).axes[0]
     sign, train = sorted(text.get_position()[0] for text in ax.texts)
     assert sign < 2 < train == 3
 
 
 def test_seeds_share_a_bar():
-    fig = tables.class_bars([run(seed=0, miou=0.4), run(seed=1, miou=0.6), run("supervised")])
+    fig = run_scores.class_bars([run(seed=0, miou=0.4), run(seed=1, miou=0.6), run("supervised")])
     ax = fig.axes[0]
     assert [text.get_text() for text in fig.legends[0].get_texts()] == ["TriKD, 2 seeds", "Supervised only"]
     assert ax.containers[0][0].get_height() == pytest.approx(50)

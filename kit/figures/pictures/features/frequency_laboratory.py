@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from kit.errors import KitError
-from kit.figures.pictures.spectra import draw_map
+from kit.figures.pictures.features.frequency_bands import draw_map
 from kit.figures.style import PAGE, looks, new_figure
 
 LINES = ("#7F7F7F", "#0072B2", "#D55E00", "#009E73", "#CC79A7")

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from kit.errors import KitError
-from kit.figures.charts.table_formats import Cell, as_csv, as_latex, as_markdown, as_sortable
+from kit.figures.tables.formats import Cell, as_csv, as_latex, as_markdown, as_sortable
 
 TABLE = [
     {"row": "a_b & 100 %", "mIoU [%]": Cell("50.10 ± 0.20", 50.1), "n": 3, "change": None},

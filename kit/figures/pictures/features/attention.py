@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kit.errors import KitError
-from kit.figures.pictures.spectra import draw_map
+from kit.figures.pictures.features.frequency_bands import draw_map
 from kit.figures.style import PAGE, looks, new_figure
 
 MARK = {"marker": "o", "markersize": 4.5, "markerfacecolor": "none", "markeredgecolor": "white", "markeredgewidth": 1.2}

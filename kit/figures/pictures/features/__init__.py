@@ -1,0 +1,1 @@
+"""What networks compute inside: frequency bands of their maps, channel attention, self-attention."""
