@@ -42,9 +42,10 @@ FLOORS = {  # folders inside rooms -> other folders of the same room they may im
     "models.decoders": "models.layers models.encoders",
     "evaluate.scores": "",
     "deploy.graphs": "deploy",
+    "figures.tables": "figures",
     "figures.pictures": "figures",
-    "figures.charts": "figures figures.pictures",
-    "figures.comparisons": "figures figures.charts",
+    "figures.charts": "figures figures.tables",
+    "figures.comparisons": "figures figures.tables figures.charts",
     "batch.experiments": "batch",
     "bench.plain": "",
 }

@@ -57,7 +57,7 @@ class Table:
         return [entry for entry in self.entries if entry.status == "failed"]
 
     def rows(self) -> list[dict]:
-        """For `kit.figures.tables.run_scores.as_text` and `as_markdown`."""
+        """For `kit.figures.tables.formats.as_text` and `as_markdown`."""
         return [
             {"row": e.row, "seed": e.seed, "status": e.status, "attempts": e.attempts, "seconds": round(e.seconds),
              "error": e.error}

@@ -48,7 +48,7 @@ def _batch(options: argparse.Namespace) -> int:
     import dataclasses
 
     from kit.batch import read_grid, run_grid, show_line
-    from kit.figures.tables.run_scores import as_text
+    from kit.figures.tables.formats import as_text
 
     grid = read_grid(options.grid)
     if options.out:
@@ -66,7 +66,7 @@ def _scores(grid) -> str:
     from kit.batch import load_rows, summarise
     from kit.errors import KitError
     from kit.figures.comparisons.ablation import score_rows
-    from kit.figures.tables.run_scores import as_text
+    from kit.figures.tables.formats import as_text
 
     try:
         rows = {

@@ -114,7 +114,7 @@ def _device(options: argparse.Namespace) -> str:
 def _import(options: argparse.Namespace) -> None:
     from kit.data.splits.split import summary
     from kit.errors import KitError
-    from kit.figures.tables.run_scores import as_text
+    from kit.figures.tables.formats import as_text
     from kit.label.importing import carry_out, extended_split, plan_import
 
     plan = plan_import(options.export, options.dataset, options.root, options.format, options.replace, options.overlap,
@@ -140,7 +140,7 @@ def _curve(options: argparse.Namespace) -> None:
     from kit.batch.experiments.label_next import collect
     from kit.figures.charts.label_curve import curve_rows, label_figure
     from kit.figures.style import save
-    from kit.figures.tables.run_scores import as_text
+    from kit.figures.tables.formats import as_text
     from kit.system.storage import write_json
 
     found = collect(options.folder)

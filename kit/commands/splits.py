@@ -71,7 +71,7 @@ def _import_split(options: argparse.Namespace) -> None:
 
 def _show_splits(options: argparse.Namespace) -> None:
     from kit.data.splits.comparison import overview
-    from kit.figures.tables.run_scores import as_text
+    from kit.figures.tables.formats import as_text
 
     tables, warnings = overview(options.folders, options.dataset, _both_parts(options))
     sys.stdout.write("\n".join([*(as_text(table) for table in tables), *(f"{line}\n" for line in warnings)]))

@@ -13,7 +13,7 @@ def suspicions(options: argparse.Namespace, out: Path) -> dict:
 
     from kit.figures.pictures.suspicious import suspicion_sheet
     from kit.figures.style import save
-    from kit.figures.tables.run_scores import as_text
+    from kit.figures.tables.formats import as_text
     from kit.label.out_of_fold import crops, rows, suspicious_labels
     from kit.train.folds import fold_runs
 

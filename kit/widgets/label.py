@@ -9,7 +9,7 @@ from ipywidgets import Image as Picture
 from kit.errors import KitError
 from kit.figures.pictures.suggestions import contact_sheet
 from kit.figures.style import show
-from kit.figures.tables.run_scores import as_text
+from kit.figures.tables.formats import as_text
 from kit.label.formats import FORMATS
 from kit.label.importing import carry_out, extended_split, plan_import
 from kit.label.preannotate import preannotate

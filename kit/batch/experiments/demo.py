@@ -7,7 +7,8 @@ from pathlib import Path
 from kit.batch import Cell, complete
 from kit.batch.html_page import to_html
 from kit.data.scenes.dataset import draw_dataset
-from kit.figures.tables.run_scores import as_text, rows
+from kit.figures.tables.formats import as_text
+from kit.figures.tables.run_scores import rows
 from kit.runs.folder import RunFolder, load_runs
 from kit.settings.recipes import RECIPES
 from kit.system.console import bar

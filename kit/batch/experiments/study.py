@@ -27,7 +27,7 @@ from kit.data.splits.class_cover import write_draws
 from kit.errors import KitError
 from kit.figures import style
 from kit.figures.comparisons.budget import budget_figure, budget_rows
-from kit.figures.tables.run_scores import as_text
+from kit.figures.tables.formats import as_text
 from kit.settings.recipes import RECIPES
 from kit.system.storage import read_json, write_json
 
@@ -75,10 +75,8 @@ def study(out: Path, seeds: int = 3, steps: int | None = None, workers: int = 2,
     found = {"summary": summary, "compared": compared, "costs": costs}
     write_json(out / "summary.json", found)
     figures = style.save(budget_figure(summary, compared), out / "budget")
-    written = [{name: "" if value is None else str(value) for name, value in row.items()}
-               for row in budget_rows(summary, compared)]  # fmt: skip
     files = "".join(f"  {path}\n" for path in (out / "summary.json", out / "study.json", *figures))
-    sys.stdout.write(f"\n{as_text(written)}\n{files}")
+    sys.stdout.write(f"\n{as_text(budget_rows(summary, compared))}\n{files}")
     return found
 
 

@@ -59,6 +59,11 @@ class Census:
     present: dict[str, int] = field(default_factory=dict)
     """Class -> masks that have a pixel of it."""
 
+    def shares(self) -> dict[str, float]:
+        """Class -> share of the counted pixels, 0..1; 0 where the class does not occur."""
+        total = sum(self.pixels.values())
+        return {name: count / total if total else 0.0 for name, count in self.pixels.items()}
+
 
 @dataclass(frozen=True)
 class Diagnosis:

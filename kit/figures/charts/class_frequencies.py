@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from kit.data.doctor.diagnose import Census, Diagnosis
+from kit.data.doctor.diagnose import Diagnosis
 from kit.errors import KitError
 from kit.figures.style import COLUMN, looks, new_figure
 
@@ -18,19 +18,13 @@ AREAS = {"train": 22, "labelled": 14, "val": 12}
 NAMES = {"train": "all masks of train", "labelled": "labelled part", "val": "val"}
 
 
-def shares(census: Census) -> dict[str, float]:
-    """Class -> share of the counted pixels, 0..1; 0 where the class does not occur."""
-    total = sum(census.pixels.values())
-    return {name: count / total if total else 0.0 for name, count in census.pixels.items()}
-
-
 @looks()
 def class_frequencies(diagnosis: Diagnosis) -> Figure:
     """Share of pixels of every class, the most frequent above; in train, in the labelled part if there is one, in val.
 
     Raises: KitError if no part could be read.
     """
-    found = {part: shares(diagnosis.parts[part]) for part in SHADES if part in diagnosis.parts}
+    found = {part: diagnosis.parts[part].shares() for part in SHADES if part in diagnosis.parts}
     if not found:
         raise KitError(f"no part of {diagnosis.root} could be read, so there are no frequencies to draw")
     first = next(iter(found.values()))

@@ -39,12 +39,11 @@ def ablation_rows(summary: dict) -> list[dict]:
 
 
 def score_rows(summary: dict) -> list[dict]:
-    """The scores alone, as text, for `kit.figures.tables.run_scores.as_text`: mIoU in percent on val, last and average
-    weights."""
+    """The scores alone, for a terminal: mIoU in percent on val, last and average weights."""
     return [
-        {"row": row["row"], "seeds": str(row["n"]), "last mIoU [%]": str(percent(row["last"])),
-         "average mIoU [%]": str(percent(row["average"])), "difference [points]": str(percent(gain, "+.2f") or ""),
-         "95 % interval": str(_interval(gain) or "")}
+        {"row": row["row"], "seeds": row["n"], "last mIoU [%]": percent(row["last"]),
+         "average mIoU [%]": percent(row["average"]), "difference [points]": percent(gain, "+.2f"),
+         "95 % interval": _interval(gain)}
         for row in summary["rows"] for gain in [row.get("difference")]
     ]  # fmt: skip
 

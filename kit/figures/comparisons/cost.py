@@ -11,8 +11,8 @@ from matplotlib.transforms import ScaledTranslation
 from kit.errors import KitError
 from kit.figures.comparisons.marks import aside, set_limits, setting_looks
 from kit.figures.style import COLUMN, PAGE, group_key, looks, method_name, new_figure, setting_labels
+from kit.figures.tables.comparable import SUBJECT, comparable_groups, subject
 from kit.figures.tables.formats import Cell
-from kit.figures.tables.run_scores import SUBJECT, comparable_groups, subject
 from kit.settings.checks import require_choice
 
 COSTS = {

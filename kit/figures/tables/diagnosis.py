@@ -4,8 +4,7 @@ from pathlib import Path
 
 from kit.data.doctor.diagnose import Diagnosis
 from kit.data.doctor.findings import SEVERITIES, Finding
-from kit.figures.charts.class_frequencies import shares
-from kit.figures.tables.run_scores import as_text
+from kit.figures.tables.formats import as_text
 
 SHOWN = 5
 """Files of one kind of finding that are named; doctor.json names all."""
@@ -28,7 +27,7 @@ def part_rows(diagnosis: Diagnosis) -> list[dict]:
 
 def class_rows(diagnosis: Diagnosis) -> list[dict]:
     """A row per class: for each part, its share of the counted pixels, 0..1, and the number of masks with it."""
-    found = {part: shares(census) for part, census in diagnosis.parts.items()}
+    found = {part: census.shares() for part, census in diagnosis.parts.items()}
     return [
         {"class": name}
         | {f"share {part}": share[name] for part, share in found.items()}

@@ -1,7 +1,8 @@
-"""A table in several forms: Markdown for a notebook, LaTeX for a paper, CSV for other programs, sortable HTML.
+"""A table in several forms: text for a terminal, Markdown for a notebook, LaTeX for a paper, CSV for other programs,
+sortable HTML.
 
 A table is a list of rows, name of each column -> value; text stays as it is, None is an empty cell, and a `Cell` has a
-text and the number to sort by.
+text and the number to sort by. In text and Markdown, numbers in columns of SHARES are percent.
 """
 
 import csv
@@ -15,6 +16,12 @@ from kit.errors import KitError
 ESCAPES = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$",
            "−": "$-$", "–": "--", "…": r"\dots{}", **{c: f"\\{c}" for c in "&%$#_{}"}}  # fmt: skip
 """Special characters of LaTeX -> how to write them."""
+
+SHARES = ("mIoU", "IoU", "share")
+"""Columns whose name starts so and has no unit hold shares in 0..1; None is a class that does not occur."""
+
+ABSENT = "absent"
+"""Text for a class that neither truth nor predictions hold."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +58,21 @@ def as_latex(table: list[dict], caption: str = "", label: str = "") -> str:
 
 def as_markdown(table: list[dict]) -> str:
     """A Markdown table; numbers are right-aligned."""
-    names = _names(table)
-    rules = ["---:" if _numeric(table, name) else "---" for name in names]
-    cells = [[_text(row.get(name)).replace("|", "\\|") for name in names] for row in table]
-    return "".join(f"| {' | '.join(line)} |\n" for line in (names, rules, *cells))
+    heads, cells, right = _columns(table)
+    rules = ["---:" if numeric else "---" for numeric in right]
+    cells = [[text.replace("|", "\\|") for text in line] for line in cells]
+    return "".join(f"| {' | '.join(line)} |\n" for line in (heads, rules, *cells))
+
+
+def as_text(table: list[dict]) -> str:
+    """Columns for a terminal; numbers are right-aligned."""
+    heads, cells, right = _columns(table)
+    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    lines = [
+        "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, right, strict=True)).rstrip()
+        for line in (heads, ["-" * w for w in widths], *cells)
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def as_csv(table: list[dict]) -> str:
@@ -91,6 +109,24 @@ if((x.textContent==="")!==(y.textContent===""))return x.textContent===""?1:-1;
 var order=s!==undefined&&t!==undefined?s-t:x.textContent.localeCompare(y.textContent,undefined,{numeric:true});
 return up?order:-order});rows.forEach(function(row){body.appendChild(row)})})})})})();</script>"""
 """Empty cells come last in both directions. Several tables of one page are each set up once."""
+
+
+def _columns(table: list[dict]) -> tuple[list[str], list[list[str]], list[bool]]:
+    """Heads, cells as text, and whether each column is right-aligned; shares in percent, seconds whole."""
+    names = _names(table)
+    shares = {name for name in names if name.startswith(SHARES) and not name.endswith("]")}
+    heads = [f"{name} [%]" if name in shares else name for name in names]
+    write = {name: _percent if name in shares else _whole if name.endswith("seconds") else _text for name in names}
+    cells = [[write[name](row.get(name)) for name in names] for row in table]
+    return heads, cells, [name in shares or _numeric(table, name) for name in names]
+
+
+def _percent(share: object) -> str:
+    return ABSENT if share is None else f"{100 * share:.2f}" if isinstance(share, (int, float)) else _text(share)
+
+
+def _whole(value: object) -> str:
+    return f"{value:.0f}" if isinstance(value, float) else _text(value)
 
 
 def _names(table: list[dict]) -> list[str]:

@@ -2,7 +2,7 @@ import pytest
 
 from kit.errors import KitError
 from kit.figures.comparisons import cost, marks
-from kit.figures.tables.run_scores import check_comparable
+from kit.figures.tables.comparable import check_comparable
 
 
 def run(method="trikd", seed=0, miou=0.5, parameters=1000, split="a", steps=5):

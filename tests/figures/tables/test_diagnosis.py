@@ -3,7 +3,7 @@ import pytest
 
 from kit.data.doctor.diagnose import Census, Diagnosis
 from kit.errors import KitError
-from kit.figures.charts.class_frequencies import class_frequencies, shares
+from kit.figures.charts.class_frequencies import class_frequencies
 from kit.figures.pictures.masks import pair_grid
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from kit.errors import KitError
-from kit.figures.tables.formats import Cell, as_csv, as_latex, as_markdown, as_sortable
+from kit.figures.tables.formats import Cell, as_csv, as_latex, as_markdown, as_sortable, as_text
 
 TABLE = [
     {"row": "a_b & 100 %", "mIoU [%]": Cell("50.10 ± 0.20", 50.1), "n": 3, "change": None},
@@ -35,6 +35,19 @@ def test_markdown_keeps_its_columns():
     lines = as_markdown(TABLE).splitlines()
     assert lines[1] == "| --- | ---: | ---: | --- |" and r"<b> \| c" in lines[3]
     assert all(len(re.findall(r"(?<!\\)\|", line)) == 5 for line in lines)
+
+
+def test_text_takes_the_same_rows():
+    head, rule, first, second = as_text(TABLE).splitlines()
+    assert head.startswith("row") and rule.startswith("---") and "[%] [%]" not in head
+    assert "50.10 ± 0.20" in first and first.endswith("     3") and second.endswith("12,345  -2 to +3")
+
+
+def test_shares_are_percent_in_text_and_plain_in_csv():
+    table = [{"class": "sky", "share train": 0.25, "share val": None}]
+    assert as_text(table).splitlines()[0] == "class  share train [%]  share val [%]"
+    assert as_text(table).splitlines()[2] == "sky              25.00         absent"
+    assert as_csv(table) == "class,share train,share val\nsky,0.25,\n"
 
 
 def test_html_reads_offline_and_has_the_numbers_to_sort_by():
