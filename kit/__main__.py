@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from kit.commands import batch, bench, data, evaluate, label, overview, rate_test, runs, serve, splits, train, weights
+from kit.commands import batch, bench, data, deploy, evaluate, label, overview, splits, train
 from kit.errors import KitError
 
 
@@ -16,7 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
         epilog="`python -m kit COMMAND --help` has the options of a command.",
     )
     commands = parser.add_subparsers(prog=parser.prog, required=True, metavar="COMMAND", help=argparse.SUPPRESS)
-    for part in (train, runs, rate_test, evaluate, batch, data, splits, label, weights, serve, bench):
+    for part in (train, evaluate, batch, data, splits, label, deploy, bench):
         part.add(commands)
     parser.description = overview({name: added.description or "" for name, added in commands.choices.items()})
     options = parser.parse_args(arguments)

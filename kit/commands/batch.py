@@ -1,4 +1,4 @@
-"""Commands that run a grid of notebooks, and keep what came of it."""
+"""Commands that run many notebooks: a grid, the demo and the study; and one that collects finished runs in a file."""
 
 import argparse
 import os
@@ -9,7 +9,7 @@ from kit.system.paths import PROJECT
 
 
 def add(commands) -> None:
-    """Declare batch and collect."""
+    """Declare batch, collect, demo and study."""
     batch = command(commands, "batch", _batch, "run a grid of methods, splits, settings and seeds, and print their "
                     "scores; exit code 1 if any run failed; the same command again runs what is left")  # fmt: skip
     batch.add_argument("grid", type=Path, help="a YAML file; see kit/batch/grid.py and notebooks/grids/")
@@ -24,6 +24,19 @@ def add(commands) -> None:
     collect.add_argument(
         "--measure", action="store_true", help="also measure the processor time of a step of every row"
     )
+
+    for name, run, out, help in (
+        ("demo", _demo, "runs/demo", "supervised-only, CPS and TriKD on drawn scenes; a table, figures, a report"),
+        ("study", _study, "runs/study", "what methods are worth over seeds, at equal steps and equal time"),
+    ):
+        added = command(commands, name, run, help)
+        added.add_argument(
+            "--out", type=Path, default=Path(out), help=f"folder for everything, from the project's (default: {out})"
+        )
+        added.add_argument("--steps", type=int, help="updates of each student (default: the recipe's)")
+        added.add_argument("--workers", type=int, default=2, help="runs at a time (default: 2)")
+    added.add_argument("--seeds", type=int, default=3, help="runs of each row (default: 3)")
+    added.add_argument("--data", type=Path, help="a folder of CamVid (default: scenes are drawn)")
 
 
 def _collect(options: argparse.Namespace) -> None:
@@ -75,3 +88,18 @@ def _scores(grid) -> str:
         return as_text(score_rows(summarise(rows))) if rows else "these runs have no scores"
     except KitError as error:
         return f"no table of scores: {error}"
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from kit.batch.experiments.demo import demo
+
+    os.chdir(PROJECT)  # the working folder of notebooks, for a relative --out
+    demo(options.out, options.steps, options.workers)
+
+
+def _study(options: argparse.Namespace) -> None:
+    from kit.batch.experiments.study import study
+
+    data = options.data and options.data.absolute()
+    os.chdir(PROJECT)
+    study(options.out, options.seeds, options.steps, options.workers, data)

@@ -1,4 +1,4 @@
-"""Commands about weights of networks: those of others taken in, a student handed out as graphs or as a model folder."""
+"""Commands that export a student as graphs or as a model folder, show it on a page, and import weights of others."""
 
 import argparse
 import sys
@@ -8,7 +8,7 @@ from kit.commands import command
 
 
 def add(commands) -> None:
-    """Declare import-weights, export and pack."""
+    """Declare import-weights, export, pack and serve."""
     weights = command(commands, "import-weights", _import_weights, "convert a checkpoint of a method's authors")
     weights.add_argument("family", help="code that wrote it: trikd or mgd")
     weights.add_argument("file", type=Path, help="such as tiny_best.pth")
@@ -42,6 +42,11 @@ def add(commands) -> None:
     packed.add_argument("--licence", default="", help="such as mit or cc-by-4.0 (default: none is stated)")
     packed.add_argument("--data-root", help="data set of the card's picture (default: that of the run)")
     packed.add_argument("--images", type=int, default=3, help="in the card's picture (default: 3; 0 is no picture)")
+
+    served = command(commands, "serve", _serve, "a local page that shows what a student sees in a photograph or video")
+    served.add_argument("folder", metavar="run_or_dir", type=Path, help="a finished run, or a model folder")
+    served.add_argument("--port", type=int, default=8866, help="(default: 8866)")
+    served.add_argument("--no-browser", action="store_true", help="do not open one")
 
 
 def _import_weights(options: argparse.Namespace) -> None:
@@ -160,3 +165,9 @@ def _card_picture(options: argparse.Namespace) -> bytes | None:
     figure = mask_grid(images, truths, masks, student.classes, student.palette)
     figure.savefig(buffer, format="png", dpi=200)
     return buffer.getvalue()
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from kit.deploy.page import serve
+
+    serve(options.folder, options.port, not options.no_browser)
