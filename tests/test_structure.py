@@ -46,6 +46,7 @@ FLOORS = {  # folders inside rooms -> other folders of the same room they may im
     "figures.pictures": "figures",
     "figures.charts": "figures figures.tables",
     "figures.comparisons": "figures figures.tables figures.charts",
+    "batch": "",
     "batch.experiments": "batch",
     "bench.plain": "",
 }

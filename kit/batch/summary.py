@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from kit.batch.experiments.collected import Overlaps
 from kit.batch.grid import Grid
 from kit.errors import KitError
 from kit.evaluate.scores.bootstrap import LEVEL, draw, overlap_iou, overlaps
-from kit.evaluate.scores.counts import Counts, load_counts, unlike
+from kit.evaluate.scores.counts import Counts, Overlaps, load_counts, unlike
 from kit.runs.folder import RunFolder, load_run
 
 WEIGHTS = ("last", "average")

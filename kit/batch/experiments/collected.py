@@ -13,15 +13,14 @@ images follows. Files of several machines are put together by collecting into th
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from kit.batch.grid import Grid, Run
 from kit.errors import KitError
-from kit.evaluate.scores.bootstrap import overlap_iou, overlaps
-from kit.evaluate.scores.counts import Counts, load_counts
+from kit.evaluate.scores.bootstrap import overlaps
+from kit.evaluate.scores.counts import Counts, Overlaps, load_counts
 from kit.runs.folder import RunFolder, load_run
 from kit.system.storage import read_json, text_sha256, write_bytes
 
@@ -40,28 +39,6 @@ WATCHED = ("coverage", "accuracy", "sure_accuracy", "agreement")
 
 WEIGHTS = ("last", "average")
 """Weights that were evaluated."""
-
-
-@dataclass(frozen=True)
-class Overlaps:
-    """What intersections and unions hold of n images and C classes."""
-
-    names: tuple[str, ...]
-    """Ids of the images."""
-    hits: np.ndarray
-    """int64 (n, C): pixels of each class that were found."""
-    unions: np.ndarray
-    """int64 (n, C): pixels that are of a class, or were taken for it."""
-
-    def part(self, images: slice) -> "Overlaps":
-        """Of some of the images."""
-        return Overlaps(self.names[images], self.hits[images], self.unions[images])
-
-    def scores(self, classes: Sequence[str]) -> dict:
-        """{"miou", "iou": {class: ... or None}}, in 0..1, of all images together."""
-        iou = overlap_iou(self.hits, self.unions, np.ones((1, len(self.names))))[0]
-        by_class = {name: None if np.isnan(x) else float(x) for name, x in zip(classes, iou, strict=True)}
-        return {"miou": float(np.nanmean(iou)), "iou": by_class}
 
 
 def collect(grids: dict[str, Grid], into: Path, costs: dict[str, dict] | None = None) -> tuple[dict, list[str]]:

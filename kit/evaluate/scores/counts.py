@@ -4,6 +4,7 @@ network later."""
 import hashlib
 import io
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from kit.errors import KitError
-from kit.evaluate.scores.bootstrap import intervals
+from kit.evaluate.scores.bootstrap import intervals, overlap_iou
 from kit.evaluate.scores.calibration import calibration_error
 from kit.evaluate.scores.metrics import Scores, by_class, scores_of
 from kit.system.storage import write_bytes
@@ -66,6 +67,28 @@ class Counts:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **content)
         write_bytes(path, buffer.getvalue())
+
+
+@dataclass(frozen=True)
+class Overlaps:
+    """Intersections and unions of n images and C classes, from which IoU follows; much smaller than `Counts`."""
+
+    names: tuple[str, ...]
+    """Ids of the images."""
+    hits: np.ndarray
+    """int64 (n, C): pixels of each class that are predicted as it."""
+    unions: np.ndarray
+    """int64 (n, C): pixels that are of a class or predicted as it."""
+
+    def part(self, images: slice) -> "Overlaps":
+        """Those of some of the images."""
+        return Overlaps(self.names[images], self.hits[images], self.unions[images])
+
+    def scores(self, classes: Sequence[str]) -> dict:
+        """{"miou", "iou": {class: ... or None}}, in 0..1, of all images together."""
+        iou = overlap_iou(self.hits, self.unions, np.ones((1, len(self.names))))[0]
+        by_class = {name: None if np.isnan(x) else float(x) for name, x in zip(classes, iou, strict=True)}
+        return {"miou": float(np.nanmean(iou)), "iou": by_class}
 
 
 def mask_digest(mask: Tensor) -> str:

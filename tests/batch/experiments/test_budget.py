@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from kit.batch.experiments.budget import equal_budget, row_costs, setting_rows, verdict
-from kit.batch.experiments.collected import Overlaps
 from kit.batch.summary import summarise
 from kit.errors import KitError
+from kit.evaluate.scores.counts import Overlaps
 from kit.figures.comparisons.budget import budget_figure, budget_rows
 
 CLASSES = ["road", "sky"]
