@@ -16,8 +16,8 @@ def diagnosis(**parts):
 
 
 def test_shares_are_of_counted_pixels():
-    assert shares(census(sky=30, car=10, bus=0)) == {"sky": 0.75, "car": 0.25, "bus": 0}
-    assert shares(census(sky=0, car=0, bus=0)) == {"sky": 0, "car": 0, "bus": 0}
+    assert census(sky=30, car=10, bus=0).shares() == {"sky": 0.75, "car": 0.25, "bus": 0}
+    assert census(sky=0, car=0, bus=0).shares() == {"sky": 0, "car": 0, "bus": 0}
 
 
 def test_frequencies_are_sorted_and_absent_classes_stand_apart():
