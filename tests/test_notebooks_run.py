@@ -201,7 +201,7 @@ def test_one_failing_notebook_does_not_stop_the_others(runs, tmp_path):
 
 
 def test_deploy_ends_in_a_model_folder(runs, tmp_path):
-    export = pytest.importorskip("kit.deploy.graphs.export")
+    export = pytest.importorskip("kit.deploy.graphs.logits_graph")
     try:
         export.require_packages()
     except KitError as missing:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from kit.batch import processes
+from kit.batch import marked_processes
 from kit.batch.cell import Cell
 from kit.batch.grid import Grid
 from kit.batch.outcome import Outcome, Outcomes, run_cell
@@ -34,12 +34,12 @@ class CellJob:
     """Slurm will restart the job: the effect of the signal on its notebook is not an outcome."""
 
     def __call__(self, cell: Cell, outcome_file: str) -> None:
-        mark, inherited = processes.new_mark(), os.environ.get(processes.MARK, "")
-        processes.put_on(mark, inherited)
+        mark, inherited = marked_processes.new_mark(), os.environ.get(marked_processes.MARK, "")
+        marked_processes.put_on(mark, inherited)
         try:
             outcome = run_cell(cell)
         finally:
-            processes.end_all(mark)
+            marked_processes.end_all(mark)
         if not self.leaving:
             write_json(Path(outcome_file), dataclasses.asdict(outcome))
 

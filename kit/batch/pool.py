@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from multiprocessing import connection
 
-from kit.batch import processes
+from kit.batch import marked_processes
 from kit.batch.cell import Cell, settle
 from kit.batch.outcome import Outcome, Outcomes, make_page, run_cell
 from kit.errors import KitError
@@ -75,7 +75,7 @@ class Worker:
 
     def __init__(self, place: int, of: int):
         self.threads, self.devices = share(place, of)
-        self.mark = processes.new_mark()
+        self.mark = marked_processes.new_mark()
         self.process = self.pipe = self.task = self.cell = self.deadline = self.time_limit = None
 
     def give(self, task: int, cell: Cell, time_limit: float | None) -> None:
@@ -109,7 +109,7 @@ class Worker:
                     outcome = message
         except (EOFError, OSError):
             self.process.join(5)
-            outcome = self.lost(f"its process {processes.death(self.process.exitcode or 0)}")
+            outcome = self.lost(f"its process {marked_processes.death(self.process.exitcode or 0)}")
         if outcome is None and self.deadline is not None and time.monotonic() > self.deadline:
             outcome = self.lost(f"the time limit of {self.time_limit:g} s is over")
         if outcome is not None:
@@ -129,7 +129,7 @@ class Worker:
         if self.process is not None:
             self.process.kill()
             self.process.join()
-            processes.end_all(self.mark)
+            marked_processes.end_all(self.mark)
             self.pipe.close()
             self.process.close()
             self.process = self.task = None
@@ -138,9 +138,9 @@ class Worker:
 def serve(pipe: connection.Connection, parent: int, mark: str, threads: int, devices: str | None) -> None:
     """The loop of a worker: run each cell from the pipe, send its outcome, end all its processes."""
     os.setsid()  # a signal to the group of this process must not end the one that cleans up
-    inherited = os.environ.get(processes.MARK, "")
-    end_with(parent, before=lambda: processes.end_all(mark))
-    processes.put_on(mark, inherited)
+    inherited = os.environ.get(marked_processes.MARK, "")
+    end_with(parent, before=lambda: marked_processes.end_all(mark))
+    marked_processes.put_on(mark, inherited)
     os.environ["OMP_NUM_THREADS"] = str(threads)  # read by the kernel that papermill starts
     if devices is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = devices
@@ -153,7 +153,7 @@ def serve(pipe: connection.Connection, parent: int, mark: str, threads: int, dev
         try:
             outcome = run_cell(cell)
         finally:
-            processes.end_all(mark)
+            marked_processes.end_all(mark)
         pipe.send(outcome)
 
 

@@ -10,7 +10,7 @@ from kit.batch.finished import data_now, is_finished, run_config
 from kit.batch.grid import Grid, Run, read_grid
 from kit.batch.outcome import Outcome
 from kit.batch.pool import run_cells
-from kit.batch.teachers import teacher_runs
+from kit.batch.teacher_runs import teacher_runs
 from kit.data.scenes.dataset import draw_dataset
 from kit.errors import KitError
 from kit.system.lock import locked

@@ -14,10 +14,10 @@ import torch
 
 from kit.bench.evaluate import make_network
 from kit.bench.timing import environment, torch_threads
-from kit.deploy.graphs.export import require_packages
-from kit.deploy.graphs.graph import INPUT, PictureGraph, pictures_to_onnx, trace_pictures
 from kit.deploy.graphs.int8 import to_int8
-from kit.deploy.graphs.pairs import labelled_pairs
+from kit.deploy.graphs.labelled_pictures import labelled_pairs
+from kit.deploy.graphs.logits_graph import require_packages
+from kit.deploy.graphs.picture_graph import INPUT, PictureGraph, pictures_to_onnx, trace_pictures
 from kit.deploy.graphs.quantise import calibrate, open_graph, quantised
 from kit.evaluate.student import Student, load
 from kit.settings.checks import require_positive

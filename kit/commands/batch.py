@@ -98,7 +98,7 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 def _study(options: argparse.Namespace) -> None:
-    from kit.batch.experiments.study import study
+    from kit.batch.experiments.method_comparison import study
 
     data = options.data and options.data.absolute()
     os.chdir(PROJECT)

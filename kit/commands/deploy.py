@@ -64,7 +64,7 @@ def _import_weights(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from kit.deploy.graphs.export import require_packages
+    from kit.deploy.graphs.logits_graph import require_packages
     from kit.errors import KitError
 
     require_packages()
@@ -77,7 +77,7 @@ def _export(options: argparse.Namespace) -> None:
 
 def _pictures(options: argparse.Namespace) -> list[Path]:
     """Val images for the check; none, with a line, where the run's data set is not there."""
-    from kit.deploy.graphs.export import pictures_for
+    from kit.deploy.graphs.logits_graph import pictures_for
     from kit.errors import KitError
 
     try:
@@ -110,7 +110,7 @@ def _export_graph(options: argparse.Namespace, size: tuple[int, int] | None, pic
 
 
 def _export_logits(options: argparse.Namespace, size: tuple[int, int] | None, pictures: list[Path]) -> None:
-    from kit.deploy.graphs.export import export
+    from kit.deploy.graphs.logits_graph import export
 
     record = export(options.folder, options.out, options.weights, size, pictures)
     found = record["check"]

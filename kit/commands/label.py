@@ -154,7 +154,7 @@ def _curve(options: argparse.Namespace) -> None:
 
 
 def _planted(options: argparse.Namespace) -> None:
-    from kit.batch.experiments.planted import measure
+    from kit.batch.experiments.planted_errors import measure
 
     found = measure(options.dataset, options.root, options.out, options.images, options.wrong, options.folds,
                     options.steps, seed=options.seed, say=lambda line: sys.stdout.write(f"{line}\n"))  # fmt: skip

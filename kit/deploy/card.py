@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kit.deploy.cost import cost, device_record
-from kit.deploy.graphs.export import export_record, working_size
+from kit.deploy.graphs.logits_graph import export_record, working_size
 from kit.errors import KitError
 from kit.evaluate.student import Student, load
 from kit.models.build import build_model
@@ -21,7 +21,8 @@ def make_card(run_dir: str | Path, size: tuple[int, int] | None = None, repeats:
 
     Args:
         run_dir: of a finished run, or of imported weights.
-        size: (height, width) of an image; None is what the student works at (`kit.deploy.graphs.export.working_size`).
+        size: (height, width) of an image; None is what the student works at
+            (`kit.deploy.graphs.logits_graph.working_size`).
         repeats: timed runs of each network, at least 2.
         teachers: measure them too. Networks that a run trains beside its student (TriKD's) are not kept, so they are
             built anew, which costs the same, and have no score.

@@ -3,7 +3,7 @@ import yaml
 
 from kit.batch.finished import run_config
 from kit.batch.grid import compose, read_grid
-from kit.batch.teachers import teacher_runs
+from kit.batch.teacher_runs import teacher_runs
 from kit.errors import KitError
 from kit.settings.ablations import ABLATIONS
 from kit.system.paths import PROJECT

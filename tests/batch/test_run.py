@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from kit.batch import read_table, run_grid
-from kit.batch.processes import MARK
+from kit.batch.marked_processes import MARK
 from kit.errors import KitError
 from kit.system.paths import PROJECT
 from kit.system.storage import read_json, write_json

@@ -10,17 +10,24 @@ import torch
 
 from kit.data.reading.decode import picture_size, read_image
 from kit.data.reading.sizes import Size
-from kit.deploy.graphs.export import RECORD, require_packages
-from kit.deploy.graphs.graph import CLASSES, INPUT, PictureGraph, pictures_to_onnx, takes_any_size, trace_pictures
 from kit.deploy.graphs.int8 import to_int8
-from kit.deploy.graphs.pairs import labelled_pairs
+from kit.deploy.graphs.labelled_pictures import labelled_pairs
+from kit.deploy.graphs.logits_graph import RECORD, require_packages
+from kit.deploy.graphs.picture_graph import (
+    CLASSES,
+    INPUT,
+    PictureGraph,
+    pictures_to_onnx,
+    takes_any_size,
+    trace_pictures,
+)
 from kit.deploy.graphs.quantise import open_graph
 from kit.errors import KitError
 from kit.evaluate.student import Student, load, weights_file
 from kit.runs.folder import provenance
 from kit.system.storage import file_sha256, write_bytes, write_json
 
-SOURCE = Path(__file__).with_name("overlay.py")
+SOURCE = Path(__file__).with_name("example_overlay.py")
 """What is copied as example.py; it imports nothing of the kit."""
 
 LEAST_AGREEMENT = 0.999
@@ -40,7 +47,7 @@ def bundle(run_dir: str | Path, out: str | Path, weights: str = "last", size: Si
         run_dir: a finished run, imported weights, or a model folder.
         weights: "last", "average" or "best".
         size: (height, width) of the pictures; None is any size where the student stretches pictures to one size anyway
-            (`kit.deploy.graphs.graph.takes_any_size`), else the commonest of `pictures`.
+            (`kit.deploy.graphs.picture_graph.takes_any_size`), else the commonest of `pictures`.
         pictures: files for the check; without any it sees noise.
         probabilities: the graph returns class probabilities as well.
         int8: arguments of `kit.deploy.graphs.int8.to_int8` beside the data, such as {"max_drop": 0.5}, with

@@ -12,7 +12,7 @@ from kit.evaluate import protocol
 from kit.evaluate.student import Student
 from kit.types import PADDING
 
-SOURCE = Path(__file__).with_name("standalone.py")
+SOURCE = Path(__file__).with_name("example_protocol.py")
 """What is copied as example.py; it imports nothing of the kit."""
 
 

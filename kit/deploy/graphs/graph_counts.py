@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from kit.deploy.graphs.graph import CLASSES, INPUT, PROBABILITIES
 from kit.deploy.graphs.int8 import Pair
+from kit.deploy.graphs.picture_graph import CLASSES, INPUT, PROBABILITIES
 from kit.deploy.graphs.quantise import open_graph
 from kit.evaluate.protocol import sentence
 from kit.evaluate.scores.boundary import boundary_counts
@@ -22,7 +22,7 @@ def count_graph(graph: bytes | Path, pairs: Sequence[Pair], classes: Sequence[st
     probabilities, calibration.
 
     Args:
-        graph: of `kit.deploy.graphs.graph`, or its file.
+        graph: of `kit.deploy.graphs.picture_graph`, or its file.
         pairs: pictures and their masks.
         cfg: widths of boundaries and bins.
     """

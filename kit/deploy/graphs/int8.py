@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from kit.deploy.graphs.graph import INPUT
+from kit.deploy.graphs.picture_graph import INPUT
 from kit.deploy.graphs.quantise import (
     METHODS,
     Calibrated,
@@ -46,7 +46,7 @@ class Int8(NamedTuple):
 def to_int8(model: bytes, train: Sequence[Pair], val: Sequence[Pair], classes: Sequence[str], max_drop: float = 0.5,
             threads: int = 0, repeats: int = 20, probe: bool = False,
             say: Callable[[str], object] = lambda line: None) -> Int8:  # fmt: skip
-    """Quantise a graph of `kit.deploy.graphs.graph`, as far as accuracy allows.
+    """Quantise a graph of `kit.deploy.graphs.picture_graph`, as far as accuracy allows.
 
     All layers are tried first. As long as the mean IoU on training images falls by more than `max_drop`, the 1, 2, 4
     ... most sensitive layers go back to float. What is left is then evaluated on `val`, which only decides whether the

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kit.deploy.graphs.graph import CLASSES, INPUT
+from kit.deploy.graphs.picture_graph import CLASSES, INPUT
 
 OPERATORS = ("Conv", "Clip", "Relu", "Add", "Mul", "Concat", "AveragePool", "MaxPool")
 """What is computed in 8 bits. A Clip or ReLU behind a convolution becomes part of it."""
@@ -81,7 +81,7 @@ def calibrate(model: bytes, pictures: Sequence[np.ndarray], method: str = "large
     """Fold what can be folded, find the layers, and measure the range of every activation on `pictures`.
 
     Args:
-        model: a float graph of `kit.deploy.graphs.graph`.
+        model: a float graph of `kit.deploy.graphs.picture_graph`.
         pictures: uint8 (1, H, W, 3).
         method: a key of METHODS.
     """

@@ -14,7 +14,7 @@ import kit
 from kit.__main__ import main
 from kit.data.reading.decode import ORIENTATION
 from kit.deploy.graphs import int8
-from kit.deploy.graphs.export import require_packages
+from kit.deploy.graphs.logits_graph import require_packages
 from kit.errors import KitError
 
 try:
@@ -24,7 +24,7 @@ except KitError as missing:
 
 from kit.deploy.graphs.bundle import check
 from kit.deploy.graphs.example_check import example_module
-from kit.deploy.graphs.graph import PictureGraph, pictures_to_onnx, takes_any_size, trace_pictures
+from kit.deploy.graphs.picture_graph import PictureGraph, pictures_to_onnx, takes_any_size, trace_pictures
 from kit.deploy.graphs.quantise import calibrate, changed, classes_of, find_layers, open_graph, quantised, shares_left
 
 

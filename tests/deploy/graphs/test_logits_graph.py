@@ -13,7 +13,7 @@ from PIL import Image
 import kit
 from kit.__main__ import main
 from kit.data.reading.decode import ORIENTATION, read_image
-from kit.deploy.graphs import export as ex
+from kit.deploy.graphs import logits_graph as ex
 from kit.deploy.graphs.example_check import graph_size
 from kit.errors import KitError
 from kit.models.build import build_model
@@ -24,7 +24,7 @@ try:
 except KitError as missing:
     pytest.skip(str(missing), allow_module_level=True)
 
-from kit.deploy.graphs import standalone  # it needs onnxruntime
+from kit.deploy.graphs import example_protocol  # it needs onnxruntime
 
 
 @pytest.fixture(scope="module")
@@ -104,11 +104,11 @@ def test_the_example_shows_pictures_as_the_protocol_says(exported, scenes, asked
     student = kit.load(run)
     cfg = replace(student.config.evaluate, **asked)
     student.config = replace(student.config, data=replace(student.config.data, base_size=None), evaluate=cfg)
-    session, *_ = standalone.open_student(out / "student.onnx")
+    session, *_ = example_protocol.open_student(out / "student.onnx")
     settings = ex.settings_of(student, (64, 128), free=True)
     path = next((scenes / "leftImg8bit/val").rglob("*.png"))
-    picture = standalone.read_picture(path).crop((3, 5, 120, 62))
-    assert (standalone.predict(session, settings, picture) == student.predict(picture)).mean() >= 0.999
+    picture = example_protocol.read_picture(path).crop((3, 5, 120, 62))
+    assert (example_protocol.predict(session, settings, picture) == student.predict(picture)).mean() >= 0.999
 
 
 @pytest.mark.slow
@@ -116,13 +116,13 @@ def test_the_example_keeps_the_aspect_of_pictures_where_the_run_did(exported, sc
     run, out = exported("deeplab_demo")
     student = kit.load(run)
     student.config = replace(student.config, data=replace(student.config.data, base_size=(48, 80), keep_aspect=True))
-    session, *_ = standalone.open_student(out / "student.onnx")
+    session, *_ = example_protocol.open_student(out / "student.onnx")
     settings = ex.settings_of(student, (64, 128), free=True)
     path = next((scenes / "leftImg8bit/val").rglob("*.png"))
-    for picture in (standalone.read_picture(path), standalone.read_picture(path).resize((75, 131))):
-        size = standalone.working_size(settings, picture.height, picture.width)
+    for picture in (example_protocol.read_picture(path), example_protocol.read_picture(path).resize((75, 131))):
+        size = example_protocol.working_size(settings, picture.height, picture.width)
         assert min(size) == 48 and tuple(student.prepare(picture).shape[-2:]) == size
-        assert (standalone.predict(session, settings, picture) == student.predict(picture)).mean() >= 0.999
+        assert (example_protocol.predict(session, settings, picture) == student.predict(picture)).mean() >= 0.999
     assert graph_size(student, [path]) == (48, 96) and ex.settings_of(student, (48, 96), free=False)["remark"]
 
 
@@ -133,15 +133,15 @@ def test_a_graph_of_one_size_sees_other_pictures_in_windows_and_says_so(exported
     student.config = replace(student.config, data=replace(student.config.data, base_size=None))
     settings = ex.settings_of(student, (64, 128), free=False)
     assert settings["remark"].startswith("the exported network takes 64 x 128 alone")
-    session, *_ = standalone.open_student(out / "student.onnx")
+    session, *_ = example_protocol.open_student(out / "student.onnx")
     path = next((scenes / "leftImg8bit/val").rglob("*.png"))
     assert graph_size(student, [path]) == (64, 128) and graph_size(student) == (64, 64)
-    whole = standalone.read_picture(path)
-    assert (standalone.predict(session, settings, whole) == student.predict(whole)).mean() >= 0.999
+    whole = example_protocol.read_picture(path)
+    assert (example_protocol.predict(session, settings, whole) == student.predict(whole)).mean() >= 0.999
     wide = whole.resize((200, 90))
     cfg = replace(student.config.evaluate, mode="slide", window=(64, 128))
     student.config = replace(student.config, evaluate=cfg)
-    assert (standalone.predict(session, settings, wide) == student.predict(wide)).mean() >= 0.999
+    assert (example_protocol.predict(session, settings, wide) == student.predict(wide)).mean() >= 0.999
     assert ex.settings_of(student, (64, 128), free=False)["remark"] == ""
 
 
@@ -153,7 +153,7 @@ def test_the_example_reads_pictures_as_the_kit_does(tmp_path):
     Image.fromarray(rng.integers(0, 256, (6, 9), np.uint8)).convert("P").save(tmp_path / "palette.png")
     Image.fromarray(rng.integers(0, 256, (6, 9, 4), np.uint8), "CMYK").save(tmp_path / "print.jpg")
     for path in tmp_path.iterdir():
-        assert np.array_equal(np.asarray(standalone.read_picture(path)), read_image(path)), path.name
+        assert np.array_equal(np.asarray(example_protocol.read_picture(path)), read_image(path)), path.name
 
 
 @pytest.mark.slow

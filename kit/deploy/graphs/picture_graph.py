@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kit.data.reading.sizes import Size, size_when_read
-from kit.deploy.graphs.export import exportable, to_onnx
+from kit.deploy.graphs.logits_graph import exportable, to_onnx
 from kit.evaluate.predict import Predictor
 from kit.evaluate.protocol import is_plain
 from kit.evaluate.student import Student

@@ -4,7 +4,7 @@ import pytest
 
 from kit.__main__ import main
 from kit.batch.experiments.demo import StepBar, summarise
-from kit.batch.experiments.study import METHODS, equal_time_steps, measured_costs, plan
+from kit.batch.experiments.method_comparison import METHODS, equal_time_steps, measured_costs, plan
 from kit.runs.folder import RunFolder
 from kit.settings.recipes import configure
 from kit.settings.run import RunConfig
@@ -65,7 +65,7 @@ def test_a_study_that_goes_on_keeps_the_costs_it_has_measured(tmp_path, monkeypa
         second = next(measured)
         return {f"{name}: {row}": {"cpu_seconds_per_step": second} for row in grid.rows}
 
-    monkeypatch.setattr("kit.batch.experiments.study.step_costs", costs)
+    monkeypatch.setattr("kit.batch.experiments.method_comparison.step_costs", costs)
     first = measured_costs(tmp_path, plan(tmp_path, {"recipe": "demo"}, 1))
     assert first == measured_costs(tmp_path, plan(tmp_path, {"recipe": "demo"}, 2))
     whole = measured_costs(tmp_path, plan(tmp_path, {"recipe": "demo"}, 1, {"trikd": 9}))
