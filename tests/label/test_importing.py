@@ -1,6 +1,7 @@
 """Labels into a folder of one's own images: all or nothing, and val stays what it was."""
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -93,6 +94,31 @@ def test_bad_exports_leave_everything_as_it_was(names, more, message, mine, tmp_
     assert main(["labels", "import", str(export(tmp_path / "e", *names, **more)), "--root", str(mine)]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1 and snapshot(mine) == before
+
+
+RLE = (
+    '<annotations><image name="p5.jpg" width="20" height="10"><mask label="leaf" rle="3, 4" left="0" top="0" '
+    'width="5" height="5"/></image></annotations>'
+)
+TWO = '<annotations><image name="p5.jpg" width="20" height="10"><polygon label="leaf" points="0,0;20,0;20,10"/>' \
+      '<polygon label="ground" points="0,0;20,0;20,9"/></image></annotations>'  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "message"), [
+    ({}, "is empty"),
+    ({"../annotations.xml": TWO}, "outside of the archive"),
+    ({"annotations.xml": bytes(4 * 2**20)}, "would grow from"),
+    ({"annotations.xml": RLE}, "RLE has 7 pixels, its box 5 x 5"),
+    ({"annotations.xml": TWO}, "overlap in"),
+])  # fmt: skip
+def test_bad_archives_leave_everything_as_it_was(files, message, mine, tmp_path, capsys):
+    with zipfile.ZipFile(tmp_path / "e.zip", "w", zipfile.ZIP_DEFLATED) as out:
+        for name, content in files.items():
+            out.writestr(name, content)
+    before = snapshot(tmp_path)
+    assert main(["labels", "import", str(tmp_path / "e.zip"), "--root", str(mine)]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1 and snapshot(tmp_path) == before
 
 
 def test_nothing_is_half_written_if_the_disk_fills_up(mine, tmp_path, monkeypatch):
