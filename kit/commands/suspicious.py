@@ -26,14 +26,14 @@ def suspicions(options: argparse.Namespace, out: Path) -> dict:
         )
     found = suspicious_labels(runs, options.sure, data_root=str(options.root), device=device)
     table, say = rows(found, options.show), sys.stdout.write
-    say(f"\nsuspicious labels: {len(found.suspicions)} regions on {found.looked_at} images, the first {len(table)}\n")
+    say(f"\nsuspicious labels: {len(found.suspicions)} regions on {found.examined} images, the first {len(table)}\n")
     if found.passed_over:
-        say(f"{len(found.passed_over)} image(s) that the runs have learnt from are not looked at; --folds leaves each "
+        say(f"{len(found.passed_over)} image(s) that the runs have learnt from are not examined; --folds leaves each "
             "out of one run\n")  # fmt: skip
     if table:
         shown = ("rank", "image", "part", "label", "networks", "pixels", "row", "column", "score")
         say(as_text([{name: row[name] for name in shown} for row in table]))
         sheet = suspicion_sheet(table, crops(found, options.show), found.classes, found.palette)
         say("".join(f"  {path}\n" for path in save(sheet, out.with_name(f"{out.stem}_suspicious"))))
-    return {"runs": [str(run) for run in runs], "sure": options.sure, "looked_at": found.looked_at,
+    return {"runs": [str(run) for run in runs], "sure": options.sure, "looked_at": found.examined,
             "passed_over": list(found.passed_over), "regions": len(found.suspicions), "first": table}  # fmt: skip
