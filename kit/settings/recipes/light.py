@@ -19,9 +19,9 @@ def demo(method: str) -> RunConfig:
         student=_light("hybrid_lite0"),
         data=DataConfig(dataset="synthetic", root="data/synthetic", split="1_8", crop=(128, 128), scale=(0.75, 1.5),
                         jitter=0.1, labelled=4, unlabelled=2, cache=True, observe=True),
-        # New layers at three times the rate: 30.9 mIoU instead of 29.1 after 250 supervised steps (one seed).
+        # New layers learn at three times the rate: 30.9 mIoU instead of 29.1, supervised, 250 steps, one seed.
         optim=OptimConfig(name="adamw", lr=1.5e-3, decoder_lr=3.0, weight_decay=0.01, warmup=20, clip=5.0),
-        train=TrainConfig(steps=250, log_every=10, eval_every=125, checkpoint_every=50, ema_decay=0.98,
+        train=TrainConfig(steps=200, log_every=10, eval_every=100, checkpoint_every=50, ema_decay=0.98,
                           keep_views=True),
         evaluate=EvalConfig(batch=4),
         run_dir=f"runs/demo/{method}",
