@@ -108,7 +108,7 @@ TWO = '<annotations><image name="p5.jpg" width="20" height="10"><polygon label="
     ({}, "is empty"),
     ({"../annotations.xml": TWO}, "outside of the archive"),
     ({"annotations.xml": bytes(4 * 2**20)}, "would grow from"),
-    ({"annotations.xml": RLE}, "RLE has 7 pixels, its box 5 x 5"),
+    ({"annotations.xml": RLE}, "RLE has 7 pixels, and should have 5 x 5"),
     ({"annotations.xml": TWO}, "overlap in"),
 ])  # fmt: skip
 def test_bad_archives_leave_everything_as_it_was(files, message, mine, tmp_path, capsys):
