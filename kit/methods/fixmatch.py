@@ -48,15 +48,18 @@ class StrongViews(Method):
         """bool (U, H, W): where a label may be learnt."""
         return belief.confidence >= self.cfg.threshold
 
-    def mixed(self, batch: Batch, belief: Belief, pasted: Belief | None, rng: np.random.Generator) -> list[Strong]:
-        """The strong views after CutMix, with labels of the weak views' `belief`, or `pasted` where that is given."""
-        pasted, views = pasted or belief, []
+    def mixed(self, batch: Batch, belief: Belief, pasted: Belief | None, rng: np.random.Generator,
+              classes: str = "none") -> list[Strong]:  # fmt: skip
+        """The strong views after CutMix, with labels of the weak views' `belief`, or `pasted` where that is given;
+        `classes` of labelled images are pasted over them, as `class_paste` has it."""
+        sure, partners = self.sure(belief), (None, None)
+        if pasted is not None:
+            partners = pasted.labels, self.sure(pasted)
+        views = []
         for i, paste in enumerate(self.pastes(self.cfg, batch.weak, rng)):
-            which = getattr(self.cfg, "class_paste", "none")  # UniMatch has no such setting
-            mix = Mix(paste, class_paste(batch, self.student.num_classes, which, rng))
-            sure = mix.fill(self.sure(belief), True, self.sure(pasted))
-            seen = mix.seen(batch, batch.strong[:, i])
-            views.append(Strong(seen, mix.labels(belief.labels, pasted.labels), sure))
+            mix = Mix(paste, class_paste(batch, self.student.num_classes, classes, rng))
+            labels = mix.labels(belief.labels, partners[0])
+            views.append(Strong(mix.seen(batch, batch.strong[:, i]), labels, mix.fill(sure, True, partners[1])))
         return views
 
     @classmethod
@@ -98,11 +101,11 @@ class FixMatch(StrongViews):
             pasted = self.pasted(batch)
             logits, weak = self.student(torch.cat([batch.images, batch.weak])).logits.tensor_split([n])
             belief = believe(weak)
-            (seen,) = self.mixed(batch, belief, pasted, progress.rng)
+            (seen,) = self.mixed(batch, belief, pasted, progress.rng, self.cfg.class_paste)
             strong = self.student(seen.batch.weak).logits
         else:
             belief = believe(self.average(batch.weak).logits)
-            (seen,) = self.mixed(batch, belief, None, progress.rng)
+            (seen,) = self.mixed(batch, belief, None, progress.rng, self.cfg.class_paste)
             logits, strong = self.student(torch.cat([batch.images, seen.batch.weak])).logits.tensor_split([n])
         self.thresholds.update(belief, batch.valid)
         terms = self.terms(progress, {"sup": self.cfg.sup_weight}, {"strong": self.cfg.strong_weight})
