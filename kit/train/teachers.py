@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kit.methods.build import METHODS
 from kit.runs.folder import RunFolder, identity
-from kit.settings.baselines import TaughtConfig
+from kit.settings.baselines import CLASS_BALANCED, TaughtConfig
 from kit.settings.fields import replace_fields, to_dict
 from kit.settings.run import CPSConfig, FixMatchConfig, MethodConfig, RunConfig
 from kit.train.launch import launch
@@ -65,6 +65,6 @@ def _method(settings: TaughtConfig, ohem_min_kept: int) -> MethodConfig:
         "ohem_min_kept": ohem_min_kept,
     }
     if settings.teacher_method == "fixmatch":
-        return FixMatchConfig(labels_from="average", class_share=0.5, class_paste="small", **common)
+        return FixMatchConfig(**CLASS_BALANCED, **common)
     same = {key: getattr(settings, key) for key in ("overlap", "partner", "passes") if hasattr(settings, key)}
     return CPSConfig(cps_weight=settings.teacher_cps_weight, cutmix=True, **same, **common)

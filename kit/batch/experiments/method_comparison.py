@@ -28,11 +28,12 @@ from kit.errors import KitError
 from kit.figures import style
 from kit.figures.comparisons.budget import budget_figure, budget_rows
 from kit.figures.tables.formats import as_text
+from kit.settings.baselines import CLASS_BALANCED
 from kit.settings.recipes import RECIPES
 from kit.system.storage import read_json, write_json
 
 METHODS = {
-    "fixmatch": {"method.labels_from": "average", "method.class_share": 0.5, "method.class_paste": "small"},
+    "fixmatch": {f"method.{name}": value for name, value in CLASS_BALANCED.items()},
     "trikd": {"method.unlabelled_view": "strong", "method.cps_labels": "mean", "method.cps_threshold": 0.9,
               "method.class_share": 0.5, "method.class_paste": "small", "method.cps_weight": 0.5,
               "method.vit.stem_stride": 32},
