@@ -1,18 +1,16 @@
 """Graphs from pixels to class ids, in float and in 8 bits. Skipped where the extra "export" is not installed."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from example_run import on_turned_photo
 from PIL import Image
 
 import kit
 from kit.__main__ import main
-from kit.data.reading.decode import ORIENTATION
 from kit.deploy.graphs import int8
 from kit.deploy.graphs.logits_graph import require_packages
 from kit.errors import KitError
@@ -49,16 +47,8 @@ def test_a_folder_segments_photographs_without_the_kit(exported, scenes, tmp_pat
     student = kit.load(run)
     assert labels["classes"] == student.classes and labels["palette"] == student.palette
 
-    turned = Image.open(next((scenes / "leftImg8bit/val").rglob("*.png"))).resize((150, 70))
-    exif = Image.Exif()
-    exif[ORIENTATION] = 6
-    turned.save(tmp_path / "turned.jpg", exif=exif)
-    spy = "import sys, runpy; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__'); "
-    spy += "assert 'kit' not in sys.modules and 'torch' not in sys.modules"
-    command = [sys.executable, "-c", spy, str(out / "example.py"), "turned.jpg", "over.png"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "%" in done.stdout and Image.open(tmp_path / "over.png").size == (70, 150)
+    printed = on_turned_photo(out, scenes, tmp_path, "over.png")
+    assert "%" in printed and Image.open(tmp_path / "over.png").size == (70, 150)
     module = example_module(out)
     ours = student.predict(tmp_path / "turned.jpg")
     assert (module.predict(module.read(tmp_path / "turned.jpg")) == ours).mean() >= 0.999

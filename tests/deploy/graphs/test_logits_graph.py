@@ -1,18 +1,17 @@
 """Students outside the kit. Skipped, with the reason, where the extra "export" is not installed."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from example_run import on_turned_photo
 from PIL import Image
 
 import kit
 from kit.__main__ import main
-from kit.data.reading.decode import ORIENTATION, read_image
+from kit.data.reading.decode import read_image
 from kit.deploy.graphs import logits_graph as ex
 from kit.deploy.graphs.example_check import graph_size
 from kit.errors import KitError
@@ -73,16 +72,8 @@ def test_the_example_gives_the_masks_of_predict_from_any_folder(exported, scenes
     run, out = exported(student)
     found = json.loads((out / "export.json").read_text())["check"]["example"]
     assert found["pictures"] == 2 and found["agreement"] >= found["worst"] >= 0.999 and found["remark"] == ""
-    turned = Image.open(next((scenes / "leftImg8bit/val").rglob("*.png"))).resize((150, 70))
-    exif = Image.Exif()
-    exif[ORIENTATION] = 6
-    turned.save(tmp_path / "turned.jpg", exif=exif)
-    spy = "import sys, runpy; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__'); "
-    spy += "assert 'kit' not in sys.modules and 'torch' not in sys.modules"
-    command = [sys.executable, "-c", spy, str(out / "example.py"), "turned.jpg", "mask.png"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("(150, 70) ") and "%" in done.stdout
+    printed = on_turned_photo(out, scenes, tmp_path, "mask.png")
+    assert printed.startswith("(150, 70) ") and "%" in printed
     mask, ours = Image.open(tmp_path / "mask.png"), kit.load(run).predict(tmp_path / "turned.jpg")
     assert mask.mode == "P" and (np.asarray(mask) == ours).mean() >= 0.999
 
