@@ -7,12 +7,13 @@ from torch import Tensor
 from kit.losses.granularity import image_l1, pixel_labels, region_mse
 from kit.losses.pseudo_label_counts import pseudo_counts
 from kit.methods.base import Build, Method, see
+from kit.methods.unlabelled.class_paste import Mix, class_paste
 from kit.methods.unlabelled.cutmix import Paste, french_cutmix
 from kit.models.followers import Frozen
 from kit.models.segmenter import Segmenter
 from kit.settings.run import MGDConfig, ModelConfig
 from kit.system.precision import no_gradient
-from kit.types import IGNORE, Batch, Progress, StepOutput
+from kit.types import IGNORE, Batch, Progress, StepOutput, Views
 
 
 class MGD(Method):
@@ -36,6 +37,9 @@ class MGD(Method):
     differences of their code, each a switch: sum instead of mean in the image term, boxes that cancel, a partner from a
     second loader, padding and unlabelled pixels taught as content, separate passes (mixed images before labelled ones),
     teachers in train mode.
+
+    Switches of later work: the student learns on strong views, from labels that the teachers give the weak crops
+    (`unlabelled_view`), and with classes of labelled images pasted over (`class_paste`).
     """
 
     teachers = ("deep", "wide")
@@ -48,13 +52,16 @@ class MGD(Method):
     def forward(self, batch: Batch, progress: Progress) -> StepOutput:
         cfg = self.cfg
         (paste,) = self.pastes(cfg, batch.weak, progress.rng)
-        mixed, valid, labelled = paste(batch.weak), paste(batch.valid), batch.masks != IGNORE
+        mix = Mix(paste, class_paste(batch, self.student.num_classes, cfg.class_paste, progress.rng))
+        weak = mix.images(batch.weak)  # what the teachers are shown
+        mixed = weak if cfg.unlabelled_view == "weak" else mix.images(batch.strong[:, 0])
+        valid, labelled = mix.fill(batch.valid, True), batch.masks != IGNORE
         seen = valid  # what statistics count
         if cfg.padding == "taught":
             valid, labelled = torch.ones_like(valid), torch.ones_like(labelled)
         unmixed = list(batch.weak.chunk(2)) if cfg.partner == "halves" else [batch.weak]
         targets = [self.labels(teacher, [batch.images, *unmixed]) for teacher in (self.deep, self.wide)]
-        on_mixed = [paste(torch.cat(labels)) for _, *labels in targets]
+        on_mixed = [mix.labels(torch.cat(labels)) for _, *labels in targets]
 
         if cfg.unmixed_passes:
             with no_gradient():
@@ -70,12 +77,13 @@ class MGD(Method):
         if "pixel_labelled" in terms:
             terms.add("pixel_labelled", pixel_labels(here.logits, [labels for labels, *_ in targets], labelled))
         if "image" in terms:
-            means = self.deep.mean_logits(mixed, None if cfg.padding == "taught" else valid)
+            means = self.deep.mean_logits(weak, None if cfg.padding == "taught" else valid)
             terms.add("image", image_l1(there.logits, means, valid, cfg.image_reduction))
         if "region" in terms:
-            terms.add("region", region_mse(there.features, self.wide.features(mixed), valid))
+            terms.add("region", region_mse(there.features, self.wide.features(weak), valid))
         first, second = (labels.masked_fill(~seen, IGNORE) for labels in on_mixed)
-        terms.count(pseudo_counts(first, batch.masks, here.logits.shape[1], second=second, hidden=paste(batch.hidden)))
+        terms.count(pseudo_counts(first, batch.masks, here.logits.shape[1], second=second,
+                                  hidden=mix.fill(batch.hidden, IGNORE)))  # fmt: skip
         return terms.output()
 
     def labels(self, teacher: Frozen, groups: list[Tensor]) -> list[Tensor]:
@@ -83,6 +91,10 @@ class MGD(Method):
         if self.cfg.passes == "separate":
             return [teacher.labels(images) for images in groups]
         return list(teacher.labels(torch.cat(groups)).split([len(images) for images in groups]))
+
+    @classmethod
+    def views_of(cls, cfg: MGDConfig) -> Views:
+        return Views(strong=int(cfg.unlabelled_view == "strong"))
 
     @classmethod
     def pastes(cls, cfg: MGDConfig, weak: Tensor, rng: np.random.Generator) -> list[Paste]:

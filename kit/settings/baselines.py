@@ -7,6 +7,7 @@ kit has something else.
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from kit.errors import KitError
 from kit.settings.checks import NonNegative, Positive, Share, Whole
 from kit.settings.method import ClassPaste, Overlap, Partner, Passes, UnlabelledConfig
 from kit.settings.network import ModelConfig
@@ -169,3 +170,14 @@ class MGDConfig(TaughtConfig):
     """Fold the teachers' batch norm into their convolutions where it is fixed: faster, the same up to rounding."""
     unmixed_passes: bool = False
     """Show the student the unmixed images as well (official): no loss follows, its batch norm averages move."""
+    unlabelled_view: Literal["weak", "strong"] = "weak"
+    """The student learns on the "weak" crops (published), or on "strong" views of them, from labels that the teachers
+    give the weak crops, as FixMatch has it. The teachers' targets of regions and images are those of the weak crops."""
+    class_paste: ClassPaste = "none"
+    """As in `FixMatchConfig`."""
+
+    def __post_init__(self):
+        super(MGDConfig, self).__post_init__()
+        if self.class_paste != "none" and self.partner == "halves":
+            raise KitError('method.class_paste needs method.partner "roll": with "halves" there are half as many mixed '
+                           "images as unlabelled ones")  # fmt: skip

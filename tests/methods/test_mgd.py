@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from kit.errors import KitError
 from kit.methods.build import build_method
+from kit.methods.unlabelled.class_paste import class_paste
 from kit.methods.unlabelled.cutmix import french_cutmix
 from kit.models.followers import Frozen
 from kit.settings.recipes import configure
@@ -90,6 +91,36 @@ def test_the_fixed_form_sees_every_unlabelled_image_mixed_and_takes_means(make, 
     torch.testing.assert_close(parts["image"], image)
     torch.testing.assert_close(parts["pixel"], pixel)
     torch.testing.assert_close(parts["pixel_labelled"], labelled)
+
+
+def test_on_strong_views_teachers_label_the_weak_crops_and_people_what_is_pasted(make, batch, at):
+    method = make("mgd", **DEEPLAB, **{"method.fused": False, "method.unlabelled_view": "strong",
+                                       "method.class_paste": "small"}).double().eval()  # fmt: skip
+    assert method.views.strong == 1
+    step = batch(method, side=64, unlabelled=3)
+    step = step._replace(images=step.images.double(), weak=step.weak.double(), strong=step.strong.double())
+    rng = np.random.default_rng(0)
+    box = french_cutmix(step.weak, rng).inside
+    over = class_paste(step, method.student.num_classes, "small", rng)
+    assert over.inside.any()
+
+    def mixed(x, pasted):
+        inside, there = (m if x.ndim == 3 else m[:, None] for m in (box, over.inside))
+        return torch.where(there, pasted, torch.where(inside, x.roll(1, 0), x))
+
+    parts = method(step, at(0)).parts
+    with torch.no_grad():
+        seen, pixel = method.student(mixed(step.strong[:, 0], over.images)), 0
+        for teacher in (method.deep.net, method.wide.net):
+            pixel += F.cross_entropy(seen.logits, mixed(teacher(step.weak).logits.argmax(1), over.labels))
+        wanted = method.deep.net(mixed(step.weak, over.images)).logits.mean((2, 3))
+    torch.testing.assert_close(parts["pixel"], pixel)
+    torch.testing.assert_close(parts["image"], (seen.logits.mean((2, 3)) - wanted).abs().mean())
+
+
+def test_classes_cannot_be_pasted_over_halves():
+    with pytest.raises(KitError, match='class_paste needs method.partner "roll"'):
+        configure(method="mgd", recipe="tiny", overrides={"method.class_paste": "half", "method.partner": "halves"})
 
 
 def trained(method, batch, at, steps=3):
