@@ -12,6 +12,13 @@ def test_variants_take_turns_and_warm_up_untimed():
     assert all(second >= 0 for runs in seconds.values() for second in runs)
 
 
+def test_runs_of_milliseconds_follow_an_untimed_one_of_their_own():
+    calls = []
+    variants = {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}
+    seconds = interleaved(variants, repeats=2, warmup=0, untimed=1)
+    assert calls == ["a", "a", "b", "b"] * 2 and {name: len(runs) for name, runs in seconds.items()} == {"a": 2, "b": 2}
+
+
 def test_speedup_compares_within_a_turn():
     assert speedup([2.0, 40.0, 3.0], [1.0, 10.0, 1.0]) == pytest.approx(3.0)  # a busy second turn hit both
 
