@@ -125,7 +125,7 @@ _LIGHT_DEEPLAB = {"width": 128, "low": 24}
 OWN = {
     TinyViTEncoder: ("last_block",),
     ViTEncoder: ("pyramid", "grid", "prefix_tokens"),
-    HybridEncoder: ("stem_stride", "blocks", "block_width"),
+    HybridEncoder: ("stem_stride", "blocks", "block_width", "qk_norm"),
 }
 """Settings that only one kind of encoder has."""
 

@@ -28,13 +28,16 @@ class HybridEncoder(Encoder):
             which a 3x3 convolution makes the map at 1/32.
         blocks: transformer blocks.
         block_width: channels of a token, a multiple of 32; heads have 32 each.
+        qk_norm: layer norm of every head's queries and keys (Dehghani et al. 2023, arXiv 2302.05442), which bounds the
+            scores. New blocks learn at a high rate; without it their attention narrows to single tokens, and a student
+            cannot follow that of a view.
     Raises: KitError for a width or stride that does not fit.
     """
 
     fresh = ("project", "position", "blocks", "norm", "down")
 
     def __init__(self, name: str, *, pretrained: bool, weights: str | None = None, stem_stride: int = 32,
-                 blocks: int = 2, block_width: int = 192, **sizes):  # fmt: skip
+                 blocks: int = 2, block_width: int = 192, qk_norm: bool = False, **sizes):  # fmt: skip
         super().__init__()
         if stem_stride not in (16, 32):
             raise KitError(f"stem_stride must be 16 or 32, got {stem_stride}")
@@ -47,7 +50,7 @@ class HybridEncoder(Encoder):
         self.project = nn.Conv2d(self.stem.channels[-1], block_width, 1)
         self.position = nn.Conv2d(block_width, block_width, 3, padding=1, groups=block_width)
         self.blocks = nn.ModuleList(
-            Block(block_width, self.heads, qkv_bias=True, init_values=0.1) for _ in range(blocks)
+            Block(block_width, self.heads, qkv_bias=True, qk_norm=qk_norm, init_values=0.1) for _ in range(blocks)
         )
         self.norm = nn.LayerNorm(block_width)
         self.down = conv_bn_relu(block_width, block_width, 3) if stem_stride == 16 else None

@@ -32,13 +32,23 @@ def test_every_weight_learns_and_detached_scores_carry_no_gradient():
     assert all(p.grad is not None for p in net.parameters())
 
 
-def test_scores_are_those_the_last_block_softmaxes():
-    encoder = HybridEncoder("resnet10t", pretrained=False, blocks=1, block_width=64).eval()
+@pytest.mark.parametrize("qk_norm", [False, True])
+def test_scores_are_those_the_last_block_softmaxes(qk_norm):
+    encoder = HybridEncoder("resnet10t", pretrained=False, blocks=1, block_width=64, qk_norm=qk_norm).eval()
     block, tokens = encoder.blocks[0], torch.randn(1, 6, 64)
     values = block.attn.qkv(block.norm1(tokens)).unflatten(-1, (3, 2, 32))[:, :, 2].transpose(1, 2)
     table = vit_scores(block, tokens, (2, 3)).flatten(4).flatten(2, 3)
     attended = (table.softmax(-1) @ values).transpose(1, 2).flatten(2)
     torch.testing.assert_close(block.attn.proj(attended), block.attn(block.norm1(tokens)))
+
+
+def test_normalised_queries_and_keys_bound_the_scores():
+    """Cauchy-Schwarz: two vectors of 32 numbers with variance 1, times 32 ** -0.5."""
+    for qk_norm in (True, False):
+        encoder = HybridEncoder("resnet10t", pretrained=False, blocks=1, block_width=64, qk_norm=qk_norm).eval()
+        torch.nn.init.normal_(encoder.blocks[0].attn.qkv.weight, std=3.0)
+        scores = vit_scores(encoder.blocks[0], torch.randn(1, 6, 64), (2, 3))
+        assert bool(scores.abs().max() <= 32**0.5) == qk_norm
 
 
 def test_below_the_blocks_stands_the_network_without_its_last_stage():
