@@ -72,8 +72,9 @@ def _uper(cfg: ModelConfig, num_classes: int, pretrained: bool, timm_name: str,
     return Segmenter(encoder, decoder, num_classes, cfg.dropout, cfg.input_scale)
 
 
-_hybrid = partial(_uper, kind=HybridEncoder)
-"""timm encoder with transformer blocks on its coarsest map + dual-frequency UPer decoder."""
+def _hybrid(cfg: ModelConfig, num_classes: int, pretrained: bool, timm_name: str, **sizes) -> Segmenter:
+    """timm encoder with transformer blocks on its coarsest map + dual-frequency UPer decoder."""
+    return _uper(cfg, num_classes, pretrained, timm_name, kind=HybridEncoder, qk_norm=cfg.qk_norm, **sizes)
 
 
 def _deeplab(cfg: ModelConfig, num_classes: int, pretrained: bool, timm_name: str, decoder: dict | None = None,
@@ -125,7 +126,7 @@ _LIGHT_DEEPLAB = {"width": 128, "low": 24}
 OWN = {
     TinyViTEncoder: ("last_block",),
     ViTEncoder: ("pyramid", "grid", "prefix_tokens"),
-    HybridEncoder: ("stem_stride", "blocks", "block_width", "qk_norm"),
+    HybridEncoder: ("stem_stride", "blocks", "block_width"),
 }
 """Settings that only one kind of encoder has."""
 

@@ -51,7 +51,8 @@ class ModelConfig(Checked):
     block_width: AtLeastOne | None = None
     """Of a hybrid: channels of a token, a multiple of 32; None takes what `name` has."""
     qk_norm: bool = False
-    """Of a hybrid: normalise queries and keys, which bounds its attention scores."""
+    """In a hybrid's blocks: normalise queries and keys, which bounds the attention scores. Other networks ignore it, so
+    that a recipe can set it for any student."""
     last_block: Literal["kept", "global"] = "kept"
     """Last block of a TinyViT: "kept" as pretrained, or "global" (official): attention over the whole map, without
     windows and without position bias."""
