@@ -26,7 +26,7 @@ def add(commands) -> None:
     doctor.add_argument("--workers", type=int, help="files read at a time (default: one per core)")
     doctor.add_argument("--out", type=Path, help="file for all findings (default: runs/doctor/DATASET.json; for "
                         "own images the name holds the folder's path)")  # fmt: skip
-    doctor.add_argument("--run", dest="judges", type=Path, nargs="+", metavar="RUN", help="finished runs whose "
+    doctor.add_argument("--run", dest="runs", type=Path, nargs="+", metavar="RUN", help="finished runs whose "
                         "networks look for suspicious labels, among masks that they have not learnt from")  # fmt: skip
     doctor.add_argument("--folds", type=int, metavar="K", help="train K runs like --run, each without a part of its "
                         "labels, and use them")  # fmt: skip
@@ -49,7 +49,7 @@ def _doctor(options: argparse.Namespace) -> int:
     from kit.runs.folder import provenance
     from kit.system.storage import write_json
 
-    if options.judges:
+    if options.runs:
         _take_from_run(options)
     for name in ("dataset", "root"):
         if getattr(options, name) is None:
@@ -58,7 +58,7 @@ def _doctor(options: argparse.Namespace) -> int:
     sys.stdout.write(summary(found))
     out = options.out or _record_file(options.dataset, options.root)
     record = {**found.record(), **provenance()}
-    if options.judges:
+    if options.runs:
         record["suspicious"] = suspicions(options, out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ def _take_from_run(options: argparse.Namespace) -> None:
     from kit.runs.folder import RunFolder
     from kit.system.paths import from_project
 
-    data = RunFolder(options.judges[0]).config().data
+    data = RunFolder(options.runs[0]).config().data
     options.dataset = options.dataset or data.dataset
     options.root = options.root or from_project(data.root)
     if not options.split and options.dataset == data.dataset:

@@ -17,7 +17,7 @@ def suspicions(options: argparse.Namespace, out: Path) -> dict:
     from kit.label.out_of_fold import crops, rows, suspicious_labels
     from kit.train.folds import fold_runs
 
-    device, runs = options.device or ("cuda" if torch.cuda.is_available() else "cpu"), list(options.judges)
+    device, runs = options.device or ("cuda" if torch.cuda.is_available() else "cpu"), list(options.runs)
     if options.folds:
         if len(runs) > 1:
             raise KitError("--folds trains runs like one run; name one with --run")

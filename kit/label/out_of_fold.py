@@ -135,7 +135,7 @@ def _examined(used_runs: list[FoldRun], parts: tuple[SegFiles, SegFiles], names:
             if able:
                 mask = files.full_mask(name).numpy()
                 if (mask != IGNORE).any():
-                    census.look(name, _predictions(able, files.image(name), mask.shape), mask, sure)
+                    census.add(name, _predictions(able, files.image(name), mask.shape), mask, sure)
                 shown.update()
     return Found(census.ranked(), len(names) - len(passed), passed, spec.classes, spec.palette, parts)
 

@@ -64,8 +64,8 @@ class Census:
     regions: list[Suspicion] = field(default_factory=list)
     counts: dict[str, np.ndarray] = field(default_factory=dict)  # id -> int64 (C, C), label by sure prediction
 
-    def look(self, name: str, members: Sequence[np.ndarray], mask: np.ndarray, sure: float) -> None:
-        """Take in an image.
+    def add(self, name: str, members: Sequence[np.ndarray], mask: np.ndarray, sure: float) -> None:
+        """Add an image.
 
         Args:
             name: its id.

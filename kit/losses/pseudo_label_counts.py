@@ -21,8 +21,8 @@ def pseudo_counts(labels: Tensor, masks: Tensor, num_classes: int, *, sure: Tens
         second: int64 (U, H, W), what another view or network takes to be there.
         hidden: int64 (U, H, W), labels made by people that the method never sees, IGNORE where there are none; None or
             no images at all: they were not read.
-    Returns: float32 pairs (hits, out of) "coverage", "agreement" and "accuracy", "sure_accuracy", as far as they can
-        be told; and pixels per class (C,), "predicted" (in pseudo labels), "taught" (in sure ones) and "labelled" (in
+    Returns: float32 pairs (hits, out of) "coverage", "agreement" and "accuracy", "sure_accuracy", as far as they are
+        known; and pixels per class (C,), "predicted" (in pseudo labels), "taught" (in sure ones) and "labelled" (in
         `masks`).
     """
     with torch.no_grad():

@@ -49,11 +49,11 @@ class LabelPanel:
         self.source = Text(placeholder="file, folder or zip archive", description="Export", layout=Layout(width="28em"))
         self.replace = Checkbox(False, description="replace masks", indent=False, layout=wide)
         self.load = Button(description="Import", icon="upload", layout=wide)
-        self.said = HTML()
+        self.message = HTML()
         self.export.on_click(lambda _: self._try(self.write))
         self.load.on_click(lambda _: self._try(self.bring_in))
         self.box = VBox(
-            [*rows, HBox([self.form, self.export]), HBox([self.source, self.replace, self.load]), self.said]
+            [*rows, HBox([self.form, self.export]), HBox([self.source, self.replace, self.load]), self.message]
         )
 
     @property
@@ -83,4 +83,4 @@ class LabelPanel:
             text = action()
         except KitError as error:
             text = f"error: {error}"
-        self.said.value = f"<pre style='white-space: pre-wrap; line-height: 1.4'>{html.escape(text)}</pre>"
+        self.message.value = f"<pre style='white-space: pre-wrap; line-height: 1.4'>{html.escape(text)}</pre>"

@@ -43,7 +43,7 @@ class TrialPanel:
     ):
         self.probabilities, self.classes, self.palette = probabilities, classes, np.array(palette, np.uint8)
         self.field = DropField(limit=LARGEST_FILE)
-        self.said, self.legend = HTML(), HTML()
+        self.message, self.legend = HTML(), HTML()
         self.progress = IntProgress(min=0, layout=Layout(visibility="hidden", width="100%"))
         self.pictures = {name: ipywidgets.Image(layout=Layout(width="100%", min_width="12em")) for name in HEADS}
         for name, picture in self.pictures.items():
@@ -52,7 +52,7 @@ class TrialPanel:
                  for name, picture in self.pictures.items()]  # fmt: skip
         self.results = HBox(shown, layout=Layout(flex_flow="row wrap", grid_gap="1em", display="none"))
         head = HTML(f"<h2>Try a student</h2><p>{html.escape(about).replace(chr(10), '<br>')}</p>")
-        self.box = VBox([head, self.field, self.progress, self.said, self.results, self.legend],
+        self.box = VBox([head, self.field, self.progress, self.message, self.results, self.legend],
                         layout=Layout(max_width="76em", margin="0 auto", padding="0 1em"))  # fmt: skip
         self.field.observe(lambda _: self.take(self.field.name, self.field.content, self.field.size), "turn")
 
@@ -132,7 +132,9 @@ class TrialPanel:
 
     def _say(self, line: str, wrong: bool = False) -> None:
         colour = "#a40e26" if wrong else "#1f2328"
-        self.said.value = f'<span class="kit-said" role="status" style="color:{colour}">{html.escape(line)}</span>'
+        self.message.value = (
+            f'<span class="kit-message" role="status" style="color:{colour}">{html.escape(line)}</span>'
+        )
 
 
 def _small(view: np.ndarray) -> Image.Image:

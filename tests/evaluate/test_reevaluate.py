@@ -39,7 +39,7 @@ def test_a_run_keeps_what_was_counted(finished, scenes):
     assert best.predict(next((scenes / "leftImg8bit/val").rglob("*.png"))).shape == (64, 128)
 
 
-def test_judged_again_it_scores_the_same(finished):
+def test_evaluated_again_it_scores_the_same(finished):
     folder = RunFolder(finished())
     again = evaluate_run(folder.path)
     assert {**again, **folder.result()["last"]} == again and again["counts"] == "scores_last.npz"

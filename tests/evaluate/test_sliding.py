@@ -176,7 +176,7 @@ def test_protocols_that_make_no_sense_are_refused(wrong, word):
         EvalConfig(**wrong)
 
 
-def test_published_settings_judge_as_their_authors_do():
+def test_published_settings_evaluate_as_their_authors_do():
     for name, make in RECIPES.items():
         cfg, city, mgd = make("supervised").evaluate, "cityscapes" in name, name.startswith("mgd_official")
         sizes = {"mgd": (800, 800), "unimatch": (801, 801)}

@@ -33,7 +33,7 @@ def test_image_mious_are_over_the_classes_of_the_truth():
         ([], []),
     ],
 )
-def test_ids_in_menus_can_be_told_apart(names, expected):
+def test_ids_in_menus_are_distinct(names, expected):
     assert pick.short_ids(names) == expected
 
 

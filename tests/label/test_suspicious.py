@@ -32,7 +32,7 @@ def test_an_unusual_confusion_ranks_before_a_usual_one():
         taken = np.where(right == 2, 3, right).astype(np.uint8)
         if seed == 3:
             mask[10:30, 10 + seed : 30 + seed] = 2  # the mistake
-        census.look(f"i{seed}", [likely(taken), likely(taken)], mask, 0.7)
+        census.add(f"i{seed}", [likely(taken), likely(taken)], mask, 0.7)
     first = census.ranked()[0]
     assert (first.name, first.given, first.expected, first.pixels) == ("i3", 2, 1, 400)
     assert first.box == (10, 13, 20, 20) and len(census.ranked()) == 7
@@ -44,10 +44,10 @@ def test_borders_and_networks_that_differ_or_are_unsure_say_nothing():
     other = np.where(mask == 1, 3, mask).astype(np.uint8)
     for members in ([likely(moved)], [likely(mask), likely(other)], [likely(other, sure=0.5)]):
         census = Census(4)
-        census.look("a", members, mask, 0.7)
+        census.add("a", members, mask, 0.7)
         assert census.ranked() == []
     with pytest.raises(KitError, match="not of one size"):
-        Census(4).look("a", [likely(mask)[:, :5]], mask, 0.7)
+        Census(4).add("a", [likely(mask)[:, :5]], mask, 0.7)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -57,14 +57,14 @@ def test_planted_regions_are_wrong_where_they_say_and_are_found(kind):
     np.testing.assert_array_equal(wrong != mask, planted.where)
     assert planted.kind == kind and planted.given != planted.true and planted.where.sum() >= 75
     census = Census(4)
-    census.look("a", [likely(mask)], wrong, 0.7)
+    census.add("a", [likely(mask)], wrong, 0.7)
     right, found = hits(census.ranked(), {"a": [planted]})
     assert right and all(right) and found == 1
     assert hits(census.ranked(), {"b": [planted]}) == ([False] * len(right), 0)
     assert plant(np.zeros((50, 50), np.uint8), kind, 4, rng) is None
 
 
-def test_the_doctor_asks_a_run_about_masks_that_it_has_not_learnt_from(street, tmp_path, capsys):
+def test_a_run_checks_masks_that_it_has_not_learnt_from(street, tmp_path, capsys):
     out = tmp_path / "found.json"
     command = ["doctor", "--run", str(street), "--sure", "0.05", "--show", "3", "--workers", "1", "--out", str(out)]
     assert main(command) == 0

@@ -22,7 +22,7 @@ def test_counts_by_hand():
     }
 
 
-def test_what_cannot_be_told_is_left_out():
+def test_what_is_unknown_is_left_out():
     labels, masks = torch.zeros(1, 2, 2, dtype=torch.int64), torch.zeros(1, 2, 2, dtype=torch.int64)
     assert pseudo_counts(labels, masks, 2).keys() == {"predicted", "labelled"}
     unread = pseudo_counts(labels, masks, 2, hidden=torch.zeros(0, 2, 2, dtype=torch.int64))

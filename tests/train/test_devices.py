@@ -106,7 +106,7 @@ def test_a_checkpoint_holds_running_statistics_and_no_tables(tiny, tmp_path, mon
     assert a == b
 
 
-def test_processes_are_told_running_statistics_and_nothing_else():
+def test_processes_receive_running_statistics_and_nothing_else():
     method = build_method(configure("mean_teacher", "tiny"), 3)
     broadcast_statistics_alone(method)
     torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)

@@ -24,13 +24,13 @@ def test_ticks_decide_what_is_exported(panel, tmp_path, monkeypatch):
     panel.boxes["a"].value = False
     panel.export.click()
     assert (tmp_path / "out/images.txt").read_text() == "b\n" and asked == [[("b", Path("b.jpg"))]]
-    assert "images.txt" in panel.said.value
+    assert "images.txt" in panel.message.value
     panel.boxes["b"].value = False
     panel.export.click()
-    assert "error: nothing is ticked" in panel.said.value
+    assert "error: nothing is ticked" in panel.message.value
 
 
 def test_mistakes_of_an_import_are_shown(panel):
     panel.source.value = "absent.zip"
     panel.load.click()
-    assert panel.said.value.count("error: ") == 1 and "classes.yaml" in panel.said.value
+    assert panel.message.value.count("error: ") == 1 and "classes.yaml" in panel.message.value

@@ -45,7 +45,7 @@ def shown(panel):
 def test_a_photograph(panel):
     assert "&lt;of&gt;" in panel.box.children[0].value and panel.results.layout.display == "none"
     drop(panel, "street.png", encoded(half_bright()))
-    assert panel.results.layout.display == "flex" and "street.png: 40 x 20 pixels, " in panel.said.value
+    assert panel.results.layout.display == "flex" and "street.png: 40 x 20 pixels, " in panel.message.value
     assert "bright 75.0%" in panel.legend.value and panel.legend.value.index("bright") < panel.legend.value.index(
         "dark"
     )
@@ -58,7 +58,7 @@ def test_an_animation(panel):
     frames = [half_bright(), Image.new("RGB", (40, 20), "white"), Image.new("RGB", (40, 20))]
     content = encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:], duration=100, lossless=True)
     drop(panel, "street.webp", content)
-    assert "3 frames of 40 x 20 pixels, " in panel.said.value and "ms a frame" in panel.said.value
+    assert "3 frames of 40 x 20 pixels, " in panel.message.value and "ms a frame" in panel.message.value
     assert "bright 58.3%" in panel.legend.value and panel.progress.layout.visibility == "hidden"
     assert Image.open(io.BytesIO(panel.pictures["mask"].value)).n_frames == 3
 
@@ -76,8 +76,8 @@ def test_what_cannot_be_shown_is_one_line(panel, monkeypatch):
     }
     for name, (content, message) in wrong.items():
         drop(panel, name, content)
-        assert f"error: {message}" in panel.said.value.replace("&#x27;", "'") or message in panel.said.value, name
+        assert f"error: {message}" in panel.message.value.replace("&#x27;", "'") or message in panel.message.value, name
         assert panel.results.layout.display == "none" and not panel.legend.value
-        assert "/tmp" not in panel.said.value
+        assert "/tmp" not in panel.message.value
     drop(panel, "large.png", b"", size=trial.LARGEST_FILE + 1)  # the browser keeps what is too large
-    assert "large.png has 20.0 MB; at most 20 MB are taken" in panel.said.value
+    assert "large.png has 20.0 MB; at most 20 MB are taken" in panel.message.value

@@ -15,13 +15,14 @@ def demo(method: str) -> RunConfig:
     """Drawn street scenes, a light student from ImageNet weights, a few minutes on two CPU cores."""
     return RunConfig(
         recipe="demo",
-        method=light_method(method, ohem_min_kept=28_000),
+        method=light_method(method, ohem_min_kept=8_000),
         student=_light("hybrid_lite0"),
         data=DataConfig(dataset="synthetic", root="data/synthetic", split="1_8", crop=(128, 128), scale=(0.75, 1.5),
                         jitter=0.1, labelled=4, unlabelled=2, cache=True, observe=True),
-        # New layers learn at three times the rate: 30.9 mIoU instead of 29.1, supervised, 250 steps, one seed.
+        # Supervised, one seed: new layers at three times the rate gain 1.8 points, OHEM that keeps an eighth of the
+        # pixels 1.2, 300 steps instead of 200 1.5, and then persons are found (IoU 11 instead of 5).
         optim=OptimConfig(name="adamw", lr=1.5e-3, decoder_lr=3.0, weight_decay=0.01, warmup=20, clip=5.0),
-        train=TrainConfig(steps=200, log_every=10, eval_every=100, checkpoint_every=50, ema_decay=0.98,
+        train=TrainConfig(steps=300, log_every=10, eval_every=100, checkpoint_every=50, ema_decay=0.98,
                           keep_views=True),
         evaluate=EvalConfig(batch=4),
         run_dir=f"runs/demo/{method}",

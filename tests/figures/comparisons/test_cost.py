@@ -104,7 +104,7 @@ def test_runs_on_other_val_images_of_one_name_stand_apart():
     assert len(cost.cost_groups([*runs[:2], run("supervised")], "parameters")) == 1  # one did not record its data
 
 
-def test_settings_are_told_apart_and_nothing_lies_over_the_axes():
+def test_settings_are_distinct_and_nothing_lies_over_the_axes():
     names = [f"trikd_setting_{i}" for i in range(12)]
     runs = [{**run(miou=0.3 + 0.01 * i, parameters=2_000_000), "path": f"runs/{name}"} for i, name in enumerate(names)]
     for i, each in enumerate(runs):

@@ -44,7 +44,7 @@ def test_unlike_runs_share_no_table(other, word):
 
 
 @pytest.mark.parametrize("which", ["labelled_sha256", "unlabelled_sha256", "extra_sha256"])
-def test_splits_are_told_apart_by_what_is_in_them(which):
+def test_splits_are_distinguished_by_their_content(which):
     first, other = run(), run(seed=1)
     other["split"] = {**other["split"], which: "other", "name": "1_8 a"}  # the name is the same
     with pytest.raises(KitError, match="differ in split .1_8 a, digests a a; 1_8 a, digests .*other"):

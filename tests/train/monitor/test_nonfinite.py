@@ -100,7 +100,7 @@ def test_processes_agree(run, tmp_path, way):
     assert finite(safetensors.torch.load_file(RunFolder(tmp_path / "run").weights()))
 
 
-def test_a_fused_optimiser_leaves_alone_what_it_is_told_to(tiny):
+def test_a_fused_optimiser_skips_a_step_that_is_not_finite(tiny):
     """What the decision on the device rests on, for both optimisers, from the very first step on."""
     assert "cuda" not in WATCHED
     for name in ("sgd", "adamw"):
