@@ -59,7 +59,7 @@ class _Row:
             raise KitError(f"processor time says nothing of training on {self.accelerator.device}")
         if cfg.train.channels_last:
             parts.method.to(memory_format=torch.channels_last)
-        optimizer = make_optimizer(cfg.optim, parts.method)
+        optimizer = make_optimizer(cfg.optim, parts.method, fused=True)  # as the loop's
         self.method, self.optimizer = self.accelerator.prepare(parts.method.train(), optimizer)
         self.batches, self.seconds = iter(train_loader(parts.batches, 0)), []
 
