@@ -1,10 +1,18 @@
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from kit.__main__ import main
 from kit.batch.experiments.demo import StepBar, summarise
-from kit.batch.experiments.method_comparison import METHODS, equal_time_steps, measured_costs, plan
+from kit.batch.experiments.method_comparison import (
+    METHODS,
+    equal_time_steps,
+    measured_costs,
+    plan,
+    prepare_data,
+)
 from kit.runs.folder import RunFolder
 from kit.settings.recipes import configure
 from kit.settings.run import RunConfig
@@ -71,6 +79,26 @@ def test_a_study_that_goes_on_keeps_the_costs_it_has_measured(tmp_path, monkeypa
     whole = measured_costs(tmp_path, plan(tmp_path, {"recipe": "demo"}, 1, {"trikd": 9}))
     assert whole["study: supervised, time of trikd"]["cpu_seconds_per_step"] == 2.0
     assert whole | first == whole
+
+
+def test_no_image_next_to_val_in_its_video_is_used(tmp_path):
+    root, rng = tmp_path / "camvid", np.random.default_rng(0)
+    names = {"train": [f"{video}_{i:05}" for video in ("0001TP", "0016E5") for i in range(0, 9000, 150)],
+             "val": ["0016E5_07959", "0016E5_07961"]}  # fmt: skip
+    for part, ids in names.items():
+        for what in ("images", "labels"):
+            (root / what / part).mkdir(parents=True)
+        for name in ids:
+            Image.fromarray(rng.integers(0, 255, (8, 12, 3), np.uint8)).save(root / f"images/{part}/{name}.jpg")
+            Image.fromarray(rng.integers(0, 11, (8, 12), np.uint8)).save(root / f"labels/{part}/{name}.png")
+    common = prepare_data(tmp_path / "out", root)
+    every = (tmp_path / "out/split_all/labelled.txt").read_text().split()
+    some, others = ((tmp_path / f"out/split/{name}.txt").read_text().split() for name in ("labelled", "unlabelled"))
+    assert sorted(some + others) == sorted(every) and len(every) == 120 - 13  # from 7050 to 8850
+    assert not [name for name in every if "0016E5_07" in name or "0016E5_08" in name]
+    rows = {run.row: run.cell.parameters["split"] for run in plan(tmp_path / "out", common, 1).runs()}
+    assert rows["supervised"] == rows["trikd"] == str(tmp_path / "out/split")
+    assert rows["supervised, all labels"] == str(tmp_path / "out/split_all")
 
 
 def test_a_folder_without_camvid_is_named_and_nothing_is_left(tmp_path, capsys):
