@@ -23,7 +23,7 @@ from kit.evaluate.student import Student, load
 from kit.settings.checks import require_positive
 from kit.settings.run import ModelConfig, RunConfig
 from kit.system.storage import write_json
-from kit.system.turns import interleaved, percentiles
+from kit.system.turns import SETTLE, interleaved, percentiles
 
 FORMS = {"onnx": "ONNX, float32", "int8": "ONNX, 8 bits", "eager": "PyTorch", "compiled": "torch.compile"}
 
@@ -63,7 +63,7 @@ def _measure(options: argparse.Namespace) -> None:
             calls[name, form] = _onnx_call(model, picture, options.threads)
         if not options.onnx_only:
             calls |= {(name, form): call for form, call in _torch_calls(student, picture).items()}
-    times = interleaved(calls, options.repeats, untimed=2)
+    times = interleaved(calls, options.repeats, settle=SETTLE)
     say(f"{options.repeats} runs in turns, {options.threads} threads, a picture at a time, uint8 pixels to class ids\n"
         f"{environment()}\n\n{'student':<28}{'size':>12}  {'form':<15}{'mIoU':>8}{'p50 ms':>9}{'p90':>8}{'least':>8}"
         f"{'fps':>8}\n")  # fmt: skip

@@ -6,22 +6,28 @@ from collections.abc import Callable
 import numpy as np
 
 
+SETTLE = 0.1
+"""Seconds after which threads of another graph have gone to sleep."""
+
+
 def interleaved(variants: dict[str, Callable[[], object]], repeats: int, warmup: int = 1,
-                untimed: int = 0) -> dict[str, list[float]]:  # fmt: skip
+                settle: float = 0.0) -> dict[str, list[float]]:  # fmt: skip
     """Seconds of every run of every variant, taken in turns, so that a busy spell of the machine hits all of them.
 
     Args:
         variants: name -> what is timed; on a GPU it has to wait for its own work.
         repeats: runs of each that are timed, at least 1, after `warmup` runs that are not.
-        untimed: runs of a variant right before each timed one. For runs of milliseconds: threads of the variant before,
-            of another library or session, keep a core busy for a while after it has returned, and its data fill the
-            caches. (A graph of 8 bits that takes 22 ms by itself took 42 ms in turns with others on two cores.)
+        settle: seconds in which a variant is run right before each timed run. For runs of milliseconds: threads of the
+            variant before, of another library or session, keep a core busy for a while after it has returned, and its
+            data fill the caches. (A graph of 8 bits that takes 22 ms by itself took 42 ms in turns with others on two
+            cores.)
     Returns: name -> `repeats` numbers; the i-th of all names were taken in the same turn.
     """
     seconds = {name: [] for name in variants}
     for turn in range(warmup + repeats):
         for name, run in variants.items():
-            for _ in range(untimed):
+            begun = time.perf_counter()
+            while time.perf_counter() - begun < settle:
                 run()
             started = time.perf_counter()
             run()

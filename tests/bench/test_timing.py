@@ -12,11 +12,14 @@ def test_variants_take_turns_and_warm_up_untimed():
     assert all(second >= 0 for runs in seconds.values() for second in runs)
 
 
-def test_runs_of_milliseconds_follow_an_untimed_one_of_their_own():
+def test_runs_of_milliseconds_follow_untimed_ones_of_their_own():
     calls = []
     variants = {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}
-    seconds = interleaved(variants, repeats=2, warmup=0, untimed=1)
-    assert calls == ["a", "a", "b", "b"] * 2 and {name: len(runs) for name, runs in seconds.items()} == {"a": 2, "b": 2}
+    seconds = interleaved(variants, repeats=2, warmup=0, settle=0.001)
+    turns = "".join(calls)
+    assert {name: len(runs) for name, runs in seconds.items()} == {"a": 2, "b": 2}
+    assert turns.count("ab") == 2 and turns.count("ba") == 1  # still in turns
+    assert min(turns.count("a"), turns.count("b")) > 4  # more than the timed ones
 
 
 def test_speedup_compares_within_a_turn():

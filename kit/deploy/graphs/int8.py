@@ -20,7 +20,7 @@ from kit.deploy.graphs.quantise import (
     shares_left,
 )
 from kit.evaluate.scores.metrics import confusion_matrix, scores_of
-from kit.system.turns import interleaved, percentiles
+from kit.system.turns import SETTLE, interleaved, percentiles
 
 CALIBRATION, TUNING, PROBED = 16, 32, 4
 """Labelled training images that ranges are measured on; others that decide how many layers stay in float; and how many
@@ -143,7 +143,7 @@ def in_turns(models: dict[str, bytes], picture: np.ndarray, threads: int = 0, re
     """Latency of one picture (`kit.system.turns.percentiles`) by each graph, run in turns; with "threads" of each."""
     runs = {name: open_graph(model, threads) for name, model in models.items()}
     calls = {name: lambda session=session: session.run(None, {INPUT: picture}) for name, session in runs.items()}
-    times = interleaved(calls, repeats, untimed=2)
+    times = interleaved(calls, repeats, settle=SETTLE)
     about = {"threads": threads or os.cpu_count(), "repeats": repeats, "size": list(picture.shape[1:3])}
     return {name: percentiles(seconds) | about for name, seconds in times.items()}
 
