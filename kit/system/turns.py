@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-
 SETTLE = 0.1
 """Seconds after which threads of another graph have gone to sleep."""
 
