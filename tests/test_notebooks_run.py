@@ -162,12 +162,12 @@ def test_study_reads_what_was_collected(tmp_path):
         "scores.csv", "scores.tex", "classes.csv", "result.json"}  # fmt: skip
     result = json.loads((out / "result.json").read_text())
     rows = {row["row"]: row for row in result["compared"]["all of val"]["rows"]}
-    fixmatch = next(row for row in result["summary"]["rows"] if row["row"] == "fixmatch gap")
-    assert rows["supervised gap"]["baseline"] and rows["fixmatch gap"]["steps"]["n"] == fixmatch["n"] >= 1
+    trikd = next(row for row in result["summary"]["rows"] if row["row"] == "trikd")
+    assert rows["supervised"]["baseline"] and rows["supervised, equal time"]["baseline"]
+    assert rows["trikd"]["steps"]["n"] == rows["trikd"]["time"]["n"] == trikd["n"] >= 1
     text = outputs(executed)
-    assert (
-        "supervised decoder 3" in text and "Protocol of the study" in text
-    )  # every trial, and what was meant to be done
+    # every trial, and what was meant to be done
+    assert "supervised, normed attention, harder OHEM" in text and "Protocol of the study" in text
 
 
 @pytest.mark.parametrize(
