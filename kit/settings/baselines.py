@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from kit.errors import KitError
-from kit.settings.checks import NonNegative, Positive, Share, Whole
+from kit.settings.checks import Checked, NonNegative, Positive, Share, Whole
 from kit.settings.method import ClassPaste, Overlap, Partner, Passes, UnlabelledConfig
 from kit.settings.network import ModelConfig
 
@@ -177,7 +177,7 @@ class MGDConfig(TaughtConfig):
     """As in `FixMatchConfig`."""
 
     def __post_init__(self):
-        super(MGDConfig, self).__post_init__()
+        Checked.__post_init__(self)
         if self.class_paste != "none" and self.partner == "halves":
             raise KitError('method.class_paste needs method.partner "roll": with "halves" there are half as many mixed '
                            "images as unlabelled ones")  # fmt: skip

@@ -15,7 +15,7 @@ def test_variants_take_turns_and_warm_up_untimed():
 def test_runs_of_milliseconds_follow_untimed_ones_of_their_own():
     calls = []
     variants = {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}
-    seconds = interleaved(variants, repeats=2, warmup=0, settle=0.001)
+    seconds = interleaved(variants, repeats=2, warmup=0, settle=0.01)
     turns = "".join(calls)
     assert {name: len(runs) for name, runs in seconds.items()} == {"a": 2, "b": 2}
     assert turns.count("ab") == 2 and turns.count("ba") == 1  # still in turns

@@ -39,7 +39,7 @@ METHODS = {
               "method.class_share": 0.5, "method.class_paste": "small", "method.cps_weight": 0.5,
               "method.high_weight": 0.5},
 }  # fmt: skip
-"""Methods of the study and their switches, as in notebooks/grids/study_equal.yaml."""
+"""Methods of the study and their switches, close to those of notebooks/grids/study_equal.yaml."""
 
 CAMVID = {"split": "1_16_by_sequence", "cover": 6, "pixels": 0.5, "exclude": ["0016E5_07*", "0016E5_08*"]}
 """How CamVid's labels are drawn: share, images that show each class, what counts as showing it, and images left out."""
