@@ -16,7 +16,7 @@ from kit.methods.trikd import TriKD
 from kit.methods.unimatch import UniMatch
 from kit.models.build import build_model
 from kit.models.encoders.attention_bf16 import fast_attention
-from kit.models.layers.depthwise_bf16 import fast_depthwise
+from kit.models.layers.depthwise_cpu import fast_depthwise
 from kit.models.segmenter import Segmenter
 from kit.settings.network import ModelConfig
 from kit.settings.run import RunConfig

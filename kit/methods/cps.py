@@ -8,6 +8,7 @@ from kit.losses.granularity import pixel_labels
 from kit.losses.pseudo import cross_pseudo, pseudo_labels
 from kit.losses.pseudo_label_counts import pseudo_counts
 from kit.methods.base import Build, Method, see
+from kit.methods.unlabelled.class_paste import Mix, class_paste
 from kit.methods.unlabelled.cutmix import Paste, french_cutmix
 from kit.models.segmenter import Segmenter
 from kit.settings.run import CPSConfig, ModelConfig
@@ -38,25 +39,27 @@ class CPS(Method):
 
     def forward(self, batch: Batch, progress: Progress) -> StepOutput:
         cfg, nets = self.cfg, (self.student, self.partner)
-        seen, valid, hidden = batch.weak, batch.valid, batch.hidden
-        for paste in self.pastes(cfg, batch.weak, progress.rng):
-            seen, valid, hidden = paste(seen), paste(valid), paste(hidden)
+        if cfg.cutmix:
+            (paste,) = self.pastes(cfg, batch.weak, progress.rng)
+            mix = Mix(paste, class_paste(batch, self.student.num_classes, cfg.class_paste, progress.rng))
             with no_gradient():
-                targets = [paste(pseudo_labels(self.unmixed(net, batch.weak), batch.valid)) for net in nets]
+                targets = [mix.labels(pseudo_labels(self.unmixed(net, batch.weak), batch.valid)) for net in nets]
+            batch = mix.seen(batch, batch.weak)
         (sup_a, a), (sup_b, b) = (
-            [out.logits for out in see(net, [batch.images, seen], cfg.passes, last_first=cfg.cutmix)] for net in nets
+            [out.logits for out in see(net, [batch.images, batch.weak], cfg.passes, last_first=cfg.cutmix)]
+            for net in nets
         )  # (B, C, H, W) and (M, C, H, W) of each network
         if cfg.cutmix:
-            cps = pixel_labels(a, [targets[1]], valid) + pixel_labels(b, [targets[0]], valid)
+            cps = pixel_labels(a, [targets[1]], batch.valid) + pixel_labels(b, [targets[0]], batch.valid)
         else:
-            targets = [pseudo_labels(a, valid), pseudo_labels(b, valid)]
-            everywhere = torch.cat([batch.masks != IGNORE, valid])
+            targets = [pseudo_labels(a, batch.valid), pseudo_labels(b, batch.valid)]
+            everywhere = torch.cat([batch.masks != IGNORE, batch.valid])
             cps = cross_pseudo([torch.cat([sup_a, a]), torch.cat([sup_b, b])], everywhere)
         terms = self.terms(progress, {"sup": 1.0, "sup_partner": 1.0}, {"cps": cfg.cps_weight})
         terms.add("sup", self.supervised(sup_a, batch.masks))
         terms.add("sup_partner", self.supervised(sup_b, batch.masks))
         terms.add("cps", cps)
-        terms.count(pseudo_counts(targets[1], batch.masks, a.shape[1], second=targets[0], hidden=hidden))
+        terms.count(pseudo_counts(targets[1], batch.masks, a.shape[1], second=targets[0], hidden=batch.hidden))
         return terms.output()
 
     def unmixed(self, net: Segmenter, images: Tensor) -> Tensor:

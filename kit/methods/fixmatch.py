@@ -14,7 +14,7 @@ from kit.methods.unlabelled.class_paste import Mix, class_paste
 from kit.methods.unlabelled.cutmix import Paste, single_cutmix
 from kit.methods.unlabelled.thresholds import ClassThresholds
 from kit.models.followers import Averaged
-from kit.settings.run import FixMatchConfig, MethodConfig, ModelConfig
+from kit.settings.run import MethodConfig, ModelConfig
 from kit.system.precision import no_gradient
 from kit.types import IGNORE, Batch, Progress, StepOutput, Views
 
@@ -32,11 +32,24 @@ class Strong(NamedTuple):
 
 
 class StrongViews(Method):
-    """What FixMatch and UniMatch share: sure labels of weak views, mixed by CutMix along with strong views."""
+    """What FixMatch and UniMatch share: sure labels of weak views, mixed by CutMix along with strong views.
+
+    Switches of later work: labels of a running average in eval mode (`labels_from`), a threshold for each class
+    (`class_share`), and classes cut out of labelled images pasted over the strong views (`class_paste`).
+    """
+
+    def __init__(self, cfg: MethodConfig, student: ModelConfig, build: Build):
+        super().__init__(cfg, student, build)
+        self.average = Averaged(self.student, cfg.label_decay) if cfg.labels_from == "average" else None
+        self.thresholds = ClassThresholds(self.student.num_classes, cfg.class_share, cfg.threshold)
+
+    def averaged(self, batch: Batch) -> Belief | None:
+        """Labels of the running average on the weak views, where the settings want these."""
+        return None if self.average is None else believe(self.average(batch.weak).logits)
 
     def pasted(self, batch: Batch) -> Belief | None:
         """Labels of what CutMix pastes where they come from a pass of their own; the student's mode stays."""
-        if self.cfg.partner_pass != "eval":
+        if self.cfg.partner_pass != "eval" or self.average is not None:
             return None
         training = self.student.training
         with no_gradient():
@@ -44,23 +57,22 @@ class StrongViews(Method):
         self.student.train(training)
         return believe(logits)
 
-    def sure(self, belief: Belief) -> Tensor:
-        """bool (U, H, W): where a label may be learnt."""
-        return belief.confidence >= self.cfg.threshold
-
-    def mixed(self, batch: Batch, belief: Belief, pasted: Belief | None, rng: np.random.Generator,
-              classes: str = "none") -> list[Strong]:  # fmt: skip
+    def mixed(self, batch: Batch, belief: Belief, pasted: Belief | None, rng: np.random.Generator) -> list[Strong]:
         """The strong views after CutMix, with labels of the weak views' `belief`, or `pasted` where that is given;
-        `classes` of labelled images are pasted over them, as `class_paste` has it."""
-        sure, partners = self.sure(belief), (None, None)
+        classes of labelled images are pasted over them, as `class_paste` has it."""
+        sure, partners = self.thresholds.sure(belief), (None, None)
         if pasted is not None:
-            partners = pasted.labels, self.sure(pasted)
+            partners = pasted.labels, self.thresholds.sure(pasted)
         views = []
         for i, paste in enumerate(self.pastes(self.cfg, batch.weak, rng)):
-            mix = Mix(paste, class_paste(batch, self.student.num_classes, classes, rng))
+            mix = Mix(paste, class_paste(batch, self.student.num_classes, self.cfg.class_paste, rng))
             labels = mix.labels(belief.labels, partners[0])
             views.append(Strong(mix.seen(batch, batch.strong[:, i]), labels, mix.fill(sure, True, partners[1])))
         return views
+
+    def after_step(self, progress: Progress) -> None:
+        if self.average is not None:
+            self.average.update(self.student, progress.step)
 
     @classmethod
     def pastes(cls, cfg: MethodConfig, weak: Tensor, rng: np.random.Generator) -> list[Paste]:
@@ -83,29 +95,21 @@ class FixMatch(StrongViews):
     deal the same image twice; here it is another image of the batch), and its labels from a pass in eval mode
     (`partner_pass`). Boxes of crops that are not square have their ratio in shares of the sides.
 
-    Switches of later work: labels of a running average in eval mode, with which labelled and strong images share the
-    only pass (`labels_from`), a threshold for each class (`class_share`), and classes cut out of labelled images pasted
-    over the strong views (`class_paste`).
+    With labels of a running average, labelled and strong images share the only pass of the student.
     """
 
     views = Views(strong=1)
 
-    def __init__(self, cfg: FixMatchConfig, student: ModelConfig, build: Build):
-        super().__init__(cfg, student, build)
-        self.average = Averaged(self.student, cfg.label_decay) if cfg.labels_from == "average" else None
-        self.thresholds = ClassThresholds(self.student.num_classes, cfg.class_share, cfg.threshold)
-
     def forward(self, batch: Batch, progress: Progress) -> StepOutput:
-        n = len(batch.images)
-        if self.average is None:
+        n, belief = len(batch.images), self.averaged(batch)
+        if belief is None:
             pasted = self.pasted(batch)
             logits, weak = self.student(torch.cat([batch.images, batch.weak])).logits.tensor_split([n])
             belief = believe(weak)
-            (seen,) = self.mixed(batch, belief, pasted, progress.rng, self.cfg.class_paste)
+            (seen,) = self.mixed(batch, belief, pasted, progress.rng)
             strong = self.student(seen.batch.weak).logits
         else:
-            belief = believe(self.average(batch.weak).logits)
-            (seen,) = self.mixed(batch, belief, None, progress.rng, self.cfg.class_paste)
+            (seen,) = self.mixed(batch, belief, None, progress.rng)
             logits, strong = self.student(torch.cat([batch.images, seen.batch.weak])).logits.tensor_split([n])
         self.thresholds.update(belief, batch.valid)
         terms = self.terms(progress, {"sup": self.cfg.sup_weight}, {"strong": self.cfg.strong_weight})
@@ -115,10 +119,3 @@ class FixMatch(StrongViews):
         terms.count(pseudo_counts(seen.labels.masked_fill(~valid, IGNORE), batch.masks, logits.shape[1],
                                   sure=seen.sure, second=pseudo_labels(strong, valid), hidden=hidden))  # fmt: skip
         return terms.output()
-
-    def sure(self, belief: Belief) -> Tensor:
-        return self.thresholds.sure(belief)
-
-    def after_step(self, progress: Progress) -> None:
-        if self.average is not None:
-            self.average.update(self.student, progress.step)

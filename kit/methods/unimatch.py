@@ -25,18 +25,22 @@ class UniMatch(StrongViews):
     Both strong views share a pass. It differs from the public code in what FixMatch does (`partner_pass`, and the
     partner from the same batch), and decodes labelled images without their dropped channels once only
     (`feature_images`). There the decoder sees two maps; here all that the student's decoder has lose channels.
+    Labels of a running average (`labels_from`) are those of UniMatch V2; the student's pass over the weak views stays,
+    for the dropped channels.
     """
 
     views = Views(strong=2)
 
     def forward(self, batch: Batch, progress: Progress) -> StepOutput:
         cfg, n = self.cfg, len(batch.images)
-        pasted = self.pasted(batch)
+        belief, pasted = self.averaged(batch), self.pasted(batch)
         logits, feature = self.decode_twice(torch.cat([batch.images, batch.weak]), n)
-        belief = believe(logits[n:])
+        if belief is None:
+            belief = believe(logits[n:])
         views = self.mixed(batch, belief, pasted, progress.rng)
         strong = self.student(torch.cat([view.batch.weak for view in views])).logits.chunk(2)
-        sure = self.sure(belief)
+        sure = self.thresholds.sure(belief)
+        self.thresholds.update(belief, batch.valid)
         terms = self.terms(progress, {"sup": cfg.sup_weight}, {"feature": cfg.feature_weight,
                            "strong_1": cfg.strong_weight, "strong_2": cfg.strong_weight})  # fmt: skip
         terms.add("sup", self.supervised(logits[:n], batch.masks))

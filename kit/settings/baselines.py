@@ -53,18 +53,9 @@ class StrongViewsConfig(SemiConfig):
     partner_pass: Literal["same", "eval"] = "same"
     """Labels of what is pasted come from the "same" pass as those of the image itself, in train mode, or (official)
     from a pass of their own in "eval" mode."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FixMatchConfig(StrongViewsConfig):
-    """Confident predictions on the weak view are labels of the strong view."""
-
-    name: ClassVar[str] = "fixmatch"
-    strong_weight: NonNegative = 0.5
-    """Multiplier on the loss of the strong view."""
     labels_from: Literal["student", "average"] = "student"
     """Pseudo labels are those of the "student" (published), or of its running "average" in eval mode, as in UniMatch V2
-    (Yang et al. 2024, arXiv 2410.10777); labelled and strong images then share one pass."""
+    (Yang et al. 2024, arXiv 2410.10777)."""
     label_decay: Share = 0.99
     """Of that average (smaller in the first steps)."""
     class_share: Share = 0.0
@@ -75,8 +66,17 @@ class FixMatchConfig(StrongViewsConfig):
     "small", or "none" (published): `kit.methods.unlabelled.class_paste`."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FixMatchConfig(StrongViewsConfig):
+    """Confident predictions on the weak view are labels of the strong view."""
+
+    name: ClassVar[str] = "fixmatch"
+    strong_weight: NonNegative = 0.5
+    """Multiplier on the loss of the strong view."""
+
+
 CLASS_BALANCED = {"labels_from": "average", "class_share": 0.5, "class_paste": "small"}
-"""Switches of FixMatch with which it gains on CamVid (notebooks/study.md)."""
+"""Switches with which FixMatch gains on CamVid (notebooks/study.md)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

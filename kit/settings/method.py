@@ -57,6 +57,14 @@ class CPSConfig(UnlabelledConfig):
     first half of the batch with the second, "halves"."""
     passes: Passes = "joint"
     """Labelled and unlabelled images go through a network in one "joint" pass, or (official) in "separate" ones."""
+    class_paste: ClassPaste = "none"
+    """With `cutmix`: as in `FixMatchConfig`."""
+
+    def __post_init__(self):
+        Checked.__post_init__(self)
+        if self.class_paste != "none" and (not self.cutmix or self.partner == "halves"):
+            raise KitError('method.class_paste needs method.cutmix and method.partner "roll", which leaves as many '
+                           "mixed images as unlabelled ones")  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from kit.errors import KitError
 from kit.losses.supervised import cross_entropy
 from kit.methods.build import METHODS
 from kit.methods.unlabelled.cutmix import french_cutmix
@@ -211,13 +212,15 @@ def test_settings_are_refused_where_they_make_no_sense(name):
         replace_fields(cfg, {f"method.{field}": value})
 
 
-def test_fixmatch_learns_from_its_average_in_one_pass(make, batch, at):
-    method = make("fixmatch", **SMALL, **EASY["fixmatch"], **{"method.labels_from": "average"})
+@pytest.mark.parametrize(("name", "passes"), [("fixmatch", [4]), ("unimatch", [4])])
+def test_labels_of_the_average_need_no_pass_of_the_student(make, batch, at, name, passes):
+    """FixMatch: two labelled and two strong images. UniMatch: both strong views; its first pass is not `forward`."""
+    method = make(name, **SMALL, **EASY[name], **{"method.labels_from": "average", "method.partner_pass": "eval"})
     step, seen = batch(method), []
     method.student.register_forward_pre_hook(lambda net, given: seen.append(len(given[0])))
     before = copy.deepcopy(method.average.state_dict())
     out = method(step, at(5))
-    assert seen == [4] and torch.isfinite(out.loss)  # two labelled and two strong images, no weak ones
+    assert seen == passes and torch.isfinite(out.loss)
     assert all(torch.equal(v, before[k]) for k, v in method.average.state_dict().items())
     with torch.no_grad():
         next(method.student.parameters()).add_(1.0)
@@ -225,13 +228,20 @@ def test_fixmatch_learns_from_its_average_in_one_pass(make, batch, at):
     assert any(not torch.equal(v, before[k]) for k, v in method.average.state_dict().items())
 
 
-@pytest.mark.parametrize(("name", "term"), [("fixmatch", "strong"), ("mean_teacher", "consistency")])
-def test_pasted_classes_are_learnt_from_labels_of_people(make, batch, at, name, term):
+@pytest.mark.parametrize(
+    ("name", "term", "changes"),
+    [
+        ("fixmatch", "strong", {"method.threshold": 1.0}),
+        ("unimatch", "strong_2", {"method.threshold": 1.0}),
+        ("mean_teacher", "consistency", {}),
+        ("cps", "cps", {"method.cutmix": True}),
+    ],
+)
+def test_pasted_classes_are_learnt_from_labels_of_people(make, batch, at, name, term, changes):
     """With nothing sure and nothing valid in unlabelled images, what remains are the pasted pixels."""
     parts = {}
     for which in ("none", "small"):
         torch.manual_seed(0)
-        changes = {"method.threshold": 1.0} if name == "fixmatch" else {}
         method = make(name, **SMALL, **changes, **{"method.class_paste": which}).eval()
         torch.manual_seed(1)
         step = batch(method)
@@ -239,3 +249,19 @@ def test_pasted_classes_are_learnt_from_labels_of_people(make, batch, at, name, 
         parts[which] = method(step._replace(hidden=torch.zeros_like(step.valid, dtype=torch.long)), at(5))
     assert parts["small"].parts[term] > parts["none"].parts[term]
     assert parts["small"].stats["accuracy"][1] == 0  # hidden labels beneath pasted pixels are not counted
+
+
+def test_unimatch_learns_the_surest_share_of_every_class(make, batch, at):
+    """No label reaches the threshold, so all that is learnt is let through by a class's own level, which falls."""
+    method = make("unimatch", **SMALL, **{"method.threshold": 1.0, "method.class_share": 0.5})
+    step = batch(method)
+    assert method(step, at(5)).parts["strong_1"] == 0
+    for _ in range(60):
+        parts = method(step, at(5)).parts
+    assert method.thresholds.level.min() < 0.9 and all(parts[term] > 0 for term in ("strong_1", "strong_2", "feature"))
+
+
+@pytest.mark.parametrize("change", [{}, {"method.cutmix": True, "method.partner": "halves"}])
+def test_cps_pastes_classes_over_mixed_images_alone(change):
+    with pytest.raises(KitError, match="class_paste needs method.cutmix"):
+        configure(method="cps", recipe="tiny", overrides={"method.class_paste": "small", **change})
