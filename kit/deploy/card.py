@@ -25,7 +25,7 @@ def make_card(run_dir: str | Path, size: tuple[int, int] | None = None, repeats:
             (`kit.deploy.graphs.logits_graph.working_size`).
         repeats: timed runs of each network, at least 2.
         teachers: measure them too. Networks that a run trains beside its student (TriKD's) are not kept, so they are
-            built anew, which costs the same, and have no score.
+            built again, which costs the same, and have no score.
     Returns: the card; "networks" are the student and its teachers, each with "role", "name", "miou" (None where there
         is none), "protocol" and what `kit.deploy.cost.cost` says.
     Raises: KitError if there is no such run, or a network does not take this size.

@@ -89,7 +89,7 @@ class Predictor:
         return values.flip(-1) if flip else values
 
     def _combined(self, logits: Tensor) -> Tensor:
-        """Logits or probabilities, whichever the protocol averages."""
+        """Logits or probabilities: what the protocol averages."""
         return logits if self.cfg.combine == "logits" else logits.softmax(1)
 
     def _logits(self, images: Tensor, size: tuple[int, int] | None = None) -> Tensor:

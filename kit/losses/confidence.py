@@ -69,7 +69,7 @@ def probability_mse(student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
 
     Args:
         student: logits (B, C, H, W).
-        teacher: likewise; no gradient flows into it.
+        teacher: logits (B, C, H, W); no gradient flows into them.
         valid: bool (B, H, W).
     Returns: scalar in 0..2; 0 if nothing is valid.
     """

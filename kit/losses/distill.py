@@ -34,7 +34,7 @@ def attention_kl(student: Tensor, teacher: Tensor, resize: str = "grids", reduct
 
     Args:
         student: scores before softmax (B, heads, h, w, h, w).
-        teacher: likewise (B, heads, H, W, H, W).
+        teacher: scores (B, heads, H, W, H, W).
         resize: "grids" resizes queries and keys as two-dimensional grids; "table" resizes the flattened h*w x h*w
             table to H*W x H*W, so that the ends of rows run into each other (the authors' code).
         reduction: "queries" is the mean over images, heads and queries; "elements" the mean over all elements of the

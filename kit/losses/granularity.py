@@ -39,7 +39,7 @@ def pixel_kl(student: Tensor, teacher: Tensor, valid: Tensor, temperature: float
 
     Args:
         student: logits (B, C, H, W).
-        teacher: likewise.
+        teacher: logits (B, C, H, W).
         valid: bool (B, H, W).
         temperature: divides both logits.
     Returns: scalar in nats per valid pixel; 0 if nothing is valid.

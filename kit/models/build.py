@@ -121,7 +121,7 @@ LIGHT = {"widths": (16, 32, 64, 96), "fused": 128}
 """Of a UPer decoder for encoders of 24 to 320 channels."""
 
 _LIGHT_DEEPLAB = {"width": 128, "low": 24}
-"""Of a DeepLabv3+ decoder, likewise."""
+"""Widths of a DeepLabv3+ decoder for such an encoder."""
 
 OWN = {
     TinyViTEncoder: ("last_block",),

@@ -35,7 +35,7 @@ class MeanTeacherConfig(SemiConfig):
     """What the student sees of unlabelled images: colours changed strongly, "strong", or (official) just what the
     teacher sees, "weak"."""
     cutmix: bool = False
-    """Paste boxes of one image over another, and the teacher's predictions likewise (French et al. 2020)."""
+    """Paste boxes of one image over another, and the same boxes of the teacher's predictions (French et al. 2020)."""
     class_paste: ClassPaste = "none"
     """As in `FixMatchConfig`."""
 
@@ -102,11 +102,11 @@ class TaughtConfig(SemiConfig):
     deep: str = ""
     """Finished run or model folder with the deep teacher; `kit.train.teachers.with_teachers` fills it in."""
     wide: str = ""
-    """Likewise, the wide teacher."""
+    """Finished run or model folder with the wide teacher."""
     deep_net: ModelConfig = field(default_factory=lambda: ModelConfig(name="deeplab_resnet101", dropout=0.0))
     """Network of the deep teacher where it has to be trained first."""
     wide_net: ModelConfig = field(default_factory=lambda: ModelConfig(name="deeplab_wide_resnet50", dropout=0.0))
-    """Likewise, of the wide teacher."""
+    """Network of the wide teacher where it has to be trained first."""
     teacher_method: Literal["cps", "fixmatch"] = "cps"
     """Method of a teacher that has to be trained first: "cps" with CutMix (published), or "fixmatch" with the
     switches CLASS_BALANCED, the kit's strongest for one network on CamVid."""
@@ -121,7 +121,7 @@ class TaughtConfig(SemiConfig):
     deep_lr: NonNegative = 0.0
     """Base rate of a deep teacher that has to be trained first; 0: the student's."""
     wide_lr: NonNegative = 0.0
-    """Likewise, of a wide teacher."""
+    """Base rate of such a wide teacher; 0: the student's."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -67,7 +67,7 @@ def declared_in(path: str | Path) -> dict[str, str]:
 
 
 def defaults_in(path: str | Path) -> dict[str, object]:
-    """Name -> default of the same parameters. Raises KitError likewise, or if a default is more than a plain value."""
+    """Name -> default of the same parameters. Raises the same KitError, or one for a default that is not plain."""
     values = {}
     for statement in ast.parse(_tagged(path)).body:
         try:

@@ -1,4 +1,4 @@
-"""The same grid on a real Slurm, where there is one to be had."""
+"""The same grid on a real Slurm, where one is installed."""
 
 import subprocess
 import tempfile

@@ -96,7 +96,7 @@ def test_provenance_names_versions():
     assert record["versions"]["torch"] and record["date"].startswith("20") and record["python"]
 
 
-def test_a_lock_that_its_holder_deletes_is_taken_anew(tmp_path):
+def test_a_lock_that_its_holder_deletes_is_taken_again(tmp_path):
     """The next holder is to hold the file that is there, not the one that was."""
     path, order = tmp_path / "folder/.lock", []
     held = subprocess.Popen(

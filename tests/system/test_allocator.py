@@ -23,28 +23,28 @@ SIZE = 2**24  # floats, 64 MB: glibc maps as much by itself
 LARGER = 4 * SIZE  # than any hole that the first ones leave in the heap, which glibc would fill before it maps
 CPU = torch.device("cpu")
 
-def found_anew(size=SIZE):
+def faults(size=SIZE):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(5):
         torch.ones(size)
     return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / size
 
-seen = {"before": found_anew()}
+seen = {"before": faults()}
 with kept_pages(CPU):
-    found_anew()
-    seen["within"] = found_anew()
+    faults()
+    seen["within"] = faults()
     with kept_pages(CPU):
-        seen["nested"] = found_anew()
-    seen["after nested"] = found_anew()
+        seen["nested"] = faults()
+    seen["after nested"] = faults()
     held = resident(peak=False)
 seen["bytes given back"] = held - resident(peak=False)
-seen["after"] = found_anew(LARGER)
+seen["after"] = faults(LARGER)
 try:
     with kept_pages(CPU):
-        found_anew()
+        faults()
         1 / 0
 except ZeroDivisionError:
-    seen["after an error"] = found_anew(LARGER)
+    seen["after an error"] = faults(LARGER)
 print(json.dumps(seen))
 """
 

@@ -37,7 +37,7 @@ def _conv_of_maps(self: ConvOfMaps, maps: list[Tensor], size: tuple[int, int]) -
 
 
 def fourier_descriptor(x: Tensor, band: str, radius: tuple[float, float], official: bool) -> Tensor:
-    """Mean magnitude of one band of every channel, (B, C, 1, 1): the filter made anew, all axes of the spectrum
+    """Mean magnitude of one band of every channel, (B, C, 1, 1): the filter computed again, all axes of the spectrum
     shifted, both bands of it taken, one transformed back."""
     x = at_least_float32(x)  # half-precision transforms take few sizes
     h, w = x.shape[-2:]

@@ -71,8 +71,8 @@ def french_cutmix(batch: Tensor, rng: np.random.Generator, overlap: str = "union
 def single_cutmix(batch: Tensor, rng: np.random.Generator, probability: float = 0.5) -> Paste:
     """One box in a share of the images, the partner being the one before in the batch (UniMatch and its FixMatch).
 
-    Its area is drawn from 0.02..0.4 of the image, height over width (as shares of the image's) from 0.3..1/0.3, anew
-    until it lies inside.
+    Its area is drawn from 0.02..0.4 of the image, height over width (as shares of the image's) from 0.3..1/0.3; both
+    are drawn again until it lies inside.
 
     Args:
         batch: the unlabelled images (U, 3, H, W); only size and device matter.

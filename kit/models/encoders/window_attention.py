@@ -197,7 +197,7 @@ def _parts(q: Tensor, k: Tensor, offsets: Tensor, beyond: Tensor, scale: float):
     """Which windows and head are worked on at a time; the softmax of their tables, queries last to first, (m, N, N + E)
     in q's dtype; room for as much.
 
-    The room is the same every time: allocating it anew costs more than what is done with it.
+    The room is the same every time: allocating it again costs more than what is done with it.
     """
     (windows, _, n, _), (h, w) = q.shape, _window(offsets)
     together = min(windows, max(1, CHUNK // n**2))

@@ -3,7 +3,7 @@
 Every method trains the same student, EfficientNet-Lite0 with two transformer blocks on top, from the same weights.
 TriKD's other views are Lite2 and Lite1 with six blocks, at 1/32 like the student's, so all of its terms have what they
 need. MGD's and distillation's teachers are Lite2 and Lite1 without attention: one deeper, the other as wide as the
-student; a really wide network with weights in a package is not to be had.
+student; no package carries weights of a really wide network.
 """
 
 from kit.settings.fields import replace_fields

@@ -34,7 +34,7 @@ DECAY = {"cityscapes": 8e-4, "voc": 4e-4}
 """Written as 1e-4; W is 8 on Cityscapes and 4 on VOC."""
 
 TEACHER_RATE = {"cityscapes": {"deep_lr": 0.0025, "wide_lr": 0.0025}, "voc": {"deep_lr": 0.0025, "wide_lr": 0.001}}
-"""Likewise; written as 0.02, and on VOC as 0.01 and 0.004."""
+"""Base rates of the teachers; written as 0.02, and on VOC as 0.01 and 0.004."""
 
 TEACHER_BATCH = 8
 """The authors' for both teachers on both data sets."""

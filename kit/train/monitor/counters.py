@@ -26,7 +26,7 @@ class Tally:
     losses: dict[str, list[Tensor]] = field(default_factory=dict)
     """Of this process since the last line of the log, left on the device."""
     counts: dict[str, Tensor] = field(default_factory=dict)
-    """Likewise, sums of `StepOutput.stats`."""
+    """Sums, over the same steps, of `StepOutput.stats`."""
 
     def add(self, outs: list[StepOutput]) -> None:
         """Add a step, given by the outputs of its micro-steps, whose losses are averaged."""

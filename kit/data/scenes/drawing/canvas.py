@@ -155,7 +155,7 @@ class Face:
 
     @classmethod
     def across(cls, canvas: Canvas, x0: float, x1: float, z: float, height: float, tag: int):
-        """An upright face towards the camera, between x0 and x1 in whichever order."""
+        """An upright face towards the camera, between x0 and x1 in either order."""
         left, right = sorted((x0, x1))
         return cls(canvas, ((left, 0, z), (right, 0, z), (right, height, z), (left, height, z)), tag)
 
