@@ -71,9 +71,9 @@ def add(commands) -> None:
     planted.add_argument("--steps", type=int, default=0, help="of each run (default: the recipe's)")
     planted.add_argument("--seed", type=int, default=0, help="of images, regions and runs")
 
-    curve = command(labels, "curve", _curve, "the curves of simulated labelling below a folder: figure, table and JSON")
+    curve = command(labels, "curve", _curve, "the curves of simulated labelling below a folder: figure, table, JSON")
     curve.add_argument("folder", type=Path, help="where notebooks/label_next.ipynb has put its results")
-    curve.add_argument("--out", type=Path, required=True, help="JSON file to write; the figures go beside it")
+    curve.add_argument("--out", type=Path, required=True, help="JSON file to write; the figure goes beside it")
 
 
 def _suggest(options: argparse.Namespace) -> None:
@@ -149,8 +149,8 @@ def _curve(options: argparse.Namespace) -> None:
     for method, each in found.items():
         sys.stdout.write(f"{method}, seeds {', '.join(map(str, each['seeds']))}\n")
         sys.stdout.write(as_text(curve_rows(each["curves"], each["saved"])))
-        stem = options.out.with_name(f"{options.out.stem}_{method}")
-        sys.stdout.write("".join(f"  {path}\n" for path in (options.out, *save(label_figure(each["curves"]), stem))))
+    fig = label_figure({method: each["curves"] for method, each in found.items()})
+    sys.stdout.write("".join(f"  {path}\n" for path in (options.out, *save(fig, options.out.with_suffix("")))))
 
 
 def _planted(options: argparse.Namespace) -> None:

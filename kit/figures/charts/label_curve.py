@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from kit.errors import KitError
-from kit.figures.style import COLUMN, looks, new_figure
+from kit.figures.style import COLUMN, looks, method_name, new_figure
 
 STRATEGIES = {  # name: (as written, colour, mark); Okabe and Ito's colours
     "random": ("Random", "#7F7F7F", "o"),
@@ -23,26 +23,31 @@ ASIDE = 0.09
 
 
 @looks()
-def label_figure(curves: Mapping[str, Sequence[Mapping]], width: float = COLUMN) -> Figure:
+def label_figure(curves: Mapping[str, Mapping[str, Sequence[Mapping]]], width: float = COLUMN) -> Figure:
     """Mean IoU after each round with one standard deviation over seeds; random is drawn beneath the others.
 
     Args:
-        curves: strategy -> points with "labelled", "mean", "sd" (None for one seed) and "n", mIoU in 0..1
-            (`kit.batch.experiments.label_next.spread`).
-        width: in inches.
+        curves: method that trained -> strategy -> points with "labelled", "mean", "sd" (None for one seed) and "n",
+            mIoU in 0..1 (`kit.batch.experiments.label_next.spread`); a panel for each method.
+        width: of a panel, in inches.
     Raises: KitError if there is none.
     """
-    if not any(curves.values()):
+    if not any(points for of_method in curves.values() for points in of_method.values()):
         raise KitError("no round has been finished, so there is no curve to draw")
-    fig = new_figure(width, 0.68 * width)
-    ax = draw_curves(fig.add_subplot(), curves)
-    fig.legend(handles=ax.get_legend_handles_labels()[0], loc="outside upper center", ncol=4, columnspacing=1.0,
+    fig = new_figure(width * len(curves), 0.68 * width)
+    panels = fig.subplots(1, len(curves), sharey=True, squeeze=False)[0]
+    for ax, (method, of_method) in zip(panels, curves.items(), strict=True):
+        draw_curves(ax, of_method)
+        ax.label_outer()
+        if len(curves) > 1:
+            ax.set_title(method_name(method))
+    fig.legend(handles=panels[0].get_legend_handles_labels()[0], loc="outside upper center", ncol=4, columnspacing=1.0,
                handlelength=1.6)  # fmt: skip
     return fig
 
 
 def draw_curves(ax: Axes, curves: Mapping[str, Sequence[Mapping]]) -> Axes:
-    """The lines of `label_figure`."""
+    """The lines of one panel of `label_figure`."""
     order = sorted(
         curves, key=lambda name: (name != "random", list(STRATEGIES).index(name) if name in STRATEGIES else 9)
     )

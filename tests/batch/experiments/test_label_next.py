@@ -33,17 +33,19 @@ def test_curves_over_seeds_and_the_labels_that_are_saved():
     assert saving(half, "cover") == pytest.approx(1 - 9 / 12)  # straight between two rounds
     rows = curve_rows(curves, {"cover": 1 / 3, "margin": None, "random": 0})
     assert [row["labels saved"] for row in rows] == ["-", "33%", "none"] and rows[0]["12 labels"] == "40.0 ± 14.1"
-    axes = label_figure(curves).axes[0]
-    assert axes.get_xlabel() == "Labelled images" and len(axes.containers) == 3
+    one, two = (label_figure(dict.fromkeys(methods, curves)).axes for methods in (["cps"], ["supervised", "cps"]))
+    assert [len(axes.containers) for axes in (*one, *two)] == [3, 3, 3] and one[0].get_xlabel() == "Labelled images"
+    assert [axes.get_title() for axes in (*one, *two)] == ["", "Supervised only", "CPS"]
     with pytest.raises(KitError, match="other strategies or rounds"):
         spread([simulation(0, random=(0.1,)), simulation(1, random=(0.1, 0.2))])
 
 
 def test_the_table_in_the_readme_is_that_of_the_results():
-    results = json.loads((PROJECT / "notebooks/results/label_next.json").read_text())["supervised"]
+    results = json.loads((PROJECT / "notebooks/results/label_next.json").read_text())
     readme = (PROJECT / "notebooks/README.md").read_text()
-    for row in curve_rows(results["curves"], results["saved"]):
-        assert " | ".join(value for key, value in row.items() if key.endswith(" labels")) in readme, row
+    for found in results.values():
+        for row in curve_rows(found["curves"], found["saved"]):
+            assert " | ".join(value for key, value in row.items() if key.endswith(" labels")) in readme, row
 
 
 def test_the_notebook_simulates_the_loop_and_is_not_run_again(scenes, tmp_path, capsys):
@@ -60,7 +62,7 @@ def test_the_notebook_simulates_the_loop_and_is_not_run_again(scenes, tmp_path, 
     assert warm["pretrained"]["student"]["source"] == "run" and warm["steps"] == 1 and warm["split"]["labelled"] == 4
     assert main(["labels", "curve", str(tmp_path / "sim"), "--out", str(tmp_path / "out/next.json")]) == 0
     assert collect(tmp_path / "sim")["supervised"]["seeds"] == [0] and "supervised, seeds 0" in capsys.readouterr().out
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {"next.json", "next_supervised.png", "next_supervised.pdf"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"next.json", "next.png", "next.pdf"}
 
 
 def test_more_labels_than_there_are_and_folders_without_simulations_are_refused(tiny, tmp_path):
