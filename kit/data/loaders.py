@@ -69,9 +69,11 @@ class TrainBatches(Dataset):
 
     def __init__(self, cfg: DataConfig, files: SegFiles, split: Split, views: Views, seed: int, steps: int,
                  rank: int = 0, world: int = 1, accumulate: int = 1):  # fmt: skip
-        if views.unlabelled and not split.pool:
+        pool = split.labelled if cfg.pool == "labelled" else split.pool
+        if views.unlabelled and not pool:
             raise KitError(f"split {split.name!r} leaves no unlabelled image, which this method needs")
         self.cfg, self.files, self.split, self.views = cfg, files, split, views
+        self.pool = pool if views.unlabelled else ()
         self.seed, self.steps, self.rank, self.world, self.accumulate = seed, steps, rank, world, accumulate
 
     def __len__(self) -> int:
@@ -94,7 +96,7 @@ class TrainBatches(Dataset):
         """One part of a step, of any process. Images are written directly into the batch; the rest is padding."""
         crop, strong = self.cfg.crop, self.views.strong
         labelled = list(self._deal(step, LABELLED, self.split.labelled, number))
-        unlabelled = list(self._deal(step, UNLABELLED, self.split.pool, number)) if self.views.unlabelled else []
+        unlabelled = list(self._deal(step, UNLABELLED, self.pool, number)) if self.pool else []
         batch = Batch(
             images=padding(len(labelled), 3, *crop),
             masks=torch.full((len(labelled), *crop), IGNORE),

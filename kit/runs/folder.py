@@ -47,7 +47,7 @@ LATER = {"input_scale": None, "prefix_tokens": None, "stem_stride": None, "block
          "keep_aspect": False, "deterministic": False, "evaluate.precision": "fp32", "labels_from": "student",
          "label_decay": 0.99, "class_share": 0.0, "class_paste": "none", "unlabelled_view": "weak",
          "cps_labels": "pairs", "cps_threshold": 0.0, "cps_agreement": False, "start": "",
-         "teacher_method": "cps", "qk_norm": False}  # fmt: skip
+         "teacher_method": "cps", "qk_norm": False, "pool": "unlabelled"}  # fmt: skip
 """Fields that were added when runs were there already, with their defaults; those of one part alone with its name. At
 its default such a field is no part of a run's digest, so that checkpoints and teachers of before are still found."""
 

@@ -61,6 +61,9 @@ class DataConfig(Checked):
     """Seed of a drawn split; apart from the run's seed, so that runs can share one split."""
     extra: bool = False
     """Also use images beyond the protocol (Cityscapes' trainextra, VOC's other photographs) as unlabelled ones."""
+    pool: Literal["unlabelled", "labelled"] = "unlabelled"
+    """Images that a method uses without their masks: the split's "unlabelled" ones, or the "labelled" ones again. The
+    latter is a control: what it gains comes from the method's views and pasting, not from more images."""
     base_size: tuple[AtLeastOne, AtLeastOne] | None = None
     """(height, width) to which images are resized when read; None keeps theirs. Evaluation compares at full size."""
     keep_aspect: bool = False

@@ -58,10 +58,9 @@ def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
         if isinstance(net, Segmenter):
             net.check_size(*cfg.data.crop)
     batches = TrainBatches(cfg.data, train, split, method.views, cfg.seed, cfg.train.steps, rank, world, accumulate)
-    unlabelled = split.pool if method.views.unlabelled else ()
     # Each process caches its share, so that a broken file is reported at once; items of others are made when needed.
-    pairs = split.labelled + (tuple(i for i in unlabelled if i in train.masks) if cfg.data.observe else ())
-    train.keep(unlabelled[rank::world], pairs[rank::world], silent=rank > 0)
+    pairs = split.labelled + (tuple(i for i in batches.pool if i in train.masks) if cfg.data.observe else ())
+    train.keep(batches.pool[rank::world], pairs[rank::world], silent=rank > 0)
     val.files.keep((), val.ids[rank::world], full=True, silent=rank > 0)
     return Parts(spec, split, data.record(), val, batches, method, taught_by, {**origins_of(method), **origin})
 

@@ -153,10 +153,11 @@ def test_images_are_floats_in_0_to_1_whole_planes_one_after_the_other():
 
 @pytest.fixture
 def batches(scenes):
-    def make(views=None, seed=0, rank=0, world=1, steps=12, workers=0, unlabelled=True):
+    def make(views=None, seed=0, rank=0, world=1, steps=12, workers=0, unlabelled=True, **others):
         files = SegFiles(find_spec("synthetic", scenes), scenes, "train")
         split = Split("t", files.ids[:3], files.ids[3:] if unlabelled else ())
-        cfg = DataConfig(crop=(64, 64), labelled=2, unlabelled=4, scale=(0.5, 1.5), jitter=0.2, workers=workers)
+        cfg = DataConfig(crop=(64, 64), labelled=2, unlabelled=4, scale=(0.5, 1.5), jitter=0.2, workers=workers,
+                         **others)  # fmt: skip
         return TrainBatches(cfg, files, split, views or Views(strong=2), seed, steps, rank, world)
 
     return make
@@ -281,6 +282,17 @@ def test_images_beyond_the_protocol_are_drawn_as_well(batches):
     made.files.image, read = lambda name, box=None: reads.append(name) or read(name, box), made.files.image
     [made[step] for step in range(5)]
     assert set(made.split.extra) <= set(reads)
+
+
+def test_labelled_images_stand_for_unlabelled_ones_in_the_control(batches):
+    made, usual = batches(pool="labelled", observe=True), batches(observe=True)
+    made.files.pair, read, reads = lambda *given: reads.append(given[0]) or read(*given), made.files.pair, []
+    seen = [made[step] for step in range(3)]
+    assert set(reads) == set(made.split.labelled) and not set(usual.pool) & set(made.pool)
+    assert all((batch.hidden != IGNORE).any((1, 2)).all() for batch in seen)
+    assert torch.equal(seen[0].images, usual[0].images) and not torch.equal(seen[0].weak, usual[0].weak)
+    assert len(batches(pool="labelled", unlabelled=False)[0].weak) == 4  # a split that labels everything has one too
+    assert batches(views=Views(unlabelled=False), pool="labelled").pool == ()
 
 
 def test_making_a_loader_leaves_the_global_generator_alone(batches):
