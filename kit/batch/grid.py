@@ -193,7 +193,8 @@ def _merged(*several: dict[str, object]) -> dict[str, object]:
 
 
 class _Yaml12(yaml.SafeLoader):
-    """Plain YAML with the scalars of version 1.2: in 1.1, `1_8` is the number 18 and `1e-3` is text."""
+    """Plain YAML with the scalars of version 1.2, and `<<` to merge a mapping: in 1.1, `1_8` is the number 18 and
+    `1e-3` is text."""
 
     yaml_implicit_resolvers = {}
 
@@ -207,6 +208,7 @@ for _tag, _pattern, _first in (
         "-+.0123456789",
     ),
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("merge", r"<<", "<"),
 ):
     _Yaml12.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))
 

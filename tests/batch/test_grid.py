@@ -48,6 +48,9 @@ def test_values_of_a_file_are_what_they_look_like(tmp_path):
     grid = read_grid(write(tmp_path / "g.yaml", text))
     assert grid.rows["1_8"]["split"] == "1_8"  # PyYAML's default is the number 18, and the text 1e-3
     assert grid.rows["1_8"]["overrides"] == {"optim.lr": 0.001, "method.ramp": 0.5, "a": "no", "b": "010"}
+    text = "out: x\nrows: {a: {overrides: &a {optim.lr: 0.1}}, b: {overrides: {<<: *a, method.ramp: 0.5}}}"
+    grid = read_grid(write(tmp_path / "merged.yaml", text))
+    assert grid.rows["b"]["overrides"] == {"optim.lr": 0.1, "method.ramp": 0.5}
 
 
 @pytest.mark.parametrize(
