@@ -261,6 +261,13 @@ def test_unimatch_learns_the_surest_share_of_every_class(make, batch, at):
     assert method.thresholds.level.min() < 0.9 and all(parts[term] > 0 for term in ("strong_1", "strong_2", "feature"))
 
 
+def test_unimatch_loads_a_checkpoint_from_before_it_had_thresholds(make):
+    method = make("unimatch", **SMALL)
+    before = {name: value for name, value in method.state_dict().items() if "thresholds" not in name}
+    method.load_state_dict(before)
+    assert (method.thresholds.level == method.cfg.threshold).all()
+
+
 @pytest.mark.parametrize("change", [{}, {"method.cutmix": True, "method.partner": "halves"}])
 def test_cps_pastes_classes_over_mixed_images_alone(change):
     with pytest.raises(KitError, match="class_paste needs method.cutmix"):

@@ -46,3 +46,7 @@ class ClassThresholds(nn.Module):
     def sure(self, belief: Belief) -> Tensor:
         """bool (U, H, W): where a label may be learnt."""
         return belief.confidence >= self.level.clamp(max=self.ceiling)[belief.labels]
+
+    def _load_from_state_dict(self, state: dict, prefix: str, *others) -> None:
+        state.setdefault(f"{prefix}level", self.level)  # checkpoints of UniMatch from before it had thresholds lack it
+        super()._load_from_state_dict(state, prefix, *others)
