@@ -1,7 +1,5 @@
 """What methods are worth at equal steps and at equal time, from `kit.batch.experiments.budget.equal_budget`."""
 
-import math
-
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
@@ -16,9 +14,6 @@ VIEWS = {"steps": "equal steps", "time": "equal time"}
 
 LEAST = 1.0
 """Points to either side of 0 that an axis of differences shows at least."""
-
-WIDTH, HEIGHT = 185.0, 130.0
-"""Of the axes over time in points, roughly."""
 
 
 def budget_rows(summary: dict, budget: dict) -> list[dict]:
@@ -104,22 +99,16 @@ def draw_over_time(ax: Axes, summary: dict, budget: dict) -> Axes:
                     color=method_colour(score["method"]), capsize=2,
                     transform=ax.transData + ScaledTranslation(shift / 72, 0, ax.figure.dpi_scale_trans))  # fmt: skip
     set_limits(ax, costs, ends)
-    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
-    scale = math.log if ax.get_xscale() == "log" else float
-    places = [
-        ((scale(row["cost"]) - scale(left)) / (scale(right) - scale(left)) * WIDTH,
-         (100 * rows[row["row"]][which]["mean"] - low) / (high - low) * HEIGHT)
-        for row in budget["rows"]
-    ]  # fmt: skip
-    names = [row["row"] for row in budget["rows"]]
-    for row, name, (x, y, align) in zip(
-        budget["rows"], names, label_offsets(places, names, WIDTH, HEIGHT), strict=True
-    ):
-        at = (row["cost"], 100 * rows[name][which]["mean"])
-        ax.annotate(name, at, (x, y), textcoords="offset points", ha=align, fontsize=SMALL - 1)
     ax.set_xlabel("training [s]")
     ax.set_title(f"mIoU, {which} weights [%]")
     ax.grid(axis="y")
+    ax.figure.draw_without_rendering()  # only now is the size of the axes known
+    points, names = 72 / ax.figure.dpi, [row["row"] for row in budget["rows"]]
+    marks = [(row["cost"], 100 * rows[row["row"]][which]["mean"]) for row in budget["rows"]]
+    places = points * (ax.transData.transform(marks) - ax.bbox.min)
+    for name, at, (x, y, align) in zip(names, marks, label_offsets(places, names, *points * ax.bbox.size), strict=True):
+        ax.annotate(name, at, (x, y), textcoords="offset points", ha=align, fontsize=SMALL - 1,
+                    color=method_colour(rows[name]["method"])).set_in_layout(False)  # fmt: skip
     return ax
 
 

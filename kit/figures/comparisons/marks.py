@@ -77,8 +77,8 @@ def label_offsets(marks: list[tuple[float, float]], names: list[str], width: flo
                   height: float) -> list[tuple[float, float, str]]:  # fmt: skip
     """Place of each name beside its mark: (points to the right, points up, "left" or "right" alignment).
 
-    It is the nearest place inside the axes, or just above them, that overlaps no mark and no other name; the first if
-    there is none.
+    It is the nearest place inside the axes, or just above them, that overlaps no mark and no other name; the nearest
+    inside if there is none, and for a name that is too long the one that reaches out least.
 
     Args:
         marks: places in points from the lower left corner of the axes; those without a name follow the named ones.
@@ -88,13 +88,13 @@ def label_offsets(marks: list[tuple[float, float]], names: list[str], width: flo
     offsets = []
     for (x, y), name in zip(marks, names, strict=False):
         length, choices = LETTER * len(name), []
-        for up in (2, -LINE, LINE + 1, -2 * LINE, 2 * LINE + 1, -3 * LINE, 3 * LINE + 1):
+        for up in (2, *(up for k in range(1, 6) for up in (-k * LINE, k * LINE + 1))):
             for right, align in ((5, "left"), (-5, "right")):
                 begin = x + right - (length if align == "right" else 0)
                 choices.append(((right, up, align), (begin, begin + length, y + up, y + up + LINE - 1)))
         inside = [box for box in choices if box[1][0] >= 0 and box[1][1] <= width and 0 <= box[1][2] < height + LINE]
         free = [box for box in inside if not any(_meet(box[1], other) for other in taken)]
-        offset, box = (free or inside or choices)[0]
+        offset, box = (free or inside or sorted(choices, key=lambda one: max(-one[1][0], one[1][1] - width)))[0]
         taken.append(box)
         offsets.append(offset)
     return offsets
