@@ -24,6 +24,7 @@ def test_a_term_too_few_is_noticed(monkeypatch):
 
 def test_from_the_command_line(monkeypatch, capsys):
     monkeypatch.setattr(bf16, "cpu_has_bfloat16", lambda: True)
+    monkeypatch.setattr(bf16, "ALLOWED", 0.05)  # on crops of 64 losses are 1 % apart, by processor and threads
     peaks = dict(zip(("plain", *mgd.FORMS, *mgd.IN_BF16), (8.0, 4.0, 4.0, 2.0, 2.0), strict=True))
     monkeypatch.setattr(mgd, "peak_memory", lambda make, row, options: peaks[row])
     assert main(["bench", "mgd", "--size", "demo", "--crop", "64", "--repeats", "1", "--steps", "10"]) == 0
