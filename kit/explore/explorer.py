@@ -179,30 +179,22 @@ class Explorer:
             raise KitError(f"{request.image} has no truth to compare with")
         if request.view == "truth":
             return self._mask(truth, cls)
-        sure = self._confidence(*where)
+        sure = self._derived(uncertainty.confidence, *where)
         if request.view == "confidence":
             values = sure if cls is None else self.probabilities(*where)[cls].astype(np.float32)
             label = "confidence" if cls is None else f"probability of {request.cls}"
             return _map(values, label, (0, 1), request.threshold)
         if request.view == "entropy":
-            return _map(self._entropy(*where), "entropy / log C", (0, 1), request.threshold)
+            return _map(self._derived(uncertainty.entropy, *where), "entropy / log C", (0, 1), request.threshold)
         unsure = sure < request.threshold
-        prediction = self._prediction(*where)
+        prediction = self._derived(_prediction, *where)
         if request.view == "error":
             return _errors(truth, prediction, cls, request.cls, unsure)
         return self._mask(prediction, cls)._replace(hidden=unsure if request.threshold else None)
 
     @_kept
-    def _confidence(self, run: str, network: str, name: str) -> np.ndarray:
-        return uncertainty.confidence(self.probabilities(run, network, name))
-
-    @_kept
-    def _entropy(self, run: str, network: str, name: str) -> np.ndarray:
-        return uncertainty.entropy(self.probabilities(run, network, name))
-
-    @_kept
-    def _prediction(self, run: str, network: str, name: str) -> np.ndarray:
-        return self.probabilities(run, network, name).argmax(0).astype(np.uint8)
+    def _derived(self, measure: Callable, run: str, network: str, name: str) -> np.ndarray:
+        return measure(self.probabilities(run, network, name))
 
     @_kept
     def _disagreement(self, members: tuple[tuple[str, str], ...], name: str) -> np.ndarray:
@@ -251,6 +243,10 @@ class Explorer:
         shown = self.pair(name)[0]
         height, width = (span * shown.shape[i] / whole.shape[i] for i, span in enumerate(found.covers))
         return found._replace(covers=(height, width))
+
+
+def _prediction(probabilities: np.ndarray) -> np.ndarray:
+    return probabilities.argmax(0).astype(np.uint8)
 
 
 def _contained(pixels: Tensor, longest: int) -> Tensor:
