@@ -4,6 +4,7 @@ import html
 import io
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from kit.figures.style import run_labels, save, show
 from kit.runs.folder import load_runs
 from kit.system.storage import write_bytes, write_json
 from kit.types import IGNORE
-from kit.widgets.picture import ClickPicture
+from kit.widgets.parts import ClickPicture, outcome
 
 BY_CLASS = ("truth", "prediction", "error", "confidence")
 BY_LEVEL = ("low frequencies", "high frequencies")
@@ -48,20 +49,19 @@ class ExplorerPanel:
         runs = list(zip(run_labels(load_runs(explorer.runs)), explorer.runs, strict=True))
         wide = Layout(width="auto")
         described = {"layout": wide, "style": {"description_width": "5.2em"}}
+        menu, share = partial(Dropdown, **described), partial(FloatSlider, min=0, max=1, step=0.05, **described)
+        classes = [("all classes", ""), *((name, name) for name in explorer.classes)]
+        networks = explorer.networks(request.run)
         self.controls = {
             "run": ToggleButtons(options=runs, value=request.run, style={"button_width": "auto"}),
-            "network": Dropdown(options=explorer.networks(request.run), value=request.network, description="Network",
-                                **described),
-            "image": Dropdown(options=self._images(), value=request.image, description="Image", **described),
-            "view": Dropdown(options=VIEWS, value=request.view, description="View", **described),
-            "cls": Dropdown(options=[("all classes", ""), *((name, name) for name in explorer.classes)],
-                            value=request.cls, description="Class", **described),
-            "threshold": FloatSlider(request.threshold, min=0, max=1, step=0.05, description="Threshold",
-                                     **described),
-            "strength": FloatSlider(request.strength, min=0, max=1, step=0.05, description="Overlay",
-                                    **described),
+            "network": menu(options=networks, value=request.network, description="Network"),
+            "image": menu(options=self._images(), value=request.image, description="Image"),
+            "view": menu(options=VIEWS, value=request.view, description="View"),
+            "cls": menu(options=classes, value=request.cls, description="Class"),
+            "threshold": share(request.threshold, description="Threshold"),
+            "strength": share(request.strength, description="Overlay"),
             "level": IntSlider(request.level, min=0, max=2, description="Level", **described),
-        }  # fmt: skip
+        }
         self.picture = ClickPicture(pixel=list(request.pixel))
         self.colours, self.words, self.saved = HTML(), HTML(), HTML()
         self.sheet, self.sheet_words = ClickPicture(kind="kit-sheet"), HTML()
@@ -74,7 +74,7 @@ class ExplorerPanel:
             control.observe(self._changed, "value")
         self.picture.observe(self._changed, "pixel")
         self.upload.observe(self._uploaded, "value")
-        self.keep.on_click(self._save)
+        self.keep.on_click(lambda _: self._save())
         rest = [control for name, control in self.controls.items() if name != "run"]
         left = VBox([*rest, self.upload, self.keep], layout=Layout(width="19em", flex="0 0 auto"))
         right = VBox([self.picture, self.colours, self.words],
@@ -169,22 +169,16 @@ class ExplorerPanel:
         else:
             self.controls["image"].value = PHOTO  # draws
 
-    def _save(self, _) -> None:
-        request = self.request
-        try:
-            text = html.escape(save_view(self.explorer, request, self.out))
-        except KitError as error:
-            text = f"error: {html.escape(str(error))}"
-        self.saved.value = f"<pre style='white-space: pre-wrap; line-height: 1.4'>{text}</pre>"
+    def _save(self) -> None:
+        self.saved.value = outcome(lambda: save_view(self.explorer, self.request, self.out))
 
 
 def save_view(explorer: Explorer, request: ViewRequest, out: Path) -> str:
     """Write a view as PNG, PDF and JSON, with an uploaded photograph beside it; return the names of the files and the
     command that makes the same picture headless. Raises KitError if there is no such view."""
     scene = explorer.scene(request)
-    stem = out / re.sub(
-        r"[^\w.-]+", "_", "-".join((request.view, request.cls, Path(request.run).name, request.image))
-    ).strip("_")
+    name = "-".join((request.view, request.cls, Path(request.run).name, request.image))
+    stem = out / re.sub(r"[^\w.-]+", "_", name).strip("_")
     parameters = {"runs": explorer.runs, **request.parameters(), "weights": explorer.weights, "out": str(out),
                   "data_root": str(explorer.files.root), "interactive": False}  # fmt: skip
     files = save(view_figure(scene, request.strength, request.pixel), stem)

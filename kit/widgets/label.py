@@ -1,6 +1,6 @@
 """A panel around `kit.label.suggest`: suggestions beside predictions, ticked or not, exported and imported."""
 
-import html
+from collections.abc import Callable
 from pathlib import Path
 
 from ipywidgets import HTML, Button, Checkbox, Dropdown, HBox, Layout, Text, VBox
@@ -14,6 +14,7 @@ from kit.label.formats import FORMATS
 from kit.label.importing import carry_out, extended_split, plan_import
 from kit.label.preannotate import preannotate
 from kit.label.suggest import Seen, Suggestions, write_suggestions
+from kit.widgets.parts import outcome
 
 
 def label_panel(suggestions: Suggestions, pictures: list[Seen], out: str | Path, dataset: str, root: str | Path,
@@ -50,11 +51,10 @@ class LabelPanel:
         self.replace = Checkbox(False, description="replace masks", indent=False, layout=wide)
         self.load = Button(description="Import", icon="upload", layout=wide)
         self.message = HTML()
-        self.export.on_click(lambda _: self._try(self.write))
-        self.load.on_click(lambda _: self._try(self.bring_in))
-        self.box = VBox(
-            [*rows, HBox([self.form, self.export]), HBox([self.source, self.replace, self.load]), self.message]
-        )
+        self.export.on_click(lambda _: self._say(self.write))
+        self.load.on_click(lambda _: self._say(self.bring_in))
+        controls = [HBox([self.form, self.export]), HBox([self.source, self.replace, self.load])]
+        self.box = VBox([*rows, *controls, self.message])
 
     @property
     def ticked(self) -> list[str]:
@@ -78,9 +78,5 @@ class LabelPanel:
         out, split = extended_split(plan)
         return f"{as_text(plan.rows())}{len(split.labelled)} labelled images, lists in {out}"
 
-    def _try(self, action) -> None:
-        try:
-            text = action()
-        except KitError as error:
-            text = f"error: {error}"
-        self.message.value = f"<pre style='white-space: pre-wrap; line-height: 1.4'>{html.escape(text)}</pre>"
+    def _say(self, action: Callable[[], str]) -> None:
+        self.message.value = outcome(action)

@@ -15,7 +15,7 @@ from PIL import Image
 from kit.data.reading.decode import picture_size, read_image
 from kit.data.reading.video import check_sides, is_video, read_frames
 from kit.errors import KitError
-from kit.widgets.drop import DropField
+from kit.widgets.parts import DropField
 
 LARGEST_FILE, LARGEST_SIDE, MOST_FRAMES = 20_000_000, 4096, 120
 """Limits: bytes of a file, pixels a side, frames of a video."""
@@ -78,12 +78,9 @@ class TrialPanel:
         height, width = picture_size(path)
         check_sides(path.name, width, height, LARGEST_SIDE)
         image = read_image(path)
-        started = time.perf_counter()
-        found = self.probabilities(image)
-        taken = time.perf_counter() - started
-        views, counts = self._views(image, found)
+        views, counts, taken = self._views(image)
         for name, view in views.items():
-            self.pictures[name].format, self.pictures[name].value = "png", _png(view)
+            self.pictures[name].format, self.pictures[name].value = "png", _encoded(_small(view), "PNG")
         self._show(f"{path.name}: {width} x {height} pixels, {1e3 * taken:.0f} ms", counts)
 
     def _video(self, path: Path) -> None:
@@ -92,29 +89,30 @@ class TrialPanel:
         taken, counts = 0.0, np.zeros(len(self.classes), np.int64)
         parts: dict[str, list[Image.Image]] = {name: [] for name in HEADS}
         for frame in frames:
-            started = time.perf_counter()
-            found = self.probabilities(frame)
-            taken += time.perf_counter() - started
-            views, pixels = self._views(frame, found)
-            counts += pixels
+            views, pixels, seconds = self._views(frame)
+            taken, counts = taken + seconds, counts + pixels
             for name, view in views.items():
                 parts[name].append(_small(view))
             self.progress.value += 1
-        for name, views in parts.items():
-            self.pictures[name].format, self.pictures[name].value = "webp", _animated(views, rate)
+        endless = {"save_all": True, "duration": round(1000 / rate), "loop": 0, "quality": 80}
+        for name, (first, *rest) in parts.items():
+            content = _encoded(first, "WEBP", append_images=rest, **endless)
+            self.pictures[name].format, self.pictures[name].value = "webp", content
         height, width = frames[0].shape[:2]
         each = f"{1e3 * taken / len(frames):.0f} ms a frame"
         self._show(f"{path.name}: {len(frames)} frames of {width} x {height} pixels, {each}", counts)
 
-    def _views(self, image: np.ndarray, found: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """What is shown of a picture, uint8 each, and how many pixels each class has."""
+    def _views(self, image: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, float]:
+        """What is shown of a picture, uint8 each, how many pixels each class has, and the seconds of the student."""
+        started = time.perf_counter()
+        found = self.probabilities(image)
+        taken = time.perf_counter() - started
         ids = found.argmax(0)
         colours = self.palette[ids]
         overlay = ((image.astype(np.uint16) + colours) // 2).astype(np.uint8)
         sure = np.rint(255 * found.max(0)).astype(np.uint8)
-        return {"mask": colours, "overlay": overlay, "confidence": sure}, np.bincount(
-            ids.ravel(), minlength=len(self.classes)
-        )
+        counts = np.bincount(ids.ravel(), minlength=len(self.classes))
+        return {"mask": colours, "overlay": overlay, "confidence": sure}, counts, taken
 
     def _show(self, line: str, counts: np.ndarray) -> None:
         self._say(line)
@@ -144,15 +142,7 @@ def _small(view: np.ndarray) -> Image.Image:
     return picture
 
 
-def _png(view: np.ndarray) -> bytes:
+def _encoded(picture: Image.Image, form: str, **options) -> bytes:
     buffer = io.BytesIO()
-    _small(view).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def _animated(views: list[Image.Image], rate: float) -> bytes:
-    """An endless animation, WebP."""
-    buffer = io.BytesIO()
-    first, *rest = views
-    first.save(buffer, "WEBP", save_all=True, append_images=rest, duration=round(1000 / rate), loop=0, quality=80)
+    picture.save(buffer, form, **options)
     return buffer.getvalue()
