@@ -14,6 +14,7 @@ from pathlib import Path
 import IPython.display
 import matplotlib
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -108,6 +109,19 @@ def group_key(run: dict) -> str:
     return json.dumps([run["method"], config, taught], sort_keys=True)
 
 
+def by_setting(runs: list[dict]) -> list[list[dict]]:
+    """Runs that differ only in their seed, together, in the order in which they come."""
+    settings: dict[str, list[dict]] = {}
+    for run in runs:
+        settings.setdefault(group_key(run), []).append(run)
+    return list(settings.values())
+
+
+def turns(names: Sequence[str]) -> list[int]:
+    """For each name, how many equal ones come before it."""
+    return [names[:i].count(name) for i, name in enumerate(names)]
+
+
 def start_of(run: dict) -> str:
     """First weights of a run's encoders: "pretrained" or "random"; "–" if the run did not record it."""
     return {True: "pretrained", False: "random"}.get(run["config"].get("pretrained"), "–")
@@ -132,9 +146,8 @@ def run_labels(runs: list[dict]) -> list[str]:
             chosen.append(f"{label} ({Path(run['path']).name})")
     # The same run twice, or equal folder names in several places: number them.
     repeated = {label for label, count in Counter(chosen).items() if count > 1}
-    return [
-        f"{label} #{chosen[: i + 1].count(label)}" if label in repeated else label for i, label in enumerate(chosen)
-    ]
+    numbered = zip(chosen, turns(chosen), strict=True)
+    return [f"{label} #{turn + 1}" if label in repeated else label for label, turn in numbered]
 
 
 def setting_labels(settings: list[list[dict]]) -> list[str]:
@@ -158,21 +171,28 @@ def setting_labels(settings: list[list[dict]]) -> list[str]:
     return labels
 
 
-def run_dashes(runs: list[dict]) -> list[str]:
-    """A line style per run: solid for the first run of a method, then the others in turn."""
+def run_styles(runs: list[dict]) -> list[dict[str, str]]:
+    """Colour and line of each run, for matplotlib: that of its method; solid for its first run, then others in turn."""
     methods = [run["method"] for run in runs]
-    return [DASHES[methods[:i].count(method) % len(DASHES)] for i, method in enumerate(methods)]
+    return [{"color": method_colour(method), "linestyle": DASHES[turn % len(DASHES)]}
+            for method, turn in zip(methods, turns(methods), strict=True)]  # fmt: skip
 
 
 def run_handles(runs: list[dict]) -> list[Line2D]:
-    """A line of the legend for every run, in the colour of its method."""
-    return [Line2D([], [], color=method_colour(run["method"]), linestyle=dash, label=label)
-            for run, dash, label in zip(runs, run_dashes(runs), run_labels(runs), strict=True)]  # fmt: skip
+    """A line of the legend for every run."""
+    named = zip(run_labels(runs), run_styles(runs), strict=True)
+    return [Line2D([], [], label=label, **style) for label, style in named]
 
 
-def legend_columns(labels: Sequence[str], width: float, key: float = 0.3) -> int:
+def legend_mark(label: str, shade: str, marker: str = "o", **style) -> Line2D:
+    """A mark of a legend; `style` is that of matplotlib's lines."""
+    return Line2D([], [], color=shade, marker=marker, linestyle="", label=label, **style)
+
+
+def legend_columns(handles: Sequence[Artist], width: float, key: float = 0.3) -> int:
     """As many columns of a legend as the longest label allows; `width` and that of a swatch with gaps in inches."""
-    return max(1, min(len(labels), int(width / (0.062 * max(map(len, labels), default=0) + key))))
+    longest = max((len(handle.get_label()) for handle in handles), default=0)
+    return max(1, min(len(handles), int(width / (0.062 * longest + key))))
 
 
 def colour(mask: np.ndarray, palette, ignore_colour=UNLABELLED) -> np.ndarray:
@@ -189,10 +209,10 @@ def colour(mask: np.ndarray, palette, ignore_colour=UNLABELLED) -> np.ndarray:
     return table[np.where(mask == IGNORE, len(palette), mask.astype(np.int64))]
 
 
-def grey(image: np.ndarray, brightest: float = 1.0, darkest: float = 0.0) -> np.ndarray:
-    """A photograph uint8 (H, W, 3) without colour, float (H, W, 3) between `darkest` and `brightest`."""
+def grey(image: np.ndarray, darkest: float = 0.0) -> np.ndarray:
+    """A photograph uint8 (H, W, 3) without colour, float (H, W, 3) between `darkest` and 1."""
     luma = image.astype(np.float64) @ (0.299, 0.587, 0.114) / 255
-    return np.repeat((darkest + (brightest - darkest) * luma)[..., None], 3, axis=2)
+    return np.repeat((darkest + (1 - darkest) * luma)[..., None], 3, axis=2)
 
 
 def overlay(image: np.ndarray, mask: np.ndarray, palette, strength: float) -> np.ndarray:

@@ -66,4 +66,4 @@ def test_run_labels_tell_runs_apart(runs, labels):
 
 
 def test_runs_of_one_method_differ_in_dashes():
-    assert style.run_dashes([run("cps"), run(), run(seed=1)]) == ["-", "-", "--"]
+    assert [each["linestyle"] for each in style.run_styles([run("cps"), run(), run(seed=1)])] == ["-", "-", "--"]

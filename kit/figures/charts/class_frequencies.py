@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from kit.data.doctor.diagnose import Diagnosis
 from kit.errors import KitError
@@ -22,6 +21,10 @@ NAMES = {"train": "all masks of train", "labelled": "labelled part", "val": "val
 def class_frequencies(diagnosis: Diagnosis) -> Figure:
     """Share of pixels of every class, the most frequent above; in train, in the labelled part if there is one, in val.
 
+    Marks rather than bars, because a logarithmic scale has no zero. If there is a labelled part, a line joins it to all
+    of train: its length is the factor between them. A class that is absent from a part is an empty mark in a separate
+    column at the left.
+
     Raises: KitError if no part could be read.
     """
     found = {part: diagnosis.parts[part].shares() for part in SHADES if part in diagnosis.parts}
@@ -30,22 +33,13 @@ def class_frequencies(diagnosis: Diagnosis) -> Figure:
     first = next(iter(found.values()))
     order = sorted(first, key=lambda name: (-first[name], diagnosis.classes.index(name)))
     fig = new_figure(COLUMN, 0.75 + 0.145 * len(order))
-    ax = draw_frequencies(fig.add_subplot(), order, found)
-    fig.legend(handles=ax.get_legend_handles_labels()[0], loc="outside upper center", ncol=len(found),
-               handletextpad=0.2, columnspacing=1.0)  # fmt: skip
+    _draw(fig.add_subplot(), order, found)
+    fig.legend(loc="outside upper center", ncol=len(found), handletextpad=0.2, columnspacing=1.0)
     return fig
 
 
-def draw_frequencies(ax: Axes, classes: Sequence[str], found: Mapping[str, Mapping[str, float]]) -> Axes:
-    """A row per class, from above in the order given, and a mark per part on a logarithmic scale.
-
-    Marks rather than bars, because a logarithmic scale has no zero. If there is a labelled part, a line joins it to all
-    of train: its length is the factor between them. A class that is absent from a part is an empty mark in a separate
-    column at the left.
-
-    Args:
-        found: "train", "labelled" or "val" -> class -> share of the pixels, 0..1.
-    """
+def _draw(ax: Axes, classes: Sequence[str], found: Mapping[str, Mapping[str, float]]) -> None:
+    """A row per class, from above, and a mark per part; `found` is part -> class -> share, 0..1."""
     positive = [share for values in found.values() for share in values.values() if share > 0] or [1e-3, 1.0]
     least, most = 100 * min(positive) / 1.5, 100 * max(positive) * 1.5
     column = (most / least) ** 0.1  # as wide as a tenth of the scale
@@ -59,15 +53,12 @@ def draw_frequencies(ax: Axes, classes: Sequence[str], found: Mapping[str, Mappi
         faces = ["white" if share == nothing else SHADES[part] for share in x]
         ax.scatter(x, rows, AREAS[part], label=NAMES[part], marker=SHAPES[part], facecolors=faces,
                    edgecolors=SHADES[part], linewidths=1, zorder=3)  # fmt: skip
-    ax.set_xscale("log")
-    ax.set_xlim(edge if lacking else least, most)
-    ax.set_ylim(len(classes) - 0.4, -0.6)
+    ax.set(xscale="log", xlim=(edge if lacking else least, most), ylim=(len(classes) - 0.4, -0.6))
     ax.set_yticks(rows, classes)
     ax.set_xlabel("Share of counted pixels [%]")
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.xaxis.set_major_formatter("{x:g}")
     ax.grid(axis="both")
     ax.tick_params(axis="y", length=0)
     if lacking:
         ax.axvspan(edge, least, color="0.95", linewidth=0, zorder=0)
         ax.text(nothing, -0.65, "none", ha="center", va="bottom", color="0.3")
-    return ax

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kit.errors import KitError
-from kit.figures.style import PAGE, group_key, looks, method_colour, new_figure, setting_labels
+from kit.figures.style import PAGE, by_setting, looks, method_colour, new_figure, setting_labels, turns
 from kit.figures.tables.comparable import check_comparable
 from kit.figures.tables.formats import ABSENT
 from kit.settings.checks import require_choice
@@ -29,20 +29,21 @@ def class_bars(runs: list[dict], weights: str = "last", mixed: bool = False) -> 
     classes = runs[0]["dataset"]["classes"]
     if any(run["dataset"]["classes"] != classes for run in runs):
         raise KitError("bars of classes need runs with the same classes")
-    groups = _groups(runs)
+    groups = by_setting(runs)
+    methods = [members[0]["method"] for members in groups]
     fig = new_figure(PAGE, 2.3)
     ax = fig.add_subplot()
     # The mean stands apart: half a place further left.
     places = np.array([-0.5, *range(1, len(classes) + 1)])
     thickness = 0.8 / len(groups)
     nowhere = np.isnan([_scores(run, weights) for run in runs]).all(0)
-    for i, (label, members, hatch) in enumerate(groups):
+    for i, (label, members, turn) in enumerate(zip(setting_labels(groups), groups, turns(methods), strict=True)):
         scores = np.array([_scores(run, weights) for run in members])  # (seeds, 1 + classes), nan where absent
         there = ~np.isnan(scores).all(0)
         x = places + (i - (len(groups) - 1) / 2) * thickness
         heights = np.nanmean(scores[:, there], axis=0)
-        ax.bar(x[there], heights, thickness * 0.92, label=label, color=method_colour(members[0]["method"]),
-               hatch=hatch, edgecolor="white", linewidth=0)  # fmt: skip
+        ax.bar(x[there], heights, thickness * 0.92, label=label, color=method_colour(methods[i]),
+               hatch=HATCHES[turn % len(HATCHES)], edgecolor="white", linewidth=0)  # fmt: skip
         if len(members) > 1:
             ax.plot(np.tile(x, len(members)), scores.ravel(), "o", color="black", markersize=2,
                     markeredgecolor="white", markeredgewidth=0.3, linestyle="none")  # fmt: skip
@@ -51,9 +52,7 @@ def class_bars(runs: list[dict], weights: str = "last", mixed: bool = False) -> 
     for place in places[nowhere]:
         ax.text(place, 1, ABSENT, rotation=90, ha="center", va="bottom", color="0.4")
     ax.axvline(0.25, color="0.6", linewidth=0.6)
-    ax.set_xlim(places[0] - 0.6, places[-1] + 0.6)
-    ax.set_ylim(0, 100)
-    ax.set_ylabel("IoU [%]")
+    ax.set(xlim=(places[0] - 0.6, places[-1] + 0.6), ylim=(0, 100), ylabel="IoU [%]")
     ax.grid(axis="y")
     ax.tick_params(axis="x", length=0)
     ax.set_xticks(places, ["mean", *classes], rotation=40, ha="right", rotation_mode="anchor")
@@ -67,20 +66,3 @@ def _scores(run: dict, weights: str) -> list[float]:
     scores = run[weights]
     single = [scores["iou"][name] for name in run["dataset"]["classes"]]
     return [100 * scores["miou"], *(np.nan if value is None else 100 * value for value in single)]
-
-
-def _groups(runs: list[dict]) -> list[tuple[str, list[dict], str]]:
-    """(label, runs that differ in their seed alone, hatch) in the order in which they come."""
-    members: dict[str, list[dict]] = {}
-    for run in runs:
-        members.setdefault(group_key(run), []).append(run)
-    groups = list(members.values())
-    methods = [group[0]["method"] for group in groups]
-    return [
-        (
-            label,
-            group,
-            HATCHES[methods[:i].count(methods[i]) % len(HATCHES)],
-        )
-        for i, (label, group) in enumerate(zip(setting_labels(groups), groups, strict=True))
-    ]

@@ -7,10 +7,8 @@ from kit.figures.tables.formats import Cell
 
 LABELS = {"float": "float32", "int8": "8 bits"}
 
-SHARES = {"p50": 1.0, "p90": 0.6, "p99": 0.3}
-"""Percentile -> how dark its bar is."""
-
-NAMES = {"p50": "median", "p90": "90th percentile", "p99": "99th"}
+SHARES = {"p50": ("median", 1.0), "p90": ("90th percentile", 0.6), "p99": ("99th", 0.3)}
+"""Percentile -> (as written, how dark its bar is)."""
 
 MOST = 12
 """Layers that are shown, the most sensitive ones."""
@@ -56,14 +54,13 @@ def deployment_figure(int8: dict) -> Figure:
     fig = new_figure(PAGE if found else COLUMN, 2.5 if found else 1.9)
     left, right = fig.subplots(1, 2, width_ratios=(1, 1.4)) if found else (fig.subplots(), None)
     forms = [form for form in LABELS if form in int8["latency"]]
-    for i, (share, alpha) in enumerate(SHARES.items()):
+    for i, (share, (name, alpha)) in enumerate(SHARES.items()):
         places = [row + 0.26 * (i - 1) for row in range(len(forms))]
         times = [int8["latency"][form][share] for form in forms]
-        left.barh(places, times, 0.24, color="C0", alpha=alpha, label=NAMES[share])
+        left.barh(places, times, 0.24, color="C0", alpha=alpha, label=name)
         for place, time in zip(places, times, strict=True):
             left.annotate(f"{time:.1f}", (time, place), (2, 0), textcoords="offset points", va="center", fontsize=6)
     left.set_yticks(range(len(forms)), [LABELS[form] for form in forms])
-    left.invert_yaxis()
     left.margins(x=0.14)
     about = int8["latency"][forms[0]]
     height, width = about["size"]
@@ -74,8 +71,8 @@ def deployment_figure(int8: dict) -> Figure:
         right.barh(range(len(found)), [100 * share for share in found.values()], 0.7, color="C1", hatch=hatches,
                    edgecolor="white", linewidth=0)  # fmt: skip
         right.set_yticks(range(len(found)), list(found), fontsize=6)
-        right.invert_yaxis()
         right.set_xlabel("pixels that change with this layer alone in 8 bits [%]")
-        right.grid(axis="x")
-    left.grid(axis="x")
+    for ax in fig.axes:
+        ax.invert_yaxis()
+        ax.grid(axis="x")
     return fig

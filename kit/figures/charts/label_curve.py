@@ -23,34 +23,32 @@ ASIDE = 0.09
 
 
 @looks()
-def label_figure(curves: Mapping[str, Mapping[str, Sequence[Mapping]]], width: float = COLUMN) -> Figure:
+def label_figure(curves: Mapping[str, Mapping[str, Sequence[Mapping]]]) -> Figure:
     """Mean IoU after each round with one standard deviation over seeds; random is drawn beneath the others.
 
     Args:
         curves: method that trained -> strategy -> points with "labelled", "mean", "sd" (None for one seed) and "n",
             mIoU in 0..1 (`kit.batch.experiments.label_next.spread`); a panel for each method.
-        width: of a panel, in inches.
     Raises: KitError if there is none.
     """
     if not any(points for of_method in curves.values() for points in of_method.values()):
         raise KitError("no round has been finished, so there is no curve to draw")
-    fig = new_figure(width * len(curves), 0.68 * width)
+    fig = new_figure(COLUMN * len(curves), 0.68 * COLUMN)
     panels = fig.subplots(1, len(curves), sharey=True, squeeze=False)[0]
     for ax, (method, of_method) in zip(panels, curves.items(), strict=True):
         draw_curves(ax, of_method)
         ax.label_outer()
         if len(curves) > 1:
             ax.set_title(method_name(method))
-    fig.legend(handles=panels[0].get_legend_handles_labels()[0], loc="outside upper center", ncol=4, columnspacing=1.0,
-               handlelength=1.6)  # fmt: skip
+    handles = panels[0].get_legend_handles_labels()[0]
+    fig.legend(handles=handles, loc="outside upper center", ncol=4, columnspacing=1.0, handlelength=1.6)
     return fig
 
 
-def draw_curves(ax: Axes, curves: Mapping[str, Sequence[Mapping]]) -> Axes:
+def draw_curves(ax: Axes, curves: Mapping[str, Sequence[Mapping]]) -> None:
     """The lines of one panel of `label_figure`."""
-    order = sorted(
-        curves, key=lambda name: (name != "random", list(STRATEGIES).index(name) if name in STRATEGIES else 9)
-    )
+    known = [name for name in STRATEGIES if name in curves]  # random first
+    order = known + [name for name in curves if name not in STRATEGIES]
     rounds = sorted({point["labelled"] for points in curves.values() for point in points})
     step = min((b - a for a, b in zip(rounds, rounds[1:], strict=False)), default=1)
     for place, name in enumerate(order):
@@ -63,10 +61,8 @@ def draw_curves(ax: Axes, curves: Mapping[str, Sequence[Mapping]]) -> Axes:
                     capsize=1.5, capthick=0.7, linewidth=1.6 if name == "random" else 1.1)  # fmt: skip
     ax.set_xticks(rounds)
     ax.yaxis.set_major_locator(MaxNLocator(6))
-    ax.set_xlabel("Labelled images")
-    ax.set_ylabel("mIoU [%]")
+    ax.set(xlabel="Labelled images", ylabel="mIoU [%]")
     ax.grid(axis="y")
-    return ax
 
 
 def curve_rows(curves: Mapping[str, Sequence[Mapping]], saved: Mapping[str, float | None]) -> list[dict]:

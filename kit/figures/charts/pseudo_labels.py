@@ -3,10 +3,10 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from kit.errors import KitError
-from kit.figures.style import COLUMN, PAGE, looks, method_colour, new_figure, run_dashes, run_handles
+from kit.figures.charts.curves import step_panels
+from kit.figures.style import COLUMN, PAGE, looks, new_figure, run_handles, run_styles
 
 PANELS = {  # names of `kit.train.monitor.pseudo_labels.shares` -> labels; the first four are shares
     "accuracy": "Correct pseudo labels [%]",
@@ -47,11 +47,8 @@ def pseudo_quality(runs: list[dict]) -> Figure:
     columns = len(names) if len(names) < 4 else -(-len(names) // 2)
     lines = -(-len(names) // columns)
     fig = new_figure(PAGE if columns > 2 else COLUMN if columns == 1 else PAGE * 0.7, 1.6 * lines + 0.35)
-    axes = list(fig.subplots(lines, columns, squeeze=False).flat)
-    for ax, name in zip(axes, names, strict=False):
+    for ax, name in zip(step_panels(fig, len(names), columns), names, strict=True):
         draw_quality(ax, shown, name)
-    for ax in axes[len(names) :]:
-        ax.remove()
     handles = run_handles(shown)
     if "diversity" in names:
         handles.append(Line2D([], [], color="0.4", linestyle=":", label="human labels"))
@@ -59,17 +56,11 @@ def pseudo_quality(runs: list[dict]) -> Figure:
     return fig
 
 
-def draw_quality(ax: Axes, runs: list[dict], name: str) -> Axes:
+def draw_quality(ax: Axes, runs: list[dict], name: str) -> None:
     """One number over steps, for the runs that have it; `name` is a key of PANELS."""
-    for run, dash in zip(runs, run_dashes(runs), strict=True):
-        shade = method_colour(run["method"])
-        ax.plot(*series(run["log"], name), dash, color=shade)
+    for run, style in zip(runs, run_styles(runs), strict=True):
+        ax.plot(*series(run["log"], name), **style)
         if name == "diversity":
-            ax.plot(*series(run["log"], "labelled_diversity"), ":", color=shade, linewidth=0.8)
-    ax.set_title(PANELS[name])
-    ax.set_xlim(0, 1.02 * max(run["steps"] for run in runs))
+            ax.plot(*series(run["log"], "labelled_diversity"), ":", color=style["color"], linewidth=0.8)
+    ax.set(title=PANELS[name], xlim=(0, 1.02 * max(run["steps"] for run in runs)))
     ax.set_ylim((1, None) if name == "diversity" else (0, 100))
-    ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    ax.set_xlabel("Step")
-    ax.grid(axis="y")
-    return ax

@@ -9,14 +9,14 @@ HIGHEST = 1.5
 
 
 @looks()
-def rate_figure(test, used: float | None = None, width: float = 1.4 * COLUMN) -> Figure:
+def rate_figure(test, used: float | None = None) -> Figure:
     """Loss over learning rate, raw in grey and smoothed in blue, with the suggested rate.
 
     Args:
         test: a `kit.train.rate_test.RateTest`.
         used: the rate of the run; None leaves it out.
-        width: in inches.
     """
+    width = 1.4 * COLUMN
     fig = new_figure(width, 0.62 * width)
     ax = fig.add_subplot()
     ax.plot(test.rates, test.losses, color="0.75", linewidth=0.7)
@@ -25,11 +25,8 @@ def rate_figure(test, used: float | None = None, width: float = 1.4 * COLUMN) ->
     ax.axvline(test.lowest, color="0.5", linestyle=":", label=f"lowest loss: {test.lowest:.1e}")
     if used is not None:
         ax.axvline(used, color="black", linewidth=0.8, label=f"optim.lr of the run: {used:.1e}")
-    ax.set_xscale("log")
     low, high = min(test.smoothed), HIGHEST * test.smoothed[0]
-    ax.set_ylim(max(0.0, low - 0.15 * (high - low)), high)
-    ax.set_xlabel("optim.lr")
-    ax.set_ylabel("Loss")
+    ax.set(xscale="log", xlabel="optim.lr", ylabel="Loss", ylim=(max(0.0, low - 0.15 * (high - low)), high))
     ax.grid(axis="y")
     ax.legend(loc="upper left", fontsize="small")
     return fig

@@ -1,6 +1,5 @@
 """Pictures in rows and columns at fixed gaps, with titles, names of rows, and legends of classes below."""
 
-import math
 import textwrap
 from collections.abc import Sequence
 
@@ -9,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from kit.figures.style import SMALL, UNLABELLED, legend_columns, new_figure
+from kit.figures.style import PAGE, SMALL, UNLABELLED, legend_columns, new_figure
 from kit.types import IGNORE
 
 GAP, LINE, TITLE_LINE = 0.03, 0.132, 0.12
@@ -25,58 +24,56 @@ Legend = tuple[str | None, list[Patch]]
 """Title, and the swatches."""
 
 
-def picture_grid(
-    rows: Sequence[Sequence[np.ndarray]],
-    width: float,
-    titles: Sequence[str] = (),
-    names: Sequence[str] = (),
-    legends: Sequence[Legend] = (),
-) -> tuple[Figure, list[list[Axes]]]:
+def picture_grid(rows: Sequence[Sequence[np.ndarray]], titles: Sequence[str] = (), names: Sequence[str] = (),
+                 legends: Sequence[Legend] = (), width: float = PAGE) -> tuple[Figure, list[list[Axes]]]:  # fmt: skip
     """A figure of pictures and the axes of each row. All pictures are equally wide and fill their axes.
 
     Args:
         rows: pictures (H, W, 3) of each row, of one size within a row.
-        width: of the figure, in inches; its height follows from the pictures.
         titles: of the columns, wrapped to their width.
         names: of the rows, at their left.
         legends: below the pictures, from above.
+        width: of the figure, in inches; its height follows from the pictures.
     """
     columns, margin = max(map(len, rows)), MARGIN if names else 0.0
     cell = (width - margin - GAP * (columns - 1)) / columns
     heights = [cell * pictures[0].shape[0] / pictures[0].shape[1] for pictures in rows]
     titles = [textwrap.fill(title, max(8, int(cell / 0.073))) for title in titles]
     title_height = TITLE_LINE * max(title.count("\n") + 1 for title in titles) + PAD if titles else 0.0
-    counts = [legend_columns([handle.get_label() for handle in handles], width) for _, handles in legends]
-    lines = [bool(title) + math.ceil(len(h) / n) for (title, h), n in zip(legends, counts, strict=True)]
+    lines = [bool(title) + -(-len(handles) // legend_columns(handles, width)) for title, handles in legends]
     height = title_height + sum(heights) + GAP * len(rows) + sum(LINE * count + PAD for count in lines)
 
     fig = new_figure(width, height, layout=None)  # pictures touch at fixed gaps, which no layout engine knows
     top, grid = height - title_height, []
     for row, (pictures, tall) in enumerate(zip(rows, heights, strict=True)):
-        axes = []
-        for column, picture in enumerate(pictures):
-            left = margin + column * (cell + GAP)
-            ax = fig.add_axes((left / width, (top - tall) / height, cell / width, tall / height))
-            ax.imshow(picture, aspect="auto")
-            ax.set_axis_off()
-            axes.append(ax)
+        grid.append([add_picture(fig, picture, margin + column * (cell + GAP), top - tall, cell, tall)
+                     for column, picture in enumerate(pictures)])  # fmt: skip
         if names:
             fig.text(0.0, (top - tall / 2) / height, names[row], fontsize=SMALL, va="center")
-        grid.append(axes)
         top -= tall + GAP
     for ax, title in zip(grid[0], titles, strict=False):
         ax.set_title(title, fontsize=SMALL)
-    for legend, count, n in zip(legends, counts, lines, strict=True):
-        place_legend(fig, *legend, count, top / height)
-        top -= LINE * n + PAD
+    for legend, count in zip(legends, lines, strict=True):
+        place_legend(fig, *legend, top / height)
+        top -= LINE * count + PAD
     return fig, grid
 
 
-def place_legend(fig: Figure, title: str | None, handles: list[Patch], columns: int, top: float) -> None:
+def add_picture(fig: Figure, picture: np.ndarray, left: float, low: float, width: float, height: float,
+                **style) -> Axes:  # fmt: skip
+    """Axes that a picture fills, without a frame; edges and size in inches, `style` as in matplotlib's `imshow`."""
+    across, tall = fig.get_size_inches()
+    ax = fig.add_axes((left / across, low / tall, width / across, height / tall))
+    ax.imshow(picture, aspect="auto", **style)
+    ax.set_axis_off()
+    return ax
+
+
+def place_legend(fig: Figure, title: str | None, handles: list[Patch], top: float) -> None:
     """Add a centred legend with its upper end at `top`, a share of the figure's height."""
     fig.legend(handles=handles, title=title, title_fontsize=SMALL, loc="upper center", bbox_to_anchor=(0.5, top),
-               ncol=columns, borderpad=0.2, borderaxespad=0, handlelength=1.1, handleheight=0.9, handletextpad=0.4,
-               columnspacing=1.0, labelspacing=0.35)  # fmt: skip
+               ncol=legend_columns(handles, fig.get_figwidth()), borderpad=0.2, borderaxespad=0, handlelength=1.1,
+               handleheight=0.9, handletextpad=0.4, columnspacing=1.0, labelspacing=0.35)  # fmt: skip
 
 
 def class_patches(masks: Sequence[np.ndarray], classes: Sequence[str], palette: Sequence) -> list[Patch]:

@@ -7,10 +7,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kit.errors import KitError
-from kit.figures.pictures.grid import class_patches, place_legend
+from kit.figures.pictures.grid import add_picture, class_patches, place_legend
 from kit.figures.pictures.masks import OVERLAY
 from kit.figures.pictures.view import HEAT
-from kit.figures.style import PAGE, SMALL, colour, grey, legend_columns, looks, new_figure
+from kit.figures.style import PAGE, SMALL, legend_columns, looks, new_figure, overlay
 
 COLUMNS = 2
 """Suggestions of a row, each of three pictures."""
@@ -45,37 +45,29 @@ def contact_sheet(suggested: Sequence, pictures: Sequence, classes: Sequence[str
     rows = [range(first, min(first + columns, len(suggested))) for first in range(0, len(suggested), columns)]
     shares = [picture.image.shape[0] / picture.image.shape[1] for picture in pictures]
     heads = [LINE * (1 + max(len(texts[i]) for i in row)) + 0.05 for row in rows]
-    tall = [cell * max(shares[i] for i in row) for row in rows]
-    handles = class_patches([picture.prediction for picture in pictures], list(classes), list(palette))
-    fitting = legend_columns([handle.get_label() for handle in handles], width)
-    below = LINE * (3 + len(handles) // fitting) + 0.1 if legend else 0.0
-    height = sum(heads) + sum(tall) + BETWEEN * len(rows) + below
+    rooms = [cell * max(shares[i] for i in row) for row in rows]
+    handles = class_patches([picture.prediction for picture in pictures], classes, palette)
+    below = LINE * (3 + len(handles) // legend_columns(handles, width)) + 0.1 if legend else 0.0
+    height = sum(heads) + sum(rooms) + BETWEEN * len(rows) + below
     brightest = max(0.05, float(np.percentile([picture.differing.max() for picture in pictures], 90)))
     fig, top = new_figure(width, height, layout=None), height
-    for row, head, room in zip(rows, heads, tall, strict=True):
+    for row, head, room in zip(rows, heads, rooms, strict=True):
         for column, i in enumerate(row):
             left = column * (block + BETWEEN)
             fig.text(left / width, (top - 0.1) / height, f"{i + first}  {suggested[i].name}", fontsize=SMALL,
                      weight="bold", va="center")  # fmt: skip
             fig.text(left / width, (top - 0.1 - 0.62 * LINE) / height, "\n".join(texts[i]), fontsize=SMALL - 1,
                      va="top", color="0.25", linespacing=1.15)  # fmt: skip
-            for place, picture in enumerate(_pictures(pictures[i], palette)):
-                low = top - head - cell * shares[i]
-                ax = fig.add_axes(((left + place * (cell + GAP)) / width, low / height, cell / width,
-                                   cell * shares[i] / height))  # fmt: skip
-                ax.imshow(picture, aspect="auto", **({"cmap": HEAT, "vmin": 0, "vmax": brightest}
-                                                     if picture.ndim == 2 else {}))  # fmt: skip
-                ax.set_axis_off()
+            seen, tall = pictures[i], cell * shares[i]
+            over = overlay(seen.image, seen.prediction, palette, OVERLAY)
+            heat = {"cmap": HEAT, "vmin": 0, "vmax": brightest}
+            for place, (picture, style) in enumerate(((seen.image, {}), (over, {}), (seen.differing, heat))):
+                add_picture(fig, picture, left + place * (cell + GAP), top - head - tall, cell, tall, **style)
         top -= head + room + BETWEEN
     if not legend:
         return fig
     caption = f"Photograph; the student's prediction; where {members or 'networks or views'} differ, bright, up to " \
            f"{brightest:.2f} of the largest Jensen-Shannon divergence"  # fmt: skip
     fig.text(0, (top - 0.02) / height, caption, fontsize=SMALL - 1, va="top", color="0.25")
-    place_legend(fig, None, handles, fitting, (top - LINE) / height)
+    place_legend(fig, None, handles, (top - LINE) / height)
     return fig
-
-
-def _pictures(seen, palette: Sequence) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    over = OVERLAY * colour(seen.prediction, palette) / 255 + (1 - OVERLAY) * grey(seen.image)
-    return seen.image, over, seen.differing

@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from kit.errors import KitError
+from kit.figures.pictures.grid import add_picture
 from kit.figures.pictures.view import paint
 from kit.figures.style import PAGE, SMALL, looks, new_figure
 
@@ -19,32 +20,27 @@ PIXELS = 440
 
 
 @looks()
-def thumbnail_sheet(thumbnails: list, columns: int = COLUMNS, strength: float = 0.6, width: float = PAGE) -> Figure:
+def thumbnail_sheet(thumbnails: list, columns: int = COLUMNS) -> Figure:
     """Thumbnails in rows, with mean IoU and id above each. All cells have the same size and fill the figure, so that
     `cell_at` finds the one at a place.
 
     Args:
         thumbnails: `kit.explore.view_request.Thumbnail`s, in the order in which they are shown.
         columns: of a row.
-        strength: weight of the layers over the images, 0..1.
-        width: in inches.
     Raises: KitError if there is none.
     """
     if not thumbnails:
         raise KitError("no thumbnails to show; they need the counts that a finished run keeps of its val images")
-    across, rows = width / columns, row_count(len(thumbnails), columns)
+    across, rows = PAGE / columns, row_count(len(thumbnails), columns)
     shapes = [each.scene.image.shape for each in thumbnails]
     high = (across - GAP) * max(shape[0] / shape[1] for shape in shapes) + CAPTION + GAP
-    fig = new_figure(width, rows * high, layout=None)
-    for place, each in enumerate(thumbnails):
+    fig = new_figure(PAGE, rows * high, layout=None)
+    for place, (each, shape) in enumerate(zip(thumbnails, shapes, strict=True)):
         row, column = divmod(place, columns)
-        tall = (across - GAP) * each.scene.image.shape[0] / each.scene.image.shape[1]
-        top = (rows - row) * high - CAPTION
-        left = column * across + GAP / 2
-        ax = fig.add_axes((left / width, (top - tall) / (rows * high), (across - GAP) / width, tall / (rows * high)))
-        ax.imshow(_small(paint(each.scene.image, each.scene.layer, strength)), aspect="auto")
-        ax.set_axis_off()
-        fig.text(left / width, (top + 0.25 * CAPTION) / (rows * high), f"{each.miou:.1%}  {each.short}", fontsize=SMALL)
+        tall = (across - GAP) * shape[0] / shape[1]
+        top, left = (rows - row) * high - CAPTION, column * across + GAP / 2
+        add_picture(fig, _small(paint(each.scene.image, each.scene.layer)), left, top - tall, across - GAP, tall)
+        fig.text(left / PAGE, (top + 0.25 * CAPTION) / (rows * high), f"{each.miou:.1%}  {each.short}", fontsize=SMALL)
     return fig
 
 

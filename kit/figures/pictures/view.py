@@ -69,7 +69,7 @@ def view_figure(scene, strength: float = 0.6, pixel: tuple[float, float] | None 
     """
     height, across = scene.image.shape[:2]
     handles = [patch(name, np.asarray(rgb) / 255) for name, rgb in legend(scene.layer)]
-    columns = legend_columns([handle.get_label() for handle in handles], width)
+    columns = legend_columns(handles, width)
     room = 0.55 if not scene.layer.palette else 0.12 + 0.14 * -(-len(handles) // columns)
     fig = new_figure(width, width * height / across + room + 0.2)
     ax = fig.add_subplot()

@@ -35,6 +35,11 @@ class Cell:
         return self.text
 
 
+def percent_cell(share: float, form: str = ".2f") -> Cell:
+    """A share in percent, or a difference of shares in points."""
+    return Cell(f"{100 * share:{form}}", round(100 * share, 4))
+
+
 def as_latex(table: list[dict], caption: str = "", label: str = "") -> str:
     """A `table` environment for LaTeX with the package booktabs; numbers are right-aligned."""
     names = _names(table)

@@ -9,10 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 
 from kit.errors import KitError
+from kit.figures.pictures.view import HEAT
 from kit.figures.style import PAGE, grey, looks, new_figure
 
-HEAT, SPECTRUM = "inferno", "viridis"
-"""Colour maps of evenly rising brightness, also in print without colour."""
+SPECTRUM = "viridis"
+"""Colours of evenly rising brightness, as HEAT, also in print without colour."""
 
 VEIL = 0.72
 """Opacity of a map over its image."""
@@ -43,8 +44,8 @@ def frequency_bands(image: np.ndarray, levels: Sequence) -> Figure:
             ax.set_box_aspect(height / width)  # all of one shape, so that the rows line up
         selected = axes[0 if level.band == "low" else 1]
         selected.spines[:].set(visible=True, color="black", linewidth=1.8)  # the band the attention is computed from
-    for ax, head in zip(grid[0], ("Low part, mean |x|", "High part, mean |x|", "Log amplitude", "Channel attention"),
-                        strict=True):  # fmt: skip
+    heads = ("Low part, mean |x|", "High part, mean |x|", "Log amplitude", "Channel attention")
+    for ax, head in zip(grid[0], heads, strict=True):
         ax.set_title(head)
     grid[-1][2].set_xlabel("Frequency [bins]")
     grid[-1][3].set_xlabel("Channel")
@@ -53,7 +54,7 @@ def frequency_bands(image: np.ndarray, levels: Sequence) -> Figure:
     return fig
 
 
-def draw_map(ax: Axes, image: np.ndarray, values: np.ndarray, covers: tuple[float, float]) -> Axes:
+def draw_map(ax: Axes, image: np.ndarray, values: np.ndarray, covers: tuple[float, float]) -> None:
     """A map (h, w) as heat over the image in grey, aligned with it; its scale runs from the 1st to the 99th percentile.
 
     Args:
@@ -68,10 +69,9 @@ def draw_map(ax: Axes, image: np.ndarray, values: np.ndarray, covers: tuple[floa
               vmin=weakest, vmax=max(strongest, weakest + 1e-9))  # fmt: skip
     ax.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
-    return ax
 
 
-def draw_spectrum(ax: Axes, spectrum: np.ndarray, radius: tuple[float, float]) -> Axes:
+def draw_spectrum(ax: Axes, spectrum: np.ndarray, radius: tuple[float, float]) -> None:
     """A centred log amplitude (h, w) over frequencies in bins, with the Gaussian's radius (vertical, horizontal)."""
     h, w = spectrum.shape
     left, top = -(w // 2) - 0.5, -(h // 2) - 0.5  # bin 0 is centred at 0
@@ -87,15 +87,10 @@ def draw_spectrum(ax: Axes, spectrum: np.ndarray, radius: tuple[float, float]) -
             bbox={"facecolor": "black", "alpha": 0.55, "linewidth": 0, "pad": 1.5})  # fmt: skip
     ax.set(xlim=(left, left + w), ylim=(top + h, top))
     ax.locator_params(nbins=5, integer=True)
-    return ax
 
 
-def draw_attention(ax: Axes, attention: np.ndarray, band: str) -> Axes:
-    """Weights (C,) of the channels, 0..1, in the network's order; the line is their mean.
-
-    Args:
-        band: the part of the map they were computed from.
-    """
+def draw_attention(ax: Axes, attention: np.ndarray, band: str) -> None:
+    """Weights (C,) of the channels, 0..1, in the network's order; the line is their mean; `band` is their source."""
     ax.stairs(attention, np.arange(len(attention) + 1) - 0.5, fill=True, color="#56B4E9")
     ax.axhline(attention.mean(), color="black", linewidth=0.8)
     summary = f"from {band}: {attention.mean():.2f} ± {attention.std():.2f}"
@@ -103,4 +98,3 @@ def draw_attention(ax: Axes, attention: np.ndarray, band: str) -> Axes:
             bbox={"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 1})  # fmt: skip
     ax.set(xlim=(-0.5, len(attention) - 0.5), ylim=(0, 1), yticks=[0, 0.5, 1])
     ax.locator_params(axis="x", nbins=5, integer=True)
-    return ax

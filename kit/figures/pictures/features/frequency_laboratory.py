@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from kit.errors import KitError
 from kit.figures.pictures.features.frequency_bands import draw_map
@@ -34,7 +34,7 @@ def profile_figure(profiles: Mapping[str, Sequence]) -> Figure:
     return fig
 
 
-def draw_profiles(ax: Axes, profiles: Mapping[str, object]) -> Axes:
+def draw_profiles(ax: Axes, profiles: Mapping[str, object]) -> None:
     """Amplitude of one level over frequency on a logarithmic scale; the Gaussian's low pass is shaded."""
     for shade, (name, profile) in zip(LINES, profiles.items(), strict=False):
         ax.plot(profile.frequency, profile.amplitude, color=shade, label=name)
@@ -49,14 +49,13 @@ def draw_profiles(ax: Axes, profiles: Mapping[str, object]) -> Axes:
         ax.text(cut[0] + 0.008, 0.97, "$D_0$", **where)
     else:
         ax.text(0.49, 0.97, "$D_0$ outside", ha="right", **where)
-    ax.set_yscale("log")
-    ax.set(xlim=(0, 0.5), xlabel="Frequency [cycles/pixel of the map]", title=f"Level {first.level} (1/{first.stride})")
+    ax.set(xlim=(0, 0.5), xlabel="Frequency [cycles/pixel of the map]", yscale="log",
+           title=f"Level {first.level} (1/{first.stride})")  # fmt: skip
     ax.set_xticks([0, 0.25, 0.5], ["0", "0.25", "0.5"])
     ticks = [t * 10.0**e for e in range(-3, 4) for t in (1, 2, 5)]
     ax.yaxis.set_major_locator(FixedLocator(ticks))
     ax.yaxis.set_minor_locator(NullLocator())
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    return ax
+    ax.yaxis.set_major_formatter("{x:g}")
 
 
 @looks()
@@ -95,7 +94,7 @@ def channel_figure(channels: Sequence, classes: Sequence[str]) -> Figure:
     return fig
 
 
-def draw_ranges(ax: Axes, weights: np.ndarray) -> Axes:
+def draw_ranges(ax: Axes, weights: np.ndarray) -> None:
     """Mean of each channel over images, with the middle half and the whole range; weights (n, C)."""
     at = np.arange(weights.shape[1])
     low, quarter, rest, high = np.percentile(weights, (0, 25, 75, 100), axis=0)
@@ -105,7 +104,6 @@ def draw_ranges(ax: Axes, weights: np.ndarray) -> Axes:
     ax.set(xlim=(0, max(len(at) - 1, 1)), ylim=(0, 1), yticks=[0, 0.5, 1])
     ax.locator_params(axis="x", nbins=6, integer=True)
     ax.grid(axis="y")
-    return ax
 
 
 @looks()
