@@ -6,8 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
+from kit.figures.comparisons.marks import draw_gain, label_rows
 from kit.figures.style import COLUMN, PAGE, looks, method_colour, new_figure
-from kit.figures.tables.formats import Cell
+from kit.figures.tables.formats import ABSENT, Cell, percent_cell
 
 VALUE = 5.5
 """Size in points of the values in a heat map."""
@@ -42,9 +43,9 @@ def score_rows(summary: dict) -> list[dict]:
     """The scores alone, for a terminal: mIoU in percent on val, last and average weights."""
     return [
         {"row": row["row"], "seeds": row["n"], "last mIoU [%]": percent(row["last"]),
-         "average mIoU [%]": percent(row["average"]), "difference [points]": percent(gain, "+.2f"),
-         "95 % interval": _interval(gain)}
-        for row in summary["rows"] for gain in [row.get("difference")]
+         "average mIoU [%]": percent(row["average"]), "difference [points]": percent(row.get("difference"), "+.2f"),
+         "95 % interval": _interval(row.get("difference"))}
+        for row in summary["rows"]
     ]  # fmt: skip
 
 
@@ -86,31 +87,25 @@ def ablation_figure(summary: dict) -> Figure:
     rows = summary["rows"]
     several = len(rows) > 1
     fig = new_figure(PAGE if several else COLUMN, 0.55 + 0.24 * len(rows))
-    axes = fig.subplots(1, 2, sharey=True, squeeze=False)[0] if several else [fig.add_subplot()]
-    draw_scores(axes[0], summary)
-    if several:
-        draw_differences(axes[1], summary)
-    axes[0].set_yticks(range(len(rows)), [row["row"] for row in rows])
-    axes[0].set_ylim(len(rows) - 0.5, -0.5)
-    for ax in axes:
-        ax.tick_params(axis="y", length=0)
-        ax.grid(axis="x")
+    axes = fig.subplots(1, 1 + several, sharey=True, squeeze=False)[0]
+    for ax, draw in zip(axes, (draw_scores, draw_differences), strict=False):
+        draw(ax, summary)
+        label_rows(ax, [row["row"] for row in rows])
     return fig
 
 
-def draw_scores(ax: Axes, summary: dict) -> Axes:
+def draw_scores(ax: Axes, summary: dict) -> None:
     """A mark per row at its mean, a line of one standard deviation to either side."""
     which = summary["weights"]
     for place, row in enumerate(summary["rows"]):
         value = row[which]
-        ax.errorbar(100 * value["mean"], place, xerr=None if value["sd"] is None else 100 * value["sd"], fmt="o",
-                    color=method_colour(row["method"]), capsize=2)  # fmt: skip
+        spread = None if value["sd"] is None else 100 * value["sd"]
+        ax.errorbar(100 * value["mean"], place, xerr=spread, fmt="o", color=method_colour(row["method"]), capsize=2)
     ax.set_xlabel(f"mIoU, {which} weights [%], mean ± sd over seeds")
     ax.margins(x=0.15)
-    return ax
 
 
-def draw_differences(ax: Axes, summary: dict) -> Axes:
+def draw_differences(ax: Axes, summary: dict) -> None:
     """The mean difference of every row to the baseline, and its bootstrap interval."""
     ax.axvline(0, color="0.4", linewidth=0.8)
     over = set()
@@ -118,15 +113,12 @@ def draw_differences(ax: Axes, summary: dict) -> Axes:
         gain = row.get("difference")
         if gain is None:
             continue
-        shade = method_colour(row["method"])
+        draw_gain(ax, place, gain, method_colour(row["method"]))
         if gain["interval"] is not None:
-            ax.plot([100 * edge for edge in gain["interval"]], [place, place], color=shade)
             over.add(gain["over"])
-        ax.plot(100 * gain["mean"], place, "o", color=shade)
     drawn = f", 95 % over {' or '.join(sorted(over))}" if over else ""
     ax.set_xlabel(f"difference to {summary['baseline']} [points]{drawn}")
     ax.margins(x=0.1)
-    return ax
 
 
 @looks()
@@ -135,8 +127,8 @@ def class_changes(summary: dict) -> Figure | None:
     rows = [row for row in summary["rows"] if "change" in row]
     if not rows:
         return None
-    values = np.array([[np.nan if (v := row["change"][name]) is None else 100 * v for name in summary["classes"]]
-                       for row in rows])  # fmt: skip
+    changes = [[row["change"][name] for name in summary["classes"]] for row in rows]
+    values = 100 * np.array(changes, float)  # None becomes nan
     fig = new_figure(PAGE, 0.75 + 0.22 * len(rows))
     ax = fig.add_subplot()
     reach = max(1.0, float(np.nanmax(np.abs(values))) if not np.isnan(values).all() else 1.0)
@@ -162,4 +154,4 @@ def _interval(gain: dict | None) -> str | None:
 
 
 def _single(value: float | None, form: str) -> Cell:
-    return Cell("absent") if value is None else Cell(format(100 * value, form), round(100 * value, 4))
+    return Cell(ABSENT) if value is None else percent_cell(value, form)

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
 from kit.figures.comparisons.ablation import percent
-from kit.figures.comparisons.marks import aside, label_offsets, set_limits
+from kit.figures.comparisons.marks import aside, draw_gain, label_offsets, label_rows, set_limits
 from kit.figures.style import COLUMN, PAGE, SMALL, looks, method_colour, new_figure
 from kit.figures.tables.formats import Cell
 
@@ -55,61 +55,51 @@ def budget_figure(summary: dict, budget: dict) -> Figure:
     for ax, (view, name) in zip(others, VIEWS.items(), strict=True):
         draw_gains(ax, shown, view, methods)
         ax.set_title(f"At {name}")
-        ax.set_yticks(range(len(shown)), [row["row"] for row in shown] if view == "steps" else [""] * len(shown))
+        label_rows(ax, [row["row"] if view == "steps" else "" for row in shown])
     low, high = others[0].get_xlim()  # both panels have one axis, so only now
     others[0].set_xlim(min(low, -LEAST), max(high, LEAST))
     draw_over_time(right, summary, budget)
     return fig
 
 
-def draw_gains(ax: Axes, rows: list[dict], view: str, methods: dict[str, str]) -> Axes:
+def draw_gains(ax: Axes, rows: list[dict], view: str, methods: dict[str, str]) -> None:
     """A mark and an interval for each row; rows without a baseline of that budget are left empty."""
     ax.axvline(0, color="0.4", linewidth=0.8)
     for place, row in enumerate(rows):
         gain, shade = row[view], method_colour(methods[row["row"]])
         if gain is None:
-            ax.text(
-                0.5, place, "no baseline", transform=ax.get_yaxis_transform(), ha="center", va="center", color="0.4"
-            )
+            ax.text(0.5, place, "no baseline", transform=ax.get_yaxis_transform(), ha="center", va="center",
+                    color="0.4")  # fmt: skip
             continue
-        if gain["interval"] is not None:
-            ax.plot([100 * edge for edge in gain["interval"]], [place, place], color=shade)
         clear = gain["verdict"] in ("gain", "loss")
-        ax.plot(100 * gain["mean"], place, "o", color=shade, markersize=4, markerfacecolor=shade if clear else "white")
-    ax.set_ylim(len(rows) - 0.5, -0.5)
+        draw_gain(ax, place, gain, shade, markersize=4, markerfacecolor=shade if clear else "white")
     ax.set_xlabel("difference [points of mIoU]")
-    ax.tick_params(axis="y", length=0)
-    ax.grid(axis="x")
-    return ax
 
 
-def draw_over_time(ax: Axes, summary: dict, budget: dict) -> Axes:
+def draw_over_time(ax: Axes, summary: dict, budget: dict) -> None:
     """mIoU of every row over the seconds of its training."""
     which, rows = budget["weights"], {row["row"]: row for row in summary["rows"]}
-    labels, costs = rows[budget["baseline"]]["labelled"], [row["cost"] for row in budget["rows"]]
-    of_baseline = sorted((row for row in budget["rows"] if row["baseline"]), key=lambda row: row["cost"])
-    ax.plot([row["cost"] for row in of_baseline], [100 * rows[row["row"]][which]["mean"] for row in of_baseline],
-            color=method_colour(rows[budget["baseline"]]["method"]))  # fmt: skip
+    first, names = rows[budget["baseline"]], [row["row"] for row in budget["rows"]]
+    costs = [row["cost"] for row in budget["rows"]]
+    marks = [(cost, 100 * rows[name][which]["mean"]) for name, cost in zip(names, costs, strict=True)]
+    joined = sorted(mark for mark, row in zip(marks, budget["rows"], strict=True) if row["baseline"])
+    ax.plot(*zip(*joined, strict=True), color=method_colour(first["method"]))
     ends = []
-    for row, shift in zip(budget["rows"], aside(costs), strict=True):
-        score = rows[row["row"]]
-        mean, sd, more = 100 * score[which]["mean"], 100 * (score[which]["sd"] or 0), score["labelled"] != labels
+    for name, (cost, mean), shift in zip(names, marks, aside(costs), strict=True):
+        sd, more = 100 * (rows[name][which]["sd"] or 0), rows[name]["labelled"] != first["labelled"]
         ends += [mean - sd, mean + sd]
-        ax.errorbar(row["cost"], mean, yerr=sd or None, fmt="*" if more else "o", markersize=6 if more else 4,
-                    color=method_colour(score["method"]), capsize=2,
+        ax.errorbar(cost, mean, yerr=sd or None, fmt="*" if more else "o", markersize=6 if more else 4,
+                    color=method_colour(rows[name]["method"]), capsize=2,
                     transform=ax.transData + ScaledTranslation(shift / 72, 0, ax.figure.dpi_scale_trans))  # fmt: skip
     set_limits(ax, costs, ends)
-    ax.set_xlabel("training [s]")
-    ax.set_title(f"mIoU, {which} weights [%]")
+    ax.set(xlabel="training [s]", title=f"mIoU, {which} weights [%]")
     ax.grid(axis="y")
     ax.figure.draw_without_rendering()  # only now is the size of the axes known
-    points, names = 72 / ax.figure.dpi, [row["row"] for row in budget["rows"]]
-    marks = [(row["cost"], 100 * rows[row["row"]][which]["mean"]) for row in budget["rows"]]
+    points = 72 / ax.figure.dpi
     places = points * (ax.transData.transform(marks) - ax.bbox.min)
     for name, at, (x, y, align) in zip(names, marks, label_offsets(places, names, *points * ax.bbox.size), strict=True):
         ax.annotate(name, at, (x, y), textcoords="offset points", ha=align, fontsize=SMALL - 1,
                     color=method_colour(rows[name]["method"])).set_in_layout(False)  # fmt: skip
-    return ax
 
 
 def _difference(gain: dict | None) -> Cell | None:

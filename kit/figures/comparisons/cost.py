@@ -10,9 +10,9 @@ from matplotlib.transforms import ScaledTranslation
 
 from kit.errors import KitError
 from kit.figures.comparisons.marks import aside, set_limits, setting_looks
-from kit.figures.style import COLUMN, PAGE, group_key, looks, method_name, new_figure, setting_labels
+from kit.figures.style import COLUMN, PAGE, by_setting, looks, method_name, new_figure, setting_labels
 from kit.figures.tables.comparable import SUBJECT, comparable_groups, subject
-from kit.figures.tables.formats import Cell
+from kit.figures.tables.formats import Cell, percent_cell
 from kit.settings.checks import require_choice
 
 COSTS = {
@@ -52,9 +52,9 @@ def run_rows(runs: list[dict]) -> list[dict]:
         {
             "method": method_name(run["method"]),
             "folder": Path(run["path"]).name,
-            "mIoU last [%]": _percent(run["last"]["miou"]),
-            "mIoU average [%]": _percent(run["average"]["miou"]),
-            "pixel accuracy [%]": _percent(run["last"]["pixel_accuracy"]),
+            "mIoU last [%]": percent_cell(run["last"]["miou"]),
+            "mIoU average [%]": percent_cell(run["average"]["miou"]),
+            "pixel accuracy [%]": percent_cell(run["last"]["pixel_accuracy"]),
             "data set": run["dataset"]["name"],
             "split": run["split"]["name"],
             "labels": run["split"]["labelled"],
@@ -105,12 +105,11 @@ def cost_figure(runs: list[dict], cost: str = "parameters", weights: str = "last
     for ax, group, title in zip(fig.subplots(1, len(groups), squeeze=False)[0], settings, titles, strict=False):
         part = slice(place, place + len(group))
         conditions = _conditions([run for members in group for run in members], cost)
-        handles |= draw_cost(ax, group, cost, weights, looks_of[part], labels[part])
+        handles |= _draw_cost(ax, group, cost, weights, looks_of[part], labels[part])
+        ax.set(xlabel=ax.get_xlabel() + conditions, title=title)
+        if place:
+            ax.set_ylabel("")
         place += len(group)
-        ax.set_xlabel(ax.get_xlabel() + conditions)
-        ax.set_title(title)
-    for ax in fig.axes[1:]:
-        ax.set_ylabel("")
     methods = list(dict.fromkeys(members[0]["method"] for members in every))
     order = sorted(range(len(every)), key=lambda i: methods.index(every[i][0]["method"]))
     named = [label for label in (*(labels[i] for i in order), OVER_SEEDS, OVER_IMAGES) if label in handles]
@@ -146,15 +145,9 @@ def left_out(runs: list[dict], cost: str = "parameters", panels: int = 3) -> str
     return f"Not drawn, as there are only {panels} panels (number of runs): {'; '.join(named)}." if named else ""
 
 
-def draw_cost(ax: Axes, settings: list[list[dict]], cost: str, weights: str, looks_of: list[tuple[str, str]],
-              labels: list[str]) -> dict[str, Line2D]:  # fmt: skip
-    """Draw a group of comparable runs and return label -> handle for a legend.
-
-    Args:
-        settings: runs of each setting, which differ only in their seed.
-        looks_of: colour and marker of each setting.
-        labels: of each setting.
-    """
+def _draw_cost(ax: Axes, settings: list[list[dict]], cost: str, weights: str, looks_of: list[tuple[str, str]],
+               labels: list[str]) -> dict[str, Line2D]:  # fmt: skip
+    """Draw settings that can be compared, with their colours, markers and labels; return label -> handle."""
     costs = [statistics.mean(COSTS[cost][1](run) for run in members) for members in settings]
     factor, name = _unit(cost, max(costs))
     places = [x / factor for x in costs]
@@ -168,11 +161,10 @@ def draw_cost(ax: Axes, settings: list[list[dict]], cost: str, weights: str, loo
         scores = [statistics.mean(of_seed) for of_seed in seeds.values()]  # a seed that was run twice counts once
         y, n = statistics.mean(scores), len(scores)
         sd = statistics.stdev(scores) if n > 1 else None
-        interval = _interval(members, weights) if n == 1 else None
-        style = {
-            "color": shade,
-            "transform": ax.transData + ScaledTranslation(shift / 72, 0, ax.figure.dpi_scale_trans),
-        }
+        kept = members[0][weights].get("intervals") if n == 1 else None
+        interval = [100 * edge for edge in kept["miou"]] if kept else []
+        moved = ax.transData + ScaledTranslation(shift / 72, 0, ax.figure.dpi_scale_trans)
+        style = {"color": shade, "transform": moved}
         if interval:
             ax.vlines(x, *interval, linewidth=0.6, **style)
             handles[OVER_IMAGES] = Line2D([], [], color="0.3", linewidth=0.6)
@@ -181,7 +173,7 @@ def draw_cost(ax: Axes, settings: list[list[dict]], cost: str, weights: str, loo
         ax.errorbar(x, y, yerr=sd, fmt=marker, markersize=4, capsize=2, label=label, **style)
         handles[label] = Line2D([], [], color=shade, marker=marker, markersize=4, linestyle="")
         points.append((x, y, sd, n))
-        ends += [y - (sd or 0), y + (sd or 0), *(interval or ())]
+        ends += [y - (sd or 0), y + (sd or 0), *interval]
     freedom = sum(n - 1 for *_, n in points)
     # The spread of two or three seeds is uncertain: the pooled one of all settings is used for each.
     pooled = (sum((n - 1) * sd**2 for *_, sd, n in points if n > 1) / freedom) ** 0.5 if freedom else 0.0
@@ -189,8 +181,7 @@ def draw_cost(ax: Axes, settings: list[list[dict]], cost: str, weights: str, loo
     if front:
         ax.plot(*zip(*front, strict=True), color="0.7", linewidth=0.8, drawstyle="steps-post", zorder=0)
     set_limits(ax, places, ends)
-    ax.set_xlabel(name)
-    ax.set_ylabel(f"mIoU, {weights} weights [%]")
+    ax.set(xlabel=name, ylabel=f"mIoU, {weights} weights [%]")
     ax.grid()
     return handles
 
@@ -218,18 +209,9 @@ def pareto(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _settings(runs: list[dict]) -> list[list[dict]]:
-    """Runs that differ only in their seed, together; methods in the order of their first run."""
-    settings: dict[str, list[dict]] = {}
-    for run in runs:
-        settings.setdefault(group_key(run), []).append(run)
-    methods = list(dict.fromkeys(run["method"] for run in runs))
-    return sorted(settings.values(), key=lambda members: methods.index(members[0]["method"]))
-
-
-def _interval(runs: list[dict], weights: str) -> list[float] | None:
-    """Interval over val images in percent, of one run."""
-    intervals = runs[0][weights].get("intervals")
-    return [100 * edge for edge in intervals["miou"]] if intervals else None
+    """Runs by setting; methods in the order of their first run."""
+    methods = [run["method"] for run in runs]
+    return sorted(by_setting(runs), key=lambda members: methods.index(members[0]["method"]))
 
 
 def _unit(cost: str, largest: float) -> tuple[float, str]:
@@ -261,7 +243,3 @@ def _conditions(runs: list[dict], cost: str) -> str:
                 )
     device = f", {first['device']['name']}" if "device" in OF_CARDS[cost] else ""
     return f" ({first['size'][0]} x {first['size'][1]}{device})"
-
-
-def _percent(value: float) -> Cell:
-    return Cell(f"{100 * value:.2f}", round(100 * value, 4))

@@ -1,15 +1,12 @@
 """Scores of networks over their costs, from the cards of runs."""
 
-import math
-
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from kit.errors import KitError
-from kit.figures.comparisons.marks import label_offsets, set_limits
-from kit.figures.style import PAGE, looks, method_colour, method_name, new_figure
+from kit.figures.comparisons.marks import label_offsets, log_places, set_limits
+from kit.figures.style import PAGE, legend_mark, looks, method_colour, method_name, new_figure
 
 MARKERS = {"student": "o", "cnn": "s", "vit": "D", "deep": "s", "wide": "D"}
 """Marker for each role of a network in its run; all but students are hollow."""
@@ -44,8 +41,7 @@ def efficiency(cards: list[dict], batch: int = 1) -> Figure:
     left, right = fig.subplots(1, 2, sharey=True)
     height, width = cards[0]["size"]
     _scatter(left, cards, lambda net: [net["flops"] / 1e9] * 3)
-    left.set_xlabel(f"GFLOPs of an image of {height} x {width} (2 per multiply and add)")
-    left.set_ylabel("mean IoU [%]")
+    left.set(xlabel=f"GFLOPs of an image of {height} x {width} (2 per multiply and add)", ylabel="mean IoU [%]")
     _scatter(right, cards, lambda net: [1e3 * net["timing"][str(batch)][key] for key in ("low", "median", "high")])
     device = cards[0]["device"]
     threads = f", {device['threads']} threads" if "threads" in device else ""
@@ -95,19 +91,13 @@ def _names(ax: Axes, nets: list[tuple[str, float, float | None]]) -> None:
 
     Networks of one name and cost are named once, at the highest mark.
     """
-    (left, right), (bottom, top) = np.log(ax.get_xlim()), ax.get_ylim()
-    places = [
-        (
-            WIDTH * (math.log(x) - left) / (right - left),
-            0 if y is None else HEIGHT * (100 * y - bottom) / (top - bottom),
-        )
-        for _, x, y in nets
-    ]
-    named: dict[tuple[str, float], int] = {}
+    bottom = ax.get_ylim()[0]
+    places = log_places(ax, [(x, bottom if y is None else 100 * y) for _, x, y in nets], WIDTH, HEIGHT)
+    named: dict[tuple[str, str], int] = {}
     for i, (name, x, _) in enumerate(nets):
-        best = named.setdefault((name, float(f"{x:.1e}")), i)
-        if places[i][1] > places[best][1]:
-            named[name, float(f"{x:.1e}")] = i
+        key = name, f"{x:.1e}"
+        if key not in named or places[i][1] > places[named[key]][1]:
+            named[key] = i
     chosen = list(named.values())
     marks = [places[i] for i in chosen] + [place for i, place in enumerate(places) if i not in chosen]
     offsets = label_offsets(marks, [nets[i][0] for i in chosen], WIDTH, HEIGHT)
@@ -121,12 +111,10 @@ def _names(ax: Axes, nets: list[tuple[str, float, float | None]]) -> None:
 def _handles(cards: list[dict]) -> list[Line2D]:
     """An entry of the legend for each method, and for each role other than student."""
     methods = dict.fromkeys(card["method"] for card in cards)
-    handles = [Line2D([], [], color=method_colour(m), marker="o", linestyle="", label=method_name(m)) for m in methods]
+    handles = [legend_mark(method_name(method), method_colour(method)) for method in methods]
     scored = dict.fromkeys(net["role"] for card in cards for net in card["networks"] if net["miou"] is not None)
-    handles += [
-        Line2D([], [], color="0.3", marker=MARKERS.get(role, "^"), markerfacecolor="white", linestyle="", label=role)
-        for role in scored if role != "student"
-    ]  # fmt: skip
+    handles += [legend_mark(role, "0.3", MARKERS.get(role, "^"), markerfacecolor="white")
+                for role in scored if role != "student"]  # fmt: skip
     if any(net["miou"] is None for card in cards for net in card["networks"]):
-        handles.append(Line2D([], [], color="0.3", marker="|", linestyle="", label=UNSCORED))
+        handles.append(legend_mark(UNSCORED, "0.3", "|"))
     return handles

@@ -3,9 +3,9 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from kit.figures.style import method_colour
+from kit.figures.style import method_colour, turns
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">", "h")
 """Markers of the settings of one method, in turn."""
@@ -22,10 +22,8 @@ SPAN = 6
 
 def setting_looks(runs: list[dict]) -> list[tuple[str, str]]:
     """(colour, marker) of each setting, given one run of each: the colour of its method, then shades of it."""
-    methods = [run["method"] for run in runs]
-    looks_of = []
-    for i, method in enumerate(methods):
-        place = methods[:i].count(method)
+    looks_of, methods = [], [run["method"] for run in runs]
+    for method, place in zip(methods, turns(methods), strict=True):
         base, light = np.array(to_rgb(method_colour(method))), SHADES[place % len(SHADES)]
         shade = base * (1 + light) if light < 0 else base + (1 - base) * light
         looks_of.append((to_hex(shade), MARKERS[place % len(MARKERS)]))
@@ -57,7 +55,7 @@ def set_limits(ax: Axes, costs: list[float], scores: list[float], foot: float = 
     if high > 5 * low > 0:
         ax.set_xscale("log")
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        ax.xaxis.set_major_formatter("{x:g}")
         ax.xaxis.set_minor_formatter(NullFormatter())
         room = (high / low) ** 0.16
         ax.set_xlim(low / room, high * room)
@@ -71,6 +69,27 @@ def set_limits(ax: Axes, costs: list[float], scores: list[float], foot: float = 
     room = max(0.08 * (top - bottom), (SPAN - top + bottom) / 2)
     bottom, top = bottom - room, top + room
     ax.set_ylim(bottom - (top - bottom) * foot / (1 - foot), top)
+
+
+def label_rows(ax: Axes, names: list[str]) -> None:
+    """Name the rows of axes, from above."""
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(axis="x")
+
+
+def draw_gain(ax: Axes, row: int, gain: dict, shade: str, **style) -> None:
+    """A `kit.batch.summary.difference` in points: a mark, and a line for its interval if it has one."""
+    if gain["interval"] is not None:
+        ax.plot([100 * edge for edge in gain["interval"]], [row, row], color=shade)
+    ax.plot(100 * gain["mean"], row, "o", color=shade, **style)
+
+
+def log_places(ax: Axes, marks: list[tuple[float, float]], width: float, height: float) -> list[tuple[float, float]]:
+    """Places of marks in points from the lower left corner of axes of about this size, whose x axis is logarithmic."""
+    (left, right), (bottom, top) = np.log(ax.get_xlim()), ax.get_ylim()
+    return [(width * (np.log(x) - left) / (right - left), height * (y - bottom) / (top - bottom)) for x, y in marks]
 
 
 def label_offsets(marks: list[tuple[float, float]], names: list[str], width: float,

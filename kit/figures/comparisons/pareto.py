@@ -1,13 +1,11 @@
 """Mean IoU against frames a second of students that left the kit, in float and in 8 bits."""
 
-import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from kit.errors import KitError
 from kit.figures.comparisons.cost import pareto
-from kit.figures.comparisons.marks import label_offsets, set_limits
-from kit.figures.style import COLUMN, looks, new_figure
+from kit.figures.comparisons.marks import label_offsets, log_places, set_limits
+from kit.figures.style import COLUMN, legend_mark, looks, new_figure
 
 FORMS = {"onnx": ("float", "float32"), "int8": ("int8", "8 bits")}
 """Form of a graph -> (name of its score, as a reader knows it)."""
@@ -34,9 +32,9 @@ def pareto_figure(rows: list[dict], threads: int) -> Figure:
         raise KitError("these students were timed on pictures of different sizes and cannot stand on one axis")
     fig = new_figure(COLUMN, 2.7)
     ax = fig.subplots()
-    shades = [f"C{i}" for i in range(len(rows))]
     points, named = [], []
-    for row, shade in zip(rows, shades, strict=True):
+    for i, row in enumerate(rows):
+        shade = f"C{i}"
         own = [
             (row["forms"][form]["fps"], 100 * row["scores"][score], form)
             for form, (score, _) in FORMS.items()
@@ -47,42 +45,22 @@ def pareto_figure(rows: list[dict], threads: int) -> Figure:
             ax.plot([x], [y], "o", color=shade, markersize=5, markerfacecolor="white" if form == "onnx" else shade)
         points += [(x, y) for x, y, _ in own]
         named.append(own[-1][:2])
-    ax.plot(*zip(*_steps(pareto([(-x, y) for x, y in points])), strict=True), color="0.75", linewidth=0.8, zorder=0)
+    front = [(-x, y) for x, y in pareto([(-x, y) for x, y in points])]  # from the fastest to the best
+    ax.plot(*zip(*front, strict=True), color="0.75", linewidth=0.8, drawstyle="steps-post", zorder=0)
     set_limits(ax, [x for x, _ in points], [y for _, y in points])
     ax.set_xscale("log")
-    _names(ax, named, [row["network"] for row in rows], points)
+    names, places = [row["network"] for row in rows], [*named, *(point for point in points if point not in named)]
+    offsets = label_offsets(log_places(ax, places, WIDTH, HEIGHT), names, WIDTH, HEIGHT)
+    for place, name, (aside, up, align) in zip(named, names, offsets, strict=True):
+        ax.annotate(name, place, (aside, up), textcoords="offset points", ha=align)
     height, width = rows[0]["size"]
-    ax.set_xlabel(f"frames a second at {height} x {width} ({threads} CPU threads)")
-    ax.set_ylabel("mean IoU on val [%]")
+    ax.set(xlabel=f"frames a second at {height} x {width} ({threads} CPU threads)", ylabel="mean IoU on val [%]")
     ax.grid(True, which="both")
     ax.xaxis.set_major_formatter("{x:g}")
     ax.xaxis.set_minor_formatter("{x:g}")
     handles = [
-        Line2D([], [], color="0.3", marker="o", linestyle="", markerfacecolor="white" if form == "onnx" else "0.3",
-               label=label)
+        legend_mark(label, "0.3", markerfacecolor="white" if form == "onnx" else "0.3")
         for form, (_, label) in FORMS.items()
-    ]  # fmt: skip
+    ]
     fig.legend(handles=handles, loc="outside upper center", ncol=2, handlelength=1)
     return fig
-
-
-def _steps(front: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Corners of the steps through a front of (-fps, score), from the fastest to the best, as (fps, score)."""
-    corners = []
-    for (x, y), after in zip(front, [*front[1:], None], strict=True):
-        corners.append((-x, y))
-        if after:
-            corners.append((-after[0], y))
-    return corners
-
-
-def _names(ax, places: list[tuple[float, float]], names: list[str], points: list[tuple[float, float]]) -> None:
-    """Write the names of students beside their marks, where they cover nothing."""
-    (left, right), (bottom, top) = np.log(ax.get_xlim()), ax.get_ylim()
-    marks = [
-        (WIDTH * (np.log(x) - left) / (right - left), HEIGHT * (y - bottom) / (top - bottom))
-        for x, y in [*places, *(point for point in points if point not in places)]
-    ]
-    offsets = label_offsets(marks, names, WIDTH, HEIGHT)
-    for place, name, (aside, up, align) in zip(places, names, offsets, strict=True):
-        ax.annotate(name, place, (aside, up), textcoords="offset points", ha=align)
