@@ -23,17 +23,18 @@ ASIDE = 0.09
 
 
 @looks()
-def label_figure(curves: Mapping[str, Mapping[str, Sequence[Mapping]]]) -> Figure:
+def label_figure(curves: Mapping[str, Mapping[str, Sequence[Mapping]]], width: float = COLUMN) -> Figure:
     """Mean IoU after each round with one standard deviation over seeds; random is drawn beneath the others.
 
     Args:
         curves: method that trained -> strategy -> points with "labelled", "mean", "sd" (None for one seed) and "n",
             mIoU in 0..1 (`kit.batch.experiments.label_next.spread`); a panel for each method.
+        width: of a panel, in inches.
     Raises: KitError if there is none.
     """
     if not any(points for of_method in curves.values() for points in of_method.values()):
         raise KitError("no round has been finished, so there is no curve to draw")
-    fig = new_figure(COLUMN * len(curves), 0.68 * COLUMN)
+    fig = new_figure(width * len(curves), 0.68 * width)
     panels = fig.subplots(1, len(curves), sharey=True, squeeze=False)[0]
     for ax, (method, of_method) in zip(panels, curves.items(), strict=True):
         draw_curves(ax, of_method)

@@ -9,14 +9,14 @@ HIGHEST = 1.5
 
 
 @looks()
-def rate_figure(test, used: float | None = None) -> Figure:
+def rate_figure(test, used: float | None = None, width: float = 1.4 * COLUMN) -> Figure:
     """Loss over learning rate, raw in grey and smoothed in blue, with the suggested rate.
 
     Args:
         test: a `kit.train.rate_test.RateTest`.
         used: the rate of the run; None leaves it out.
+        width: in inches.
     """
-    width = 1.4 * COLUMN
     fig = new_figure(width, 0.62 * width)
     ax = fig.add_subplot()
     ax.plot(test.rates, test.losses, color="0.75", linewidth=0.7)

@@ -6,43 +6,46 @@ from torch import Tensor
 
 from kit.errors import KitError
 from kit.figures.pictures.grid import class_patches, picture_grid
-from kit.figures.style import looks, overlay
+from kit.figures.style import PAGE, looks, overlay
 from kit.types import Batch
 
 MOST = 6
-"""Images of a row, at most."""
+"""Images of a row."""
 
 OVERLAY = 0.6
 """Weight of a mask over its image."""
 
 
 @looks()
-def batch_figure(batch: Batch, mixed: list[Tensor], classes: list[str], palette: list) -> Figure:
+def batch_figure(batch: Batch, mixed: list[Tensor], classes: list[str], palette: list, most: int = MOST,
+                 width: float = PAGE) -> Figure:  # fmt: skip
     """A row for the labelled crops, one for their masks, and one for each view of the unlabelled crops: weak, strong,
     after CutMix. A column is one crop; padding has the mean colour of ImageNet.
 
     Args:
         batch, mixed: from `kit.train.monitor.batch_preview.shown_batch`.
         classes, palette: names and RGB 0..255, in the order of class ids; the legend names those that occur.
+        most: images of a row.
+        width: in inches.
     Raises: KitError if the batch holds no image.
     """
-    labelled, masks = _pictures(batch.images), [mask.numpy() for mask in batch.masks[:MOST]]
+    labelled, masks = _pictures(batch.images, most), [mask.numpy() for mask in batch.masks[:most]]
     over = [overlay(image, mask, palette, OVERLAY) for image, mask in zip(labelled, masks, strict=True)]
-    strong = [_pictures(batch.strong[:, i]) for i in range(batch.strong.shape[1])]
-    views = [("weak", _pictures(batch.weak)), *_numbered("strong", strong)]
-    views += _numbered("after CutMix", list(map(_pictures, mixed)))
+    strong = [_pictures(batch.strong[:, i], most) for i in range(batch.strong.shape[1])]
+    views = [("weak", _pictures(batch.weak, most)), *_numbered("strong", strong)]
+    views += _numbered("after CutMix", [_pictures(images, most) for images in mixed])
     rows = [("labelled", labelled), ("labels", over), *((f"unlabelled,\n{name}", pictures) for name, pictures in views)]
     rows = [(name, pictures) for name, pictures in rows if pictures]
     if not rows:
         raise KitError("an empty batch cannot be shown")
     names, pictures = zip(*rows, strict=True)
-    return picture_grid(pictures, names=names, legends=[(None, class_patches(masks, classes, palette))])[0]
+    return picture_grid(pictures, width, names=names, legends=[(None, class_patches(masks, classes, palette))])[0]
 
 
 def _numbered(name: str, views: list) -> list[tuple[str, list[np.ndarray]]]:
     return [(name if len(views) == 1 else f"{name} {i}", view) for i, view in enumerate(views, 1)]
 
 
-def _pictures(images: Tensor) -> list[np.ndarray]:
-    """uint8 (H, W, 3) of the first images float (N, 3, H, W) in 0..1."""
-    return [(image.permute(1, 2, 0).clamp(0, 1) * 255).round().byte().numpy() for image in images[:MOST]]
+def _pictures(images: Tensor, most: int) -> list[np.ndarray]:
+    """uint8 (H, W, 3) of the first `most` images, float (N, 3, H, W) in 0..1."""
+    return [(image.permute(1, 2, 0).clamp(0, 1) * 255).round().byte().numpy() for image in images[:most]]

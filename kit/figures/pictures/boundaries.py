@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 
 from kit.errors import KitError
 from kit.figures.pictures.grid import class_patches, picture_grid
-from kit.figures.style import colour, looks
+from kit.figures.style import PAGE, colour, looks
 
 FRAME = "#D55E00"
 
@@ -17,7 +17,7 @@ FRAME = "#D55E00"
 @looks()
 def boundary_zooms(images: Sequence[np.ndarray], truths: Sequence[np.ndarray],
                    predictions: dict[str, Sequence[np.ndarray]], boxes: Sequence[tuple[int, int, int, int]],
-                   classes: Sequence[str], palette) -> Figure:  # fmt: skip
+                   classes: Sequence[str], palette, width: float = PAGE) -> Figure:  # fmt: skip
     """A row per image: the whole with a frame, then the framed part of image, truth and every run.
 
     White lines are the true borders, the same in every column, so that deviations of a mask are visible.
@@ -28,6 +28,7 @@ def boundary_zooms(images: Sequence[np.ndarray], truths: Sequence[np.ndarray],
         predictions: title of the column -> class ids (H, W) per image.
         boxes: (top, left, height, width) in pixels, per image (`kit.explore.zoom.border_box`).
         classes, palette: names and RGB 0..255, in the order of class ids.
+        width: of the figure, in inches.
     Raises: KitError if there is no image or no run.
     """
     if not images or not predictions:
@@ -37,7 +38,7 @@ def boundary_zooms(images: Sequence[np.ndarray], truths: Sequence[np.ndarray],
     rows = [[image, image, *(colour(mask, palette) for mask in masks)]
             for image, *masks in zip(images, truths, *predictions.values(), strict=True)]  # fmt: skip
     titles = ["Image", "Zoom", "Ground truth", *predictions]
-    fig, grid = picture_grid(rows, titles, legends=[(None, class_patches(parts, classes, palette))])
+    fig, grid = picture_grid(rows, width, titles, legends=[(None, class_patches(parts, classes, palette))])
     for axes, truth, box in zip(grid, truths, boxes, strict=True):
         top, left, tall, wide = box
         axes[0].add_patch(Rectangle((left - 0.5, top - 0.5), wide, tall, fill=False, color=FRAME, linewidth=1.2))

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from kit.figures.style import PAGE, SMALL, UNLABELLED, legend_columns, new_figure
+from kit.figures.style import SMALL, UNLABELLED, legend_columns, new_figure
 from kit.types import IGNORE
 
 GAP, LINE, TITLE_LINE = 0.03, 0.132, 0.12
@@ -24,16 +24,17 @@ Legend = tuple[str | None, list[Patch]]
 """Title, and the swatches."""
 
 
-def picture_grid(rows: Sequence[Sequence[np.ndarray]], titles: Sequence[str] = (), names: Sequence[str] = (),
-                 legends: Sequence[Legend] = (), width: float = PAGE) -> tuple[Figure, list[list[Axes]]]:  # fmt: skip
+def picture_grid(rows: Sequence[Sequence[np.ndarray]], width: float, titles: Sequence[str] = (),
+                 names: Sequence[str] = (),
+                 legends: Sequence[Legend] = ()) -> tuple[Figure, list[list[Axes]]]:  # fmt: skip
     """A figure of pictures and the axes of each row. All pictures are equally wide and fill their axes.
 
     Args:
         rows: pictures (H, W, 3) of each row, of one size within a row.
+        width: of the figure, in inches; its height follows from the pictures.
         titles: of the columns, wrapped to their width.
         names: of the rows, at their left.
         legends: below the pictures, from above.
-        width: of the figure, in inches; its height follows from the pictures.
     """
     columns, margin = max(map(len, rows)), MARGIN if names else 0.0
     cell = (width - margin - GAP * (columns - 1)) / columns

@@ -40,7 +40,7 @@ def error_map(image: np.ndarray, truth: np.ndarray, first: np.ndarray, last: np.
 
 @looks()
 def mask_grid(images: list[np.ndarray], truths: list[np.ndarray], predictions: dict[str, list[np.ndarray]],
-              classes: list[str], palette: list) -> Figure:  # fmt: skip
+              classes: list[str], palette: list, width: float = PAGE) -> Figure:  # fmt: skip
     """One row per image: image, truth, a column per run, and the errors of the last run.
 
     The error map compares the last run with the first: errors of both, errors of the first that are fixed in the last,
@@ -51,6 +51,7 @@ def mask_grid(images: list[np.ndarray], truths: list[np.ndarray], predictions: d
         truths: class ids or IGNORE, (H, W) of the same image.
         predictions: title of the column -> class ids (H, W) per image; in the order of the columns.
         classes, palette: names and RGB 0..255, in the order of class ids; the legend names those that occur.
+        width: of the figure, in inches.
     Raises: KitError if there is no image or no run, or if lengths or sizes do not match.
     """
     _check(images, truths, predictions)
@@ -62,14 +63,15 @@ def mask_grid(images: list[np.ndarray], truths: list[np.ndarray], predictions: d
     every = [mask for masks in (truths, *predictions.values()) for mask in masks]
     errors = _error_legend(truths) if first == last else _error_legend(truths, first, last)
     legends = [(None, class_patches(every, classes, palette)), errors]
-    return picture_grid(rows, ["Image", "Ground truth", *predictions, f"Errors of {last}"], legends=legends)[0]
+    return picture_grid(rows, width, ["Image", "Ground truth", *predictions, f"Errors of {last}"], legends=legends)[0]
 
 
 @looks()
-def error_grid(images: list[np.ndarray], truths: list[np.ndarray], predictions: dict[str, list[np.ndarray]]) -> Figure:
+def error_grid(images: list[np.ndarray], truths: list[np.ndarray], predictions: dict[str, list[np.ndarray]],
+               width: float = PAGE) -> Figure:  # fmt: skip
     """One row per image: image, and the errors of every run, with their share of the counted pixels.
 
-    Arguments and errors are those of `mask_grid`; with few runs the figure is narrower than a page.
+    Arguments and errors are those of `mask_grid`; with few runs the figure is narrower than `width`.
     """
     _check(images, truths, predictions)
     rows, shares = [], []
@@ -77,8 +79,8 @@ def error_grid(images: list[np.ndarray], truths: list[np.ndarray], predictions: 
         counted = truth != IGNORE
         rows.append([image, *(error_map(image, truth, mask, mask) for mask in masks)])
         shares.append([((mask != truth) & counted).sum() / max(counted.sum(), 1) for mask in masks])
-    width = min(PAGE, WIDEST * (len(predictions) + 1))
-    fig, grid = picture_grid(rows, ["Image", *predictions], legends=[_error_legend(truths)], width=width)
+    width = min(width, WIDEST * (len(predictions) + 1))
+    fig, grid = picture_grid(rows, width, ["Image", *predictions], legends=[_error_legend(truths)])
     for axes, of_row in zip(grid, shares, strict=True):
         for ax, share in zip(axes[1:], of_row, strict=True):
             ax.text(0.985, 0.965, f"{share:.1%}", transform=ax.transAxes, ha="right", va="top", fontsize=SMALL,
@@ -87,7 +89,8 @@ def error_grid(images: list[np.ndarray], truths: list[np.ndarray], predictions: 
 
 
 @looks()
-def pair_grid(images: list[np.ndarray], truths: list[np.ndarray], classes: list[str], palette: list) -> Figure:
+def pair_grid(images: list[np.ndarray], truths: list[np.ndarray], classes: list[str], palette: list,
+              width: float = PAGE) -> Figure:  # fmt: skip
     """One row per image: image, mask in the data set's colours, and the mask over the image in grey.
 
     Arguments and errors are those of `mask_grid`.
@@ -96,7 +99,7 @@ def pair_grid(images: list[np.ndarray], truths: list[np.ndarray], classes: list[
     rows = [[image, colour(truth, palette), overlay(image, truth, palette, OVERLAY)]
             for image, truth in zip(images, truths, strict=True)]  # fmt: skip
     legends = [(None, class_patches(truths, classes, palette))]
-    return picture_grid(rows, ["Image", "Mask", "Mask over image"], legends=legends)[0]
+    return picture_grid(rows, width, ["Image", "Mask", "Mask over image"], legends=legends)[0]
 
 
 def _check(images: list, truths: list, predictions: dict[str, list] | None = None) -> None:

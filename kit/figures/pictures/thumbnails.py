@@ -20,27 +20,30 @@ PIXELS = 440
 
 
 @looks()
-def thumbnail_sheet(thumbnails: list, columns: int = COLUMNS) -> Figure:
+def thumbnail_sheet(thumbnails: list, columns: int = COLUMNS, strength: float = 0.6, width: float = PAGE) -> Figure:
     """Thumbnails in rows, with mean IoU and id above each. All cells have the same size and fill the figure, so that
     `cell_at` finds the one at a place.
 
     Args:
         thumbnails: `kit.explore.view_request.Thumbnail`s, in the order in which they are shown.
         columns: of a row.
+        strength: weight of the layers over the images, 0..1.
+        width: in inches.
     Raises: KitError if there is none.
     """
     if not thumbnails:
         raise KitError("no thumbnails to show; they need the counts that a finished run keeps of its val images")
-    across, rows = PAGE / columns, row_count(len(thumbnails), columns)
+    across, rows = width / columns, row_count(len(thumbnails), columns)
     shapes = [each.scene.image.shape for each in thumbnails]
     high = (across - GAP) * max(shape[0] / shape[1] for shape in shapes) + CAPTION + GAP
-    fig = new_figure(PAGE, rows * high, layout=None)
+    fig = new_figure(width, rows * high, layout=None)
     for place, (each, shape) in enumerate(zip(thumbnails, shapes, strict=True)):
         row, column = divmod(place, columns)
         tall = (across - GAP) * shape[0] / shape[1]
         top, left = (rows - row) * high - CAPTION, column * across + GAP / 2
-        add_picture(fig, _small(paint(each.scene.image, each.scene.layer)), left, top - tall, across - GAP, tall)
-        fig.text(left / PAGE, (top + 0.25 * CAPTION) / (rows * high), f"{each.miou:.1%}  {each.short}", fontsize=SMALL)
+        picture = _small(paint(each.scene.image, each.scene.layer, strength))
+        add_picture(fig, picture, left, top - tall, across - GAP, tall)
+        fig.text(left / width, (top + 0.25 * CAPTION) / (rows * high), f"{each.miou:.1%}  {each.short}", fontsize=SMALL)
     return fig
 
 

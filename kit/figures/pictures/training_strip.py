@@ -7,19 +7,20 @@ from matplotlib.figure import Figure
 
 from kit.errors import KitError
 from kit.figures.pictures.grid import picture_grid
-from kit.figures.style import looks
+from kit.figures.style import PAGE, looks
 
 MOST = 6
 """Steps in a strip; of more, the first, the last and some evenly spread between."""
 
 
 @looks()
-def strip_figure(pictures: Mapping[int, Sequence[np.ndarray]]) -> Figure:
+def strip_figure(pictures: Mapping[int, Sequence[np.ndarray]], width: float = PAGE) -> Figure:
     """A row per image: image, truth, and the prediction at every evaluation.
 
     Args:
         pictures: step -> per image uint8 (H, 3 W, 3), image, truth and prediction side by side
             (`kit.explore.history`).
+        width: of the figure, in inches.
     Raises: KitError if there is none.
     """
     if not pictures:
@@ -27,7 +28,7 @@ def strip_figure(pictures: Mapping[int, Sequence[np.ndarray]]) -> Figure:
     steps = spread(sorted(pictures), MOST)
     thirds = [[np.split(picture, 3, axis=1) for picture in pictures[step]] for step in steps]
     rows = [[*of_image[0][:2], *(third[2] for third in of_image)] for of_image in zip(*thirds, strict=True)]
-    return picture_grid(rows, ["Image", "Ground truth", *(f"Step {step}" for step in steps)])[0]
+    return picture_grid(rows, width, ["Image", "Ground truth", *(f"Step {step}" for step in steps)])[0]
 
 
 def spread(steps: Sequence[int], most: int) -> list[int]:

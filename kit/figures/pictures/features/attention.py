@@ -13,7 +13,8 @@ MARK = {"marker": "o", "markersize": 4.5, "markerfacecolor": "none", "markeredge
 
 
 @looks()
-def attention_grid(image: np.ndarray, pixels: Sequence[tuple[float, float]], networks: Mapping[str, object]) -> Figure:
+def attention_grid(image: np.ndarray, pixels: Sequence[tuple[float, float]], networks: Mapping[str, object],
+                   width: float = PAGE) -> Figure:  # fmt: skip
     """A row per pixel: its place, and the attention of every network from there; brighter is more.
 
     Args:
@@ -26,7 +27,7 @@ def attention_grid(image: np.ndarray, pixels: Sequence[tuple[float, float]], net
         raise KitError("an attention grid needs at least one pixel and one network with attention")
     height, across = image.shape[:2]
     columns = 1 + len(networks)
-    cell = min(PAGE / columns, 2.6)
+    cell = min(width / columns, 2.6)
     fig = new_figure(cell * columns, cell * height / across * len(pixels) + 0.3)
     grid = fig.subplots(len(pixels), columns, squeeze=False)
     for axes, pixel in zip(grid, pixels, strict=True):
