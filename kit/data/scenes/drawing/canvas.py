@@ -89,10 +89,10 @@ class Canvas:
         """The tag of something that emits light at night: the same label and distance, another material."""
         return (tag & ~0xFF00 | GLOW << 8) if self.night else tag
 
-    def peek(self, u: float, v: float, default: Colour = (90, 90, 90)) -> Colour:
-        """The colour now at a place, to look through wheels and glass."""
+    def peek(self, u: float, v: float) -> Colour:
+        """The colour now at a place, to look through wheels and fences; grey beyond the canvas."""
         inside = 0 <= u < self.colour.width and 0 <= v < self.colour.height
-        return self.colour.getpixel((int(u), int(v))) if inside else default
+        return self.colour.getpixel((int(u), int(v))) if inside else (90, 90, 90)
 
 
 class Board:
@@ -127,9 +127,9 @@ class Board:
         """An ellipse in metres."""
         self.canvas.disc(*self.at(x, y), rx * self.scale, ry * self.scale, rgb, tag or self.tag)
 
-    def line(self, points, rgb, width, tag: int | None = None) -> None:
+    def line(self, points, rgb, width) -> None:
         """A line in metres, width included."""
-        self.canvas.line([self.at(*p) for p in points], rgb, tag or self.tag, width * self.scale)
+        self.canvas.line([self.at(*p) for p in points], rgb, self.tag, width * self.scale)
 
     def limb(self, points, rgb, width) -> None:
         """A line with round ends: arms, legs."""

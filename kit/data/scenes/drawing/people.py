@@ -74,7 +74,7 @@ def wheel(board: Board, x: float, r: float, flat: float, tyre: float) -> None:
             board.line([(x - dx, r - dy), (x + dx, r + dy)], (95, 97, 100), 0.012)
 
 
-def bicycle(canvas: Canvas, rng, x: float, z: float, flat: float = 1.0, flip: int = 1) -> None:
+def bicycle(canvas: Canvas, rng, x: float, z: float, flat: float, flip: int) -> None:
     """A bicycle seen from the side (flat 1) to nearly end-on (flat 0.15); flip -1 looks left."""
     board, rgb = Board(canvas, x, z, BICYCLE), hsv(rng, uni(rng, 0.1, 0.9), uni(rng, 0.15, 0.85))
     w, r, spread = flip * flat, 0.34, 0.28 * (1 - flat)
@@ -89,7 +89,7 @@ def bicycle(canvas: Canvas, rng, x: float, z: float, flat: float = 1.0, flip: in
         board.rect(0.3 * w, 0.78, 0.3 * w + 0.3 * w + 0.1, 1.0, (120, 90, 56))
 
 
-def motorcycle(canvas: Canvas, rng, x: float, z: float, flat: float = 1.0, flip: int = 1, front: bool = False) -> None:
+def motorcycle(canvas: Canvas, rng, x: float, z: float, flat: float, flip: int, front: bool = False) -> None:
     """A motorcycle or scooter, as `bicycle`; front shows its head lamp when nearly end-on."""
     board, rgb = Board(canvas, x, z, MOTORCYCLE), hsv(rng, uni(rng, 0.3, 0.95), uni(rng, 0.2, 0.85))
     w, end, dark, lamp = flip * flat, 1 - flat, (34, 34, 37), (210, 30, 24)

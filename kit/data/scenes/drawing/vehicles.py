@@ -19,6 +19,8 @@ CARS = (
 VAN = 4
 HEAD_LAMPS, TAIL_LAMPS = ((205, 208, 210), (255, 250, 225)), ((150, 22, 20), (255, 40, 25))
 """Colours by day and at night."""
+BOX = {"top": (4, 5, 6, 7), "tail": (0, 1, 5, 4), "right": (1, 2, 6, 5), "nose": (2, 3, 7, 6), "left": (3, 0, 4, 7)}
+"""Faces of a box by their corners: 0 to 3 is its floor from the left end of the tail, 4 to 7 its top above them."""
 
 
 def paint_colour(rng, sober: float = 0.6) -> Colour:
@@ -34,7 +36,9 @@ class Vehicle:
     def __init__(self, canvas: Canvas, label: int, x: float, z: float, yaw: float):
         """x, z: middle of the tail; yaw 0 drives away from the camera, pi towards it (radians)."""
         self.canvas, self.x, self.z, self.tag = canvas, x, z, tag_of(label, z)
-        self.cos, self.sin = math.cos(yaw), math.sin(yaw)
+        self.cos, self.sin = cos, sin = math.cos(yaw), math.sin(yaw)
+        outward = {"tail": (-sin, -cos), "right": (cos, -sin), "nose": (sin, cos), "left": (-cos, sin)}
+        self.light = {"top": 1.12} | {name: canvas.sun.on(*normal) for name, normal in outward.items()}
 
     def world(self, a: float, b: float, y: float) -> tuple[float, float, float]:
         """Own frame to world."""
@@ -50,17 +54,12 @@ class Vehicle:
         Returns the faces the camera sees, by name: tail, nose, left, right, top.
         """
         w, v, t0, t1 = width / 2, width / 2 - lean[2], b0 + lean[0], b1 - lean[1]
-        low = [(-w, b0, y0), (w, b0, y0), (w, b1, y0), (-w, b1, y0)]
-        top = [(-v, t0, y1), (v, t0, y1), (v, t1, y1), (-v, t1, y1)]
-        seen = {"top": self.face(*top)}
-        lights = {"top": 1.12}
-        sides = {"tail": (0, 1, 0, -1), "right": (1, 2, 1, 0), "nose": (2, 3, 0, 1), "left": (3, 0, -1, 0)}
-        for name, (i, j, na, nb) in sides.items():
-            seen[name] = self.face(low[i], low[j], top[j], top[i])
-            lights[name] = self.canvas.sun.on(na * self.cos + nb * self.sin, -na * self.sin + nb * self.cos)
-        seen = {name: face for name, face in seen.items() if face.visible()}
+        corners = [(-w, b0, y0), (w, b0, y0), (w, b1, y0), (-w, b1, y0)]
+        corners += [(-v, t0, y1), (v, t0, y1), (v, t1, y1), (-v, t1, y1)]
+        faces = {name: self.face(*(corners[k] for k in places)) for name, places in BOX.items()}
+        seen = {name: face for name, face in faces.items() if face.visible()}
         for name, face in seen.items():
-            face.fill(tint(rgb, lights[name]))
+            face.fill(tint(rgb, self.light[name]))
         return seen
 
     def treads(self, width, radius, places) -> None:
