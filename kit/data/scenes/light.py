@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from kit.data.scenes.drawing.canvas import Camera, Canvas, Sun
 from kit.data.scenes.drawing.colours import mix, pick, tint, uni
-from kit.data.scenes.drawing.tags import DEPTH_STEPS, GLOW, GRASS, LEAF, MASONRY, ROAD, ROUGH, SIDEWALK, SKY
+from kit.data.scenes.drawing.tags import DEPTH_STEPS, GLOW, GRASS, LEAF, MASONRY, ROAD, ROUGH, SIDEWALK, SKY, SKY_DEPTH
 from kit.data.scenes.ground import soft_noise
 
 GRAIN = {ROUGH: (0.05, 0.03), LEAF: (0.2, 0.14), GRASS: (0.12, 0.14), MASONRY: (0.035, 0.05)}
@@ -121,16 +121,23 @@ def develop(rng, mood: Mood, canvas: Canvas, albedo: np.ndarray, settled: np.nda
         light[material == GLOW] = 1.0
     light[label == SKY] = 1.0  # the sky's colour already is its brightness
     image *= light
-    if mood.night:
-        image += bloom(image, material == GLOW)
-    mist = settled_mist(np.asarray(canvas.tags), mood.haze)[..., None]
-    image = image * mist + np.float32(mood.haze_rgb) * (1 - mist)
+    if mood.night:  # halos around what shines
+        shining = photograph(image * (material == GLOW)[..., None])
+        image += np.asarray(shining.filter(ImageFilter.GaussianBlur(max(width / 64, 1))), np.float32) * 1.1
+    clear = np.exp(-mood.haze * np.arange(SKY_DEPTH + 1, dtype=np.float32) / DEPTH_STEPS)  # by depth in tag units
+    seen = sum(quarters(clear[np.asarray(canvas.tags) >> 16]))[..., None] / 4
+    image = image * seen + np.float32(mood.haze_rgb) * (1 - seen)
     if mood.rain:
         grey = np.float32((150, 155, 165))
         image += streaks(rng, height, width, mood.rain)[..., None] * grey * float(sum(mood.ambient) / 3)
     if mood.flakes:
         image = flakes(rng, image)
     return sensor(rng, image, mood.night)
+
+
+def photograph(image: np.ndarray) -> Image.Image:
+    """Colours (h, w, 3), clipped to 0..255, as a picture."""
+    return Image.fromarray(np.clip(image, 0, 255).astype(np.uint8))
 
 
 def grain(rng, material: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -151,7 +158,7 @@ def wet_ground(rng, mood: Mood, camera: Camera, image: np.ndarray, label: np.nda
     horizon = camera.horizon / 2
     rows = np.arange(height)
     mirror = np.clip(2 * horizon - rows + 2, 0, height - 1).astype(int)
-    blurred = Image.fromarray(np.clip(image, 0, 255).astype(np.uint8)).filter(ImageFilter.BoxBlur(1 + width / 200))
+    blurred = photograph(image).filter(ImageFilter.BoxBlur(1 + width / 200))
     puddle = np.clip(soft_noise(rng, height, width, 14, 10) * 1.6 - 0.5, 0.1, 1) * mood.wet * 0.6
     puddle *= (label == ROAD) | ((label == SIDEWALK) & (rows[:, None] > horizon))
     share = puddle[..., None]
@@ -171,19 +178,6 @@ def night_lamps(rng, canvas: Canvas, z: np.ndarray) -> np.ndarray:
         glow += 0.55 * np.exp(-(du * du + dv * dv))
     warm = np.float32((1.0, 0.84, 0.58) if rng.random() < 0.6 else (0.9, 0.95, 1.0))
     return beam[..., None] * np.float32((1.0, 0.97, 0.9)) + np.minimum(glow, 1.2)[..., None] * warm
-
-
-def bloom(image: np.ndarray, shines: np.ndarray) -> np.ndarray:
-    """Halos around shining pixels, float32 (h, w, 3)."""
-    lit = Image.fromarray(np.clip(image * shines[..., None], 0, 255).astype(np.uint8))
-    radius = max(shines.shape[1] / 64, 1)
-    return np.asarray(lit.filter(ImageFilter.GaussianBlur(radius)), np.float32) * 1.1
-
-
-def settled_mist(tags: np.ndarray, haze: float) -> np.ndarray:
-    """How much of a pixel's own colour gets through the air, float32 (h, w), averaged over its four samples."""
-    table = np.exp(-haze * np.arange(4096, dtype=np.float32) / DEPTH_STEPS)
-    return sum(quarters(table[tags >> 16])) / 4
 
 
 def streaks(rng, height: int, width: int, amount: float) -> np.ndarray:
@@ -220,7 +214,7 @@ def sensor(rng, image: np.ndarray, night: bool) -> np.ndarray:
     image = grey + (image - grey) * uni(rng, 0.65, 1.3)
     v, u = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     image *= (1 - uni(rng, 0, 0.18) * (u * u + v * v))[..., None]
-    photo = Image.fromarray(np.clip(image * 255, 0, 255).astype(np.uint8))
+    photo = photograph(image * 255)
     blur = uni(rng, 0.0, 0.7) * width / 256
     if blur > 0.2:
         photo = photo.filter(ImageFilter.GaussianBlur(blur))
