@@ -1,7 +1,6 @@
 """A data set of synthetic street scenes on disk, in the Cityscapes folder layout. Nothing is downloaded."""
 
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -15,8 +14,7 @@ from kit.system.storage import read_json, write_json
 PARAMETERS = "synthetic.json"
 CITIES = {"train": ("almbruck", "dornau", "elmsted", "fahrwald", "grauburg", "hirsholm"), "val": ("kestrow", "lindmar")}
 MAX_SEED = 1 << 31
-SPLIT_STRIDE = 1 << 31
-"""Scene seeds of one data set seed: train takes [0, stride) from its base, val the next stretch."""
+"""Limit of a data set's seed, and how many scene seeds each of its splits has: train's come first, then val's."""
 
 
 def draw_dataset(
@@ -46,25 +44,28 @@ def draw_dataset(
     if _already_there(root, wanted):
         return root
     root.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".partial", dir=root.parent))
-    try:
-        with bar(train + val, "drawing scenes", "scene", silent=not progress) as drawn:
-            for split, count in (("train", train), ("val", val)):
-                for index in range(count):
-                    _write_scene(partial, split, index, wanted)
-                    drawn.update()
-        write_json(partial / PARAMETERS, wanted)
-        os.chmod(partial, 0o755)  # mkdtemp makes it private
+    beside = {"prefix": f".{root.name}.", "suffix": ".partial", "dir": root.parent}
+    with (
+        tempfile.TemporaryDirectory(**beside, ignore_cleanup_errors=True) as partial,
+        bar(train + val, "drawing scenes", "scene", silent=not progress) as drawn,
+    ):
+        for split in CITIES:
+            for index in range(wanted[split]):
+                pictures = draw_scene(scene_seed(wanted["seed"], split, index), *wanted["size"])
+                for path, pixels in zip(scene_paths(split, index), pictures, strict=True):
+                    file = Path(partial, path)
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    Image.fromarray(pixels).save(file)
+                drawn.update()
+        write_json(Path(partial, PARAMETERS), wanted)
+        os.chmod(partial, 0o755)  # it was made private
         os.replace(partial, root)
-    except BaseException:  # Ctrl-C included
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
     return root
 
 
 def scene_seed(seed: int, split: str, index: int) -> int:
     """The seed for `draw_scene` of scene `index` in "train" or "val"; no two scenes of any sets have the same."""
-    return (seed * 2 + ("train", "val").index(split)) * SPLIT_STRIDE + index
+    return (seed * 2 + ("train", "val").index(split)) * MAX_SEED + index
 
 
 def scene_paths(split: str, index: int) -> tuple[Path, Path]:
@@ -76,13 +77,6 @@ def scene_paths(split: str, index: int) -> tuple[Path, Path]:
         Path("leftImg8bit", split, city, f"{stem}_leftImg8bit.png"),
         Path("gtFine", split, city, f"{stem}_gtFine_labelIds.png"),
     )
-
-
-def _write_scene(root: Path, split: str, index: int, wanted: dict) -> None:
-    pictures = draw_scene(scene_seed(wanted["seed"], split, index), *wanted["size"])
-    for path, pixels in zip(scene_paths(split, index), pictures, strict=True):
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(root / path)
 
 
 def _checked(train: int, val: int, size: tuple[int, int], seed: int) -> dict:
