@@ -45,7 +45,7 @@ def draw_scene(seed: int, height: int = 128, width: int = 256) -> tuple[np.ndarr
     add_traffic(stage, rng, street)
     colour, tags = paint_backdrop(rng, camera, street, mood, height * OVERSAMPLE, width * OVERSAMPLE)
     cast_shadows(colour, camera, mood, stage.feet)
-    canvas = Canvas(camera, mood.sun, np.clip(colour, 0, 255).astype(np.uint8), tags, mood.night)
+    canvas = Canvas(camera, mood.sun, np.clip(colour, 0, 255).astype(np.uint8), tags, mood.night, street.season)
     skyline(canvas, rng, street.kind if rng.random() < 0.8 else "hills")
     for _, draw, args in sorted(stage.things, key=lambda thing: -thing[0]):
         draw(canvas, rng, *args)

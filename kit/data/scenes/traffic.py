@@ -35,9 +35,9 @@ def furnish(stage: Stage, rng, street: Street) -> None:
                 if not street.crossed(z) and rng.random() < 0.85:
                     if rng.random() < 0.85:
                         tall = size * uni(rng, 0.85, 1.15)
-                        stage.stand(tree, x, z, street.season, tall, half=tall * 0.2, tall=tall * 0.7)
+                        stage.stand(tree, x, z, tall, half=tall * 0.2, tall=tall * 0.7)
                     else:
-                        stage.add(z, bush, (x, z, street.season))
+                        stage.add(z, bush, (x, z))
                 z += step
         for _ in range(int(rng.random() * 3.2)):
             z = uni(rng, 6, 42)
@@ -63,7 +63,7 @@ def furnish(stage: Stage, rng, street: Street) -> None:
             if not street.crossed(z):
                 kind = pick(rng, (poles.traffic_sign, tree, tree, None))
                 if kind is tree:
-                    stage.stand(tree, 0.0, z, street.season, uni(rng, 4, 7), half=1.0, tall=4.0)
+                    stage.stand(tree, 0.0, z, uni(rng, 4, 7), half=1.0, tall=4.0)
                 elif kind:
                     stage.add(z, kind, (0.0, z))
             z += uni(rng, 7, 16)

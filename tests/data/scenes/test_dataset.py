@@ -45,18 +45,11 @@ def test_different_seeds_give_different_scenes():
 
 def test_every_pixel_is_painted(monkeypatch):
     """Between sky and ground, too: memory left as it was found would make the same seed give other bytes."""
-    empty = np.empty
-
-    def poisoned(shape, dtype=float):
-        array = empty(shape, dtype)
-        array.fill(np.nan)
-        return array
-
     backdrops = []
 
     def watched(*arguments):
         with monkeypatch.context() as patch:
-            patch.setattr(np, "empty", poisoned)
+            patch.setattr(np, "empty", lambda shape, dtype=float: np.full(shape, np.nan, dtype))
             backdrops.append(paint_backdrop(*arguments)[0])
         return paint_backdrop(*arguments)
 
@@ -138,7 +131,7 @@ def test_details_never_stray_from_their_object(monkeypatch):
 def test_strokes_paint_picture_and_mask_alike():
     blank = np.zeros((40, 40, 3), np.uint8), np.zeros((40, 40), np.int32)
     for stroke, shape in (("poly", [[(3, 4.4), (30.2, 9), (12, 35.7)]]), ("disc", [20.3, 18, 9.6, 5.1])):
-        canvas = Canvas(None, None, *blank, night=False)
+        canvas = Canvas(None, None, *blank, night=False, season="summer")
         getattr(canvas, stroke)(*shape, (200, 10, 10), 7)
         painted = np.asarray(canvas.colour)[..., 0] > 0
         assert painted.any() and (painted == (np.asarray(canvas.tags) == 7)).all()

@@ -46,7 +46,7 @@ def windows(face: Face, rng, look, length: float, height: float, pixels: float) 
             continue
         for k in range(columns):
             s, chance = (k + 0.5) / columns, luck[row * columns + k]
-            if row == 0 and k == columns // 2 and not look["shop"]:
+            if row == 0 and k == columns // 2:
                 face.rect(s - 0.3 / columns, 0.0, s + 0.3 / columns, 0.72 / floors, look["door"])
                 continue
             if pixels > 6 and look["frame"]:

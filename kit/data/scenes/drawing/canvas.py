@@ -61,8 +61,8 @@ class Sun:
 class Canvas:
     """Paints colour and tag together, in canvas pixels."""
 
-    def __init__(self, camera: Camera, sun: Sun, colour: np.ndarray, tags: np.ndarray, night: bool):
-        self.camera, self.sun, self.night = camera, sun, night
+    def __init__(self, camera: Camera, sun: Sun, colour: np.ndarray, tags: np.ndarray, night: bool, season: str):
+        self.camera, self.sun, self.night, self.season = camera, sun, night, season
         self.colour, self.tags = Image.fromarray(colour), Image.fromarray(tags)
         self._draw, self._mark = ImageDraw.Draw(self.colour), ImageDraw.Draw(self.tags)
         self.lamps: list[tuple[float, float, float]] = []  # canvas column, row, radius of light pools at night

@@ -11,9 +11,9 @@ AUTUMN = hexes("aa6e28 964824 ba963c 783c28")
 BARK = hexes("46382c 605448 322c28 827a6e")
 
 
-def leaf_colour(rng, season: str):
-    """A crown's colour for "summer", "autumn" or "winter"."""
-    return tint(pick(rng, AUTUMN if season == "autumn" and rng.random() < 0.7 else GREENS), uni(rng, 0.75, 1.2))
+def leaf_colour(canvas: Canvas, rng):
+    """A crown's colour in the canvas's season: "summer", "autumn" or "winter"."""
+    return tint(pick(rng, AUTUMN if canvas.season == "autumn" and rng.random() < 0.7 else GREENS), uni(rng, 0.75, 1.2))
 
 
 def branches(board: Board, rng, x, y, angle, length, width, rgb, depth) -> None:
@@ -26,13 +26,13 @@ def branches(board: Board, rng, x, y, angle, length, width, rgb, depth) -> None:
             branches(board, rng, ex, ey, turned, shorter, width * 0.6, rgb, depth - 1)
 
 
-def tree(canvas: Canvas, rng, x: float, z: float, season: str, size: float) -> None:
+def tree(canvas: Canvas, rng, x: float, z: float, size: float) -> None:
     """One tree of about `size` metres: broad, upright, conifer, or bare in winter. The trunk is vegetation too."""
     board, wood = Board(canvas, x, z, VEGETATION, LEAF), Board(canvas, x, z, VEGETATION, ROUGH)
-    bark, leaves = tint(pick(rng, BARK), uni(rng, 0.8, 1.1)), leaf_colour(rng, season)
+    bark, leaves = tint(pick(rng, BARK), uni(rng, 0.8, 1.1)), leaf_colour(canvas, rng)
     kind, thick = rng.random(), uni(rng, 0.03, 0.055) * size
     tilt = uni(rng, -0.04, 0.04) * size
-    if season == "winter" and kind < 0.75:
+    if canvas.season == "winter" and kind < 0.75:
         wood.shape([(0, thick / 2, 0), (0, thick / 3, 0.35 * size)], bark)
         for angle in (1.2, 1.57, 1.95):
             branches(wood, rng, 0, 0.33 * size, angle + uni(rng, -0.2, 0.2), 0.22 * size, thick * 0.6, bark, 4)
@@ -58,18 +58,18 @@ def tree(canvas: Canvas, rng, x: float, z: float, season: str, size: float) -> N
         board.disc(tilt + dx * wide * size, (centre + dy * tall * 0.85) * size, blob * 1.1, blob, rgb)
 
 
-def bush(canvas: Canvas, rng, x: float, z: float, season: str) -> None:
+def bush(canvas: Canvas, rng, x: float, z: float) -> None:
     """A low shrub of half a metre to two."""
-    board, leaves = Board(canvas, x, z, VEGETATION, LEAF), leaf_colour(rng, season)
+    board, leaves = Board(canvas, x, z, VEGETATION, LEAF), leaf_colour(canvas, rng)
     wide, tall = uni(rng, 0.5, 1.5), uni(rng, 0.4, 1.6)
     for a, b, c in rng.random((10, 3)).tolist():
         rgb = tint(leaves, 0.65 + 0.5 * b)
         board.disc((a - 0.5) * 2 * wide, b * tall * 0.8, wide * (0.3 + 0.2 * c), tall * 0.3, rgb)
 
 
-def hedge(canvas: Canvas, rng, side: int, x: float, z0: float, z1: float, height: float, season: str) -> None:
+def hedge(canvas: Canvas, rng, side: int, x: float, z0: float, z1: float, height: float) -> None:
     """A clipped hedge along the road with a rough upper edge."""
-    tag, leaves = tag_of(VEGETATION, z0, LEAF), leaf_colour(rng, season)
+    tag, leaves = tag_of(VEGETATION, z0, LEAF), leaf_colour(canvas, rng)
     rgb = tint(leaves, canvas.sun.on(-side, 0))
     x *= side
     Face.along(canvas, x, z0, z1, height, tag).fill(rgb)
