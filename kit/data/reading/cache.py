@@ -5,14 +5,14 @@ processes of a machine share them. A file is used only if it is complete and its
 written again. The folder may be deleted at any time.
 """
 
-import hashlib
+import contextlib
 import math
 import os
 import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +25,7 @@ from torch import Tensor
 
 from kit.errors import KitError
 from kit.system.console import bar
+from kit.system.storage import text_sha256
 
 VERSION = f"1, Pillow {PIL.__version__}, torchvision {torchvision.__version__}"
 """Version of the file format, and of the libraries that decoded the pixels."""
@@ -98,8 +99,8 @@ class Cache:
         missing = [item for item in items if self._whole(item.key, self._stamp(item.source)) is None]
         if not missing:
             return
-        self._make_folder()
-        self._sweep()
+        with self._writing():
+            self._sweep()
         self._require_room(missing)
         with ThreadPoolExecutor(os.cpu_count()) as pool, bar(len(missing), "decoding", "picture", silent) as done:
             for _ in pool.map(self.get, missing):  # the first error cancels the rest
@@ -114,9 +115,8 @@ class Cache:
             state = os.stat(source)
         except OSError:
             return b""
-        return hashlib.sha256(
-            f"{VERSION}\n{self.about}\n{source}\n{state.st_size}\n{state.st_mtime_ns}".encode(errors="surrogateescape")
-        ).digest()
+        about = f"{VERSION}\n{self.about}\n{source}\n{state.st_size}\n{state.st_mtime_ns}"
+        return bytes.fromhex(text_sha256(about))
 
     def _whole(self, key: str, stamp: bytes) -> tuple[int, tuple[int, ...]] | None:
         """Offset and shape of the pixels in a file that is complete and up to date, else None."""
@@ -150,32 +150,30 @@ class Cache:
         return mapped[start:].view(shape)
 
     def _write(self, key: str, stamp: bytes, pixels: Tensor) -> None:
-        self._make_folder()
         temporary = self.folder / f".{secrets.token_hex(8)}.tmp"
-        try:
-            with open(temporary, "xb") as file:
-                np.save(file, np.ascontiguousarray(pixels.numpy()))
-                file.write(stamp)  # numpy ignores bytes after the pixels
-                file.flush()
-                os.fsync(file.fileno())
-            os.utime(temporary, (SEAL, SEAL))
-            os.replace(temporary, self._path(key))
-        except OSError as error:
-            raise self._unwritable(error) from error
-        finally:
-            temporary.unlink(missing_ok=True)
+        with self._writing():
+            try:
+                with open(temporary, "xb") as file:
+                    np.save(file, np.ascontiguousarray(pixels.numpy()))
+                    file.write(stamp)  # numpy ignores bytes after the pixels
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.utime(temporary, (SEAL, SEAL))
+                os.replace(temporary, self._path(key))
+            finally:
+                temporary.unlink(missing_ok=True)
 
-    def _make_folder(self) -> None:
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Makes the folder, and turns an error in writing to it into one line."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            yield
         except OSError as error:
-            raise self._unwritable(error) from error
-
-    def _unwritable(self, error: OSError) -> KitError:
-        return KitError(
-            f"the cache of decoded images in {self.folder} cannot be written: {error.strerror or error}; "
-            "name another data.cache_dir or switch data.cache off"
-        )
+            raise KitError(
+                f"the cache of decoded images in {self.folder} cannot be written: {error.strerror or error}; "
+                "name another data.cache_dir or switch data.cache off"
+            ) from error
 
     def _require_room(self, missing: Sequence[Item]) -> None:
         needed = sum(item.size() for item in missing) + SPARE

@@ -1,10 +1,12 @@
 """Decoding of picture files to arrays. A file that cannot be read is a KitError that names it."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from kit.data.spec import FORBIDDEN, Colour, Masks
 from kit.errors import KitError
@@ -88,18 +90,27 @@ def read_mask(path: Path, kind: Masks, colours: dict[Colour, int], kinds: tuple[
         if strange.size:
             raise KitError(f"{path} holds label values {_some(strange.tolist())}, beyond 255")
         raw = raw.astype(np.uint8)
-    table = _palette_table(picture, colours) if picture.mode == "P" else None
-    table = kind.lookup() if table is None else table
-    mask = table[raw]
+    by_colour = _palette_ids(picture, colours) if picture.mode == "P" else None
+    meaning = replace(kind, raw_ids=by_colour) if by_colour else kind
+    mask = meaning.lookup()[raw]
     if (mask == FORBIDDEN).any():
         strange = np.unique(raw[mask == FORBIDDEN]).tolist()
-        raise KitError(
-            f"{path} holds label values {_some(strange)}, which {_has_not(path, kind)}{_meant(raw, kind, kinds)}"
-            f"{_ignorable(strange, kind)}"
-        )
+        who = f"masks named {kind.kind!r} do" if kind.kind else "this data set does"
+        meant, ignorable = _meant(raw, kind, kinds), ""
+        if kind.ignore and len(strange) <= 8:  # many such values are more likely no class numbers
+            ignorable = (
+                f"; name their classes in {kind.ignore}, or add `ignore: {strange}` to it if these pixels do not count"
+            )
+        raise KitError(f"{path} holds label values {_some(strange)}, which {who} not have{meant}{ignorable}")
     if not box and len(kinds) > 1 and (mask == IGNORE).all() and (meant := _meant(raw, kind, kinds)):
         raise KitError(f"{path} holds only ignored pixels{meant}")
     return mask
+
+
+def cut(pixels: np.ndarray | Tensor, box: Box) -> np.ndarray | Tensor:
+    """The box of (H, W) or (H, W, 3), which is not copied."""
+    top, left, height, width = box
+    return pixels[top : top + height, left : left + width]
 
 
 def orientation(picture: Image.Image) -> int:
@@ -127,8 +138,9 @@ def _loaded(path: Path, box: Box | None) -> Image.Image:
     with _opened(path) as picture:
         turn = TURNS.get(orientation(picture))
         try:
-            if box and not turn:
-                _stop_below(picture, box[0] + box[2])
+            if box and not turn and picture.format == "PNG" and not picture.info.get("interlace"):
+                above = (0, 0, picture.width, box[0] + box[2])  # nothing below the box is decoded
+                picture.tile = [(tile[0], above, *tile[2:]) for tile in picture.tile]
             picture.load()
         except Exception as error:
             raise _unreadable(path, error) from error
@@ -155,16 +167,7 @@ def _read_png(path: Path, box: Box | None) -> np.ndarray | None:
         return None
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:  # 16 bits, or a transparent colour
         return None
-    if box:
-        top, left, height, width = box
-        return pixels[top : top + height, left : left + width].copy()  # frees the rest
-    return pixels
-
-
-def _stop_below(picture: Image.Image, bottom: int) -> None:
-    """Decode a PNG from the top to row `bottom` only, which is possible unless it is interlaced."""
-    if picture.format == "PNG" and not picture.info.get("interlace"):
-        picture.tile = [(tile[0], (0, 0, picture.width, bottom), *tile[2:]) for tile in picture.tile]
+    return cut(pixels, box).copy() if box else pixels  # a copy frees the rest
 
 
 def _unreadable(path: Path, error: Exception) -> KitError:
@@ -197,26 +200,12 @@ def _code(pixels: np.ndarray) -> np.ndarray:
     return pixels.astype(np.int32) @ np.array([65536, 256, 1], np.int32)
 
 
-def _palette_table(picture: Image.Image, colours: dict[Colour, int]) -> np.ndarray | None:
-    """uint8 (256,): index -> class id, or None if the palette does not define it."""
+def _palette_ids(picture: Image.Image, colours: dict[Colour, int]) -> dict[int, int] | None:
+    """Index -> class id, or None if the palette does not define it."""
     flat = picture.getpalette("RGB") or []
     entries = [tuple(flat[i : i + 3]) for i in range(0, len(flat), 3)]
-    if len(entries) < 2 or not all(entry in colours for entry in entries):
-        return None
-    table = np.full(256, FORBIDDEN, np.uint8)
-    table[: len(entries)] = [colours[entry] for entry in entries]
-    return table
-
-
-def _has_not(path: Path, kind: Masks) -> str:
-    return f"masks named {kind.kind!r} do not have" if kind.kind else "this data set does not have"
-
-
-def _ignorable(strange: list[int], kind: Masks) -> str:
-    """How to ignore these values, if possible; many such values are more likely no class numbers."""
-    if not kind.ignore or len(strange) > 8:
-        return ""
-    return f"; name their classes in {kind.ignore}, or add `ignore: {strange}` to it if these pixels do not count"
+    known = len(entries) >= 2 and all(entry in colours for entry in entries)
+    return {index: colours[entry] for index, entry in enumerate(entries)} if known else None
 
 
 def _meant(raw: np.ndarray, kind: Masks, kinds: tuple[Masks, ...]) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 
 from kit.data.reading.cache import Cache, Item
-from kit.data.reading.decode import SUFFIXES, Box, picture_size, read_image, read_mask
+from kit.data.reading.decode import SUFFIXES, Box, cut, picture_size, read_image, read_mask
 from kit.data.reading.sizes import Size, size_text, size_when_read
 from kit.data.spec import DatasetSpec, Found, Layout, Masks
 from kit.errors import KitError
@@ -52,12 +52,12 @@ class SegFiles:
         self.paths = find_files(self.base, self.layout.pattern(self.layout.images, part), pictures=True)
         self.masks: dict[str, tuple[Path, Masks]] = {}
         for kind in reversed(self.layout.masks):  # the preferred one is written last
-            masks = find_files(self.base, self.layout.pattern(kind.files, part))
-            self.masks |= {mask: (path, kind) for mask, path in masks.items()}
+            found = find_files(self.base, self.layout.pattern(kind.files, part))
+            self.masks |= {name: (path, kind) for name, path in found.items()}
         extra = {}
         self.missing: tuple[str, ...] = ()
         if self.layout.members:
-            members = self.layout.members(self.base, self.paths, {mask: path for mask, (path, _) in self.masks.items()})
+            members = self.layout.members(self.base, self.paths, {name: path for name, (path, _) in self.masks.items()})
             extra = {i: path for i, path in self.paths.items() if not any(i in ids for ids in members.values())}
             self.missing = tuple(sorted(members[part] - set(self.paths)))
             self.paths = {i: path for i, path in self.paths.items() if i in members[part]}
@@ -113,9 +113,7 @@ class SegFiles:
 
         Where images are neither resized nor cached, nothing below the box is decoded.
         """
-        whole = self._whole_is_at_hand
-        pixels = _cut(self._kept("image", name), box) if whole else self._read_image(name, box)
-        return pixels.permute(2, 0, 1)
+        return self._part("image", name, box).permute(2, 0, 1)
 
     def pair(self, name: str, box: Box | None = None) -> tuple[Tensor, Tensor]:
         """Image uint8 (3, H, W) and mask uint8 (H, W) of class ids and IGNORE, resized alike if there is a `base_size`.
@@ -127,8 +125,7 @@ class SegFiles:
         image, mask = self.size(name), self._size("mask", name, self.mask_path(name))
         if image != mask:
             raise KitError(f"{self.mask_path(name)} is {mask}, its image {image}")
-        whole = self._whole_is_at_hand
-        return self.image(name, box), _cut(self._kept("mask", name), box) if whole else self._read_mask(name, box)
+        return self.image(name, box), self._part("mask", name, box)
 
     def check_sizes(self, names: Iterable[str]) -> None:
         """Raise KitError naming the first mask whose size on disk differs from its image's. Reads file headers only, a
@@ -167,11 +164,6 @@ class SegFiles:
                 "must have its image's size (`python -m kit doctor` lists all that have not)"
             )
 
-    @property
-    def _whole_is_at_hand(self) -> bool:
-        """Whether a box is cut from the whole picture: it is cached, or resized when read."""
-        return self._cache is not None or self.base_size is not None
-
     def _size(self, what: str, name: str, path: Path) -> Size:
         """Size of an "image" or "mask" as `pair` returns it."""
         if self.base_size and not self.keep_aspect:
@@ -181,6 +173,13 @@ class SegFiles:
     def _resized(self, size: Size) -> Size:
         return size_when_read(size, self.base_size, self.keep_aspect)
 
+    def _part(self, what: str, name: str, box: Box | None) -> Tensor:
+        """The box of `_kept`, cut from it where the whole picture is at hand: it is cached, or resized when read."""
+        if self._cache or self.base_size:
+            whole = self._kept(what, name)
+            return cut(whole, box) if box else whole
+        return self._read(what, name, box)
+
     def _kept(self, what: str, name: str) -> Tensor:
         """An "image" (H, W, 3) or "mask" (H, W) as in `pair`, or a "full" mask; from the cache, if there is one."""
         item = self._item(what, name)
@@ -188,8 +187,7 @@ class SegFiles:
 
     def _item(self, what: str, name: str) -> Item:
         source = self.paths[name] if what == "image" else self.mask_path(name)
-        make = {"image": self._read_image, "mask": self._read_mask, "full": self._read_full}[what]
-        return Item(f"{name}.{what}", source, partial(make, name), partial(self._bytes, what, source))
+        return Item(f"{name}.{what}", source, partial(self._read, what, name), partial(self._bytes, what, source))
 
     def _bytes(self, what: str, source: Path) -> int:
         size = picture_size(source)
@@ -204,34 +202,19 @@ class SegFiles:
         about = repr((self.layout.masks, self.spec.colour_ids()))
         return Cache(folder / f"{self.spec.name}-{self.part}-{size}-{root}", about)
 
-    def _read_image(self, name: str, box: Box | None = None) -> Tensor:
-        """uint8 (H, W, 3), resized if there is a `base_size`, or the box of it at its own size."""
-        image = torch.from_numpy(read_image(self.paths[name], box).copy())
-        if self.base_size:
-            size = list(self._resized(tuple(image.shape[:2])))
-            image = tv.resize(image.permute(2, 0, 1), size, InterpolationMode.BILINEAR, antialias=True)
-            image = image.permute(1, 2, 0)
-        return image
-
-    def _read_mask(self, name: str, box: Box | None = None) -> Tensor:
-        """uint8 (H, W), resized if there is a `base_size`, or the box of it at its own size."""
-        mask = self._read_full(name, box)
-        if self.base_size:
-            size = list(self._resized(tuple(mask.shape)))
-            mask = tv.resize(mask[None], size, InterpolationMode.NEAREST_EXACT)[0]
-        return mask
-
-    def _read_full(self, name: str, box: Box | None = None) -> Tensor:
-        path = self.mask_path(name)
-        return torch.from_numpy(read_mask(path, self.masks[name][1], self.spec.colour_ids(), self.layout.masks, box))
-
-
-def _cut(pixels: Tensor, box: Box | None) -> Tensor:
-    """The box of (H, W) or (H, W, 3)."""
-    if box is None:
-        return pixels
-    top, left, height, width = box
-    return pixels[top : top + height, left : left + width]
+    def _read(self, what: str, name: str, box: Box | None = None) -> Tensor:
+        """As `_kept`, decoded; with `box` only that part, which is not resized."""
+        if what == "image":
+            pixels = torch.from_numpy(read_image(self.paths[name], box).copy())
+        else:
+            path, kind = self.mask_path(name), self.masks[name][1]
+            pixels = torch.from_numpy(read_mask(path, kind, self.spec.colour_ids(), self.layout.masks, box))
+        if what == "full" or not self.base_size:
+            return pixels
+        size = list(self._resized(tuple(pixels.shape[:2])))
+        if what == "image":
+            return tv.resize(pixels.permute(2, 0, 1), size, InterpolationMode.BILINEAR, antialias=True).permute(1, 2, 0)
+        return tv.resize(pixels[None], size, InterpolationMode.NEAREST_EXACT)[0]
 
 
 def find_layout(spec: DatasetSpec, root: Path, part: str) -> tuple[Path, Layout]:

@@ -1,5 +1,6 @@
 """Frames of short videos: animations by Pillow, everything else by PyAV, where it is installed."""
 
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -54,9 +55,7 @@ def _animation(path: Path, most: int, largest: int) -> tuple[list[np.ndarray], f
     with Image.open(path) as picture:
         check_sides(path.name, *picture.size, largest)
         frames, lasts = [], []
-        for frame in ImageSequence.Iterator(picture):
-            if len(frames) == most:
-                break
+        for frame in islice(ImageSequence.Iterator(picture), most):
             frames.append(np.asarray(frame.convert("RGB")))
             lasts.append(frame.info.get("duration") or 100)
     return frames, 1000 * len(lasts) / sum(lasts) if lasts else 10.0
@@ -67,14 +66,10 @@ def _video(path: Path, most: int, largest: int) -> tuple[list[np.ndarray], float
         import av
     except ImportError as error:
         raise KitError("videos need PyAV; install the extra: pip install -e '.[serve]'") from error
-    frames = []
     with av.open(str(path)) as container:
         stream = next(iter(container.streams.video), None)
         if stream is None:
             raise KitError(f"{path.name} holds no video")
         check_sides(path.name, stream.codec_context.width, stream.codec_context.height, largest)
-        for frame in container.decode(stream):
-            frames.append(frame.to_ndarray(format="rgb24"))
-            if len(frames) == most:
-                break
+        frames = [frame.to_ndarray(format="rgb24") for frame in islice(container.decode(stream), most)]
         return frames, float(stream.average_rate or 25)

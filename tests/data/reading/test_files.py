@@ -83,7 +83,7 @@ def test_masks_of_another_size_raise_before_anything_is_read(own, monkeypatch):
     exif[0x0112] = 6
     picture.save(own / "images/train/t0.jpg", exif=exif)
     Image.new("L", (40, 60)).save(own / "labels/train/t0.png")
-    for name in ("SegFiles._read_image", "SegFiles._read_full"):
+    for name in ("read_image", "read_mask"):
         monkeypatch.setattr(f"kit.data.reading.files.{name}", None)  # heads alone
     train, val = both(own, base_size=(20, 30))
     train.check_sizes(train.masked_ids)
