@@ -20,7 +20,7 @@ from kit.errors import KitError
 from kit.system.storage import text_sha256
 
 THREADS = 8
-"""File headers read at a time."""
+"""Files read at a time: Pillow releases the interpreter lock, and network file systems serve several requests."""
 
 
 class SegFiles:
@@ -130,7 +130,7 @@ class SegFiles:
     def check_sizes(self, names: Iterable[str]) -> None:
         """Raise KitError naming the first mask whose size on disk differs from its image's. Reads file headers only, a
         few seconds for ten thousand pairs."""
-        with ThreadPoolExecutor(THREADS) as pool:  # network file systems serve several requests at once
+        with ThreadPoolExecutor(THREADS) as pool:
             for _ in pool.map(self._check_size, names):
                 pass
 

@@ -9,11 +9,12 @@ import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from kit.data.reading.files import SegFiles
+from kit.data.reading.files import THREADS, SegFiles
 from kit.data.splits.sequences import spread
 from kit.data.splits.split import (
     BY_SEQUENCE,
@@ -31,16 +32,13 @@ from kit.data.splits.split import (
 from kit.errors import KitError
 from kit.system.console import bar
 
-THREADS = 8
-"""Masks decoded at a time; Pillow releases the interpreter lock."""
-
 
 def class_pixels(files: SegFiles, names: Sequence[str], silent: bool = False) -> np.ndarray:
     """int64 (N, C): pixels of each class in the mask of each image. Raises KitError for one that cannot be read."""
     rows = np.zeros((len(names), files.spec.num_classes), np.int64)
     with ThreadPoolExecutor(THREADS) as pool, bar(len(names), "masks", "mask", silent) as shown:
-        for row, pixels in zip(rows, pool.map(lambda name: pixels_in(files, name), names), strict=True):
-            row[:] = pixels
+        for i, pixels in enumerate(pool.map(partial(pixels_in, files), names)):
+            rows[i] = pixels
             shown.update()
     return rows
 
@@ -80,8 +78,7 @@ def write_draws(folders: dict[int, Path], share: str, least: int | None, train: 
     """
     if not folders:
         raise KitError("no seed to draw with; --seeds is 1 or more")
-    check_complete(train)
-    check_complete(val)
+    check_complete(train, val)
     count = labelled_count(share, len(train.masked_ids))
     if least is not None and not 1 <= least <= count:  # before any mask is read
         raise KitError(f"--cover is {least}; give 1 to {count}, the number of images that {share} labels")

@@ -23,29 +23,22 @@ def import_lists(labelled: Path, unlabelled: Path, out: Path, spec: DatasetSpec 
         labelled, unlabelled: list files.
         spec: the data set, if known; the parts of its file names around an id are removed.
         files: its train and val images, if available; the lists are checked against them.
-    Raises: KitError as `read_pair` and `check_split` do; then nothing is written.
+    Raises: KitError as `read_published` and `check_split` do, and if the lists share an image or belong to another
+        data set; then nothing is written.
     """
-    split = read_pair(labelled, unlabelled, f"lists {Path(out).name}", spec)
-    if files:
-        check_split(split, *files)
-        split = look_for_classes(split, files[0])
-    write_lists(split, Path(out), {"imported": ["/".join(Path(path).parts[-2:]) for path in (labelled, unlabelled)]})
-    return split
-
-
-def read_pair(labelled: Path, unlabelled: Path, called: str, spec: DatasetSpec | None = None) -> Split:
-    """The split of two list files, under its published name or else `called`.
-
-    Raises: KitError as `read_published` does, and if the lists share an image or belong to another data set.
-    """
-    lists = [read_published(Path(path), spec) for path in (labelled, unlabelled)]
+    lists = [read_published(path, spec) for path in (labelled, unlabelled)]
     protocol = find_protocol(*lists)
     if both := set(lists[0]) & set(lists[1]):
         known = f" (they are {protocol.name!r}, published like this)" if protocol else ""
         raise KitError(f"{labelled} and {unlabelled} share {some(both)}{known}; delete the line from one of them")
     if protocol and spec and spec.name in DATASETS and spec.name != protocol.dataset:
         raise KitError(f"{labelled} and {unlabelled} are {protocol.name!r} of {protocol.dataset}, not of {spec.name}")
-    return Split(protocol.name if protocol else called, *lists)
+    split = Split(protocol.name if protocol else f"lists {out.name}", *lists)
+    if files:
+        check_split(split, *files)
+        split = look_for_classes(split, files[0])
+    write_lists(split, out, {"imported": ["/".join(path.parts[-2:]) for path in (labelled, unlabelled)]})
+    return split
 
 
 def read_published(path: Path, spec: DatasetSpec | None = None) -> tuple[str, ...]:
@@ -62,7 +55,7 @@ def read_published(path: Path, spec: DatasetSpec | None = None) -> tuple[str, ..
     if "\0" in text:
         raise KitError(f"{path} is not a list of images: it is a binary file")
     around = _around_ids(spec)
-    ids = tuple(image_id(line, around) for line in text.splitlines() if line.strip())
+    ids = tuple(_image_id(line.strip(), around) for line in text.splitlines() if line.strip())
     if not ids:
         raise KitError(f"{path} is empty; a list names one image a line")
     if "" in ids:
@@ -72,21 +65,16 @@ def read_published(path: Path, spec: DatasetSpec | None = None) -> tuple[str, ..
     return ids
 
 
-def image_id(line: str, around: set[tuple[str, str]]) -> str:
-    """The id that a line names: the stem of its image without the text that the data set has around ids.
-
-    Args:
-        line: "image", "image mask" or "image<tab>mask"; the image with or without folders and suffix.
-        around: (before, after) an id in names of images.
-    """
-    line = line.strip()
+def _image_id(line: str, around: list[tuple[str, str]]) -> str:
+    """The id in "image", "image mask" or "image<tab>mask", the image with or without folders, suffix and text around
+    its id."""
     first, *others = line.split("\t")
     if not others and (match := _IMAGE_AND_MASK.fullmatch(line)):
         first = match[1]
     elif not others and len(words := line.split()) == 2 and f"{_stem(words[1])}_".startswith(f"{_stem(words[0])}_"):
         first = words[0]  # without suffixes, a space may also belong to the name
     stem = _stem(first)
-    for before, after in sorted(around, key=lambda pair: -len(pair[0] + pair[1])):
+    for before, after in around:
         if stem.startswith(before) and stem.endswith(after) and len(stem) > len(before + after):
             return stem[len(before) : len(stem) - len(after)]
     return stem
@@ -99,11 +87,11 @@ def _stem(path: str) -> str:
     return name[:dot] if dot > 0 and name[dot:].lower() in SUFFIXES else name
 
 
-def _around_ids(spec: DatasetSpec | None) -> set[tuple[str, str]]:
-    """(before, after) the id in names of images: of one data set, or of all in the catalog."""
+def _around_ids(spec: DatasetSpec | None) -> list[tuple[str, str]]:
+    """(before, after) the id in names of images, the longest first: of one data set, or of all in the catalog."""
     around = set()
     for entry in [spec] if spec else DATASETS.values():
         for pattern in (pattern for layout in entry.layouts for pattern in (layout.images, *layout.extra)):
             before, _, after = Path(pattern).stem.rpartition("*")
             around.add((before.rpartition("*")[2], after))
-    return around - {("", "")}
+    return sorted(around - {("", "")}, key=lambda pair: -len(pair[0] + pair[1]))

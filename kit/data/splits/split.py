@@ -5,6 +5,7 @@ A folder of lists holds labelled.txt and unlabelled.txt, one id a line, and spli
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -89,8 +90,7 @@ def checked_split(cfg: DataConfig, train: SegFiles, val: SegFiles) -> Split:
 
     Raises KitError as `chosen_split` and `check_split` do, or if images in the data set's own lists are missing.
     """
-    check_complete(train)
-    check_complete(val)
+    check_complete(train, val)
     split = chosen_split(cfg, train)
     check_split(split, train, val)
     return split
@@ -142,13 +142,14 @@ def drawing_order(share: str, seed: int, train: SegFiles) -> tuple[str, ...]:
     return order_by_sequence(train.masked_ids, train.spec.frames, seed)
 
 
-def check_complete(files: SegFiles) -> None:
+def check_complete(*parts: SegFiles) -> None:
     """Raise KitError if images in the data set's own lists are missing: they would silently change a draw."""
-    if files.missing:
-        raise KitError(
-            f"{files.base} lacks {some(files.missing)} that the data set lists as {files.part}; "
-            "download the missing files (`python -m kit doctor` lists them)"
-        )
+    for files in parts:
+        if files.missing:
+            raise KitError(
+                f"{files.base} lacks {some(files.missing)} that the data set lists as {files.part}; "
+                "download the missing files (`python -m kit doctor` lists them)"
+            )
 
 
 def check_split(split: Split, train: SegFiles, val: SegFiles) -> None:
@@ -161,8 +162,7 @@ def split_problems(split: Split, train: SegFiles, val: SegFiles) -> Iterator[str
     """Problems that make a split unusable, a line each: no labelled image, an image named twice or in both lists or
     without a file, a labelled image without a mask, an image that is in val."""
     if not split.labelled:
-        masked = f"{len(train.masked_ids)} images in {train.root} have masks"
-        yield f"split {split.name!r} has no labelled image; {masked}"
+        yield f"split {split.name!r} has no labelled image; {len(train.masked_ids)} images in {train.root} have masks"
     for which, ids in (("labelled", split.labelled), ("unlabelled", split.unlabelled)):
         if twice := repeated(ids):
             yield f"split {split.name!r}: {some(twice)} twice in the {which} list; keep one line of each"
@@ -270,8 +270,7 @@ def summary(split: Split) -> str:
 
 def repeated(ids: tuple[str, ...]) -> set[str]:
     """Ids that occur more than once."""
-    seen: set[str] = set()
-    return {name for name in ids if name in seen or seen.add(name)}
+    return {name for name, count in Counter(ids).items() if count > 1}
 
 
 def some(ids: Iterable[str]) -> str:
