@@ -3,7 +3,7 @@
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
@@ -121,9 +121,9 @@ def examine(dataset: str, root: str | Path, split: str = "", split_seed: int = 0
     chosen = _split(split, split_seed, parts, findings)
     labelled = chosen.labelled if chosen else ()
     findings += of_duplicates(reads, frozenset(labelled))
-    census = {part: _census(spec, read) for part, read in reads.items()}
-    if chosen and "train" in reads:
-        census["labelled"] = _census(spec, reads["train"], labelled)
+    census = {part: _census(read) for part, read in reads.items()}
+    if chosen:
+        census["labelled"] = _census(reads["train"], labelled)
         absent = (name for name, count in census["labelled"].pixels.items() if not count)
         chosen = replace(chosen, missing_classes=tuple(absent))
     if spec:
@@ -228,20 +228,19 @@ def _split(split: str, seed: int, parts: dict[str, SegFiles], findings: list[Fin
     return None if problems else chosen
 
 
-def _census(spec: DatasetSpec, read: Read, ids: Iterable[str] | None = None) -> Census:
-    """Counts of a whole part, or of some of its images."""
-    files, sound = read.files, read.sound_masks()
-    chosen = sound.values() if ids is None else [sound[name] for name in ids if name in sound]
-    images = read.sound_images()
-    sizes = Counter(size_text(images[i].size) for i in (files.paths if ids is None else ids) if i in images)
-    pixels = sum((facts.pixels for facts in chosen), np.zeros(spec.num_classes, np.int64))
-    present = sum((facts.pixels > 0 for facts in chosen), np.zeros(spec.num_classes, np.int64))
-    counts = (len(files.ids), len(files.masks), len(files.masked_ids)) if ids is None else (len(list(ids)),) * 3
+def _census(read: Read, ids: tuple[str, ...] | None = None) -> Census:
+    """Counts of a whole part, or of some of its images with masks."""
+    files, images, masks = read.files, read.sound_images(), read.sound_masks()
+    counts = len(files.ids), len(files.masks), len(files.masked_ids), len(files.extra_ids)
+    if ids is not None:
+        images, masks = ({name: facts[name] for name in ids if name in facts} for facts in (images, masks))
+        counts = len(ids), len(ids), len(ids), 0
+    classes = files.spec.classes
+    pixels = np.array([facts.pixels for facts in masks.values()], np.int64).reshape(-1, len(classes))
     return Census(
         *counts,
-        extra=len(files.extra_ids) if ids is None else 0,
-        sizes=dict(sizes.most_common()),
-        pixels=dict(zip(spec.classes, pixels.tolist(), strict=True)),
-        ignored=sum(facts.ignored for facts in chosen),
-        present=dict(zip(spec.classes, present.tolist(), strict=True)),
+        sizes=dict(Counter(size_text(facts.size) for facts in images.values()).most_common()),
+        pixels=dict(zip(classes, pixels.sum(0).tolist(), strict=True)),
+        ignored=sum(facts.ignored for facts in masks.values()),
+        present=dict(zip(classes, (pixels > 0).sum(0).tolist(), strict=True)),
     )

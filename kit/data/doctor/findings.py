@@ -58,10 +58,6 @@ class Read:
         """Facts of the masks that can be read."""
         return {name: facts for name, facts in self.masks.items() if isinstance(facts, MaskFacts)}
 
-    def mask_paths(self) -> dict[str, str]:
-        """File of each mask."""
-        return {name: str(path) for name, (path, _) in self.files.masks.items()}
-
 
 def of_part(read: Read) -> Iterator[Finding]:
     """Findings about one part by itself."""
@@ -96,10 +92,10 @@ def _presence(read: Read) -> Iterator[Finding]:
 
 def _troubles(read: Read) -> Iterator[Finding]:
     """Files that cannot be used."""
-    for facts_by_id, paths in ((read.images, read.files.paths), (read.masks, read.mask_paths())):
+    for facts_by_id, path_of in ((read.images, read.files.paths.get), (read.masks, read.files.mask_path)):
         for name, facts in facts_by_id.items():
             if isinstance(facts, Trouble):
-                yield Finding(ERROR, facts.kind, read.files.part, str(paths[name]), facts.message, facts.count)
+                yield Finding(ERROR, facts.kind, read.files.part, str(path_of(name)), facts.message, facts.count)
 
 
 def _images(read: Read) -> Iterator[Finding]:
@@ -119,9 +115,9 @@ def _images(read: Read) -> Iterator[Finding]:
 
 
 def _masks(read: Read) -> Iterator[Finding]:
-    paths, part = read.mask_paths(), read.files.part
+    part = read.files.part
     for name, facts in read.sound_masks().items():
-        path = paths[name]
+        path = str(read.files.mask_path(name))
         if not facts.pixels.any():
             message = f"{path} labels nothing: all of its {facts.ignored} pixels are ignored"
             yield Finding(WARNING, "nothing labelled", part, path, message, facts.ignored)
@@ -132,17 +128,16 @@ def _masks(read: Read) -> Iterator[Finding]:
 
 def _pairs(read: Read) -> Iterator[Finding]:
     """Masks that are not of their image's size."""
-    images, paths = read.sound_images(), read.mask_paths()
+    images, files = read.sound_images(), read.files
     for name, mask in read.sound_masks().items():
         if name not in images or images[name].size == mask.size:
             continue
-        image, path, hint = images[name], paths[name], ""
+        image, path, hint = images[name], files.mask_path(name), ""
         if image.size == mask.size[::-1]:
             why = "the camera noted that the image is turned" if image.turned else "one of the two is rotated"
             hint = f"; height and width are swapped: {why}"
         sizes = f"{size_text(mask.size)}, its image {size_text(image.size)}"
-        message = f"{path} is {sizes} ({read.files.paths[name]}){hint}"
-        yield Finding(ERROR, "sizes differ", read.files.part, path, message)
+        yield Finding(ERROR, "sizes differ", files.part, str(path), f"{path} is {sizes} ({files.paths[name]}){hint}")
 
 
 def _sizes(read: Read) -> Iterator[Finding]:

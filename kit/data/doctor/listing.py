@@ -38,7 +38,7 @@ def strays(spec: DatasetSpec, root: Path, parts: dict[str, SegFiles]) -> Iterato
         parts: those that could be opened; for the others every layout of the data set is searched.
     """
     bare = {i for files in parts.values() for i in files.ids if i not in files.masks}
-    seen: set[str] = set()
+    found: dict[str, Finding] = {}
     for part in ("train", "val"):
         if part in parts:
             places = [(parts[part].base, parts[part].layout)]
@@ -46,36 +46,28 @@ def strays(spec: DatasetSpec, root: Path, parts: dict[str, SegFiles]) -> Iterato
             places = [(root / below, layout) for below in spec.below for layout in spec.layouts]
         for base, layout in places:
             for finding in (*_images(base, layout, part), *_masks(base, layout, part, bare)):
-                if finding.file not in seen:
-                    seen.add(finding.file)
-                    yield finding
+                found.setdefault(finding.file, finding)
+    yield from found.values()
     yield from _orphans(parts)
 
 
 def _images(base: Path, layout: Layout, part: str) -> Iterator[Finding]:
-    patterns = _image_patterns(layout, part)
-    matched = {path for pattern in patterns for path in _matched(base, pattern, pictures=True)}
-    for path in _beside(base, patterns[0]):
-        if path in matched or path.name in (FILE, VAL):
-            continue
-        if _case_differs(path, patterns[0]):
-            yield _case(path, patterns[0], part)
-        else:
-            message = f"{path} is not read as an image: expected {patterns[0]}, in a format that Pillow reads"
-            yield Finding(WARNING, "not an image", part, str(path), message)
+    expected, *extra = _image_patterns(layout, part)
+    matched = {path for pattern in (expected, *extra) for path in _matched(base, pattern, pictures=True)}
+    for path in _left_out(base, expected, matched):
+        if path.name not in (FILE, VAL):
+            message = f"{path} is not read as an image: expected {expected}, in a format that Pillow reads"
+            yield _case(path, expected, part) or Finding(WARNING, "not an image", part, str(path), message)
 
 
 def _masks(base: Path, layout: Layout, part: str, bare: set[str]) -> Iterator[Finding]:
     """Data sets keep other files beside their masks, so only a file that fits an image without a mask is reported."""
     for pattern in layout.mask_patterns(part):
-        matched = _matched(base, pattern, pictures=False)
         before, _, after = Path(pattern).stem.rpartition("*")
-        for path in _beside(base, pattern):
-            if path in matched:
-                continue
+        for path in _left_out(base, pattern, _matched(base, pattern, pictures=False)):
             name = path.stem.removeprefix(before).removesuffix(after)
-            if _case_differs(path, pattern):
-                yield _case(path, pattern, part)
+            if case := _case(path, pattern, part):
+                yield case
             elif name in bare and path.stem == before + name + after:
                 message = f"{path} is not read as the mask of {name}: expected {pattern}"
                 yield Finding(WARNING, "not a mask", part, str(path), message)
@@ -84,14 +76,14 @@ def _masks(base: Path, layout: Layout, part: str, bare: set[str]) -> Iterator[Fi
 def _orphans(parts: dict[str, SegFiles]) -> Iterator[Finding]:
     """Masks whose id no image of any part has."""
     known = {name for files in parts.values() for name in (*files.paths, *files.missing)}
-    seen: set[Path] = set()
+    found: dict[Path, Finding] = {}
     for part, files in parts.items():
         for pattern in files.layout.mask_patterns(part):
             for name, path in find_files(files.base, pattern).items():
-                if name not in known and path not in seen:
-                    seen.add(path)
+                if name not in known:
                     message = f"{path} is a mask without an image: no image is called {name}"
-                    yield Finding(ERROR, "mask without image", part, str(path), message)
+                    found.setdefault(path, Finding(ERROR, "mask without image", part, str(path), message))
+    yield from found.values()
 
 
 def _image_patterns(layout: Layout, part: str) -> list[str]:
@@ -106,18 +98,16 @@ def _matched(base: Path, pattern: str, pictures: bool) -> set[Path]:
         return set(base.glob(pattern))
 
 
-def _beside(base: Path, pattern: str) -> list[Path]:
-    """Plain files in the folders of a pattern, sorted, without hidden ones."""
-    beside = base.glob(str(Path(pattern).parent / "*"))
+def _left_out(base: Path, pattern: str, matched: set[Path]) -> list[Path]:
+    """Plain files in the folders of a pattern that are not matched, sorted, without hidden ones."""
+    beside = set(base.glob(str(Path(pattern).parent / "*"))) - matched
     return sorted(path for path in beside if not path.name.startswith(".") and path.is_file())
 
 
-def _case_differs(path: Path, pattern: str) -> bool:
-    """Whether only capital letters keep a name from matching."""
+def _case(path: Path, pattern: str, part: str) -> Finding | None:
+    """The finding for a file if only capital letters keep its name from matching."""
     expected = Path(pattern).name
-    return not fnmatchcase(path.name, expected) and fnmatchcase(path.name.lower(), expected.lower())
-
-
-def _case(path: Path, pattern: str, part: str) -> Finding:
+    if fnmatchcase(path.name, expected) or not fnmatchcase(path.name.lower(), expected.lower()):
+        return None
     message = f"{path} is left out: its name differs from {pattern} in capital letters"
     return Finding(WARNING, "capital letters", part, str(path), message)
