@@ -94,23 +94,19 @@ def files(named: Iterable[tuple[str, Path]]) -> dict:
 
 def changes(before: dict, now: dict) -> list[str]:
     """Differences between two records, a phrase each; entries that one of them lacks are not compared."""
-    found = [*_classes(before.get("classes"), now["classes"])]
+    found = _classes(before.get("classes"), now["classes"])
     if before.get("mask values", now["mask values"]) != now["mask values"]:
         found.append("what the masks' values or colours mean")
-    if before.get("masked") and now["masked"] and before["masked"] != now["masked"]:
-        found.append(_numbers("train images with a mask", before["masked"], now["masked"]))
+    counted = [("train images with a mask", before.get("masked"), now["masked"])]
     for part in ("lists", "files"):
-        for name, value in now[part].items():
-            old = before.get(part, {}).get(name)
-            if old is not None and (old["count"], old["sha256"]) != (value["count"], value["sha256"]):
-                found.append(_numbers(LISTS.get(name, name), old, value))
+        counted += [(LISTS.get(name, name), before.get(part, {}).get(name), new) for name, new in now[part].items()]
+    for name, old, new in counted:
+        if not old or not new or (old["count"], old["sha256"]) == (new["count"], new["sha256"]):
+            continue
+        other = "names or sizes" if "bytes" in new else "names"
+        differs = f"of other {other}" if old["count"] == new["count"] else f"now {new['count']}"
+        found.append(f"{name} ({old['count']}, {differs})")
     return found
-
-
-def _numbers(name: str, before: dict, now: dict) -> str:
-    if before["count"] != now["count"]:
-        return f"{name} ({before['count']}, now {now['count']})"
-    return f"{name} ({now['count']}, of other {'names or sizes' if 'bytes' in now else 'names'})"
 
 
 def _classes(before: list[str] | None, now: list[str]) -> list[str]:

@@ -94,10 +94,9 @@ def _patterns(path: Path, content: dict) -> tuple[str, str]:
     parted = (path.parent / "images/train").is_dir()
     defaults = ("images/{part}/*", "labels/{part}/*.png") if parted else ("images/*", "labels/*.png")
     images, masks = content.get("images", defaults[0]), content.get("masks", defaults[1])
-    for name, pattern in (("images", images), ("masks", masks)):
+    for key, pattern in (("images", images), ("masks", masks)):
         if not isinstance(pattern, str) or "*" not in Path(pattern).name or Path(pattern).is_absolute():
-            message = f"{path}: {name} is {pattern!r}; give a pattern below the folder with * for the image's name"
-            raise KitError(message)
+            raise KitError(f"{path}: {key} is {pattern!r}; give a pattern below the folder with * for the image's name")
     if ("{part}" in images) != ("{part}" in masks):
         raise KitError(f"{path}: either both of images and masks have {{part}} in them or neither")
     return images, masks

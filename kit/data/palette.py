@@ -13,18 +13,14 @@ TAKEN = ((0, 0, 0), (255, 255, 255), (128, 128, 128))
 """Colours that no class gets: black is an ignored pixel, white and grey are paper and photographs."""
 
 
+@lru_cache
 def default_colours(count: int) -> tuple[Colour, ...]:
     """The first `count` colours (at most 342) of one fixed list, each the farthest in CIELAB from all before it."""
-    return _far_apart()[:count]
-
-
-@lru_cache(maxsize=1)
-def _far_apart() -> tuple[Colour, ...]:
     colours = np.stack(np.meshgrid(LEVELS, LEVELS, LEVELS, indexing="ij"), -1).reshape(-1, 3)
     places = _lab(colours)
     away = np.min([np.linalg.norm(places - place, axis=1) for place in _lab(np.array(TAKEN))], axis=0)
     chosen = []
-    while away.max() > 0:
+    while len(chosen) < count and away.max() > 0:
         at = int(away.argmax())
         chosen.append(tuple(colours[at].tolist()))
         away = np.minimum(away, np.linalg.norm(places - places[at], axis=1))
