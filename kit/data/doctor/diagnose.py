@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -41,7 +42,7 @@ Watch = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Census:
-    """Counts of one part. Pixels are those of its readable masks at their size on disk."""
+    """Counts of one part. Pixels, ignored ones too, are those of its readable masks at their size on disk."""
 
     images: int
     """Images of the part; further images without masks, which train may use, are `extra`."""
@@ -55,7 +56,6 @@ class Census:
     pixels: dict[str, int] = field(default_factory=dict)
     """Class -> pixels."""
     ignored: int = 0
-    """Ignored pixels."""
     present: dict[str, int] = field(default_factory=dict)
     """Class -> masks that have a pixel of it."""
 
@@ -110,7 +110,8 @@ def examine(dataset: str, root: str | Path, split: str = "", split_seed: int = 0
     """
     began = time.monotonic()
     require_known(dataset)
-    workers = _cores() if workers is None else workers
+    if workers is None:
+        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     require_positive(workers=workers)
     root = Path(root)
     findings: list[Finding] = []
@@ -157,10 +158,6 @@ def sound_pairs(diagnosis: Diagnosis, part: str = "train", count: int = 3, seed:
     return [(name, image.permute(1, 2, 0).numpy(), mask.numpy()) for name, image, mask in pairs]
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _spec(dataset: str, root: Path, findings: list[Finding]) -> DatasetSpec | None:
     kind = "no folder"
     try:
@@ -184,7 +181,12 @@ def _parts(spec: DatasetSpec, root: Path, findings: list[Finding]) -> dict[str, 
 def _read(parts: dict[str, SegFiles], workers: int, progress: bool | Watch) -> dict[str, Read]:
     """Facts of every file. Threads suffice: Pillow and hashlib release the interpreter lock while they work."""
     reads = {part: Read(files) for part, files in parts.items()}
-    tasks = [*chain.from_iterable(_tasks(read) for read in reads.values())]
+    tasks: list[tuple[dict, str, Callable]] = []  # (dict for the facts, id, function that reads the file)
+    for read in reads.values():
+        kinds, spec = read.files.layout.masks, read.files.spec
+        tasks += ((read.images, name, partial(image_facts, path)) for name, path in read.files.paths.items())
+        for name, (path, kind) in read.files.masks.items():
+            tasks.append((read.masks, name, partial(mask_facts, path, kind, kinds, spec)))
     watch = progress if callable(progress) else None
     shown = bar(len(tasks), "reading", "file", silent=watch is not None or not progress)
     with shown, closing(_each(tasks, workers)) as results:  # closing: an interrupt leaves no thread running
@@ -194,15 +196,6 @@ def _read(parts: dict[str, SegFiles], workers: int, progress: bool | Watch) -> d
             if watch:
                 watch(done, len(tasks))
     return reads
-
-
-def _tasks(read: Read) -> Iterator[tuple[dict, str, Callable]]:
-    """(dict for the facts, id, function that reads the file)."""
-    files = read.files
-    for name, path in files.paths.items():
-        yield read.images, name, lambda path=path: image_facts(path)
-    for name, (path, kind) in files.masks.items():
-        yield read.masks, name, lambda path=path, kind=kind: mask_facts(path, kind, files.layout.masks, files.spec)
 
 
 def _each(tasks: list[tuple], workers: int) -> Iterator:

@@ -68,8 +68,7 @@ def mask_facts(path: Path, kind: Masks, kinds: tuple[Masks, ...], spec: DatasetS
         return trouble
     size, values, lossy = _grey_values(path)
     by_class = _counted(values, kind) if values is not None else None
-    doubtful = by_class is None or (len(kinds) > 1 and not by_class[: spec.num_classes].any())
-    if doubtful:
+    if by_class is None or (len(kinds) > 1 and not by_class[: spec.num_classes].any()):
         try:
             mask = read_mask(path, kind, spec.colour_ids(), kinds)
         except KitError as error:

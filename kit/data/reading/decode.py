@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
 
 from kit.data.spec import FORBIDDEN, Colour, Masks
 from kit.errors import KitError
@@ -107,8 +106,8 @@ def read_mask(path: Path, kind: Masks, colours: dict[Colour, int], kinds: tuple[
     return mask
 
 
-def cut(pixels: np.ndarray | Tensor, box: Box) -> np.ndarray | Tensor:
-    """The box of (H, W) or (H, W, 3), which is not copied."""
+def cut(pixels, box: Box):
+    """The box of an array or tensor (H, W) or (H, W, 3), which is not copied."""
     top, left, height, width = box
     return pixels[top : top + height, left : left + width]
 

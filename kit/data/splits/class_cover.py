@@ -89,7 +89,6 @@ def write_draws(folders: dict[int, Path], share: str, least: int | None, train: 
     lines = []
     for seed, folder in folders.items():
         about = {"dataset": train.spec.name, "split": share, "seed": seed, **(origin or {})}
-        notes: list[str] = []
         if least is None:
             split = look_for_classes(draw_split(share, seed, train), train)
             notes = [split.warning] if split.warning else []

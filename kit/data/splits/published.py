@@ -26,13 +26,11 @@ class Protocol:
     name: str
     """Name in papers, unique within its data set: "cps 1/16"."""
     labelled: int
-    """Labelled images."""
     unlabelled: int
-    """Unlabelled images."""
+    """Number of images in each list."""
     labelled_sha256: str
-    """Digest (`kit.data.splits.hash_draw.digest`) of the labelled ids."""
     unlabelled_sha256: str
-    """Digest of the unlabelled ids."""
+    """Digest (`kit.data.splits.hash_draw.digest`) of the ids in each list."""
     used_by: tuple[str, ...]
     """Public code with these lists, and its name for them: "TriKD 1_16"."""
     high_quality: int | None = None
