@@ -14,25 +14,6 @@ from kit.settings.checks import AtLeastOne, Checked, NonNegative, Positive, Shar
 from kit.settings.method import CPSConfig, SupervisedConfig, TriKDConfig
 from kit.settings.network import ModelConfig
 
-__all__ = [
-    "METHOD_CONFIGS",
-    "CPSConfig",
-    "DataConfig",
-    "DistillConfig",
-    "EvalConfig",
-    "FixMatchConfig",
-    "MGDConfig",
-    "MethodConfig",
-    "MeanTeacherConfig",
-    "ModelConfig",
-    "OptimConfig",
-    "RunConfig",
-    "SupervisedConfig",
-    "TrainConfig",
-    "TriKDConfig",
-    "UniMatchConfig",
-]
-
 MethodConfig = (
     SupervisedConfig | MeanTeacherConfig | CPSConfig | FixMatchConfig | UniMatchConfig | DistillConfig
     | TriKDConfig | MGDConfig

@@ -6,8 +6,7 @@ need. MGD's and distillation's teachers are Lite2 and Lite1 without attention: o
 student; no package carries weights of a really wide network.
 """
 
-from kit.settings.fields import replace_fields
-from kit.settings.recipes.parts import method_settings, plain_network
+from kit.settings.recipes.parts import method_settings, plain_network, renamed
 from kit.settings.run import DataConfig, EvalConfig, MethodConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig
 
 
@@ -47,12 +46,8 @@ def camvid(method: str) -> RunConfig:
 def folder(method: str) -> RunConfig:
     """One's own images in the layout of `kit.data.catalog.folder_spec`; whatever has a mask is labelled. Of whatever
     shape they are, they keep it."""
-    return replace_fields(
-        camvid(method),
-        {"recipe": "folder", "data.dataset": "folder", "data.root": "data/mine", "data.split": "masks",
-         "data.keep_aspect": True,
-         "run_dir": f"runs/folder/{method}"},
-    )  # fmt: skip
+    own = {"dataset": "folder", "root": "data/mine", "split": "masks", "keep_aspect": True}
+    return renamed(camvid(method), "folder", {f"data.{name}": value for name, value in own.items()})
 
 
 def light_method(name: str, ohem_min_kept: int) -> MethodConfig:

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from kit.settings.checks import require_choice
-from kit.settings.fields import replace_fields, to_dict
-from kit.settings.recipes.parts import plain_network, published_method, published_run
+from kit.settings.recipes.parts import plain_network, published_method, published_run, renamed, switches_for
 from kit.settings.run import OptimConfig, RunConfig
 
 STUDENTS, SHARES = ("resnet18", "mobilenetv2"), ("1_16", "1_8", "1_4", "1_2")
@@ -52,15 +51,11 @@ OFFICIAL = {
     "method.passes": "separate",
     "method.teacher_norm": "batch",
     "method.unmixed_passes": True,
-    "student.head": "official",
-    "student.encoder": "official",
-    "student.classifier": "kaiming",
-    "method.deep_net.head": "official",
-    "method.deep_net.encoder": "official",
-    "method.deep_net.classifier": "kaiming",
-    "method.wide_net.head": "official",
-    "method.wide_net.encoder": "official",
-    "method.wide_net.classifier": "kaiming",
+    **{
+        f"{net}.{name}": value
+        for net in ("student", "method.deep_net", "method.wide_net")
+        for name, value in (("head", "official"), ("encoder", "official"), ("classifier", "kaiming"))
+    },
     "method.teacher_batch": TEACHER_BATCH,
     "data.discrete_scales": [0.5, 0.75, 1.0, 1.5, 1.75, 2.0],
     "evaluate.combine": "logits",
@@ -101,10 +96,7 @@ def mgd_voc_classic(student: str = "resnet18", share: str = "1_8", method: str =
     one image in both lists, which has to be taken out of the unlabelled one. Arguments as of `mgd_cityscapes`.
     """
     cfg = _published("voc", 1464, student, share, method)
-    name = f"mgd_voc_classic_{student}_{share}"
-    return replace_fields(
-        cfg, {"recipe": name, "data.split": f"splits/voc/pseudoseg_{share}", "run_dir": f"runs/{name}/{method}"}
-    )
+    return renamed(cfg, f"mgd_voc_classic_{student}_{share}", {"data.split": f"splits/voc/pseudoseg_{share}"})
 
 
 def official(recipe: Callable[..., RunConfig], student: str = "resnet18", share: str = "1_8",
@@ -114,17 +106,16 @@ def official(recipe: Callable[..., RunConfig], student: str = "resnet18", share:
     On VOC their evaluation slides windows of 512 too; VOC's images are smaller, so each is one window.
     """
     cfg = recipe(student, share, method)
-    name, has = cfg.recipe.replace("mgd_", "mgd_official_", 1), to_dict(cfg)["method"]
-    changes = {k: v for k, v in OFFICIAL.items() if not k.startswith("method.") or k.split(".")[1] in has}
-    if "partner" in has:  # halves
+    changes = switches_for(cfg, OFFICIAL)
+    if "method.partner" in changes:  # halves
         changes["data.unlabelled"] = 2 * cfg.data.unlabelled
-    if "teacher_batch" in has and cfg.data.labelled != TEACHER_BATCH:
+    if "method.teacher_batch" in changes and cfg.data.labelled != TEACHER_BATCH:
         changes["method.teacher_steps"] = _steps(cfg.data.dataset, IMAGES[cfg.data.dataset], share, TEACHER_BATCH)
     if cfg.evaluate.mode == "whole":
         changes |= {"evaluate.mode": "slide", "evaluate.window": cfg.data.crop}
     if method == "mgd":
         changes["method.image_weight"] = SUM_WEIGHT[cfg.data.dataset, student] * OF_A_PROCESS
-    return replace_fields(cfg, {**changes, "recipe": name, "run_dir": f"runs/{name}/{method}"})
+    return renamed(cfg, cfg.recipe.replace("mgd_", "mgd_official_", 1), changes)
 
 
 def _steps(dataset: str, images: int, share: str, batch: int) -> int:

@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 from kit.errors import unknown
+from kit.settings.fields import replace_fields, to_dict
 from kit.settings.run import (
     METHOD_CONFIGS,
     DataConfig,
@@ -67,6 +68,17 @@ def published_run(name: str, method: MethodConfig, student: ModelConfig, optim: 
         evaluate=EvalConfig(batch=1, **window),
         run_dir=f"runs/{name}/{method.name}",
     )  # fmt: skip
+
+
+def renamed(cfg: RunConfig, name: str, changes: dict[str, object]) -> RunConfig:
+    """`cfg` with some fields changed, as the recipe `name`, with a folder of its own."""
+    return replace_fields(cfg, {**changes, "recipe": name, "run_dir": f"runs/{name}/{cfg.method.name}"})
+
+
+def switches_for(cfg: RunConfig, switches: dict[str, object]) -> dict[str, object]:
+    """Those of `switches` (dotted names) that the method of `cfg` has, and those that belong to no method."""
+    has = to_dict(cfg)["method"]
+    return {k: v for k, v in switches.items() if not k.startswith("method.") or k.split(".")[1] in has}
 
 
 def steps_of_four_gpus(epochs: int, unlabelled: int) -> int:

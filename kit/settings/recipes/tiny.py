@@ -1,8 +1,7 @@
 """Drawn scenes and the smallest networks, from random weights: for trying the machinery, and for tests."""
 
 from kit.settings.ablations import official
-from kit.settings.fields import replace_fields
-from kit.settings.recipes.parts import method_settings, plain_network
+from kit.settings.recipes.parts import method_settings, plain_network, renamed
 from kit.settings.run import DataConfig, EvalConfig, MethodConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig
 
 
@@ -26,11 +25,8 @@ def tiny(method: str) -> RunConfig:
 
 def tiny_official(method: str) -> RunConfig:
     """`tiny` with every switch as TriKD's authors have it."""
-    return replace_fields(
-        tiny(method),
-        {**official(method), **({"method.vit.grid": [6, 6]} if method == "trikd" else {}), "recipe": "tiny_official",
-         "run_dir": f"runs/tiny_official/{method}"},
-    )  # fmt: skip
+    grid = {"method.vit.grid": [6, 6]} if method == "trikd" else {}
+    return renamed(tiny(method), "tiny_official", official(method) | grid)
 
 
 def _small(name: str) -> ModelConfig:

@@ -5,8 +5,7 @@ from functools import partial
 
 from kit.settings.ablations import official
 from kit.settings.checks import require_choice
-from kit.settings.fields import replace_fields
-from kit.settings.recipes.parts import published_method, published_run, steps_of_four_gpus
+from kit.settings.recipes.parts import published_method, published_run, renamed, steps_of_four_gpus
 from kit.settings.run import ModelConfig, OptimConfig, RunConfig
 
 SIZES, SHARES = ("11m", "21m"), ("1_16", "1_8", "1_4", "1_2")
@@ -30,11 +29,9 @@ def trikd_cityscapes(size: str = "21m", share: str = "1_8", method: str = "trikd
 def trikd_official_cityscapes(size: str = "21m", share: str = "1_8", method: str = "trikd") -> RunConfig:
     """`trikd_cityscapes` with every switch as the authors' code has it (`kit.settings.ablations.OFFICIAL`), and
     windows combined by logits, as their eval.py does."""
-    name = f"trikd_official_cityscapes_{size}_{share}"
-    return replace_fields(
-        trikd_cityscapes(size, share, method),
-        {**official(method), "evaluate.combine": "logits", "recipe": name, "run_dir": f"runs/{name}/{method}"},
-    )
+    cfg = trikd_cityscapes(size, share, method)
+    changes = {**official(method), "evaluate.combine": "logits"}
+    return renamed(cfg, f"trikd_official_cityscapes_{size}_{share}", changes)
 
 
 def trikd_voc(size: str = "21m", share: str = "1_8", method: str = "trikd") -> RunConfig:

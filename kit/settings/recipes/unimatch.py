@@ -3,8 +3,14 @@
 from functools import partial
 
 from kit.settings.checks import require_choice
-from kit.settings.fields import replace_fields, to_dict
-from kit.settings.recipes.parts import plain_network, published_method, published_run, steps_of_four_gpus
+from kit.settings.fields import replace_fields
+from kit.settings.recipes.parts import (
+    plain_network,
+    published_method,
+    published_run,
+    steps_of_four_gpus,
+    switches_for,
+)
 from kit.settings.run import ModelConfig, OptimConfig, RunConfig
 
 SPLITS = {
@@ -66,8 +72,7 @@ def _published(dataset: str, split: str, method: str) -> RunConfig:
         dataset=dataset, split=f"splits/{dataset}/unimatch_{split}", crop=801 if city else 321, batch=8,
         steps=steps_of_four_gpus(240 if city else 80, SPLITS[dataset][split]),
     )  # fmt: skip
-    has = to_dict(cfg)["method"]
-    return replace_fields(cfg, {k: v for k, v in OFFICIAL.items() if k.startswith("optim.") or k.split(".")[1] in has})
+    return replace_fields(cfg, switches_for(cfg, OFFICIAL))
 
 
 UNIMATCH_RECIPES = {
