@@ -92,7 +92,7 @@ class Frozen(nn.Module):
     @torch.no_grad()
     def labels(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> most likely classes, int64 (B, H, W)."""
-        return self._halved.suited(images.device)(self._laid_out(images)).logits.max(1).indices
+        return self(images).logits.max(1).indices
 
     @torch.no_grad()
     def features(self, images: Tensor) -> Tensor:

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import send_to_device
+from timm.layers import convert_sync_batchnorm
 
 from kit.data.loaders import train_loader, val_loader
 from kit.errors import KitError
 from kit.evaluate.scores.metrics import Scores
 from kit.models.followers import Averaged
-from kit.models.layers.norm import synchronised
 from kit.models.segmenter import Segmenter
 from kit.runs.folder import RunFolder, identity, provenance
 from kit.settings.run import RunConfig
@@ -99,7 +99,7 @@ class Run:
             method.to(memory_format=torch.channels_last)
         self.average = Averaged(method.predictor(), cfg.train.ema_decay).to(device)
         if world.size > 1 and device.type == "cuda":
-            method = synchronised(method)
+            method = convert_sync_batchnorm(method)  # torch's would drop the activations inside timm's batch norm
         optimizer = make_optimizer(cfg.optim, method.to(device), fused=device.type != "mps")
         self.start, self.evaluated, self.tally, self.best_weights = 0, True, Tally(), None
         if saved:

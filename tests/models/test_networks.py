@@ -1,6 +1,7 @@
 import pytest
 import timm
 import torch
+from timm.layers import convert_sync_batchnorm
 
 from kit.errors import KitError
 from kit.models.build import MODELS, build_model, encoder_class
@@ -8,7 +9,6 @@ from kit.models.encoders.attention_scores import tinyvit_scores, vit_scores
 from kit.models.encoders.timm_encoder import TimmEncoder
 from kit.models.encoders.vit import regrid
 from kit.models.followers import Averaged
-from kit.models.layers.norm import synchronised
 from kit.settings.run import ModelConfig
 
 SMALL = [name for name in MODELS if name.endswith("_demo")]
@@ -159,6 +159,6 @@ def test_synchronised_batch_norm_keeps_activations():
     net = build_model(ModelConfig(name="deeplab_mobilenetv2"), 3, pretrained=False).eval()
     images = torch.randn(1, 3, 64, 64)
     before = net(images).logits
-    converted = synchronised(net).eval()
+    converted = convert_sync_batchnorm(net).eval()
     assert any(isinstance(module, torch.nn.SyncBatchNorm) for module in converted.modules())
     torch.testing.assert_close(converted(images).logits, before)

@@ -23,21 +23,14 @@ class OfficialASPP(nn.Module):
     def __init__(self, channels: int, width: int, atrous: tuple[int, int, int] = ATROUS):
         super().__init__()
 
-        def block(kernel: int, dilation: int = 1) -> nn.Sequential:
+        def block(inputs: int, kernel: int = 1, dilation: int = 1, norm: type = nn.BatchNorm2d) -> nn.Sequential:
             padding = dilation * (kernel // 2)
-            conv = nn.Conv2d(channels, width, kernel, padding=padding, dilation=dilation, bias=False)
-            return nn.Sequential(conv, nn.BatchNorm2d(width), nn.LeakyReLU(inplace=True))
+            conv = nn.Conv2d(inputs, width, kernel, padding=padding, dilation=dilation, bias=False)
+            return nn.Sequential(conv, norm(width), nn.LeakyReLU(inplace=True))
 
-        pooled = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1),
-            nn.Conv2d(channels, width, 1, bias=False),
-            PooledBatchNorm2d(width),
-            nn.LeakyReLU(inplace=True),
-        )
-        self.convs = nn.ModuleList([block(1), *(block(3, dilation) for dilation in atrous), pooled])
-        self.project = nn.Sequential(
-            nn.Conv2d(5 * width, width, 1, bias=False), nn.BatchNorm2d(width), nn.LeakyReLU(inplace=True)
-        )
+        pooled = nn.Sequential(nn.AdaptiveAvgPool2d(1), *block(channels, norm=PooledBatchNorm2d))
+        self.convs = nn.ModuleList([block(channels), *(block(channels, 3, rate) for rate in atrous), pooled])
+        self.project = block(5 * width)
 
     def forward(self, x: Tensor) -> Tensor:
         *maps, pooled = [conv(x) for conv in self.convs]

@@ -37,12 +37,8 @@ class DualFrequencyUPer(nn.Module):
         channels: of the four maps.
         widths: of the four levels; published: 48, 96, 192, 320 (TinyViT).
         fused: channels of the result; published: 256.
-        selection: "frequency", "swapped" (high and low exchanged) or "plain" (1x1 ConvBNReLU laterals).
         strides: of the four maps, pixels of the image per pixel of the map.
-        d0: radius of the Gaussian split in frequency bins; published: 10.
-        d0_relative: count `d0` at the published crop and scale it with the maps.
-        centre: of the Gaussian, "exact" or "official".
-        path: how maps are filtered, one of `kit.models.decoders.frequency.PATHS`.
+        selection, d0, d0_relative, centre, path: as in `ModelConfig`; published: D0 is 10.
     """
 
     def __init__(self, channels: list[int], widths: tuple[int, int, int, int], *, fused: int = 256,

@@ -26,8 +26,7 @@ class HybridEncoder(Encoder):
         name: a timm network with maps at 1/4 to 1/32.
         stem_stride: 32, all of `name` and blocks at 1/32; or 16, without its last stage and with blocks at 1/16, from
             which a 3x3 convolution makes the map at 1/32.
-        blocks: transformer blocks.
-        block_width: channels of a token, a multiple of 32; heads have 32 each.
+        blocks, block_width: as in `ModelConfig`; heads have 32 channels each.
         qk_norm: layer norm of every head's queries and keys (Dehghani et al. 2023, arXiv 2302.05442), which bounds the
             scores. New blocks learn at a high rate; without it their attention narrows to single tokens, and a student
             cannot follow that of a view.

@@ -69,13 +69,14 @@ def create(name: str, pretrained: bool, weights: str | None, **options) -> tuple
     if not pretrained:
         return timm.create_model(name, **options), Origin(network, "random")
     if weights not in (None, HUB, PACKAGE):
-        if not Path(weights).is_file():
+        path = Path(weights)
+        if not path.is_file():
             raise KitError(f"weights of {name}: no file {weights}")
-        return _from_file(name, Path(weights), options), Origin(
-            network, "file", str(weights), file_sha256(Path(weights))
-        )
+        net = _load(name, {"file": str(path)}, str(path), options)
+        return net, Origin(network, "file", str(weights), file_sha256(path))
     if weights != PACKAGE and (path := cached_file(name)) is not None:
-        return _from_file(name, path, options), Origin(network, "cache", _address(name), file_sha256(path))
+        net = _load(name, {"file": str(path)}, str(path), options)
+        return net, Origin(network, "cache", _address(name), file_sha256(path))
     if weights != HUB and (package := find_package(network)) is not None:
         with torch.device("meta"):  # its names and shapes are enough
             whole = timm.create_model(name, pretrained=False)
@@ -116,11 +117,6 @@ def cached_file(name: str) -> Path | None:
         if found.is_file():
             return found
     return None
-
-
-def _from_file(name: str, path: Path, options: dict) -> nn.Module:
-    """The network with the weights in a file of timm's layout, or of another that timm reads. Raises KitError."""
-    return _load(name, {"file": str(path)}, str(path), options)
 
 
 def _load(name: str, source: dict, where: str, options: dict) -> nn.Module:

@@ -50,6 +50,12 @@ class Encoder(nn.Module):
     """Where its pretrained weights come from."""
     frozen = False
 
+    def created(self, name: str, pretrained: bool, weights: str | None, **options) -> nn.Module:
+        """The timm network that it is made of (`create`), whose normalisation and origin become its own."""
+        net, self.origin = create(name, pretrained, weights, **options)
+        self.normalisation = tuple(net.pretrained_cfg["mean"]), tuple(net.pretrained_cfg["std"])
+        return net
+
     def layers(self) -> list[list[nn.Parameter]]:
         """Pretrained parameters by layer, from the image up: the stem, then stages, or blocks of a ViT."""
         found: dict[str, list[nn.Parameter]] = {}
@@ -105,8 +111,7 @@ class TimmEncoder(Encoder):
         if strides:
             offered = create(name, False, None, features_only=True, **sizes)[0].feature_info.reduction()
             sizes = {"out_indices": [i for i, stride in enumerate(offered) if stride in wanted], **sizes}
-        self.net, self.origin = create(name, pretrained, weights, features_only=True, **sizes)
-        self.normalisation = normalisation_of(self.net)
+        self.net = self.created(name, pretrained, weights, features_only=True, **sizes)
         if strides and hasattr(self.net, "blocks"):  # EfficientNets and MobileNets are built and run to their end
             last = int(self.net.feature_info.module_name()[-1].split(".")[1])
             self.net.blocks = self.net.blocks[: last + 1]
@@ -134,14 +139,12 @@ class TinyViTEncoder(Encoder):
     (`kit.models.encoders.window_attention`).
 
     Args:
-        last_block: "kept", or "global": the last block attends over the whole map, without windows and without its
-            position bias, whose parameter stays and is not trained (TriKD's authors).
+        last_block: as in `ModelConfig`; where it is "global" the parameter of the position bias stays, untrained.
     """
 
     def __init__(self, name: str, *, pretrained: bool, weights: str | None = None, last_block: str = "kept", **sizes):
         super().__init__()
-        net, self.origin = create(name, pretrained, weights, num_classes=0, **sizes)
-        self.normalisation = normalisation_of(net)
+        net = self.created(name, pretrained, weights, num_classes=0, **sizes)
         attend_fused(net)
         self.patch_embed, self.stages = net.patch_embed, net.stages
         self.channels = [info["num_chs"] for info in net.feature_info]
@@ -165,9 +168,3 @@ class TinyViTEncoder(Encoder):
         x = tinyvit_global(block, x) if self._global else block(x)
         maps.append(x.permute(0, 3, 1, 2))
         return Features(maps, table)
-
-
-def normalisation_of(net: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation, red, green, blue, that a timm network's pretrained configuration states."""
-    cfg = net.pretrained_cfg
-    return tuple(cfg["mean"]), tuple(cfg["std"])

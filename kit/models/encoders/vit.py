@@ -7,8 +7,7 @@ from torch import Tensor, nn
 
 from kit.errors import KitError
 from kit.models.encoders.attention_scores import vit_scores
-from kit.models.encoders.pretrained import create
-from kit.models.encoders.timm_encoder import Encoder, Features, normalisation_of
+from kit.models.encoders.timm_encoder import Encoder, Features
 from kit.models.layers.upsampling import conv_bn_relu, resize
 
 MODULES = ("vision_transformer", "deit", "eva")
@@ -18,42 +17,37 @@ MODULES = ("vision_transformer", "deit", "eva")
 class ViTEncoder(Encoder):
     """A plain ViT, made into a pyramid.
 
-    The position embedding is resized to the image. The outputs of four blocks pass a neck: 1x1 ConvBNReLU to `neck`
-    channels, resize by 4, 2, 1, 1/2, 3x3 ConvBNReLU; all its filters are drawn by Xavier's uniform rule. With patches
-    of 14 pixels the maps are at strides 3.5, 7, 14 and 28, and sides of images are multiples of 28.
+    The position embedding is resized to the image. The outputs of four blocks, the ends of the four quarters (2, 5, 8,
+    11 of twelve, as published), pass a neck: 1x1 ConvBNReLU to `neck` channels, resize by 4, 2, 1, 1/2, 3x3 ConvBNReLU;
+    all its filters are drawn by Xavier's uniform rule. With patches of 14 pixels the maps are at strides 3.5, 7, 14 and
+    28, and sides of images are multiples of 28.
 
     Args:
-        blocks: which four, counted from 0; None takes the ends of the four quarters, 2, 5, 8, 11 of twelve (published).
         neck: published: 448.
-        pyramid: "deepest_coarse" makes maps at 1/4 to 1/32 of the blocks in their order, as other encoders have it;
-            "official" makes maps at 1/32 to 1/4, so that the decoder works upside down, at 1/32 (TriKD's authors).
-        grid: token grid (height, width) at which the position embedding is kept; None is the pretrained one's.
-        prefix_tokens: class, distillation and register tokens are "dropped" before the first block (TriKD's authors) or
-            "kept" through all of them, as in pretraining; None keeps them where there are register tokens. Maps and
-            scores are those of patches either way.
+        pyramid: as in `ModelConfig`; with "official" the decoder works upside down, at 1/32.
+        grid: as in `ModelConfig`.
+        prefix_tokens: as in `ModelConfig`; maps and scores are those of patches either way.
     """
 
     fresh = ("reduce", "smooth")
 
     def __init__(self, name: str, *, pretrained: bool, weights: str | None = None, neck: int = 448,
-                 blocks: tuple[int, ...] | None = None, pyramid: str = "deepest_coarse",
-                 grid: tuple[int, int] | None = None, prefix_tokens: str | None = None, **sizes):  # fmt: skip
+                 pyramid: str = "deepest_coarse", grid: tuple[int, int] | None = None,
+                 prefix_tokens: str | None = None, **sizes):  # fmt: skip
         super().__init__()
-        net, self.origin = create(name, pretrained, weights, num_classes=0, dynamic_img_size=True, **sizes)
-        self.normalisation = normalisation_of(net)
+        net = self.created(name, pretrained, weights, num_classes=0, dynamic_img_size=True, **sizes)
         self.patch_embed, self.norm_pre = net.patch_embed, net.norm_pre
         self.rope, self._rope_by_block = getattr(net, "rope", None), getattr(net, "rope_mixed", False)
         self.grid = tuple(grid or net.patch_embed.grid_size)
         prefix, self.pos_embed = _positions(net, self.grid)
         kept = prefix_tokens == "kept" or (prefix_tokens is None and getattr(net, "reg_token", None) is not None)
         self.prefix = nn.Parameter(prefix) if kept and prefix.shape[1] else None
-        blocks = blocks or tuple(len(net.blocks) * i // 4 - 1 for i in (1, 2, 3, 4))
-        self.blocks = net.blocks[: blocks[-1] + 1]
-        self._taken = tuple(blocks)
+        self.blocks = net.blocks
+        self._taken = [len(net.blocks) * i // 4 - 1 for i in (1, 2, 3, 4)]
         if isinstance(net, Eva):
             _patches_turn(self.blocks, self._prefixed)
-        self.reduce = nn.ModuleList(conv_bn_relu(net.embed_dim, neck, 1) for _ in blocks)
-        self.smooth = nn.ModuleList(conv_bn_relu(neck, neck, 3, of_maps=True) for _ in blocks)
+        self.reduce = nn.ModuleList(conv_bn_relu(net.embed_dim, neck, 1) for _ in self._taken)
+        self.smooth = nn.ModuleList(conv_bn_relu(neck, neck, 3, of_maps=True) for _ in self._taken)
         for conv, _, _ in (*self.reduce, *self.smooth):
             nn.init.xavier_uniform_(conv.weight)
         patch = net.patch_embed.patch_size[0]

@@ -1,10 +1,9 @@
-"""Batch norm where a batch may hold a single value per channel, over several devices, and in two passes."""
+"""Batch norm where a batch may hold a single value per channel, and in two passes."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import torch.nn.functional as F
-from timm.layers import convert_sync_batchnorm
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -23,14 +22,6 @@ class PooledBatchNorm2d(nn.BatchNorm2d):
         if self.training and x.numel() == x.shape[1]:
             return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
         return super().forward(x)
-
-
-def synchronised(net: nn.Module) -> nn.Module:
-    """`net` with every batch norm one over all processes; changed in place where it can be.
-
-    torch's own conversion would leave out the activations that timm's networks keep inside their batch norm.
-    """
-    return convert_sync_batchnorm(net)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import copy
 
 import torch
 from timm.layers import Conv2dSame
-from torch import Tensor, nn
+from torch import nn
 
 from kit.models.layers.upsampling import ConvOfMaps
 
@@ -56,11 +56,8 @@ class Halved:
 
 
 def _cast(net: nn.Module, dtype: torch.dtype) -> None:
-    def half(parameter: Tensor) -> nn.Parameter:
-        return nn.Parameter(parameter.detach().to(dtype), requires_grad=False)
-
     for layer in net.modules():
         if type(layer) in LAYERS:
-            own = {name: p for name, p in layer.named_parameters(recurse=False) if p.dtype == torch.float32}
-            for name, parameter in own.items():
-                setattr(layer, name, half(parameter))
+            for name, parameter in list(layer.named_parameters(recurse=False)):
+                if parameter.dtype == torch.float32:
+                    setattr(layer, name, nn.Parameter(parameter.detach().to(dtype), requires_grad=False))

@@ -2,11 +2,11 @@ import copy
 
 import pytest
 import torch
+from timm.layers import convert_sync_batchnorm
 
 from kit.errors import KitError
 from kit.models.build import build_model
 from kit.models.encoders.recompute import BLOCKS
-from kit.models.layers.norm import synchronised
 from kit.settings.run import ModelConfig
 
 
@@ -24,7 +24,7 @@ def test_results_gradients_and_statistics_stay_what_they_are(name, over):
     its own."""
     nets, images = pair(name), torch.randn(2, 3, 64, 64)
     if over == "several devices":
-        nets = [synchronised(net) for net in nets]
+        nets = [convert_sync_batchnorm(net) for net in nets]
         assert any(isinstance(norm, torch.nn.SyncBatchNorm) for norm in nets[1].modules())
     for net in nets:
         torch.manual_seed(0)  # dropout before the classifier
