@@ -59,10 +59,13 @@ class Method(nn.Module, ABC):
         """The network that is evaluated, saved and shown."""
         return self.student
 
+    def networks(self) -> dict[str, Segmenter]:
+        """Networks that are trained, by name; the student first."""
+        return {name: net for name, net in self.named_children() if isinstance(net, Segmenter)}
+
     def companions(self) -> dict[str, Segmenter]:
-        """Networks that are trained beside the student, by name."""
-        nets = {name: net for name, net in self.named_children() if isinstance(net, Segmenter)}
-        return {name: net for name, net in nets.items() if net is not self.predictor()}
+        """Those that are trained beside the student."""
+        return {name: net for name, net in self.networks().items() if net is not self.predictor()}
 
     def after_step(self, progress: Progress) -> None:
         """Called after the optimiser's step: averaged weights and the like."""

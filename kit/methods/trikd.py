@@ -16,7 +16,6 @@ from kit.methods.unlabelled.cutmix import Paste, single_cutmix
 from kit.methods.unlabelled.teaching import Teaching
 from kit.models.layers.norm import exchanged_pass
 from kit.models.layers.upsampling import resize
-from kit.models.segmenter import Segmenter
 from kit.settings.run import ModelConfig, TriKDConfig
 from kit.types import Batch, Progress, StepOutput, Views
 
@@ -79,7 +78,7 @@ class TriKD(Method):
             self.high = nn.Conv2d(heads, vit_heads, 1)
         self.teaching = None
         if cfg.unlabelled_view == "strong" and "cps" in self.weights:
-            self.teaching = Teaching(cfg, self.nets(), self.student.num_classes)
+            self.teaching = Teaching(cfg, self.networks(), self.student.num_classes)
 
     def forward(self, batch: Batch, progress: Progress) -> StepOutput:
         steady, rising = ({k: w for k, w in self.weights.items() if (k in RAMPED) == late} for late in (False, True))
@@ -153,13 +152,9 @@ class TriKD(Method):
         table = self.high(scores.flatten(4).flatten(2, 3))  # (B, heads, h*w, h*w)
         return table.unflatten(3, (h, w)).unflatten(2, (h, w))
 
-    def nets(self) -> dict[str, Segmenter]:
-        """The views that take part, by name."""
-        return {name: getattr(self, name) for name in ("student", "cnn", "vit") if name in self.cfg.views}
-
     def after_step(self, progress: Progress) -> None:
         if self.teaching is not None:
-            self.teaching.update(self.nets(), progress.step)
+            self.teaching.update(self.networks(), progress.step)
 
     @classmethod
     def views_of(cls, cfg: TriKDConfig) -> Views:

@@ -56,7 +56,7 @@ def fit(cfg: RunConfig) -> dict:
     label = f"{cfg.method.name} ({folder.path.name})"
     accelerator = make_accelerator(cfg)
     if (done := folder.result()) is not None:
-        Reporter(label, 0, 0, not accelerator.is_main_process).say(f"already finished in {folder.path}")
+        Reporter(label, 0, not accelerator.is_main_process).say(f"already finished in {folder.path}")
         if accelerator.is_main_process:
             folder.remove_checkpoints()  # of a process that was killed at its end
         return done
@@ -68,7 +68,7 @@ def fit(cfg: RunConfig) -> dict:
         if (done := folder.result()) is not None:
             return done
         world.on_first(lambda: folder.open(cfg, parts.data))
-        reporter = Reporter(label, 0, cfg.train.steps, not world.first)
+        reporter = Reporter(label, cfg.train.steps, not world.first)
         held.callback(reporter.close)
         try:
             with deterministic(cfg.train.deterministic), training_on(accelerator.device), Stop() as stop:

@@ -53,7 +53,8 @@ def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
     teachers, taught_by = load_teachers(cfg, spec)
     first, origin = first_weights(cfg, spec)
     torch.manual_seed(cfg.seed)  # initial weights
-    method = build_method(_of_a_micro_step(cfg), spec.num_classes, teachers, first)
+    kept = math.ceil(cfg.method.ohem_min_kept / accumulate)  # by OHEM, of a micro-step's pixels
+    method = build_method(replace_fields(cfg, {"method.ohem_min_kept": kept}), spec.num_classes, teachers, first)
     for net in method.modules():
         if isinstance(net, Segmenter):
             net.check_size(*cfg.data.crop)
@@ -62,17 +63,12 @@ def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
     pairs = split.labelled + (tuple(i for i in batches.pool if i in train.masks) if cfg.data.observe else ())
     train.keep(batches.pool[rank::world], pairs[rank::world], silent=rank > 0)
     val.files.keep((), val.ids[rank::world], full=True, silent=rank > 0)
-    return Parts(spec, split, data.record(), val, batches, method, taught_by, {**origins_of(method), **origin})
-
-
-def origins_of(method: Method) -> dict[str, dict]:
-    """Trained network -> record of the origin of its encoder's first weights."""
-    nets = {name: net for name, net in method.named_children() if isinstance(net, Segmenter)}
-    return {name: net.encoder.origin.record() for name, net in nets.items()}
+    origins = {name: net.encoder.origin.record() for name, net in method.networks().items()}
+    return Parts(spec, split, data.record(), val, batches, method, taught_by, {**origins, **origin})
 
 
 def first_weights(cfg: RunConfig, spec: DatasetSpec) -> tuple[dict[str, Tensor] | None, dict[str, dict]]:
-    """The weights that `cfg.start` names, and their record as in `origins_of`; None and {} if it is empty.
+    """The weights that `cfg.start` names, and their record as in `Parts.origins`; None and {} if it is empty.
 
     Raises: KitError if it names no finished run or model folder, or a student of other settings or classes.
     """
@@ -86,14 +82,6 @@ def first_weights(cfg: RunConfig, spec: DatasetSpec) -> tuple[dict[str, Tensor] 
         raise KitError(f"start: the student in {cfg.start} knows other classes than {spec.name} has")
     digest = file_sha256(weights_file(cfg.start))
     return student.net.state_dict(), {"student": Origin(cfg.student.name, "run", cfg.start, digest).record()}
-
-
-def _of_a_micro_step(cfg: RunConfig) -> RunConfig:
-    """`cfg` with a micro-step's share of the pixels that OHEM keeps."""
-    if cfg.train.accumulate == 1:
-        return cfg
-    kept = math.ceil(cfg.method.ohem_min_kept / cfg.train.accumulate)
-    return replace_fields(cfg, {"method.ohem_min_kept": kept})
 
 
 def load_teachers(cfg: RunConfig, spec: DatasetSpec) -> tuple[dict[str, Segmenter], dict[str, dict]]:

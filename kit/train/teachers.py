@@ -42,9 +42,10 @@ def teacher_config(cfg: RunConfig, name: str) -> RunConfig:
     settings, labelled = cfg.method, cfg.data.labelled
     batch = settings.teacher_batch or labelled
     method = _method(settings, settings.ohem_min_kept * batch // labelled)
+    made = to_dict(RunConfig(method=method, student=getattr(settings, f"{name}_net")))
     changes = {
-        "method": {"name": method.name, **to_dict(RunConfig(method=method))["method"]},
-        "student": to_dict(RunConfig(student=getattr(settings, f"{name}_net")))["student"],
+        "method": made["method"],
+        "student": made["student"],
         "train.steps": settings.teacher_steps or cfg.train.steps,
         "data.labelled": batch,
         "data.unlabelled": cfg.data.unlabelled * batch // labelled,

@@ -1,8 +1,10 @@
 """Scores from one confusion matrix over a whole data set."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
@@ -69,6 +71,6 @@ def scores_of(matrix: Tensor, classes: tuple[str, ...], images: int, **added: ob
     )
 
 
-def by_class(shares: Tensor, classes: tuple[str, ...]) -> dict[str, float | None]:
+def by_class(shares: Tensor | np.ndarray, classes: Sequence[str]) -> dict[str, float | None]:
     """Class -> share, None for nan."""
     return {name: None if math.isnan(value) else value for name, value in zip(classes, shares.tolist(), strict=True)}

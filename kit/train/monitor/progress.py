@@ -15,20 +15,18 @@ LINES = 20
 
 
 class Reporter:
-    """Shows steps `start` to `total`.
+    """Shows the steps of a run.
 
     Args:
         label: shown in front.
         silent: show nothing (processes other than the first).
     """
 
-    def __init__(self, label: str, start: int, total: int, silent: bool = False):
+    def __init__(self, label: str, total: int, silent: bool = False):
         self.label, self.total, self.silent = label, total, silent
-        self.start, self.began = start, time.monotonic()
+        self.start, self.shown, self.began = 0, 0, time.monotonic()
         self.every = max(1, total // LINES)
-        self.shown = start
-        terminal = not silent and sys.stderr.isatty()
-        self.bar = bar(total, label, "step", start=start) if terminal else None
+        self.bar = bar(total, label, "step") if not silent and sys.stderr.isatty() else None
 
     def start_at(self, step: int) -> None:
         """The run resumes from a step of an earlier process."""
