@@ -81,15 +81,15 @@ class Predictor:
         """Scores of images at one scale, mirrored or not, resized to `size`."""
         cfg, images = self.cfg, images.flip(-1) if flip else images
         if cfg.mode == "whole":
-            values = self._combined(self._logits(images, size))
+            values = self._combined(images, size)
         else:
-            predict = lambda windows: self._combined(self._logits(windows))  # noqa: E731
-            values = sliding_scores(predict, images, cfg.window, stride_of(cfg), self.windows, cfg.pad)
+            values = sliding_scores(self._combined, images, cfg.window, stride_of(cfg), self.windows, cfg.pad)
             values = values if values.shape[-2:] == tuple(size) else resize(values, size)
         return values.flip(-1) if flip else values
 
-    def _combined(self, logits: Tensor) -> Tensor:
+    def _combined(self, images: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         """Logits or probabilities: what the protocol averages."""
+        logits = self._logits(images, size)
         return logits if self.cfg.combine == "logits" else logits.softmax(1)
 
     def _logits(self, images: Tensor, size: tuple[int, int] | None = None) -> Tensor:

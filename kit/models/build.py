@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import partial
 
 import timm
-from timm.models.tiny_vit import TinyVit
 
 from kit.errors import KitError, unknown
 from kit.models.decoders.deeplab import DeepLabV3Plus, dilated_encoder
@@ -15,7 +14,7 @@ from kit.models.encoders.hybrid import HybridEncoder
 from kit.models.encoders.pretrained import HUB, PACKAGE, Origin
 from kit.models.encoders.recompute import recompute_blocks
 from kit.models.encoders.timm_encoder import Encoder, TimmEncoder, TinyViTEncoder
-from kit.models.encoders.vit import ViTEncoder, is_vit
+from kit.models.encoders.vit import VIT_MODULES, ViTEncoder
 from kit.models.model_folder import ModelFolder, is_model_folder, located, read_model_folder
 from kit.models.segmenter import Segmenter
 from kit.settings.run import ModelConfig
@@ -103,10 +102,10 @@ FAMILIES = {"timm": _uper, "hybrid": _hybrid, "deeplab": _deeplab}
 
 def encoder_class(name: str) -> type[Encoder]:
     """Which class carries the timm network `name`."""
-    if is_vit(name):
+    module = timm.model_entrypoint(name).__module__.rpartition(".")[2] if timm.is_model(name) else ""
+    if module in VIT_MODULES:
         return ViTEncoder
-    tiny = timm.is_model(name) and timm.model_entrypoint(name).__module__ == TinyVit.__module__
-    return TinyViTEncoder if tiny else TimmEncoder
+    return TinyViTEncoder if module == "tiny_vit" else TimmEncoder
 
 
 def _refuse(cfg: ModelConfig, names: tuple[str, ...], of: str) -> None:

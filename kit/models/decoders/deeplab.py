@@ -1,6 +1,7 @@
 """DeepLabv3+ (Chen et al. 2018) as MGD has it: an encoder at output stride 16, ASPP, and a decoder at 1/4."""
 
 from collections.abc import Iterable
+from functools import partial
 
 from torch import Tensor, nn
 
@@ -61,21 +62,20 @@ def dilated_encoder(name: str, layout: str, *, pretrained: bool, weights: str | 
         weights, sizes: as for `TimmEncoder`; `weights` are torchvision's ResNet-18 for an official "resnet18d".
     Raises: KitError for a network that cannot be dilated so.
     """
+    made = partial(TimmEncoder, name, pretrained=pretrained, weights=weights, **sizes)
     if layout == "timm":
         try:
-            return TimmEncoder(name, pretrained=pretrained, weights=weights, output_stride=16, **sizes)
+            return made(output_stride=16)
         except (TypeError, AssertionError, NotImplementedError) as error:
             raise KitError(f"{name} cannot be had at output stride 16 ({error}); take a ResNet or MobileNet") from error
-    if name.split(".")[0] == "resnet18d":
-        encoder = _plain_resnet18(pretrained, weights, sizes)
-    elif "resnet" in name:
-        encoder = TimmEncoder(name, pretrained=pretrained, weights=weights, output_stride=16, **sizes)
-    elif name.startswith("mobilenetv2"):
-        encoder = TimmEncoder(name, pretrained=pretrained, weights=weights, **sizes)
+    if name.startswith("mobilenetv2"):
+        encoder = made()
         _dilate([block for stage in encoder.net.blocks for block in stage][-3:])
         return encoder
-    else:
+    if "resnet" not in name:
         raise KitError(f"encoder 'official' is known for ResNets and MobileNetV2, not for {name}; set it to 'timm'")
+    plain = name.split(".")[0] == "resnet18d"
+    encoder = _plain_resnet18(pretrained, weights, sizes) if plain else made(output_stride=16)
     _dilate(encoder.net.layer4)
     return encoder
 

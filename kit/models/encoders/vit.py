@@ -1,6 +1,5 @@
 """timm's plain vision transformers as encoders: ViT, DeiT, DINOv2, and with rotary positions EVA-02 and DINOv3."""
 
-import timm
 import torch
 from timm.models.eva import Eva
 from torch import Tensor, nn
@@ -10,8 +9,8 @@ from kit.models.encoders.attention_scores import vit_scores
 from kit.models.encoders.timm_encoder import Encoder, Features
 from kit.models.layers.upsampling import conv_bn_relu, resize
 
-MODULES = ("vision_transformer", "deit", "eva")
-"""timm's modules whose networks this file takes."""
+VIT_MODULES = ("vision_transformer", "deit", "eva")
+"""timm's modules whose networks `ViTEncoder` takes."""
 
 
 class ViTEncoder(Encoder):
@@ -116,8 +115,3 @@ def regrid(positions: Tensor, source: tuple[int, int], target: tuple[int, int]) 
         return positions
     as_map = positions.transpose(1, 2).unflatten(2, tuple(source))
     return resize(as_map, tuple(target)).flatten(2).transpose(1, 2)
-
-
-def is_vit(name: str) -> bool:
-    """Whether a timm network is one of those that `ViTEncoder` takes."""
-    return timm.is_model(name) and timm.model_entrypoint(name).__module__.rsplit(".", 1)[-1] in MODULES

@@ -79,20 +79,18 @@ class _Depthwise(torch.autograd.Function):
 
 
 def _of_weight(outer: Tensor, x: Tensor, weight: Tensor, stride, padding, dilation, groups) -> Tensor:
-    if min(weight.shape[2:]) <= PIECE:
-        return _gradients(outer, x, weight, stride, padding, dilation, groups)
-    if max(dilation) > 1:
-        return _gradients(outer.float(), x.float(), weight.float(), stride, padding, dilation, groups).to(weight.dtype)
-    return _gradient_in_pieces(outer, x, weight, stride, padding, groups)
+    large = min(weight.shape[2:]) > PIECE
+    if large and max(dilation) == 1:
+        return _gradient_in_pieces(outer, x, weight, stride, padding, groups)
+    exact = (t.float() if large else t for t in (outer, x, weight))
+    return _gradients(*exact, stride, padding, dilation, groups).to(weight.dtype)
 
 
-def _gradients(
-    outer: Tensor, x: Tensor, weight: Tensor, stride, padding, dilation, groups, of_x: bool = False
-) -> Tensor:
+def _gradients(outer: Tensor, x: Tensor, weight: Tensor, *settings, of_x: bool = False) -> Tensor:
     """The gradient of the weights, or of the input."""
-    wanted = (of_x, not of_x, False)
+    stride, padding, dilation, groups = settings
     made = torch.ops.aten.convolution_backward(
-        outer, x, weight, None, stride, padding, dilation, False, (0, 0), groups, wanted
+        outer, x, weight, None, stride, padding, dilation, False, (0, 0), groups, (of_x, not of_x, False)
     )
     return made[0 if of_x else 1]
 
