@@ -87,7 +87,7 @@ class Overlaps:
     def scores(self, classes: Sequence[str]) -> dict:
         """{"miou", "iou": {class: ... or None}}, in 0..1, of all images together."""
         iou = overlap_iou(self.hits, self.unions, np.ones((1, len(self.names))))[0]
-        return {"miou": float(np.nanmean(iou)), "iou": by_class(iou, classes)}
+        return {"miou": float(np.nanmean(iou)), "iou": by_class(torch.from_numpy(iou), classes)}
 
 
 def mask_digest(mask: Tensor) -> str:

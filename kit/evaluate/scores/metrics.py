@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
@@ -71,6 +70,6 @@ def scores_of(matrix: Tensor, classes: tuple[str, ...], images: int, **added: ob
     )
 
 
-def by_class(shares: Tensor | np.ndarray, classes: Sequence[str]) -> dict[str, float | None]:
+def by_class(shares: Tensor, classes: Sequence[str]) -> dict[str, float | None]:
     """Class -> share, None for nan."""
     return {name: None if math.isnan(value) else value for name, value in zip(classes, shares.tolist(), strict=True)}

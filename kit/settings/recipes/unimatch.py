@@ -4,13 +4,7 @@ from functools import partial
 
 from kit.settings.checks import require_choice
 from kit.settings.fields import replace_fields
-from kit.settings.recipes.parts import (
-    plain_network,
-    published_method,
-    published_run,
-    steps_of_four_gpus,
-    switches_for,
-)
+from kit.settings.recipes.parts import plain_network, published_method, published_run, steps_of_four_gpus, switches_for
 from kit.settings.run import ModelConfig, OptimConfig, RunConfig
 
 SPLITS = {
