@@ -6,9 +6,9 @@ from types import ModuleType
 from tqdm import tqdm
 
 
-def bar(total: int, what: str, unit: str, silent: bool = False, start: int = 0) -> tqdm:
+def bar(total: int, what: str, unit: str, silent: bool = False) -> tqdm:
     """A progress bar, updated ten times a second on a terminal and twice a minute in a log file."""
-    return tqdm(total=total, initial=start, desc=what, unit=unit, disable=silent,
+    return tqdm(total=total, desc=what, unit=unit, disable=silent,
                 mininterval=0.1 if sys.stderr.isatty() else 30)  # fmt: skip
 
 

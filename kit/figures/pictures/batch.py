@@ -20,7 +20,7 @@ OVERLAY = 0.6
 def batch_figure(batch: Batch, mixed: list[Tensor], classes: list[str], palette: list, most: int = MOST,
                  width: float = PAGE) -> Figure:  # fmt: skip
     """A row for the labelled crops, one for their masks, and one for each view of the unlabelled crops: weak, strong,
-    after CutMix. A column is one crop; padding has the mean colour of ImageNet.
+    mixed (CutMix, pasted classes). A column is one crop; padding has the mean colour of ImageNet.
 
     Args:
         batch, mixed: from `kit.train.monitor.batch_preview.shown_batch`.
@@ -33,7 +33,7 @@ def batch_figure(batch: Batch, mixed: list[Tensor], classes: list[str], palette:
     over = [overlay(image, mask, palette, OVERLAY) for image, mask in zip(labelled, masks, strict=True)]
     strong = [_pictures(batch.strong[:, i], most) for i in range(batch.strong.shape[1])]
     views = [("weak", _pictures(batch.weak, most)), *_numbered("strong", strong)]
-    views += _numbered("after CutMix", [_pictures(images, most) for images in mixed])
+    views += _numbered("mixed", [_pictures(images, most) for images in mixed])
     rows = [("labelled", labelled), ("labels", over), *((f"unlabelled,\n{name}", pictures) for name, pictures in views)]
     rows = [(name, pictures) for name, pictures in rows if pictures]
     if not rows:

@@ -5,13 +5,12 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from kit.data.catalog import DatasetSpec, find_spec
+from kit.data.catalog import DatasetSpec
+from kit.data.fingerprint import find_data
 from kit.data.loaders import TrainBatches
-from kit.data.reading.files import SegFiles
-from kit.data.splits.split import make_split
 from kit.methods.build import METHODS
+from kit.methods.unlabelled.class_paste import Mix, class_paste
 from kit.settings.run import RunConfig
-from kit.system.paths import from_project
 from kit.types import Batch
 
 
@@ -21,7 +20,7 @@ class Shown(NamedTuple):
     spec: DatasetSpec
     batch: Batch
     mixed: list[Tensor]
-    """The unlabelled images (M, 3, H, W) after CutMix, one tensor for each view that the method mixes."""
+    """The unlabelled images (M, 3, H, W) after CutMix and pasted classes, one tensor for each view that has them."""
 
 
 def shown_batch(cfg: RunConfig, step: int = 0) -> Shown:
@@ -33,15 +32,22 @@ def shown_batch(cfg: RunConfig, step: int = 0) -> Shown:
         step: from 0.
     Raises: KitError if data or split do not fit the configuration.
     """
-    root = from_project(cfg.data.root)
-    spec, method = find_spec(cfg.data.dataset, root), METHODS[cfg.method.name]
-    train, val = (SegFiles(spec, root, part, cfg.data.base_size) for part in ("train", "val"))
+    data, method = find_data(cfg.data), METHODS[cfg.method.name]
     views = method.views_of(cfg.method)
-    batches = TrainBatches(cfg.data, train, make_split(cfg.data, train, val), views, cfg.seed, cfg.train.steps,
+    batches = TrainBatches(cfg.data, data.train, data.split, views, cfg.seed, cfg.train.steps,
                            0, cfg.train.processes, cfg.train.accumulate)  # fmt: skip
     batch = batches.part(step, 0)
+    return Shown(data.spec, batch, _mixed(cfg, batch, data.spec.num_classes, step) if views.unlabelled else [])
+
+
+def _mixed(cfg: RunConfig, batch: Batch, num_classes: int, step: int) -> list[Tensor]:
+    """The views that anything is pasted into, drawn as the method draws them."""
     rng = np.random.default_rng([cfg.seed, step, 3, 0])  # that of `kit.train.loop`
-    pastes = method.pastes(cfg.method, batch.weak, rng) if views.unlabelled else []
-    seen = [batch.strong[:, i] for i in range(views.strong)] or [batch.weak]
-    boxes = [(paste, images) for paste, images in zip(pastes, seen, strict=False) if paste.inside.any()]
-    return Shown(spec, batch, [paste(images) for paste, images in boxes])
+    pastes = METHODS[cfg.method.name].pastes(cfg.method, batch.weak, rng)
+    which = getattr(cfg.method, "class_paste", "none")
+    mixed = []
+    for i, view in enumerate(batch.strong.unbind(1) or [batch.weak]):
+        mix = Mix(pastes[i] if pastes else None, class_paste(batch, num_classes, which, rng))
+        if any(part is not None and part.inside.any() for part in mix):
+            mixed.append(mix.images(view))
+    return mixed

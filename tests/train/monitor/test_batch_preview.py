@@ -5,6 +5,7 @@ import torch
 from kit.figures.pictures.batch import batch_figure
 from kit.train.monitor.batch_preview import shown_batch
 from kit.train.prepare import prepare
+from kit.types import Progress
 
 
 @pytest.mark.parametrize(
@@ -12,8 +13,8 @@ from kit.train.prepare import prepare
     [
         ("supervised", {}, []),
         ("trikd", {}, ["weak"]),
-        ("cps", {"method.cutmix": True}, ["weak", "after CutMix"]),
-        ("unimatch", {"method.cutmix": 1.0}, ["weak", "strong 1", "strong 2", "after CutMix 1", "after CutMix 2"]),
+        ("cps", {"method.cutmix": True}, ["weak", "mixed"]),
+        ("unimatch", {"method.cutmix": 1.0}, ["weak", "strong 1", "strong 2", "mixed 1", "mixed 2"]),
     ],
 )
 def test_the_batch_that_is_shown_is_the_one_that_is_trained_on(tiny, tmp_path, method, overrides, views):
@@ -33,3 +34,21 @@ def test_the_batch_that_is_shown_is_the_one_that_is_trained_on(tiny, tmp_path, m
     pictures = [ax.images[0].get_array() for ax in fig.axes]
     assert len(pictures) == 2 * 2 + 4 * len(views)
     assert np.array_equal(pictures[0], (shown.batch.images[0].permute(1, 2, 0) * 255).round().byte().numpy())
+
+
+@pytest.mark.parametrize(
+    ("method", "overrides"),
+    [
+        ("mean_teacher", {}),
+        ("cps", {"method.cutmix": True}),
+        ("fixmatch", {"method.labels_from": "average"}),
+        ("trikd", {"method.unlabelled_view": "strong", "data.keep_aspect": True}),
+    ],
+)
+def test_pasted_classes_are_shown_as_the_student_sees_them(tiny, method, overrides):
+    cfg = tiny(method, {"data.unlabelled": 4, "method.class_paste": "half", **overrides})
+    shown, parts, seen = shown_batch(cfg, step=2), prepare(cfg), []
+    parts.method.student.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    parts.method(parts.batches[2], Progress(2, cfg.train.steps, np.random.default_rng([cfg.seed, 2, 3, 0])))
+    assert torch.equal(shown.mixed[0], seen[-1][-4:])
+    assert not torch.equal(shown.mixed[0], shown.batch.weak)
