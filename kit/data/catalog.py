@@ -33,7 +33,7 @@ _VOC = (
 
 
 def _cityscapes(name: str) -> DatasetSpec:
-    """The standard download: masks as labelIds (0-33) or as labelTrainIds (0-18 and 255), made by the data set's tools.
+    """The standard download, with masks as labelIds (0-33), or as labelTrainIds (0-18, 255) from the data set's tools.
 
     `leftImg8bit_trainextra` may be unpacked into the same folder or into a folder of its own.
     """
@@ -59,7 +59,7 @@ def _cityscapes(name: str) -> DatasetSpec:
             ),
         ),
         rare=("traffic sign", "train"),
-        # Most snippets have one labelled frame, and some cities are one long recording: the city is the sequence.
+        # Most snippets have one labelled frame, and some cities are one long recording, so a sequence is a city.
         frames=r"(?P<sequence>[^_]+)_(?P<frame>\d+_\d+)",
     )
 
@@ -67,8 +67,9 @@ def _cityscapes(name: str) -> DatasetSpec:
 def _voc() -> DatasetSpec:
     """Pascal VOC 2012: the devkit, with or without SegmentationClassAug, or MGD's `train_aug/{image,label}`.
 
-    With the additional masks, train is all of them without val (10,582 images), otherwise the devkit's list (1,464).
-    Other images of JPEGImages are extra ones. Masks are read by index, with or without the colour map.
+    With SegmentationClassAug, train is every image that has a mask and is not in val (10,582); without it, train is the
+    devkit's list (1,464). The other images in JPEGImages are extra ones. Masks are read by index, with or without the
+    colour map.
     """
     values = {**{i: i for i in range(21)}, 255: IGNORE}
 
@@ -95,7 +96,7 @@ def _voc() -> DatasetSpec:
 
 
 def _voc_colour(value: int) -> Colour:
-    """Bit 3k of the value is bit 7-k of red, bits 3k+1 and 3k+2 those of green and blue."""
+    """RGB colour of a mask value: its bits 3k, 3k+1 and 3k+2 are bit 7-k of red, green and blue."""
     return tuple(sum((value >> (3 * k + c) & 1) << (7 - k) for k in range(3)) for c in range(3))
 
 

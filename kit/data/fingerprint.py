@@ -1,7 +1,7 @@
-"""Record of the data that a run trains and is evaluated on, and the differences between two such records.
+"""Record of the data that a run is trained and evaluated on, and the differences between two records.
 
-The record holds names and sizes of files, so thousands of files take a fraction of a second and nothing is decoded. A
-change that keeps the size of a file (in an uncompressed format, say) is not detected.
+The record is made from names and sizes of files: nothing is decoded, and thousands of files take a fraction of a
+second. A change that keeps the size of a file (in an uncompressed format, for example) is not detected.
 """
 
 import json
@@ -36,10 +36,10 @@ class Data:
     """Whether the split is drawn from all images with masks, not read from lists."""
 
     def record(self) -> dict:
-        """The data of a run, as JSON; a resumed run must have the same. The folder of the data set is not part of it.
+        """The data of a run, as JSON, without the data set's folder. A resumed run must have an equal record.
 
         Lists are {"count", "sha256"} of their ids, files {"count", "bytes", "sha256"} of their ids and sizes in bytes.
-        Masks of unlabelled images are in it by their ids only, and only if the split is drawn from them.
+        For masks of unlabelled images it holds only the ids, and these only if the split is drawn from them.
         """
         split, train, val = self.split, self.train, self.val
         lists = {"labelled": split.labelled, "unlabelled": split.unlabelled, "extra": split.extra}
@@ -86,14 +86,14 @@ def find_data(cfg: DataConfig, limit: int = 0) -> Data:
 
 
 def files(named: Iterable[tuple[str, Path]]) -> dict:
-    """Number, total size in bytes, and sha256 over ids and sizes of files (id, path)."""
+    """Number of files, their total size in bytes, and sha256 over their ids and sizes; each file is (id, path)."""
     sizes = {name: _size(path) for name, path in named}
     lines = "".join(f"{name}\t{sizes[name]}\n" for name in sorted(sizes))
     return {"count": len(sizes), "bytes": sum(sizes.values()), "sha256": text_sha256(lines)}
 
 
 def changes(before: dict, now: dict) -> list[str]:
-    """Differences between two records, a phrase each; entries that one of them lacks are not compared."""
+    """A phrase for each difference between two records; entries that one of them lacks are not compared."""
     found = _classes(before.get("classes"), now["classes"])
     if before.get("mask values", now["mask values"]) != now["mask values"]:
         found.append("what the masks' values or colours mean")

@@ -4,17 +4,16 @@
     classes: {background: [0, 0, 0], leaf: [0, 160, 60]}   # or with their colours in figures and in masks
     ignore: [11]                    # values in masks, besides 255, of ignored pixels
     images: photos/*                # the last * is the image's name
-    masks: drawn/*_mask.png         # the same name; a mask may be missing wherever there is no label
+    masks: drawn/*_mask.png         # the same name; unlabelled images have no mask
     val: 0.2                        # share, or number, of the images with masks that the student is evaluated on
 
-Only `classes` is needed. Without `images` and `masks` they are `images/{train,val}/*` and `labels/{train,val}/*.png`
-if there is such a folder, else `images/*` and `labels/*.png`. A pattern with {part} in it separates train from val;
-without {part}, val is drawn by hash from the images with masks, unless there is a `val.txt` beside `classes.yaml` that
-names its images, one id a line. `python -m kit labels import` writes it, so that new masks do not move images from val
-to train.
+Only `classes` is required. By default `images` is `images/{part}/*` and `masks` is `labels/{part}/*.png` if there is a
+folder `images/train`, else they are `images/*` and `labels/*.png`. {part} stands for "train" or "val". Without it, val
+is drawn by hash from the images with masks, unless a `val.txt` beside `classes.yaml` lists the val images, one id a
+line. `python -m kit labels import` writes this file, so that new masks do not move images from val to train.
 
 Masks hold one class number per pixel, or are drawn in the colours of `classes` (black is ignored if no class has it).
-Classes in a plain list have distinct default colours and masks with numbers.
+Classes in a plain list get distinct default colours; their masks hold class numbers.
 """
 
 import math
@@ -110,7 +109,7 @@ def _val(path: Path, content: dict) -> float:
 
 
 def _draw_val(root: Path, images: Found, masks: Found, share: float) -> dict[str, set[str]]:
-    """A share (below 1) or number of the images with masks, drawn by hash, at least one; train is the rest."""
+    """Draw val by hash, a share (below 1) or number of the images with masks, at least one; train is the rest."""
     if (root / VAL).is_file():
         return _listed_val(root / VAL, images, masks)
     masked = sorted(set(images) & set(masks))
@@ -130,7 +129,7 @@ def _draw_val(root: Path, images: Found, masks: Found, share: float) -> dict[str
 
 
 def _listed_val(path: Path, images: Found, masks: Found) -> dict[str, set[str]]:
-    """The images that a file names, each of which must be there with its mask; train is the rest."""
+    """Val is the images listed in a file, which must all exist and have masks; train is the rest."""
     val = {line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()}
     if absent := sorted(val - (set(images) & set(masks))):
         raise KitError(f"{path}: no image with a mask is called {absent[0]!r}; delete the line")

@@ -24,7 +24,7 @@ LABELLED, UNLABELLED = 0, 1
 """Streams of random numbers: labelled and unlabelled images are drawn independently."""
 
 FEW_VAL = 20
-"""Number of val images below which a score depends more on the choice of images than on what is compared."""
+"""With fewer val images, a score depends more on the choice of images than on what is compared."""
 
 
 def few_images_warning(count: int) -> str:
@@ -45,8 +45,9 @@ def _order(count: int, seed: int, stream: int, epoch: int) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def _order_apart(count: int, seed: int, stream: int, epoch: int, batch: int) -> np.ndarray:
-    """`_order`, but none of its first `batch` images is among the last `batch` of the pass before: a batch that spans
-    two passes holds no image twice, and CutMix no image mixed with itself. Fewer than four batches stay as they are."""
+    """`_order`, but none of the first `batch` images is among the last `batch` of the previous pass. So a batch that
+    spans two passes holds no image twice, and CutMix mixes no image with itself. Fewer than four batches of images keep
+    their order."""
     order = _order(count, seed, stream, epoch).copy()
     if epoch and batch and count >= 4 * batch:
         just_seen = set(_order(count, seed, stream, epoch - 1)[-batch:])  # never swapped
@@ -59,11 +60,11 @@ def _order_apart(count: int, seed: int, stream: int, epoch: int, batch: int) -> 
 
 
 class TrainBatches(Dataset):
-    """Number of a micro-step -> this process's part of the step's `Batch`. Without accumulation, micro-steps are steps.
+    """Index of a micro-step -> this process's part of the step's `Batch`. Without accumulation, micro-steps are steps.
 
     Args:
-        rank, world: this process and the number of processes, which get the images of a step in turn.
-        accumulate: micro-steps of a step.
+        rank, world: index of this process and number of processes, to which a step's images are dealt in turn.
+        accumulate: micro-steps per step.
     Raises: KitError if the method needs unlabelled images and the split has none.
     """
 
@@ -89,7 +90,7 @@ class TrainBatches(Dataset):
         return self.world * self.accumulate
 
     def place(self, micro: int) -> int:
-        """The part that this process gets in its micro-step number `micro`."""
+        """Number of the part that this process gets in micro-step `micro` of a step."""
         return micro * self.world + self.rank
 
     def part(self, step: int, number: int) -> Batch:
@@ -120,7 +121,7 @@ class TrainBatches(Dataset):
             ticket = step * batch + place
             epoch, at = divmod(ticket, len(ids))
             apart = batch if stream == UNLABELLED else 0
-            # 2 keeps these numbers apart from the permutations'
+            # the 2 separates this random stream from those of the permutations
             yield (
                 ids[_order_apart(len(ids), self.seed, stream, epoch, apart)[at]],
                 np.random.default_rng([self.seed, stream, ticket, 2]),
@@ -161,7 +162,7 @@ def train_loader(batches: TrainBatches, start: int) -> InOrder:
 class ValImages(Dataset):
     """Val images in order: (id, image float32 (3, H, W), mask uint8 (H', W') at its size on disk).
 
-    Raises: KitError if none of them has a mask, or if a mask is not of its image's size.
+    Raises: KitError if none of them has a mask, or if a mask and its image differ in size.
     """
 
     def __init__(self, files: SegFiles, limit: int = 0):
@@ -186,5 +187,5 @@ class ValImages(Dataset):
 
 
 def val_loader(images: ValImages, workers: int, rank: int = 0, world: int = 1) -> InOrder:
-    """The val images in order; with several processes, each gets every world-th, and no image twice."""
+    """The val images in order. Of several processes, each gets every `world`-th image; no image is read twice."""
     return InOrder(images, range(rank, len(images), world), workers)

@@ -1,4 +1,4 @@
-"""Default colours for classes without one: as different from each other, and from black, as possible."""
+"""Default colours for classes without one, as different from each other and from black as possible."""
 
 from functools import lru_cache
 
@@ -10,7 +10,7 @@ LEVELS = (0, 40, 80, 120, 160, 200, 240)
 """Values of red, green and blue that are combined."""
 
 TAKEN = ((0, 0, 0), (255, 255, 255), (128, 128, 128))
-"""Colours that no class gets: black is an ignored pixel, white and grey are paper and photographs."""
+"""Colours that no class gets: black marks ignored pixels, white looks like paper, grey like a photograph."""
 
 
 @lru_cache

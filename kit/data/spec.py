@@ -9,14 +9,14 @@ import numpy as np
 from kit.types import IGNORE
 
 FORBIDDEN = 254
-"""In a lookup table: a raw value that must not occur."""
+"""Entry of a lookup table for raw values that must not occur."""
 
 Colour = tuple[int, int, int]
 Found = dict[str, Path]
 """Id -> file."""
 
 Members = Callable[[Path, Found, Found], dict[str, set[str]]]
-"""(root, all images, all masks) -> ids of "train" and of "val", where folders alone do not separate the parts."""
+"""(root, all images, all masks) -> ids of "train" and of "val", for layouts whose folders do not separate the parts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +24,11 @@ class Masks:
     """One kind of mask files."""
 
     files: str
-    """Pattern below the root; {part} is filled in, and the last `*` is the image's id."""
+    """Pattern below the root; {part} is filled in, and the last `*` matches the image's id."""
     raw_ids: dict[int, int]
     """Value in a file -> class id or IGNORE; any other value is an error."""
-    ignore: str = field(default="", repr=False)  # not part of what cached masks depend on
-    """File whose key `ignore` names further values that are not counted; empty where there is none."""
+    ignore: str = field(default="", repr=False)  # cached masks do not depend on it
+    """File in which the key `ignore` can name further values to ignore; empty if there is no such file."""
 
     @property
     def kind(self) -> str:
@@ -45,21 +45,21 @@ class Masks:
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """One folder layout of a data set. Patterns are below the root; the last `*` is the image's id."""
+    """One folder layout of a data set. Patterns are below the root; their last `*` matches the image's id."""
 
     images: str
     """Pattern of the images; {part} is filled in from `parts`."""
     masks: tuple[Masks, ...]
-    """Kinds of masks, the preferred one first; an image takes the first it has."""
+    """Kinds of masks, the preferred one first; an image uses the first kind it has."""
     parts: tuple[tuple[str, str], ...] = (("train", "train"), ("val", "val"))
     """Value of {part} in each part."""
     needs: str = ""
     """A path below the root that must exist for this layout."""
     members: Members | None = None
-    """Returns the ids of each part; None: those the patterns find."""
+    """Returns the ids of each part; None: a part is the ids that its patterns find."""
     extra: tuple[str, ...] = ()
-    """Patterns of further images without masks, which train may use as unlabelled ones. With `members`, images that
-    belong to no part are such images too."""
+    """Patterns of extra images without masks, which train may use as unlabelled ones. With `members`, images that
+    belong to no part are extra images too."""
 
     def pattern(self, pattern: str, part: str) -> str:
         """A pattern of this layout with {part} filled in for "train" or "val"."""
@@ -82,18 +82,18 @@ class DatasetSpec:
     layouts: tuple[Layout, ...]
     """Its folder layouts; the first that fits the folder is used."""
     below: tuple[str, ...] = ("",)
-    """Folders below the given one that are searched for it."""
+    """Folders below the given one that are searched for the data set."""
     void_colours: tuple[Colour, ...] = ()
     """Colours of ignored pixels in masks drawn in colour."""
     rare: tuple[str, ...] = ()
     """Classes worth a column of their own in short tables."""
     frames: str = ""
-    """Of images from videos: a regular expression for a whole id, with the groups "sequence" and "frame", whose digits
-    are the frame's place in time. Draws by sequence need it."""
+    """For images from videos: regular expression for a whole id, with the groups "sequence" and "frame"; the digits of
+    "frame" are the frame's place in time. Draws by sequence need it."""
 
     @property
     def num_classes(self) -> int:
-        """C."""
+        """C, the number of classes."""
         return len(self.classes)
 
     def record(self) -> dict:

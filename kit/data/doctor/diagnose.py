@@ -42,7 +42,7 @@ Watch = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Census:
-    """Counts of one part. Pixels, ignored ones too, are those of its readable masks at their size on disk."""
+    """Counts of one part. Pixels, including ignored ones, are counted in its readable masks at their size on disk."""
 
     images: int
     """Images of the part; further images without masks, which train may use, are `extra`."""
@@ -76,7 +76,7 @@ class Diagnosis:
     classes: tuple[str, ...]
     palette: tuple[Colour, ...]
     parts: dict[str, Census]
-    """Of "train", "val" and "labelled" (the labelled images of the split), those that exist."""
+    """The parts that exist of "train", "val" and "labelled" (the labelled images of the split) -> their counts."""
     findings: tuple[Finding, ...]
     """Errors first."""
     files: int
@@ -88,7 +88,7 @@ class Diagnosis:
         return sum(finding.severity == severity for finding in self.findings)
 
     def record(self) -> dict:
-        """The same as values for JSON."""
+        """The diagnosis as values for JSON."""
         return {**asdict(self), "findings": [finding._asdict() for finding in self.findings]}
 
 
@@ -102,10 +102,10 @@ def examine(dataset: str, root: str | Path, split: str = "", split_seed: int = 0
         dataset: a key of `kit.data.catalog.DATASETS`, or "folder".
         root: the data set's folder; nothing is written to it.
         split: as `DataConfig.split`; it is checked and its labelled part counted. Empty for none.
-        split_seed: of a drawn split.
+        split_seed: seed of a drawn split.
         workers: files read at a time; None is one per core. With 1 no thread is started.
         progress: True shows a bar; a function is called with (files read, files in all) instead.
-    Returns: the findings, with every problem of the data, even a missing folder.
+    Returns: counts and findings; every problem of the data is a finding, even a missing folder.
     Raises: KitError for an unknown data set or workers below 1; never for the content of the folder.
     """
     began = time.monotonic()
@@ -222,7 +222,7 @@ def _split(split: str, seed: int, parts: dict[str, SegFiles], findings: list[Fin
 
 
 def _census(read: Read, ids: tuple[str, ...] | None = None) -> Census:
-    """Counts of a whole part, or of some of its images with masks."""
+    """Counts of a whole part, or of its images `ids`, which have masks."""
     files, images, masks = read.files, read.sound_images(), read.sound_masks()
     counts = len(files.ids), len(files.masks), len(files.masked_ids), len(files.extra_ids)
     if ids is not None:

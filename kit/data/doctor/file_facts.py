@@ -19,9 +19,9 @@ class ImageFacts(NamedTuple):
 
     size: tuple[int, int]  # (height, width) in pixels, upright
     deep: bool  # more than 8 bits per channel
-    turned: bool  # turned upright, as the camera noted
-    colour: tuple[int, ...] | None  # the only RGB colour it has
-    digest: bytes  # of its upright 8-bit RGB pixels: the same for every form of file that loses nothing
+    turned: bool  # turned upright by its EXIF orientation
+    colour: tuple[int, ...] | None  # its RGB colour if all pixels have the same, else None
+    digest: bytes  # of its upright 8-bit RGB pixels: the same in every lossless file format
 
 
 class MaskFacts(NamedTuple):
@@ -55,7 +55,7 @@ def image_facts(path: Path) -> ImageFacts | Trouble:
         return Trouble("unreadable", str(error), 1)
     height, width = pixels.shape[:2]
     first = pixels[0, 0]
-    # A few pixels decide for nearly every picture.
+    # In nearly every picture, a few pixels already differ.
     plain = bool((pixels[::16, ::16] == first).all() and (pixels == first).all())
     digest = hashlib.blake2b(f"{height} {width} ".encode(), digest_size=16)
     digest.update(np.ascontiguousarray(pixels))
@@ -109,7 +109,7 @@ def _counted(values: np.ndarray, kind: Masks) -> np.ndarray | None:
 
 
 def _refused(path: Path, kind: Masks, kinds: tuple[Masks, ...], message: str) -> Trouble:
-    """The kind of the error with which `read_mask` rejects a mask."""
+    """The trouble with a mask that `read_mask` rejects with `message`."""
     try:
         with Image.open(path) as picture:
             picture.load()

@@ -1,6 +1,6 @@
 """Findings of the doctor, from the facts about single files: problems of a data set, each one line that names its file.
 
-An *error* makes numbers wrong or stops a training run, a *warning* is to be checked, a *note* is for the record.
+An *error* makes numbers wrong or stops a training run, a *warning* needs a check, a *note* is for information.
 """
 
 import math
@@ -21,14 +21,14 @@ SEVERITIES = ERROR, WARNING, NOTE = "error", "warning", "note"
 """The most severe first."""
 
 SMALL = 32
-"""Pixels; networks halve a picture five times, so one with a shorter side has nothing left."""
+"""Least side of a picture in pixels. Networks halve a picture five times; nothing is left of a smaller one."""
 
 UNLIKE = 16
-"""Ratio of the areas of the largest and the smallest picture of a part above which sizes are reported."""
+"""Sizes are reported if the largest picture of a part has more than this many times the area of the smallest."""
 
 THIN = 6
-"""Labelled images that should show a class at half its usual size or more; with fewer than four times as many labelled
-images, a quarter of them."""
+"""Number of labelled images that should show a class at half its usual size or more. If a split has fewer than four
+times this number of labelled images, a quarter of them should."""
 
 
 class Finding(NamedTuple):
@@ -66,7 +66,7 @@ def of_part(read: Read) -> Iterator[Finding]:
 
 
 def _presence(read: Read) -> Iterator[Finding]:
-    """Images without masks, too few val images, ids without images, and names that are not text."""
+    """Findings on images without masks, too few val images, ids without images, and names that are not text."""
     files, part = read.files, read.files.part
     bare = [name for name in files.ids if name not in files.masks]
     if part == "val" and files.masked_ids and (message := few_images_warning(len(files.masked_ids))):
@@ -127,7 +127,7 @@ def _masks(read: Read) -> Iterator[Finding]:
 
 
 def _pairs(read: Read) -> Iterator[Finding]:
-    """Masks that are not of their image's size."""
+    """Masks whose size differs from their image's."""
     images, files = read.sound_images(), read.files
     for name, mask in read.sound_masks().items():
         if name not in images or images[name].size == mask.size:
@@ -164,7 +164,7 @@ def _orientations(read: Read) -> Iterator[Finding]:
 
 
 def _kind_of_all(read: Read) -> Iterator[Finding]:
-    """Masks of one kind whose values, taken together, are those of a narrower kind; one mask may be so by chance."""
+    """Masks of one kind whose values, taken together, all belong to a narrower kind; in one mask this may be chance."""
     kinds = read.files.layout.masks
     for kind in kinds:
         names = [i for i, facts in read.sound_masks().items() if read.files.masks[i][1] is kind and facts.raw]
@@ -181,7 +181,7 @@ def _kind_of_all(read: Read) -> Iterator[Finding]:
 
 
 def of_duplicates(parts: Mapping[str, Read], labelled: frozenset[str]) -> Iterator[Finding]:
-    """Images with identical pixels. Images of a single colour are alike without being copies."""
+    """Images with identical pixels, except images of a single colour, which are equal without being copies."""
     same = defaultdict(list)
     for part, read in parts.items():
         for name, facts in read.sound_images().items():
@@ -201,7 +201,7 @@ def of_duplicates(parts: Mapping[str, Read], labelled: frozenset[str]) -> Iterat
 
 
 def of_classes(classes: tuple[str, ...], pixels: Mapping[str, np.ndarray]) -> Iterator[Finding]:
-    """Classes that a part has no pixel of.
+    """Classes without a pixel in a part.
 
     Args:
         pixels: "train", "val" and "labelled" -> int64 (C,).
@@ -222,7 +222,7 @@ def of_thin_classes(classes: tuple[str, ...], labelled: np.ndarray, train: np.nd
     """Classes that the labelled part of a split shows too rarely or too small to be learnt, where train has more.
 
     A class is thin if too few labelled images (THIN) show it at half its mean size or more, or if its share of the
-    labelled pixels is less than half of that in train.
+    labelled pixels is less than half of its share in train.
 
     Args:
         labelled, train: int64 (n, C), pixels of each class in each mask of the labelled part and of the whole of train.

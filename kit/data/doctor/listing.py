@@ -15,7 +15,7 @@ from kit.errors import KitError, one_line
 
 
 def open_part(spec: DatasetSpec, root: Path, part: str) -> SegFiles | Finding:
-    """The part "train" or "val", or why it cannot be opened."""
+    """The part "train" or "val", or a finding that says why it cannot be opened."""
     kind = "no images"
     try:
         base, layout = find_layout(spec, root, part)
@@ -32,10 +32,10 @@ def open_part(spec: DatasetSpec, root: Path, part: str) -> SegFiles | Finding:
 
 
 def strays(spec: DatasetSpec, root: Path, parts: dict[str, SegFiles]) -> Iterator[Finding]:
-    """Files that look like images or masks and that no pattern matches, and masks without an image.
+    """Files that look like images or masks but match no pattern, and masks without an image.
 
     Args:
-        parts: those that could be opened; for the others every layout of the data set is searched.
+        parts: the parts that could be opened; for the others every layout of the data set is searched.
     """
     bare = {i for files in parts.values() for i in files.ids if i not in files.masks}
     found: dict[str, Finding] = {}
@@ -74,7 +74,7 @@ def _masks(base: Path, layout: Layout, part: str, bare: set[str]) -> Iterator[Fi
 
 
 def _orphans(parts: dict[str, SegFiles]) -> Iterator[Finding]:
-    """Masks whose id no image of any part has."""
+    """Masks whose id belongs to no image of any part."""
     known = {name for files in parts.values() for name in (*files.paths, *files.missing)}
     found: dict[Path, Finding] = {}
     for part, files in parts.items():
@@ -105,7 +105,7 @@ def _left_out(base: Path, pattern: str, matched: set[Path]) -> list[Path]:
 
 
 def _case(path: Path, pattern: str, part: str) -> Finding | None:
-    """The finding for a file if only capital letters keep its name from matching."""
+    """The finding for a file whose name would match the pattern if capital letters were ignored, else None."""
     expected = Path(pattern).name
     if fnmatchcase(path.name, expected) or not fnmatchcase(path.name.lower(), expected.lower()):
         return None

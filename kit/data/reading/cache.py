@@ -74,7 +74,7 @@ class Cache:
         """The pixels, uint8, mapped from disk; decoded and written first if they are missing.
 
         A source that changes after its first use is detected by the next run.
-        Raises: KitError if the source cannot be read or the cache not written.
+        Raises: KitError if the source cannot be read or the cache cannot be written.
         """
         pixels = self._open.get(item.key)
         if pixels is None:
@@ -94,7 +94,7 @@ class Cache:
 
         Args:
             silent: show no progress bar.
-        Raises: KitError naming the first picture that cannot be read, or the disk space that is missing.
+        Raises: KitError naming the first picture that cannot be read, or if there is too little disk space.
         """
         missing = [item for item in items if self._whole(item.key, self._stamp(item.source)) is None]
         if not missing:
@@ -165,7 +165,7 @@ class Cache:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
-        """Makes the folder, and turns an error in writing to it into one line."""
+        """Create the folder; turn an error in writing to it into a KitError."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             yield

@@ -45,9 +45,9 @@ def picture_size(path: Path) -> tuple[int, int]:
 
 
 def read_image(path: Path, box: Box | None = None) -> np.ndarray:
-    """uint8 (H, W, 3), RGB, turned upright as the camera noted; with `box` only that part, decoding little more.
+    """uint8 (H, W, 3), RGB, turned upright by its EXIF orientation; with `box` only that part, decoding little more.
 
-    Grey, palette and CMYK pictures are converted, transparency is dropped, of 16 bits the upper 8 are kept.
+    Grey, palette and CMYK pictures are converted to RGB, transparency is dropped, and 16 bits are cut to the upper 8.
     Raises: KitError if the file is missing, damaged, or of a format (32-bit floats) without a natural 8-bit form.
     """
     pixels = _read_png(path, box) if imagecodecs else None
@@ -67,11 +67,11 @@ def read_mask(path: Path, kind: Masks, colours: dict[Colour, int], kinds: tuple[
               box: Box | None = None) -> np.ndarray:  # fmt: skip
     """Class ids and IGNORE, uint8 (H, W), of a mask that holds class numbers or is drawn in the data set's colours.
 
-    A palette is ignored, unless each of its entries is a colour of the data set: then colours count, because programs
-    that write such files number the colours in any order.
+    A palette is ignored, unless each of its entries is a colour of the data set. Then the colours define the classes,
+    because programs that write such files number the colours in any order.
 
     Args:
-        kind: the meaning of values.
+        kind: the meaning of the values.
         colours: colour -> class id or IGNORE.
         kinds: all kinds of masks of the data set, for a better message if a file's name and content disagree.
         box: only this part is decoded, or little more, and only this part is checked.
@@ -96,7 +96,7 @@ def read_mask(path: Path, kind: Masks, colours: dict[Colour, int], kinds: tuple[
         strange = np.unique(raw[mask == FORBIDDEN]).tolist()
         who = f"masks named {kind.kind!r} do" if kind.kind else "this data set does"
         meant, ignorable = _meant(raw, kind, kinds), ""
-        if kind.ignore and len(strange) <= 8:  # many such values are more likely no class numbers
+        if kind.ignore and len(strange) <= 8:  # more such values are probably not class numbers
             ignorable = (
                 f"; name their classes in {kind.ignore}, or add `ignore: {strange}` to it if these pixels do not count"
             )
@@ -107,7 +107,7 @@ def read_mask(path: Path, kind: Masks, colours: dict[Colour, int], kinds: tuple[
 
 
 def cut(pixels, box: Box):
-    """The box of an array or tensor (H, W) or (H, W, 3), which is not copied."""
+    """The box of an array or tensor (H, W) or (H, W, 3), without a copy."""
     top, left, height, width = box
     return pixels[top : top + height, left : left + width]
 
@@ -115,7 +115,7 @@ def cut(pixels, box: Box):
 def orientation(picture: Image.Image) -> int:
     """EXIF's orientation, 1 to 8; 1 if there is none. In a PNG only data before the pixels is read."""
     if picture.format == "PNG" and "exif" not in picture.info:
-        return 1  # Pillow would decode the whole picture to search after it
+        return 1  # Pillow would decode the whole picture to search for EXIF behind it
     try:
         value = picture.getexif().get(ORIENTATION, 1)
     except Exception:  # damaged EXIF raises errors of any kind; the pixels may be fine
@@ -200,7 +200,7 @@ def _code(pixels: np.ndarray) -> np.ndarray:
 
 
 def _palette_ids(picture: Image.Image, colours: dict[Colour, int]) -> dict[int, int] | None:
-    """Index -> class id, or None if the palette does not define it."""
+    """Index -> class id, or None if the palette does not define the classes."""
     flat = picture.getpalette("RGB") or []
     entries = [tuple(flat[i : i + 3]) for i in range(0, len(flat), 3)]
     known = len(entries) >= 2 and all(entry in colours for entry in entries)
@@ -208,7 +208,7 @@ def _palette_ids(picture: Image.Image, colours: dict[Colour, int]) -> dict[int, 
 
 
 def _meant(raw: np.ndarray, kind: Masks, kinds: tuple[Masks, ...]) -> str:
-    """Which other kind of mask the values belong to, if any."""
+    """A phrase for messages that names another kind of mask to which the values belong; empty if there is none."""
     values = set(np.unique(raw).tolist())
     for other in kinds:
         if other.raw_ids != kind.raw_ids and values <= set(other.raw_ids) and values - {255}:

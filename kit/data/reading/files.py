@@ -32,11 +32,11 @@ class SegFiles:
         part: "train" or "val".
         base_size: (height, width) to which images and masks are resized when read; None: they keep their size.
         cache: folder for decoded images and masks; None: no cache. Pixels are the same either way.
-        keep_aspect: resize to `base_size`'s shorter side, as `DataConfig.keep_aspect`.
+        keep_aspect: resize the shorter side to the shorter one of `base_size`, as `DataConfig.keep_aspect` describes.
     Attributes:
-        base: the folder below `root` in which the data set was found, and `layout` its layout there.
-        ids: of the part's images, sorted.
-        extra_ids: of further images without masks (train only), sorted.
+        base, layout: the folder in or below `root` that holds the data set, and its layout there.
+        ids: ids of the part's images, sorted.
+        extra_ids: ids of further images without masks (train only), sorted.
         masks: id -> (file, kind) of every mask of the part, with or without an image.
         missing: ids in the data set's own lists that have no image.
     Raises: KitError if the folder is missing or holds no image of this part.
@@ -72,7 +72,7 @@ class SegFiles:
         self._cache = self._cache_below(Path(cache)) if cache else None
 
     def leave_out(self, patterns: Iterable[str]) -> None:
-        """Forget the images whose id matches a pattern of the shell's kind, such as "0016E5_07*".
+        """Remove the images whose id matches a shell pattern such as "0016E5_07*"; their files stay on disk.
 
         Raises: KitError for a pattern that matches no image, or if none is left.
         """
@@ -100,7 +100,7 @@ class SegFiles:
         return self.masks[name][0]
 
     def no_mask(self, name: str) -> str:
-        """The message for an image without a mask, with the files that are missing."""
+        """The error message for an image without a mask; it names the missing file."""
         expected = (name.join(pattern.rsplit("*", 1)) for pattern in self.layout.mask_patterns(self.part))
         return f"no mask of {name}: no file {self.base / ' or '.join(expected)}"
 
@@ -109,14 +109,14 @@ class SegFiles:
         return self._size("image", name, self.paths[name])
 
     def image(self, name: str, box: Box | None = None) -> Tensor:
-        """uint8 (3, H, W), turned upright as the camera noted; with `box` only that part of it.
+        """uint8 (3, H, W), turned upright by its EXIF orientation; with `box` only that part of it.
 
-        Where images are neither resized nor cached, nothing below the box is decoded.
+        If images are neither resized nor cached, nothing below the box is decoded.
         """
         return self._part("image", name, box).permute(2, 0, 1)
 
     def pair(self, name: str, box: Box | None = None) -> tuple[Tensor, Tensor]:
-        """Image uint8 (3, H, W) and mask uint8 (H, W) of class ids and IGNORE, resized alike if there is a `base_size`.
+        """Image uint8 (3, H, W) and mask uint8 (H, W) of class ids and IGNORE, both resized if there is a `base_size`.
 
         Args:
             box: read only this part of both. Label values are then checked in this part only.
@@ -174,7 +174,7 @@ class SegFiles:
         return size_when_read(size, self.base_size, self.keep_aspect)
 
     def _part(self, what: str, name: str, box: Box | None) -> Tensor:
-        """The box of `_kept`, cut from it where the whole picture is at hand: it is cached, or resized when read."""
+        """The box of `_kept`; cut from the whole picture if pictures are cached or resized, else read by itself."""
         if self._cache or self.base_size:
             whole = self._kept(what, name)
             return cut(whole, box) if box else whole
@@ -203,7 +203,7 @@ class SegFiles:
         return Cache(folder / f"{self.spec.name}-{self.part}-{size}-{root}", about)
 
     def _read(self, what: str, name: str, box: Box | None = None) -> Tensor:
-        """As `_kept`, decoded; with `box` only that part, which is not resized."""
+        """Decode what `_kept` returns; with `box` only that part, not resized."""
         if what == "image":
             pixels = torch.from_numpy(read_image(self.paths[name], box).copy())
         else:

@@ -1,7 +1,7 @@
 """Random augmentation of an image and its mask. Each function takes the random generator it draws from.
 
-Scale, pad and crop are done as crop, scale and pad: the region that the crop would show is cut first, so only its
-pixels are resized. The distribution is the same, and padding is always to the right and below.
+Instead of scale, pad and crop, the order is crop, scale and pad: the region that the crop would show is cut first, so
+only its pixels are resized. The distribution is the same. Before the flip, padding is always to the right and below.
 """
 
 from collections.abc import Callable
@@ -35,14 +35,14 @@ class Geometry:
         return (self.top, self.left, *self.region)
 
     def fit(self, x: Tensor, nearest: bool) -> Tensor:
-        """The image's `box`, (C, *region) uint8, to (C, *inner) uint8, not yet padded or flipped."""
+        """Resize the image's `box`, uint8 (C, *region), to uint8 (C, *inner), not yet padded or flipped."""
         if self.inner != self.region:
             mode = InterpolationMode.NEAREST_EXACT if nearest else InterpolationMode.BILINEAR
             x = tv.resize(x, list(self.inner), mode, antialias=not nearest)
-        return x.contiguous()  # decoded images have their channels last; the next steps are faster on planes
+        return x.contiguous()  # decoded images are channels-last; the next steps are faster channels-first
 
     def window(self, out: Tensor) -> Tensor:
-        """The part of a crop (..., *crop) that the image covers; the rest, to the right and below, is padding."""
+        """The part of a crop (..., *crop) that the image covers; the rest, below and on one side, is padding."""
         height, width = self.inner
         left = self.crop[1] - width if self.flip else 0  # padding is flipped too
         return out[..., :height, left : left + width]
@@ -54,8 +54,8 @@ class Geometry:
 
 def draw_geometry(size: tuple[int, int], crop: tuple[int, int], scale: tuple[float, float],
                   rng: np.random.Generator, discrete: tuple[float, ...] = ()) -> Geometry:  # fmt: skip
-    """A scale uniform in `scale`, or one of `discrete` if there are any, a crop uniform among those inside the scaled
-    image, a flip with probability 1/2."""
+    """Draw a scale uniform in `scale`, or one of `discrete` if there are any; a crop uniform among those inside the
+    scaled image; and a flip with probability 1/2."""
     s = float(rng.choice(discrete)) if discrete else rng.uniform(*scale)
     wanted = tuple(max(1, round(side / s)) for side in crop)
     region = tuple(min(full, side) for full, side in zip(size, wanted, strict=True))
@@ -68,8 +68,8 @@ def draw_geometry(size: tuple[int, int], crop: tuple[int, int], scale: tuple[flo
 
 
 def jitter(image: Tensor, strength: float, rng: np.random.Generator) -> Tensor:
-    """Brightness, contrast, saturation (factor in 1 +- strength) and hue (+- strength/4 turns, at most 1/2), in this
-    order. For labelled images and weak views; not in any of the papers.
+    """Random change of brightness, contrast, saturation (factor in 1 +- strength) and hue (+- strength/4 turns, at most
+    1/2), in this order. For labelled images and weak views; none of the papers has it.
 
     Args:
         image: uint8 (3, H, W).
@@ -83,8 +83,8 @@ def jitter(image: Tensor, strength: float, rng: np.random.Generator) -> Tensor:
 
 
 def colour_changes(strength: float, hue: float, rng: np.random.Generator) -> list[Callable[[Tensor], Tensor]]:
-    """Four drawn changes of an image uint8 (3, H, W): brightness, contrast, saturation (factor in 1 +- strength) and
-    hue (+- `hue` turns)."""
+    """Four random changes for an image uint8 (3, H, W): of brightness, contrast, saturation (factor in 1 +- strength)
+    and hue (+- `hue` turns)."""
     low, high = max(0.0, 1 - strength), 1 + strength
     return [
         partial(tv.adjust_brightness, brightness_factor=rng.uniform(low, high)),
@@ -112,7 +112,7 @@ def strong_colour(image: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def blur(image: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur, uint8 (3, H, W), reflected at the edges. torchvision's in one pass per axis, much faster."""
+    """Gaussian blur, uint8 (3, H, W), reflected at the edges: torchvision's, but much faster with one pass per axis."""
     radius = min(round(3 * sigma), min(image.shape[-2:]) - 1)
     weights = torch.arange(radius + 1.0).div_(sigma).square_().div_(-2).exp_()
     middle, *others = (weights / (weights[0] + 2 * weights[1:].sum())).tolist()

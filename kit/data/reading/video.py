@@ -10,7 +10,7 @@ from kit.errors import KitError
 
 ANIMATIONS = frozenset({".gif", ".webp", ".apng"})
 VIDEOS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg"})
-"""Ends of names that are taken for videos."""
+"""File suffixes of videos, in lower case."""
 
 
 def is_video(path: Path) -> bool:
@@ -26,11 +26,11 @@ def is_video(path: Path) -> bool:
 
 
 def read_frames(path: Path, most: int, largest: int) -> tuple[list[np.ndarray], float]:
-    """The first frames of a video, uint8 (H, W, 3) each, and how many there are a second.
+    """The first frames of a video, uint8 (H, W, 3) each, and the number of frames per second.
 
     Args:
-        most: frames that are read; what follows is left out.
-        largest: pixels that a side may have.
+        most: largest number of frames to read; later frames are left out.
+        largest: largest side in pixels.
     Raises: KitError naming the file if it cannot be read, is too large, or PyAV is missing.
     """
     path = Path(path)
@@ -38,7 +38,7 @@ def read_frames(path: Path, most: int, largest: int) -> tuple[list[np.ndarray], 
         frames, rate = (_animation if path.suffix.lower() in ANIMATIONS else _video)(path, most, largest)
     except KitError:
         raise
-    except Exception as error:  # both libraries raise of many kinds
+    except Exception as error:  # both libraries raise errors of many kinds
         raise KitError(f"{path.name} cannot be read as a video: {str(error) or type(error).__name__}") from error
     if not frames:
         raise KitError(f"{path.name} has no frame that could be read")
@@ -46,7 +46,7 @@ def read_frames(path: Path, most: int, largest: int) -> tuple[list[np.ndarray], 
 
 
 def check_sides(name: str, width: int, height: int, largest: int) -> None:
-    """Raise KitError if a picture has no pixels, or more than `largest` a side."""
+    """Raise KitError if a picture has no pixels, or a side of more than `largest`."""
     if not 0 < min(width, height) <= max(width, height) <= largest:
         raise KitError(f"{name} has {width} x {height} pixels; a side may have 1 to {largest}")
 

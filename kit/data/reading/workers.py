@@ -1,4 +1,4 @@
-"""Items of a data set in a given order, prepared by worker processes whose errors are one line."""
+"""Items of a data set in a given order, prepared by worker processes; an error in a worker is reported in one line."""
 
 import signal
 from collections.abc import Iterator, Sequence
@@ -47,8 +47,8 @@ class InOrder:
 
 
 def _ignore_signals(worker: int) -> None:
-    """Ignore signals sent to the whole job: the training process saves and stops on them and needs its workers until
-    then. Workers end with it."""
+    """Ignore signals sent to the whole job: on them the training process saves and stops, and it needs its workers
+    until then. They end with it."""
     for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)

@@ -14,7 +14,7 @@ from kit.system.storage import read_json, write_json
 PARAMETERS = "synthetic.json"
 CITIES = {"train": ("almbruck", "dornau", "elmsted", "fahrwald", "grauburg", "hirsholm"), "val": ("kestrow", "lindmar")}
 MAX_SEED = 1 << 31
-"""Limit of a data set's seed, and how many scene seeds each of its splits has: train's come first, then val's."""
+"""Data sets have seeds below this limit. It is also the number of scene seeds for each split, train's before val's."""
 
 
 def draw_dataset(
@@ -58,13 +58,13 @@ def draw_dataset(
                     Image.fromarray(pixels).save(file)
                 drawn.update()
         write_json(Path(partial, PARAMETERS), wanted)
-        os.chmod(partial, 0o755)  # it was made private
+        os.chmod(partial, 0o755)  # TemporaryDirectory made it private
         os.replace(partial, root)
     return root
 
 
 def scene_seed(seed: int, split: str, index: int) -> int:
-    """The seed for `draw_scene` of scene `index` in "train" or "val"; no two scenes of any sets have the same."""
+    """The seed for `draw_scene` of scene `index` in "train" or "val"; no two scenes of any data sets share a seed."""
     return (seed * 2 + ("train", "val").index(split)) * MAX_SEED + index
 
 

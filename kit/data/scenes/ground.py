@@ -79,7 +79,7 @@ def ground_surface(rng, street: Street, mood, x: np.ndarray, z: np.ndarray):
     road = label == ROAD
     if rng.random() < 0.6:  # worn tracks
         tone += np.where(road, uni(rng, -0.07, 0.05) * np.sin(x * (2 * np.pi / 1.6)), 0)
-    for _ in range(int(rng.random() * 6)):  # repaired patches, on carriageway and sidewalk alike
+    for _ in range(int(rng.random() * 6)):  # repaired patches, on carriageway and sidewalk
         px, pz, pw, pl = uni(rng, -8, 8), uni(rng, 3, 30), uni(rng, 0.4, 2.5), uni(rng, 0.8, 8)
         tone += np.where((abs(x - px) < pw / 2) & (abs(z - pz) < pl / 2) & (material == ROUGH), uni(rng, -0.2, 0.15), 0)
     ground *= tone[..., None]

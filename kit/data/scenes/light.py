@@ -85,9 +85,9 @@ def make_mood(rng: np.random.Generator, season: str) -> Mood:
 
 
 def settle_mask(tags: np.ndarray) -> np.ndarray:
-    """Halve a tag map (2h, 2w) to (h, w): the tag most of the four have by label; among equals the nearest one.
+    """Halve a tag map (2h, 2w) to (h, w): of each four tags, the nearest of those whose label is most frequent.
 
-    Preferring the nearest keeps thin things whole, and it is a tag that really is there.
+    Preferring the nearest keeps thin things whole. The result is always one of the four tags, never a mixture.
     """
     four = np.stack(quarters(tags))
     labels = four & 0xFF
@@ -102,7 +102,7 @@ def quarters(canvas: np.ndarray) -> list[np.ndarray]:
 
 
 def develop(rng, mood: Mood, canvas: Canvas, albedo: np.ndarray, settled: np.ndarray) -> np.ndarray:
-    """From plain colours to a photograph.
+    """Turn plain colours into a photograph.
 
     Args:
         albedo: float32 (h, w, 3) in 0..255, the colours of the canvas (2h, 2w) at picture size.
@@ -121,7 +121,7 @@ def develop(rng, mood: Mood, canvas: Canvas, albedo: np.ndarray, settled: np.nda
         light[material == GLOW] = 1.0
     light[label == SKY] = 1.0  # the sky's colour already is its brightness
     image *= light
-    if mood.night:  # halos around what shines
+    if mood.night:  # halos around light sources
         shining = photograph(image * (material == GLOW)[..., None])
         image += np.asarray(shining.filter(ImageFilter.GaussianBlur(max(width / 64, 1))), np.float32) * 1.1
     clear = np.exp(-mood.haze * np.arange(SKY_DEPTH + 1, dtype=np.float32) / DEPTH_STEPS)  # by depth in tag units
@@ -141,7 +141,7 @@ def photograph(image: np.ndarray) -> Image.Image:
 
 
 def grain(rng, material: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Texture as a factor around 1, float32 (h, w), by material; blobs are finer than things are far."""
+    """Texture as a factor around 1, float32 (h, w): fine and coarse noise by material, broad noise up to 400 m away."""
     height, width = material.shape
     fine_of, coarse_of = np.full(6, 0.012, np.float32), np.full(6, 0.03, np.float32)
     for kind, (fine, coarse) in GRAIN.items():
@@ -166,7 +166,7 @@ def wet_ground(rng, mood: Mood, camera: Camera, image: np.ndarray, label: np.nda
 
 
 def night_lamps(rng, canvas: Canvas, z: np.ndarray) -> np.ndarray:
-    """Extra light at night, float32 (h, w, 3): our head lamps ahead, and a pool under every street lamp."""
+    """Extra light at night, float32 (h, w, 3): the own car's head lamps, and pools under up to 10 street lamps."""
     camera, (height, width) = canvas.camera, z.shape
     v, u = np.mgrid[:height, :width].astype(np.float32)
     beam = np.exp(-(((u - camera.cx / 2) / (0.33 * width)) ** 2)) * np.exp(-z / 16) * uni(rng, 0.5, 1.1)
@@ -209,7 +209,7 @@ def sensor(rng, image: np.ndarray, night: bool) -> np.ndarray:
     warmth = rng.normal() * 0.05
     gain = np.float32((1 + warmth, 1 + rng.normal() * 0.015, 1 - warmth)) * np.exp(0.1 + rng.normal() * 0.13)
     image = np.clip(image * gain / 255, 0, 2.0) ** np.float32(uni(rng, 0.85, 1.2))
-    image /= np.sqrt(np.sqrt(1 + np.square(np.square(image))))  # a shoulder: highlights keep some shape
+    image /= np.sqrt(np.sqrt(1 + np.square(np.square(image))))  # soft clipping: highlights keep some structure
     grey = image.mean(2, keepdims=True)
     image = grey + (image - grey) * uni(rng, 0.65, 1.3)
     v, u = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]

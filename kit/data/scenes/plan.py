@@ -126,7 +126,7 @@ def plan_street(rng: np.random.Generator) -> Street:
             parking, edge = edge + 1.1, edge + 2.2
         strip = edge + (uni(rng, 1.0, 3.0) if rng.random() < kind.strip else 0.0)
         walk = strip + (uni(rng, 1.8, 5.5) if rng.random() < kind.walk else 0.0)
-        setbacks = {other: uni(rng, *KINDS[other].setback) for other in KINDS}  # as many numbers for every kind
+        setbacks = {other: uni(rng, *KINDS[other].setback) for other in KINDS}  # same number of draws for every kind
         sides.append(Side(sign, edge, strip, walk, walk + setbacks[name], parking))
     junction = None
     if rng.random() < 0.35:
@@ -146,7 +146,7 @@ def plan_camera(rng: np.random.Generator, street: Street, height: int, width: in
     curve = rng.normal() * 0.009 if rng.random() < 0.55 else rng.normal() * 0.001
     cx, horizon = width * uni(rng, 0.44, 0.56), height * uni(rng, 0.36, 0.53)
     above = uni(rng, 1.15, 2.1) if rng.random() < 0.9 else uni(rng, 2.2, 3.0)
-    # yaw: a little into the bend, as a steered car looks
+    # yaw: turned a little into the bend, like a steered car
     return Camera(focal, cx, horizon, above, roll, offset=-place, yaw=yaw - curve * 6, curve=curve)
 
 

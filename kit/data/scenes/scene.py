@@ -1,7 +1,7 @@
 """One synthetic street scene with its exact mask: `draw_scene`.
 
-A street is planned, everything on it is placed in metres, and the whole is painted from far to near on a canvas of
-twice the size. The picture is the canvas averaged down and then lit; the mask is voted from the same strokes.
+A street is planned, everything on it is placed in metres, and all of it is painted from far to near on a canvas of
+twice the size. The image is the canvas, averaged down and then lit; the mask is a vote over the same strokes' tags.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ from kit.data.scenes.traffic import add_people, add_traffic, furnish
 
 OVERSAMPLE = 2
 VERSION = 1
-"""Raise it whenever the same seed would give other bytes."""
+"""Increase it whenever the same seed would give other bytes."""
 
 
 def draw_scene(seed: int, height: int = 128, width: int = 256) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""What and who is on a synthetic street: poles and signs, people, bicycles, and vehicles of every kind."""
+"""Things and people on a synthetic street: poles and signs, people, bicycles, and vehicles of every kind."""
 
 import math
 

@@ -1,3 +1,3 @@
 """Splits into labelled and unlabelled images: drawn by hash, by sequence, with all classes covered, or read from lists.
-Of `kit.data`, imports `spec`, `reading` and `catalog`.
+Imports `spec`, `reading` and `catalog` from `kit.data`.
 """

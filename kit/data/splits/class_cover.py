@@ -1,8 +1,8 @@
-"""A draw in which every class is labelled, with the fewest images exchanged.
+"""A draw in which as few images as possible are exchanged so that every class is labelled.
 
-A hash draw of a few images may hold no train or no rider at all, or a few pixels of one. Which images to exchange is a
-small integer program; it is solved exactly, so the result is the draw itself if that already shows every class. The
-same applies to draws by sequence, except that exchanged images may be closer in time.
+A hash draw of a few images may hold no train or no rider at all, or a few pixels of one. The images to exchange are the
+solution of a small integer program. It is solved exactly, so a draw that already shows every class stays unchanged.
+This also applies to draws by sequence, but exchanged images may be closer in time.
 """
 
 import math
@@ -109,7 +109,7 @@ def draw_covering(share: str, seed: int, least: int, train: SegFiles, present: n
                   pixels: float | None = None) -> tuple[Split, int, list[str]]:  # fmt: skip
     """The smallest change to a draw after which every class is in at least `least` labelled images.
 
-    Unlike with plain draws, a split of a smaller share is not always a subset of that of a larger one.
+    Unlike with plain draws, the split of a smaller share is not always a subset of the split of a larger one.
 
     Args:
         share, seed: as in `draw_split`.
@@ -153,8 +153,8 @@ def _spread_line(sequences: dict[str, dict]) -> str:
 def covering(present: np.ndarray, count: int, least: int) -> np.ndarray:
     """Rows to label, ascending: the first `count`, changed as little as possible so that classes are covered.
 
-    It minimises, in this order: the rows missing to `least` per class (or to all rows that have it), the number of the
-    first `count` rows that are exchanged, and the sum of the chosen row numbers.
+    It minimises, in this order: the number of rows that classes lack to reach `least` (or all rows with the class, if
+    those are fewer), the number of exchanged rows, and the sum of the chosen row numbers.
 
     Args:
         present: bool (N, C), which classes each image shows, in the order of the draw.
@@ -165,8 +165,8 @@ def covering(present: np.ndarray, count: int, least: int) -> np.ndarray:
     wanted = np.minimum(least, present.sum(0))
     if (present[:count].sum(0) >= wanted).all():
         return np.arange(count)
-    # Among rows with the same classes the solver may only add the first and remove the last, and never more than the
-    # classes together need; all other rows stay.
+    # Of the rows with the same set of classes, the solver may only add the first and remove the last ones, at most as
+    # many as all classes together need. All other rows stay.
     free = _candidates(present, count, int(wanted.sum()))
     kept = np.setdiff1d(np.arange(count), free)
     size, classes = len(free), len(wanted)
@@ -185,7 +185,8 @@ def covering(present: np.ndarray, count: int, least: int) -> np.ndarray:
 
 
 def _candidates(present: np.ndarray, count: int, most: int) -> np.ndarray:
-    """Rows that may be exchanged, ascending: per set of classes the last `most` labelled, the first `most` others."""
+    """Rows that may be exchanged, ascending: for each set of classes, the last `most` of the labelled rows with it and
+    the first `most` of the others."""
     kinds = np.unique(present, axis=0, return_inverse=True)[1].ravel()
     rows = np.arange(len(present))
     free = []
@@ -196,7 +197,7 @@ def _candidates(present: np.ndarray, count: int, most: int) -> np.ndarray:
 
 
 def _solve(cost: np.ndarray, limits: list, size: int, wanted: np.ndarray) -> np.ndarray:
-    """Integers of the smallest cost: `size` of them 0 or 1, the others from 0 to `wanted`."""
+    """The integer solution of the lowest cost: its first `size` numbers are 0 or 1, the others from 0 to `wanted`."""
     from scipy.optimize import Bounds, LinearConstraint, milp  # here: slow to import and used nowhere else
 
     solved = milp(
@@ -212,7 +213,7 @@ def _solve(cost: np.ndarray, limits: list, size: int, wanted: np.ndarray) -> np.
 
 
 def _below(present: np.ndarray, chosen: np.ndarray, least: int, classes: tuple[str, ...]) -> list[str]:
-    """A line on the classes with too few masks, and one on those for which the split is too small."""
+    """A line on the classes that too few masks hold, and one on the classes for which the split is too small."""
     got, there = present[chosen].sum(0), present.sum(0)
     lines = []
     for which, what in (

@@ -54,7 +54,7 @@ def _known_rows(dataset: str | None) -> list[dict]:
 
 
 def _folder_rows(folders: list[Path], splits: list[Split]) -> list[dict]:
-    """A row for each folder, with the number of labelled images shared with each other one."""
+    """A row for each folder, with the number of labelled images that it shares with each folder."""
     rows = []
     for i, (folder, split) in enumerate(zip(folders, splits, strict=True), 1):
         about = split.record()

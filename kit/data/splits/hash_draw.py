@@ -6,7 +6,7 @@ from kit.system.storage import text_sha256
 
 
 def draw(ids: Iterable[str], count: int, seed: int) -> tuple[str, ...]:
-    """The `count` ids whose sha256 of "{seed}:{id}" comes first, in that order."""
+    """The `count` ids with the smallest sha256 of "{seed}:{id}", in ascending order of it."""
     return tuple(sorted(ids, key=lambda name: text_sha256(f"{seed}:{name}"))[:count])
 
 

@@ -66,8 +66,8 @@ def read_published(path: Path, spec: DatasetSpec | None = None) -> tuple[str, ..
 
 
 def _image_id(line: str, around: list[tuple[str, str]]) -> str:
-    """The id in "image", "image mask" or "image<tab>mask", the image with or without folders, suffix and text around
-    its id."""
+    """The image's id in a line "image", "image mask" or "image<tab>mask"; the image may have folders, a suffix and text
+    around its id."""
     first, *others = line.split("\t")
     if not others and (match := _IMAGE_AND_MASK.fullmatch(line)):
         first = match[1]
@@ -88,7 +88,7 @@ def _stem(path: str) -> str:
 
 
 def _around_ids(spec: DatasetSpec | None) -> list[tuple[str, str]]:
-    """(before, after) the id in names of images, the longest first: of one data set, or of all in the catalog."""
+    """Texts (before, after) the id in image names of one data set, or of all in the catalog; the longest first."""
     around = set()
     for entry in [spec] if spec else DATASETS.values():
         for pattern in (pattern for layout in entry.layouts for pattern in (layout.images, *layout.extra)):

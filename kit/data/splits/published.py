@@ -34,9 +34,9 @@ class Protocol:
     used_by: tuple[str, ...]
     """Public code with these lists, and its name for them: "TriKD 1_16"."""
     high_quality: int | None = None
-    """VOC: labelled images with masks of the devkit itself; the others have the less accurate additional masks."""
+    """VOC: number of labelled images with masks of the devkit; the others have the less accurate additional masks."""
     shared: int = 0
-    """Images in both lists. Such lists are identified, and are an error."""
+    """Number of images in both lists. Lists that share images are identified, and then rejected as an error."""
 
 
 def load_protocols(dataset: str | None = None, tables: Path = TABLES) -> list[Protocol]:

@@ -5,9 +5,9 @@ sequences take turns, in hash order; the first frame of each is drawn by hash, t
 time from those already drawn. So the numbers of labels per sequence differ by one at most, unless a sequence has no
 frame left; smaller draws are subsets of larger ones; and the order of files has no influence.
 
-Time is a circle, whose end is next to its beginning: on a line the two ends would be labelled with every seed. The
-smallest distance between labelled frames of a sequence on it is at least half of the best possible for that number of
-frames (Ravi, Rosenkrantz and Tayi 1994).
+Time is treated as a circle, on which the last frame is next to the first: on a line, every seed would label both ends.
+The smallest distance on the circle between labelled frames of a sequence is at least half of the best possible one for
+that number of frames (Ravi, Rosenkrantz and Tayi 1994).
 """
 
 import re
@@ -21,7 +21,7 @@ from kit.data.splits.hash_draw import draw
 from kit.errors import KitError
 
 FRAMES = r"(?P<sequence>.*?)(?:[ ._-]+f?)?(?P<frame>\d+)"
-"""An id that ends with the number of its frame: "0001TP_006690", "Seq05VD_f00000"."""
+"""Matches ids that end with the number of the frame: "0001TP_006690", "Seq05VD_f00000"."""
 
 
 def order_by_sequence(ids: Iterable[str], frames: str, seed: int) -> tuple[str, ...]:
@@ -60,7 +60,8 @@ def spread(labelled: Iterable[str], ids: Iterable[str], frames: str) -> dict[str
 
 
 def _far_apart(members: dict[str, int], seed: int) -> Iterator[str]:
-    """The frames of a sequence, each the farthest from all before it; among equally far ones, the first by hash."""
+    """The frames of a sequence, each the farthest in time from all earlier ones; of equally far ones, the first by
+    hash."""
     order = draw(members, len(members), seed)
     numbers = np.array([members[name] for name in order], dtype=np.int64)
     steps = np.diff(np.unique(numbers))

@@ -25,7 +25,7 @@ from kit.system.storage import read_json, write_bytes, write_json
 LABELLED, UNLABELLED, ABOUT = "labelled.txt", "unlabelled.txt", "split.json"
 
 BY_SEQUENCE = "_by_sequence"
-"""Suffix of a share or number: the draw of `kit.data.splits.sequences`."""
+"""Suffix of a share or number that selects the draw of `kit.data.splits.sequences`."""
 
 PROTOCOLS = {
     "all": "every image with a mask",
@@ -58,13 +58,13 @@ class Split:
 
     @property
     def warning(self) -> str:
-        """One line if labelled images of some classes are missing, else empty."""
+        """One line if no labelled image shows some of the classes, else empty."""
         if not self.missing_classes:
             return ""
         return f"split {self.name!r}: no labelled image holds {', '.join(self.missing_classes)}"
 
     def record(self) -> dict:
-        """Its entry in a result, as JSON: name, protocol, counts and digests (None without extra images)."""
+        """Its entry in a result, as JSON: name, protocol, counts, digests (extra_sha256: None without extra images)."""
         return {
             "name": self.name,
             "protocol": self.protocol or None,
@@ -78,7 +78,7 @@ class Split:
 def make_split(cfg: DataConfig, train: SegFiles, val: SegFiles) -> Split:
     """The split of `cfg.split`, `cfg.split_seed` and `cfg.extra`, checked against the files.
 
-    Raises KitError as `checked_split` does, or if a mask that will be read is not of its image's size.
+    Raises KitError as `checked_split` does, or if a mask that will be read differs in size from its image.
     """
     split = checked_split(cfg, train, val)
     train.check_sizes(split.labelled + (tuple(i for i in split.pool if i in train.masks) if cfg.observe else ()))
@@ -119,8 +119,9 @@ def draw_split(share: str, seed: int, train: SegFiles) -> Split:
     """The split that labels `share` of the images with masks; all other images are unlabelled.
 
     Args:
-        share: "1_N" or "count_N" by hash or with "_by_sequence", "all" or "masks".
-    Raises: KitError if it is invalid, or by sequence if the data set has none or an id has no frame number.
+        share: "1_N" or "count_N" (by hash), either of them with "_by_sequence" added, "all" or "masks".
+    Raises: KitError if `share` is invalid, or for a draw by sequence if the data set has no sequences or an id has no
+        frame number.
     """
     count = labelled_count(share, len(train.masked_ids))
     labelled = drawing_order(share, seed, train)[:count]
@@ -143,7 +144,7 @@ def drawing_order(share: str, seed: int, train: SegFiles) -> tuple[str, ...]:
 
 
 def check_complete(*parts: SegFiles) -> None:
-    """Raise KitError if images in the data set's own lists are missing: they would silently change a draw."""
+    """Raise KitError if images in the data set's own lists are missing: without them a draw would differ unnoticed."""
     for files in parts:
         if files.missing:
             raise KitError(
@@ -159,8 +160,8 @@ def check_split(split: Split, train: SegFiles, val: SegFiles) -> None:
 
 
 def split_problems(split: Split, train: SegFiles, val: SegFiles) -> Iterator[str]:
-    """Problems that make a split unusable, a line each: no labelled image, an image named twice or in both lists or
-    without a file, a labelled image without a mask, an image that is in val."""
+    """Problems that make a split unusable, a line each: no labelled image, an image that is named twice, is in both
+    lists or has no file, a labelled image without a mask, an image that is also in val."""
     if not split.labelled:
         yield f"split {split.name!r} has no labelled image; {len(train.masked_ids)} images in {train.root} have masks"
     for which, ids in (("labelled", split.labelled), ("unlabelled", split.unlabelled)):
@@ -181,7 +182,7 @@ def split_problems(split: Split, train: SegFiles, val: SegFiles) -> Iterator[str
 
 
 def missing_classes(files: SegFiles, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of the classes that the masks of no image in `names` hold. Stops reading when every class was found."""
+    """Names of the classes that no mask of the images `names` holds. Stops reading once every class was found."""
     seen = np.zeros(files.spec.num_classes, bool)
     for name in names:
         if seen.all():
@@ -201,7 +202,7 @@ def pixels_in(files: SegFiles, name: str) -> np.ndarray:
 
 
 def read_lists(folder: Path, called: str) -> Split:
-    """The split of a folder of lists, by its published name, else by the one in its split.json, else `called`.
+    """The split of a folder of lists, with its published name, else the name in its split.json, else `called`.
 
     Raises: KitError if split.json is there and the lists are not the ones it describes.
     """
@@ -235,8 +236,8 @@ def read_list(path: Path) -> tuple[str, ...]:
 def write_lists(split: Split, folder: Path, about: dict | None = None) -> None:
     """Write labelled.txt and unlabelled.txt, sorted, one id a line, and split.json with `about` added to it."""
     folder.mkdir(parents=True, exist_ok=True)
-    # labelled.txt, which marks a folder of lists, after unlabelled.txt, and split.json last: if the process is killed
-    # in between, reading raises an error instead of returning a mixture under the old name.
+    # unlabelled.txt first, then labelled.txt, which marks a folder of lists, and split.json last. If the process is
+    # killed in between, reading raises an error instead of returning a mixture under the old name.
     for name, ids in ((UNLABELLED, split.unlabelled), (LABELLED, split.labelled)):
         write_bytes(folder / name, "".join(f"{i}\n" for i in sorted(ids)).encode())
     stated = {"name": split.name, **({"protocol": split.protocol} if split.protocol else {})}
@@ -244,8 +245,8 @@ def write_lists(split: Split, folder: Path, about: dict | None = None) -> None:
 
 
 def labelled_count(split: str, total: int) -> int:
-    """Number of labelled images of "1_N" (rounded up, as published) or "count_N", either with or without
-    "_by_sequence", "all" or "masks"."""
+    """Number of labelled images for "1_N" (rounded up, as published) or "count_N", both also with "_by_sequence", and
+    for "all" or "masks"."""
     if split in ("all", "masks"):
         return total
     share, count = (re.fullmatch(rf"{kind}_(\d+)({BY_SEQUENCE})?", split) for kind in ("1", "count"))

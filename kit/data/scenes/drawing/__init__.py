@@ -1,3 +1,3 @@
 """Things of a street, drawn where a plan puts them: canvas, colours, tags, and a file for each kind of thing.
-Of `kit`, imports nothing.
+Imports nothing else of `kit`.
 """

@@ -19,9 +19,9 @@ ROUND = tuple((math.cos(k * math.pi / 6), math.sin(k * math.pi / 6)) for k in ra
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera on a road that may bend. Lengths in picture pixels of the oversampled canvas.
+    """A pinhole camera on a road that may bend.
 
-    focal, cx, horizon: pixels; height: metres above ground; roll: slope of the horizon.
+    focal, cx, horizon: pixels of the oversampled canvas; height: metres above ground; roll: slope of the horizon.
     offset, yaw, curve: where the centre line lies at distance z, offset + yaw z + curve z^2 / 2 (flattened far away).
     """
 
@@ -68,7 +68,7 @@ class Canvas:
         self.lamps: list[tuple[float, float, float]] = []  # canvas column, row, radius of light pools at night
 
     def poly(self, points, rgb, tag: int | None) -> None:
-        """A filled polygon; without a tag it only decorates what is there."""
+        """A filled polygon; without a tag it changes only the colours."""
         self._draw.polygon(points, fill=rgb)
         if tag is not None:
             self._mark.polygon(points, fill=tag)
@@ -90,7 +90,7 @@ class Canvas:
         return (tag & ~0xFF00 | GLOW << 8) if self.night else tag
 
     def peek(self, u: float, v: float) -> Colour:
-        """The colour now at a place, to look through wheels and fences; grey beyond the canvas."""
+        """The current colour at a place, for wheels and fences to look through; grey beyond the canvas."""
         inside = 0 <= u < self.colour.width and 0 <= v < self.colour.height
         return self.colour.getpixel((int(u), int(v))) if inside else (90, 90, 90)
 

@@ -96,7 +96,7 @@ def motorcycle(canvas: Canvas, rng, x: float, z: float, flat: float, flip: int, 
     thick = 0.2 * end
 
     def outline(*corners):
-        """Corners (along, height, side): the body is as long as it is seen from the side, and `thick` each way."""
+        """Corners (along, height, side) on the card: `along` is foreshortened by the view, `side` scaled by `thick`."""
         return [(a * w + k * thick, y) for a, y, k in corners]
 
     for at in (-0.68, 0.68):

@@ -9,7 +9,7 @@ from kit.data.scenes.drawing.tags import LIGHT, POLE, SIGN, VOID
 METAL = hexes("828588 606366 3c4042 2c3c32 a5a7a8 644e3a")
 CASINGS = hexes("161718 242a26 34321e")
 SIGNALS = tuple(zip(hexes("ff3c2c ffbe32 46f08c"), hexes("461a18 4a3c1a 183e2c"), strict=True))
-"""(lit, dark) colour of each lamp of a traffic light, from above downwards."""
+"""(lit, dark) colour of each lamp of a traffic light, from top to bottom."""
 LANTERN = (255, 226, 160)
 RED, BLUE, WHITE, YELLOW, GREEN = hexes("bc2024 1c4aa0 e8e8e4 e8ba28 1e6e46")
 
@@ -40,7 +40,7 @@ WARNING, PANEL = 2, len(PLATES)
 
 
 def pole(board: Board, rng, height: float, width: float) -> Colour:
-    """A plain upright; returns its colour, for arms."""
+    """A plain vertical post; returns its colour, for arms."""
     rgb = tint(pick(rng, METAL), uni(rng, 0.8, 1.15))
     board.rect(-width / 2, 0, width / 2, height, rgb)
     if width * board.scale > 3:

@@ -20,7 +20,7 @@ VAN = 4
 HEAD_LAMPS, TAIL_LAMPS = ((205, 208, 210), (255, 250, 225)), ((150, 22, 20), (255, 40, 25))
 """Colours by day and at night."""
 BOX = {"top": (4, 5, 6, 7), "tail": (0, 1, 5, 4), "right": (1, 2, 6, 5), "nose": (2, 3, 7, 6), "left": (3, 0, 4, 7)}
-"""Faces of a box by their corners: 0 to 3 is its floor from the left end of the tail, 4 to 7 its top above them."""
+"""Faces of a box -> their corners: 0 to 3 are its floor, from the left end of the tail, 4 to 7 its top above them."""
 
 
 def paint_colour(rng, sober: float = 0.6) -> Colour:
@@ -63,7 +63,7 @@ class Vehicle:
         return seen
 
     def treads(self, width, radius, places) -> None:
-        """Tyres as seen from before or behind; paint them first, the body then covers their upper parts."""
+        """Tyres seen from the front or back; paint them before the body, which covers their upper parts."""
         for b in sorted(places, reverse=self.cos > 0):
             for a0, a1 in ((-width / 2, 0.24 - width / 2), (width / 2 - 0.24, width / 2)):
                 self.face((a0, b, 0.0), (a1, b, 0.0), (a1, b, 2 * radius), (a0, b, 2 * radius)).fill((20, 20, 22))
