@@ -19,12 +19,12 @@ except ImportError:  # Windows: nothing is locked
 def locked(path: Path, what: str, patience: float = 3.0) -> Iterator[None]:
     """Hold a lock on a file, created if necessary; the system releases it whenever and however the process ends.
 
-    It is a lock of `lockf`, which belongs to this process only: one of `flock` would be held for seconds by the loader
-    processes of a run that was killed.
+    It uses `lockf`, whose lock belongs to this process only. With `flock`, the loader processes of a killed run would
+    still hold the lock for some seconds.
 
     Args:
         path: the file; it holds the process id.
-        what: the locked object, for the error.
+        what: name of the locked object in the error message.
         patience: seconds to wait, in case the holder was just killed.
     Raises: KitError if another process holds it.
     """

@@ -1,4 +1,4 @@
-"""The end of a process together with the one that started it."""
+"""Ends a process when the process that started it has ended."""
 
 import os
 import threading
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 def end_with(parent: int, before: Callable[[], None] = lambda: None) -> None:
-    """From now on, end this process within half a second after `parent` has ended; `before` is called first."""
+    """End this process within half a second after `parent`, a process id, has ended; call `before` first."""
 
     def wait() -> None:
         while os.getppid() == parent:

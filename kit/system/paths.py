@@ -16,8 +16,8 @@ def from_project(path: str | Path) -> Path:
 def enter_project() -> Path:
     """Make the project's folder the working folder if it is `notebooks/`; return the working folder.
 
-    JupyterLab starts a kernel in the folder of the notebook, papermill in the folder of its call: the same relative
-    path would name two places.
+    JupyterLab starts a kernel in the notebook's folder, papermill in the folder it is called from. Without this change,
+    the same relative path would refer to two different places.
     """
     if Path.cwd() == PROJECT / "notebooks":
         os.chdir(PROJECT)

@@ -1,13 +1,13 @@
-"""Number formats of a run: float32, or a half precision where that is exact enough.
+"""Number formats of a run: float32, or a half precision where that is accurate enough.
 
 | name | networks | losses, filters, batch norm's averages, optimiser |
 | --- | --- | --- |
 | fp32 | float32 | float32 |
 | bf16 | bfloat16, by autocast | float32 |
-| fp16 | float16, by autocast, of a scaled loss | float32 |
+| fp16 | float16, by autocast, with a scaled loss | float32 |
 
-float32 is float32 on GPUs too: TensorFloat-32, which rounds the factors of products to 10 bits, is off. It would add
-noise to the high part of a Gaussian split, a difference of close numbers; for speed use bf16.
+On GPUs, TensorFloat-32 is off: it rounds the factors of products to 10 bits. That would add noise to the high-frequency
+part of a Gaussian split, which is a difference of nearly equal numbers. For speed use bf16.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from kit.errors import KitError
 
 
 def resolve(wanted: str) -> str:
-    """The value of `train.precision` on this machine: "fp32", "bf16" or "fp16".
+    """The precision that a value of `train.precision` selects on this machine: "fp32", "bf16" or "fp16".
 
     "auto" is bf16 on GPUs that support it and fp16 on other CUDA GPUs. On CPUs it is bf16 if `cpu_has_bfloat16`: a step
     is as fast as in float32 with networks of the demo's size and up to twice as fast with published ones. It is fp32
@@ -45,7 +45,7 @@ def cpu_has_bfloat16() -> bool:
     """
     if not torch.backends.mkldnn.is_available():
         return False
-    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # a torch without one of them does not use it
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # a torch without one of them lacks those products
     return any(probe() for probe in (getattr(torch.cpu, name, None) for name in probes) if probe)
 
 
@@ -81,8 +81,8 @@ def gpu_settings(device: torch.device, one_size: bool) -> Iterator[None]:
     effect on other devices.
 
     Args:
-        one_size: all images have one size, as training crops do, so that cuDNN may time its convolutions and use the
-            fastest; ignored if torch must be deterministic.
+        one_size: all images have the same size, like training crops. cuDNN then times its convolution algorithms and
+            uses the fastest, unless torch must be deterministic.
     """
     if device.type != "cuda":
         yield

@@ -12,14 +12,14 @@ from pathlib import Path
 from kit.errors import KitError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Error codes when a file cannot grow: a full disk, a quota, a limit on the size of files."""
+"""Error codes for a file that cannot grow: full disk, quota, limit on file size."""
 
 
 def write_bytes(path: Path, content: bytes | memoryview, previous: Path | None = None) -> None:
     """Write a file so that `path` is never incomplete, even if the process is killed or the power fails.
 
     Args:
-        previous: the old file is kept under this name as soon as the new one is on disk.
+        previous: name under which the old file is kept, given to it as soon as the new one is on disk.
     Raises: KitError if the disk is full; the old file is then unchanged.
     """
     path = Path(path)
@@ -58,7 +58,7 @@ def replace_together(renames: Sequence[tuple[Path, Path]]) -> None:
     """Rename files over others, all or none: if one cannot be renamed, those before it are put back.
 
     Args:
-        renames: (temporary file, path), in one folder each; at `path` there may be a file.
+        renames: (temporary file, path), both in the same folder; a file at `path` is replaced.
     Raises: KitError naming the path that cannot be replaced; all paths then hold what they held before.
     """
     backups: dict[Path, Path] = {}

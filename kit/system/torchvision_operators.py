@@ -45,7 +45,7 @@ def ensure_operators() -> bool:
     """
     import torch
 
-    # Finds the package without running it. First of all, because this triggers `_BeforeTorchvision`.
+    # Finds the package without running it. This comes first because it triggers `_BeforeTorchvision`.
     spec = None if "torchvision" in sys.modules else importlib.util.find_spec("torchvision")
     operators = torch.ops.torchvision
     if hasattr(operators, "_declared_by_kit"):
@@ -65,8 +65,8 @@ def ensure_operators() -> bool:
 def _loads(folder: str) -> bool:
     """Whether torchvision's compiled library loads, found and opened as in torchvision/extension.py.
 
-    Loading it is the only safe test: if it loads, operators declared twice would abort the process. torchvision's own
-    loading of the library afterwards has no effect.
+    Loading is the only safe test: if the library loads, declaring its operators a second time would abort the process.
+    torchvision later loads the library again, without effect.
     """
     import torch
 

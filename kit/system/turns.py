@@ -1,4 +1,4 @@
-"""Timing of variants against each other on a machine that does other things as well."""
+"""Timing of several variants in turns, on a machine that also runs other work."""
 
 import time
 from collections.abc import Callable
@@ -6,21 +6,21 @@ from collections.abc import Callable
 import numpy as np
 
 SETTLE = 0.1
-"""Seconds after which threads of another graph have gone to sleep."""
+"""Seconds after which the threads of another graph are asleep."""
 
 
 def interleaved(variants: dict[str, Callable[[], object]], repeats: int, warmup: int = 1,
                 settle: float = 0.0) -> dict[str, list[float]]:  # fmt: skip
-    """Seconds of every run of every variant, taken in turns, so that a busy spell of the machine hits all of them.
+    """Seconds of every timed run of every variant. Variants run in turns, so a busy period of the machine affects all.
 
     Args:
-        variants: name -> what is timed; on a GPU it has to wait for its own work.
-        repeats: runs of each that are timed, at least 1, after `warmup` runs that are not.
-        settle: seconds in which a variant is run right before each timed run. For runs of milliseconds: threads of the
-            variant before, of another library or session, keep a core busy for a while after it has returned, and its
-            data fill the caches. (A graph of 8 bits that takes 22 ms by itself took 42 ms in turns with others on two
-            cores.)
-    Returns: name -> `repeats` numbers; the i-th of all names were taken in the same turn.
+        variants: name -> function to time; on a GPU it must wait until its own work is done.
+        repeats: timed runs of each variant, at least 1, after `warmup` untimed ones.
+        settle: seconds for which a variant runs untimed right before each timed run. Needed for runs of milliseconds:
+            threads of the previous variant, in another library or session, keep a core busy for a while after it has
+            returned, and its data fill the caches. (An 8-bit graph that takes 22 ms alone took 42 ms in turns with
+            others on two cores.)
+    Returns: name -> `repeats` numbers; the i-th numbers of all names come from the same turn.
     """
     seconds = {name: [] for name in variants}
     for turn in range(warmup + repeats):
