@@ -1,16 +1,16 @@
-"""The folder of a run, and many such folders read back for tables and figures.
+"""The folder of a run, and reading of finished runs for tables and figures.
 
 config.json                   the whole RunConfig, written first
 data.json                     data of the run: classes, lists, numbers and sizes of files
 log.jsonl                     one line per `log_every` steps (loss, parts, rate), one per evaluation
 tensorboard/                  the same as TensorBoard events
-checkpoint.pt                 from which a killed run resumes, and checkpoint_previous.pt; deleted when it is finished
+checkpoint.pt                 state from which a killed run resumes, and checkpoint_previous.pt; deleted at the end
 nonfinite.pt                  batch and weights of a run that stopped at a loss of nan or infinity
 student.safetensors           last weights of the student
 student_average.safetensors   their running average
-student_best.safetensors      those of the best evaluation during training, if there were any
+student_best.safetensors      student's weights at the best evaluation during training, if there was one
 view_*.safetensors            networks trained beside the student, with `train.keep_views`
-scores_*.npz                  counts of every val image, for intervals and comparisons
+scores_*.npz                  pixel counts of every val image, for confidence intervals and comparisons
 figures/                      figures of the run
 result.json                   written last: a run without it is not finished
 import.json                   in a folder of imported weights, which has only this, config.json and weights
@@ -35,7 +35,7 @@ from kit.system.paths import PROJECT
 from kit.system.storage import FULL, no_room, read_json, write_bytes, write_json
 
 SCHEMA = 1
-"""Version of result.json; raised when older readers would misread it."""
+"""Version of result.json; increased when older readers would misread it."""
 
 INCIDENTAL = {"run_dir", "data.root", "data.workers", "data.cache", "data.cache_dir", "evaluate.batch",
               "evaluate.windows", "train.checkpoint_every", "train.keep_views", "train.skip_nonfinite"}  # fmt: skip
@@ -48,8 +48,8 @@ LATER = {"input_scale": None, "prefix_tokens": None, "stem_stride": None, "block
          "label_decay": 0.99, "class_share": 0.0, "class_paste": "none", "unlabelled_view": "weak",
          "cps_labels": "pairs", "cps_threshold": 0.0, "cps_agreement": False, "start": "",
          "teacher_method": "cps", "qk_norm": False, "pool": "unlabelled"}  # fmt: skip
-"""Fields that were added when runs were there already, with their defaults; those of one part alone with its name. At
-its default such a field is no part of a run's digest, so that checkpoints and teachers of before are still found."""
+"""Fields added after runs had been saved -> their defaults. "part.field" is a field of that part only. A field at its
+default is left out of a run's digest, so that older checkpoints and teachers are still found."""
 
 
 def identity(cfg: RunConfig) -> str:
@@ -98,7 +98,7 @@ class RunFolder:
     figures = _file("figures")
 
     def weights(self, which: str = "last") -> Path:
-        """File of the student's "last" weights, of their running "average", or of the "best" evaluation's."""
+        """File of the student's "last" weights, their running "average", or the weights of the "best" evaluation."""
         return self.path / ("student.safetensors" if which == "last" else f"student_{which}.safetensors")
 
     def view(self, name: str) -> Path:
@@ -176,7 +176,7 @@ class RunFolder:
     def data(self) -> dict | None:
         """The record of the run's data; None if there is none.
 
-        For finished runs of older versions, which have no such record, it holds classes and lists from the result.
+        Finished runs of older versions have no record; for them it holds the classes and lists in their result.
         """
         result = self.result()
         if result is None:
@@ -213,8 +213,8 @@ class RunFolder:
         return records
 
     def cut_log(self, step: int, evaluated: bool) -> None:
-        """Drop lines that a run that resumes from `step` will write again: later ones, and the evaluation at `step`
-        unless it is `evaluated` already."""
+        """Drop the lines that a run resumed at `step` will write again: later ones, and the evaluation at `step` unless
+        it is `evaluated` already."""
         kept = [r for r in self.log() if r["step"] < step or r["step"] == step and (evaluated or "miou" not in r)]
         write_bytes(self.log_file, "".join(json.dumps(record) + "\n" for record in kept).encode())
 
