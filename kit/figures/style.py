@@ -1,7 +1,7 @@
 """The style of every figure: sizes, fonts, colours, and how a figure is saved and shown.
 
-Figures are plain `Figure` objects, without a window system or pyplot state. Importing this changes nothing global: a
-function that draws carries `@looks()`, and the settings hold only while it runs.
+Figures are plain `Figure` objects, without a window system or pyplot state. Importing this module changes no global
+settings: functions that draw are decorated with `@looks()`, which applies SETTINGS only while they run.
 """
 
 import io
@@ -76,7 +76,7 @@ UNLABELLED = (0, 0, 0)
 """Colour of pixels without a label, as in the data sets' own tools."""
 
 DASHES = ("-", "--", ":", "-.")
-"""Lines of runs of one method, which share its colour."""
+"""Line styles of the runs of one method, which share its colour."""
 
 
 def looks():
@@ -110,7 +110,7 @@ def group_key(run: dict) -> str:
 
 
 def by_setting(runs: list[dict]) -> list[list[dict]]:
-    """Runs that differ only in their seed, together, in the order in which they come."""
+    """Group runs that differ only in their seed; groups and their runs keep the order of `runs`."""
     settings: dict[str, list[dict]] = {}
     for run in runs:
         settings.setdefault(group_key(run), []).append(run)
@@ -118,20 +118,20 @@ def by_setting(runs: list[dict]) -> list[list[dict]]:
 
 
 def turns(names: Sequence[str]) -> list[int]:
-    """For each name, how many equal ones come before it."""
+    """For each name, the number of equal names before it."""
     return [names[:i].count(name) for i, name in enumerate(names)]
 
 
 def start_of(run: dict) -> str:
-    """First weights of a run's encoders: "pretrained" or "random"; "–" if the run did not record it."""
+    """Initial weights of a run's encoders: "pretrained" or "random"; "–" if the run did not record it."""
     return {True: "pretrained", False: "random"}.get(run["config"].get("pretrained"), "–")
 
 
 def run_labels(runs: list[dict]) -> list[str]:
-    """A short name per run, all different: the method, and for several runs of one method what distinguishes them.
+    """Short, unique names of runs: the method, and for several runs of one method what distinguishes them.
 
-    That is the seed if they differ in nothing else, "pretrained" and "random" for one run of each, otherwise the name
-    of the folder.
+    This is the seed if they differ in nothing else, "pretrained" or "random" if there is one run of each, otherwise the
+    name of the folder.
     """
     chosen = []
     for run in runs:
@@ -151,9 +151,9 @@ def run_labels(runs: list[dict]) -> list[str]:
 
 
 def setting_labels(settings: list[list[dict]]) -> list[str]:
-    """`run_labels` of settings, each given by its runs, with the number of their seeds.
+    """Short, unique names of settings, each given by its runs: as in `run_labels`, with the number of seeds.
 
-    The folder name of a setting is the common beginning of those of its runs; a seed that was run twice is one seed.
+    The folder name of a setting is the common prefix of its runs' folder names; a seed that was run twice counts once.
     """
     firsts = []
     for runs in settings:
@@ -172,25 +172,25 @@ def setting_labels(settings: list[list[dict]]) -> list[str]:
 
 
 def run_styles(runs: list[dict]) -> list[dict[str, str]]:
-    """Colour and line of each run, for matplotlib: that of its method; solid for its first run, then others in turn."""
+    """Matplotlib style of each run: the colour of its method, and DASHES in turn for the runs of one method."""
     methods = [run["method"] for run in runs]
     return [{"color": method_colour(method), "linestyle": DASHES[turn % len(DASHES)]}
             for method, turn in zip(methods, turns(methods), strict=True)]  # fmt: skip
 
 
 def run_handles(runs: list[dict]) -> list[Line2D]:
-    """A line of the legend for every run."""
+    """A legend line for every run."""
     named = zip(run_labels(runs), run_styles(runs), strict=True)
     return [Line2D([], [], label=label, **style) for label, style in named]
 
 
 def legend_mark(label: str, shade: str, marker: str = "o", **style) -> Line2D:
-    """A mark of a legend; `style` is that of matplotlib's lines."""
+    """A legend entry with a mark and no line; `style` holds further arguments of `Line2D`."""
     return Line2D([], [], color=shade, marker=marker, linestyle="", label=label, **style)
 
 
 def legend_columns(handles: Sequence[Artist], width: float, key: float = 0.3) -> int:
-    """As many columns of a legend as the longest label allows; `width` and that of a swatch with gaps in inches."""
+    """Number of legend columns that the longest label allows; `width`, and `key` for a swatch with gaps, in inches."""
     longest = max((len(handle.get_label()) for handle in handles), default=0)
     return max(1, min(len(handles), int(width / (0.062 * longest + key))))
 
@@ -210,7 +210,7 @@ def colour(mask: np.ndarray, palette, ignore_colour=UNLABELLED) -> np.ndarray:
 
 
 def grey(image: np.ndarray, darkest: float = 0.0) -> np.ndarray:
-    """A photograph uint8 (H, W, 3) without colour, float (H, W, 3) between `darkest` and 1."""
+    """A photograph uint8 (H, W, 3) in grey, float (H, W, 3) between `darkest` and 1."""
     luma = image.astype(np.float64) @ (0.299, 0.587, 0.114) / 255
     return np.repeat((darkest + (1 - darkest) * luma)[..., None], 3, axis=2)
 
@@ -226,11 +226,11 @@ def tint(picture: np.ndarray, where: np.ndarray, shade: str, strength: float = 0
 
 
 def save(fig: Figure, stem: str | Path) -> list[Path]:
-    """Write `stem`.png and `stem`.pdf, whole or not at all; the folder is created. Returns both paths."""
+    """Write `stem`.png and `stem`.pdf, each atomically, and return both paths; the folder is created."""
     stem = Path(stem)
     stem.parent.mkdir(parents=True, exist_ok=True)
     paths = []
-    for suffix, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None})):  # the same bytes again
+    for suffix, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None})):  # same bytes on each call
         path = stem.with_name(stem.name + suffix)  # not with_suffix: a stem may hold dots
         write_bytes(path, _rendered(fig, suffix[1:], DPI, metadata))
         paths.append(path)
@@ -243,7 +243,7 @@ def show(fig: Figure, alt: str | None = None) -> IPython.display.Image:
     Args:
         alt: a description for screen readers.
     """
-    # A bare Figure prints as text in a headless kernel. Twice the pixels shown, for high-resolution screens.
+    # A bare Figure prints as text in a headless kernel. Twice the displayed resolution, for high-resolution screens.
     return IPython.display.Image(
         data=_rendered(fig, "png", 220, {"Software": None}), width=round(fig.get_figwidth() * 110), alt=alt
     )

@@ -12,18 +12,17 @@ from kit.figures.style import COLUMN, looks, new_figure
 SHADES = {"train": "#7F7F7F", "labelled": "#D55E00", "val": "#56B4E9"}  # safe for colour-blind readers
 SHAPES = {"train": "o", "labelled": "D", "val": "^"}
 AREAS = {"train": 22, "labelled": 14, "val": 12}
-"""Of the marks, in square points; the first stays visible behind the others."""
+"""Areas of the marks in square points; the one of train is largest, so that it stays visible behind the others."""
 
 NAMES = {"train": "all masks of train", "labelled": "labelled part", "val": "val"}
 
 
 @looks()
 def class_frequencies(diagnosis: Diagnosis) -> Figure:
-    """Share of pixels of every class, the most frequent above; in train, in the labelled part if there is one, in val.
+    """Pixel share of every class in train, in the labelled part if there is one, and in val; most frequent on top.
 
-    Marks rather than bars, because a logarithmic scale has no zero. If there is a labelled part, a line joins it to all
-    of train: its length is the factor between them. A class that is absent from a part is an empty mark in a separate
-    column at the left.
+    The figure has marks, not bars, because a logarithmic scale has no zero. A line joins the shares in train and in the
+    labelled part; its length is their ratio. A class absent from a part is a hollow mark in a column at the left.
 
     Raises: KitError if no part could be read.
     """
@@ -39,7 +38,7 @@ def class_frequencies(diagnosis: Diagnosis) -> Figure:
 
 
 def _draw(ax: Axes, classes: Sequence[str], found: Mapping[str, Mapping[str, float]]) -> None:
-    """A row per class, from above, and a mark per part; `found` is part -> class -> share, 0..1."""
+    """A row per class, the first on top, and a mark per part; `found` is part -> class -> share, 0..1."""
     positive = [share for values in found.values() for share in values.values() if share > 0] or [1e-3, 1.0]
     least, most = 100 * min(positive) / 1.5, 100 * max(positive) * 1.5
     column = (most / least) ** 0.1  # as wide as a tenth of the scale

@@ -17,7 +17,7 @@ HATCHES = ("", "////", "....", "\\\\\\\\")
 def class_bars(runs: list[dict], weights: str = "last", mixed: bool = False) -> Figure:
     """IoU of every class in percent, a bar per setting, with the mean over classes at the left.
 
-    Runs that differ in their seed alone share a bar: it is their mean, and dots are the single runs.
+    Runs that differ only in their seed share a bar, which shows their mean; dots are the single runs.
 
     Args:
         runs: from `kit.load_runs`.
@@ -61,8 +61,8 @@ def class_bars(runs: list[dict], weights: str = "last", mixed: bool = False) -> 
 
 
 def _scores(run: dict, weights: str) -> list[float]:
-    """Mean and single IoU in percent, nan where absent."""
-    require_choice(("last", "average"), weights=weights)  # of the best on the way the mean alone is kept
+    """Mean IoU and IoU of each class in percent, nan where absent."""
+    require_choice(("last", "average"), weights=weights)  # for the best evaluation, runs keep only the mean
     scores = run[weights]
     single = [scores["iou"][name] for name in run["dataset"]["classes"]]
     return [100 * scores["miou"], *(np.nan if value is None else 100 * value for value in single)]

@@ -66,7 +66,7 @@ def training_curves(runs: list[dict]) -> Figure:
 
 
 def step_panels(fig: Figure, count: int, columns: int) -> list[Axes]:
-    """So many axes over the steps of runs, in rows of at most `columns`."""
+    """`count` axes with training steps on x, in rows of at most `columns`."""
     every = list(fig.subplots(-(-count // columns), columns, squeeze=False).flat)
     for ax in every[count:]:
         ax.remove()
@@ -84,7 +84,7 @@ def draw_miou(ax: Axes, runs: list[dict]) -> None:
         ax.plot(*scores["last"], marker="o", **style)
         ax.plot(*scores["average"], marker="o", markerfacecolor="white", alpha=0.75, **style)
     ax.set_title("mIoU on val [%]")
-    # From the first step on, so that the mark of a run that is evaluated only at its end is there, not in the middle.
+    # Start at step 0, so that the mark of a run evaluated only at its end is at the right, not in the middle.
     ax.set_xlim(0, 1.05 * max(run["steps"] for run in runs))
     ax.margins(y=0.15)
 

@@ -1,4 +1,4 @@
-"""A student in float and in 8 bits: how long a picture takes, and which layers 8 bits would change most."""
+"""A student in float and in 8 bits: latency, and the layers that are most sensitive to quantization."""
 
 from matplotlib.figure import Figure
 
@@ -8,10 +8,10 @@ from kit.figures.tables.formats import Cell
 LABELS = {"float": "float32", "int8": "8 bits"}
 
 SHARES = {"p50": ("median", 1.0), "p90": ("90th percentile", 0.6), "p99": ("99th", 0.3)}
-"""Percentile -> (as written, how dark its bar is)."""
+"""Percentile -> (label, opacity of its bar)."""
 
 MOST = 12
-"""Layers that are shown, the most sensitive ones."""
+"""Most layers to show; the most sensitive come first."""
 
 
 def graph_rows(scores: dict[str, dict], int8: dict) -> list[dict]:
@@ -44,7 +44,7 @@ def _percent(share: float) -> Cell:
 
 @looks()
 def deployment_figure(int8: dict) -> Figure:
-    """Left: milliseconds of a picture by each graph, at three percentiles. Right, if it was measured: the share of
+    """Left: milliseconds per picture of each graph, at three percentiles. Right, if it was measured: the share of
     pixels whose class changes when one layer alone is in 8 bits; hatched bars are layers that stay in float.
 
     Args:

@@ -19,7 +19,7 @@ STRATEGIES = {  # name: (as written, colour, mark); Okabe and Ito's colours
 }
 
 ASIDE = 0.09
-"""Share of the distance between two rounds by which marks of different strategies stand apart."""
+"""Gap between the marks of different strategies, as a share of the distance between two rounds."""
 
 
 @looks()
@@ -30,7 +30,7 @@ def label_figure(curves: Mapping[str, Mapping[str, Sequence[Mapping]]], width: f
         curves: method that trained -> strategy -> points with "labelled", "mean", "sd" (None for one seed) and "n",
             mIoU in 0..1 (`kit.batch.experiments.label_next.spread`); a panel for each method.
         width: of a panel, in inches.
-    Raises: KitError if there is none.
+    Raises: KitError if no round is finished.
     """
     if not any(points for of_method in curves.values() for points in of_method.values()):
         raise KitError("no round has been finished, so there is no curve to draw")
@@ -70,7 +70,7 @@ def curve_rows(curves: Mapping[str, Sequence[Mapping]], saved: Mapping[str, floa
     """A row per strategy for a table: mean and deviation after each round, and the share of labels that it saves.
 
     Args:
-        saved: strategy -> share of the labels with which it reaches random's last mean; None where it does not.
+        saved: strategy -> share of labels saved to reach random's last mean; None if the strategy never reaches it.
     """
     rows = []
     for name, points in curves.items():

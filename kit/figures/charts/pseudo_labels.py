@@ -31,9 +31,9 @@ def measured(runs: list[dict]) -> list[str]:
 
 @looks()
 def pseudo_quality(runs: list[dict]) -> Figure:
-    """A panel for each number that some run logged about its pseudo labels, as means between two lines of the log.
+    """A panel for each pseudo-label statistic that some run logged; a value is a mean since the previous log line.
 
-    Accuracy is known where the masks of unlabelled images were read (`data.observe`). The last panel is the effective
+    Accuracy is known only if the masks of unlabelled images were read (`data.observe`). The last panel is the effective
     number of classes in the pseudo labels and, dotted, in the human labels of the same steps.
 
     Args:

@@ -1,1 +1,1 @@
-"""Methods and networks beside each other: differences with intervals, and accuracy over cost."""
+"""Comparisons of methods and networks: differences with intervals, and accuracy over cost."""

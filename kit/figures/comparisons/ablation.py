@@ -17,7 +17,7 @@ VALUE = 5.5
 def ablation_rows(summary: dict) -> list[dict]:
     """The table: mean ± standard deviation over seeds in percent, and differences to the baseline in points.
 
-    Intervals that hold 0, and so show no difference, are marked."""
+    Intervals that contain 0 show no difference and are marked."""
     table = []
     for row in summary["rows"]:
         gain = row.get("difference")
@@ -50,7 +50,7 @@ def score_rows(summary: dict) -> list[dict]:
 
 
 def number_rows(summary: dict) -> list[dict]:
-    """The same as plain numbers for other programs, a column each: shares in 0..1."""
+    """The table as plain numbers for other programs, one number per column; shares in 0..1."""
     table = []
     for row in summary["rows"]:
         numbers = {name: row[name] for name in ("row", "method", "n", "labelled", "parameters")}
@@ -74,7 +74,7 @@ def class_rows(summary: dict) -> list[dict]:
 
 
 def percent(value: dict | None, form: str = ".2f", scale: float = 100) -> Cell | None:
-    """Mean ± standard deviation of shares in percent, or times another `scale`; `form` is the format of the mean."""
+    """Mean ± standard deviation, multiplied by `scale` (100: shares in percent); `form` is the format of the mean."""
     if value is None:
         return None
     spread = "" if value["sd"] is None else f" ± {scale * value['sd']:{form.lstrip('+')}}"

@@ -1,4 +1,4 @@
-"""What methods are worth at equal steps and at equal time, from `kit.batch.experiments.budget.equal_budget`."""
+"""Gains of methods at equal steps and at equal time, from `kit.batch.experiments.budget.equal_budget`."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,15 +10,15 @@ from kit.figures.style import COLUMN, PAGE, SMALL, looks, method_colour, new_fig
 from kit.figures.tables.formats import Cell
 
 VIEWS = {"steps": "equal steps", "time": "equal time"}
-"""Keys of a compared row -> as they are written."""
+"""Key of a compared row -> label."""
 
 LEAST = 1.0
-"""Points to either side of 0 that an axis of differences shows at least."""
+"""Least range of a difference axis to either side of 0, in points."""
 
 
 def budget_rows(summary: dict, budget: dict) -> list[dict]:
-    """The table: scores of every row, and its differences to the baseline of equal steps and of equal time in points,
-    with a 95 % interval; a difference is called a gain only if its interval lies above 0.
+    """The table: scores of every row, and its differences to the baselines of equal steps and of equal time, in points
+    with a 95 % interval. A difference is a gain only if its interval lies above 0.
 
     Args:
         summary: from `kit.batch.summary.summarise`, of the same rows.
@@ -41,9 +41,9 @@ def budget_rows(summary: dict, budget: dict) -> list[dict]:
 
 @looks()
 def budget_figure(summary: dict, budget: dict) -> Figure:
-    """Left and middle: differences of every row at equal steps and at equal time, hollow unless it is a gain or a loss.
-    Right, or alone where there is nothing to compare: mIoU over the time of training, mean ± sd over seeds; baselines
-    are joined, and a star has other labels."""
+    """Left and middle: differences of rows at equal steps and at equal time; hollow marks are neither gain nor loss.
+    Right, or alone if there is nothing to compare: mIoU over training time, mean ± sd over seeds. A line joins the
+    baselines; stars are rows with another number of labels."""
     shown = [row for row in budget["rows"] if any(row[view] for view in VIEWS)]
     fig = new_figure(PAGE if shown else COLUMN, 2.0 + 0.1 * len(budget["rows"]))
     if not shown:
@@ -56,14 +56,14 @@ def budget_figure(summary: dict, budget: dict) -> Figure:
         draw_gains(ax, shown, view, methods)
         ax.set_title(f"At {name}")
         label_rows(ax, [row["row"] if view == "steps" else "" for row in shown])
-    low, high = others[0].get_xlim()  # both panels have one axis, so only now
+    low, high = others[0].get_xlim()  # only after both panels are drawn, which share the axis
     others[0].set_xlim(min(low, -LEAST), max(high, LEAST))
     draw_over_time(right, summary, budget)
     return fig
 
 
 def draw_gains(ax: Axes, rows: list[dict], view: str, methods: dict[str, str]) -> None:
-    """A mark and an interval for each row; rows without a baseline of that budget are left empty."""
+    """A mark and an interval for each row, or "no baseline" if the row has none of that budget."""
     ax.axvline(0, color="0.4", linewidth=0.8)
     for place, row in enumerate(rows):
         gain, shade = row[view], method_colour(methods[row["row"]])
@@ -94,7 +94,7 @@ def draw_over_time(ax: Axes, summary: dict, budget: dict) -> None:
     set_limits(ax, costs, ends)
     ax.set(xlabel="training [s]", title=f"mIoU, {which} weights [%]")
     ax.grid(axis="y")
-    ax.figure.draw_without_rendering()  # only now is the size of the axes known
+    ax.figure.draw_without_rendering()  # sets the size of the axes
     points = 72 / ax.figure.dpi
     places = points * (ax.transData.transform(marks) - ax.bbox.min)
     for name, at, (x, y, align) in zip(names, marks, label_offsets(places, names, *points * ax.bbox.size), strict=True):

@@ -34,7 +34,7 @@ UNITS = {
 """Cost -> (smallest value for which the unit is used, divisor, label of the axis)."""
 
 OVER_SEEDS, OVER_IMAGES = "± 1 sd over seeds", "95 % over images, one seed"
-"""Meaning of the line of a mark."""
+"""Meanings of the vertical line through a mark."""
 
 BESIDE = 8
 """With more settings than this, the legend of a single panel is beside it."""
@@ -75,16 +75,16 @@ def run_rows(runs: list[dict]) -> list[dict]:
 def cost_figure(runs: list[dict], cost: str = "parameters", weights: str = "last", panels: int = 3) -> Figure:
     """Mean IoU over a cost, a panel for each group of runs that can be compared (`cost_groups`).
 
-    Runs that differ in their seed alone are one mark at their mean, with a line of one standard deviation over seeds;
-    the line of a single seed is the 95 % interval over val images, if the run kept it. Marks of one method share a
-    colour, with a shade and marker for each setting; marks of equal cost are side by side. Where every setting has
-    several seeds, grey steps join the settings that no other reaches at the same or a lower cost (`clear_front`).
+    Runs that differ only in their seed are one mark at their mean, with a line of one standard deviation over seeds.
+    For a single seed, the line is the 95 % interval over val images, if the run recorded it. Marks of one method share
+    a colour, with a shade and marker for each setting; marks of equal cost are side by side. If every setting has
+    several seeds, grey steps join the Pareto front (`clear_front`).
 
     Args:
         runs: from `kit.load_run`.
         cost: a key of COSTS.
         weights: "last" or "average".
-        panels: number of groups drawn at most, the largest ones; `left_out` names the others.
+        panels: largest number of groups to draw, largest groups first; `left_out` names the others.
     Raises: KitError for an unknown cost, or if the cards it needs are missing or were made under different conditions.
     """
     require_choice(COSTS, cost=cost)
@@ -119,8 +119,8 @@ def cost_figure(runs: list[dict], cost: str = "parameters", weights: str = "last
 
 
 def cost_groups(runs: list[dict], cost: str) -> list[list[dict]]:
-    """Runs in groups that can share a panel, the largest first: of one data set, split, protocol and number of steps,
-    except where labels or seconds of training are the cost themselves."""
+    """Group runs that can share a panel, the largest group first: same data set, split, protocol and number of steps.
+    The split may differ if the cost is labels, the number of steps if it is seconds."""
     parts = ("data set", "protocol") if cost == "labels" else SUBJECT
     return comparable_groups(runs, parts, lambda run: None if cost == "seconds" else run["steps"])
 
@@ -175,7 +175,7 @@ def _draw_cost(ax: Axes, settings: list[list[dict]], cost: str, weights: str, lo
         points.append((x, y, sd, n))
         ends += [y - (sd or 0), y + (sd or 0), *interval]
     freedom = sum(n - 1 for *_, n in points)
-    # The spread of two or three seeds is uncertain: the pooled one of all settings is used for each.
+    # The standard deviation of two or three seeds is uncertain, so every setting gets the one pooled over settings.
     pooled = (sum((n - 1) * sd**2 for *_, sd, n in points if n > 1) / freedom) ** 0.5 if freedom else 0.0
     front = clear_front([(x, y, None if sd is None else pooled / n**0.5) for x, y, sd, n in points])
     if front:
@@ -200,7 +200,7 @@ def clear_front(points: list[tuple[float, float, float | None]]) -> list[tuple[f
 
 
 def pareto(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Points (cost, score) without a better score at the same or a lower cost, by rising cost."""
+    """The Pareto front: points (cost, score) that score higher than all others of the same or lower cost, by cost."""
     front: list[tuple[float, float]] = []
     for x, y in sorted(points, key=lambda point: (point[0], -point[1])):
         if not front or y > front[-1][1]:

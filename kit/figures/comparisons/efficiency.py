@@ -15,10 +15,10 @@ WIDTH, HEIGHT = 225.0, 125.0
 """Approximate size of the axes in points."""
 
 FOOT = 0.09
-"""Share of the axes' height that is free at the bottom for the name of a network without a score."""
+"""Share of the axes' height kept free at the bottom for each network without a score, for its name."""
 
 WRAP = 36
-"""Characters from which on the name of a device has its own line."""
+"""A description of the device with at least this many characters gets its own line."""
 
 UNSCORED = "no score"
 """Label of networks with a cost that were not kept for evaluation."""
@@ -28,8 +28,8 @@ UNSCORED = "no score"
 def efficiency(cards: list[dict], batch: int = 1) -> Figure:
     """Mean IoU in percent over GFLOPs (left) and over milliseconds of a batch with quartiles (right).
 
-    Students are filled, in the colour of their method, their teachers hollow. Networks without a score are ticks at
-    the bottom of the axes.
+    Marks of students are filled, in the colour of their method; those of their teachers are hollow. Networks without a
+    score are ticks at the bottom of the axes.
 
     Args:
         cards: from `kit.deploy.card.make_card`.
@@ -89,7 +89,7 @@ def _scatter(ax: Axes, cards: list[dict], cost_of) -> None:
 def _names(ax: Axes, nets: list[tuple[str, float, float | None]]) -> None:
     """Write the names of networks (name, cost, score) beside their marks without overlap.
 
-    Networks of one name and cost are named once, at the highest mark.
+    Networks with the same name and cost get one label, at the highest mark.
     """
     bottom = ax.get_ylim()[0]
     places = log_places(ax, [(x, bottom if y is None else 100 * y) for _, x, y in nets], WIDTH, HEIGHT)

@@ -72,7 +72,7 @@ def set_limits(ax: Axes, costs: list[float], scores: list[float], foot: float = 
 
 
 def label_rows(ax: Axes, names: list[str]) -> None:
-    """Name the rows of axes, from above."""
+    """Label the rows of axes, the first on top."""
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
@@ -87,7 +87,7 @@ def draw_gain(ax: Axes, row: int, gain: dict, shade: str, **style) -> None:
 
 
 def log_places(ax: Axes, marks: list[tuple[float, float]], width: float, height: float) -> list[tuple[float, float]]:
-    """Places of marks in points from the lower left corner of axes of about this size, whose x axis is logarithmic."""
+    """Places of marks in points from the lower left corner of axes of about this size, with a logarithmic x axis."""
     (left, right), (bottom, top) = np.log(ax.get_xlim()), ax.get_ylim()
     return [(width * (np.log(x) - left) / (right - left), height * (y - bottom) / (top - bottom)) for x, y in marks]
 
@@ -96,8 +96,8 @@ def label_offsets(marks: list[tuple[float, float]], names: list[str], width: flo
                   height: float) -> list[tuple[float, float, str]]:  # fmt: skip
     """Place of each name beside its mark: (points to the right, points up, "left" or "right" alignment).
 
-    It is the nearest place inside the axes, or just above them, that overlaps no mark and no other name; the nearest
-    inside if there is none, and for a name that is too long the one that reaches out least.
+    This is the nearest place inside the axes, or just above them, that overlaps no mark and no other name. If all
+    places overlap, it is the nearest one inside; for a name too long to fit, the one that extends least outside.
 
     Args:
         marks: places in points from the lower left corner of the axes; those without a name follow the named ones.

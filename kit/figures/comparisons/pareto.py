@@ -1,4 +1,4 @@
-"""Mean IoU against frames a second of students that left the kit, in float and in 8 bits."""
+"""Mean IoU over frames per second of exported students, in float and in 8 bits."""
 
 from matplotlib.figure import Figure
 
@@ -8,21 +8,21 @@ from kit.figures.comparisons.marks import label_offsets, log_places, set_limits
 from kit.figures.style import COLUMN, legend_mark, looks, new_figure
 
 FORMS = {"onnx": ("float", "float32"), "int8": ("int8", "8 bits")}
-"""Form of a graph -> (name of its score, as a reader knows it)."""
+"""Form of a graph -> (key of its score, label)."""
 
 WIDTH, HEIGHT = 200.0, 130.0
-"""Of the axes in points, roughly."""
+"""Approximate size of the axes in points."""
 
 
 @looks()
 def pareto_figure(rows: list[dict], threads: int) -> Figure:
-    """Mean IoU in percent over frames a second: hollow marks are float32, filled ones 8 bits, a line joins the two.
+    """Mean IoU in percent over frames per second: hollow marks are float32, filled ones 8 bits, a line joins the two.
 
-    Grey steps join what no other form of any student beats in both.
+    Grey steps join the Pareto front over all students and forms.
 
     Args:
         rows: of `bench deploy`'s deploy.json, evaluated on one data set: "network", "size", "scores" and "forms".
-        threads: of the processor, for the axis.
+        threads: number of CPU threads, for the label of the axis.
     Raises: KitError if no row has a score, or pictures are of different sizes.
     """
     rows = [row for row in rows if row["scores"]]

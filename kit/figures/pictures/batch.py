@@ -10,7 +10,7 @@ from kit.figures.style import PAGE, looks, overlay
 from kit.types import Batch
 
 MOST = 6
-"""Images of a row."""
+"""Images per row, at most."""
 
 OVERLAY = 0.6
 """Weight of a mask over its image."""
@@ -25,7 +25,7 @@ def batch_figure(batch: Batch, mixed: list[Tensor], classes: list[str], palette:
     Args:
         batch, mixed: from `kit.train.monitor.batch_preview.shown_batch`.
         classes, palette: names and RGB 0..255, in the order of class ids; the legend names those that occur.
-        most: images of a row.
+        most: images per row, at most.
         width: in inches.
     Raises: KitError if the batch holds no image.
     """
@@ -47,5 +47,5 @@ def _numbered(name: str, views: list) -> list[tuple[str, list[np.ndarray]]]:
 
 
 def _pictures(images: Tensor, most: int) -> list[np.ndarray]:
-    """uint8 (H, W, 3) of the first `most` images, float (N, 3, H, W) in 0..1."""
+    """The first `most` images, float (N, 3, H, W) in 0..1, as pictures uint8 (H, W, 3)."""
     return [(image.permute(1, 2, 0).clamp(0, 1) * 255).round().byte().numpy() for image in images[:most]]

@@ -34,7 +34,7 @@ def picture_grid(rows: Sequence[Sequence[np.ndarray]], width: float, titles: Seq
         width: of the figure, in inches; its height follows from the pictures.
         titles: of the columns, wrapped to their width.
         names: of the rows, at their left.
-        legends: below the pictures, from above.
+        legends: below the pictures, the first on top.
     """
     columns, margin = max(map(len, rows)), MARGIN if names else 0.0
     cell = (width - margin - GAP * (columns - 1)) / columns
@@ -44,7 +44,7 @@ def picture_grid(rows: Sequence[Sequence[np.ndarray]], width: float, titles: Seq
     lines = [bool(title) + -(-len(handles) // legend_columns(handles, width)) for title, handles in legends]
     height = title_height + sum(heights) + GAP * len(rows) + sum(LINE * count + PAD for count in lines)
 
-    fig = new_figure(width, height, layout=None)  # pictures touch at fixed gaps, which no layout engine knows
+    fig = new_figure(width, height, layout=None)  # no layout engine supports fixed gaps between pictures
     top, grid = height - title_height, []
     for row, (pictures, tall) in enumerate(zip(rows, heights, strict=True)):
         grid.append([add_picture(fig, picture, margin + column * (cell + GAP), top - tall, cell, tall)
@@ -62,7 +62,7 @@ def picture_grid(rows: Sequence[Sequence[np.ndarray]], width: float, titles: Seq
 
 def add_picture(fig: Figure, picture: np.ndarray, left: float, low: float, width: float, height: float,
                 **style) -> Axes:  # fmt: skip
-    """Axes that a picture fills, without a frame; edges and size in inches, `style` as in matplotlib's `imshow`."""
+    """Add axes without a frame, filled by a picture; edges and size in inches, `style` for matplotlib's `imshow`."""
     across, tall = fig.get_size_inches()
     ax = fig.add_axes((left / across, low / tall, width / across, height / tall))
     ax.imshow(picture, aspect="auto", **style)

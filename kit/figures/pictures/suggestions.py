@@ -13,29 +13,29 @@ from kit.figures.pictures.view import HEAT
 from kit.figures.style import PAGE, SMALL, legend_columns, looks, new_figure, overlay
 
 COLUMNS = 2
-"""Suggestions of a row, each of three pictures."""
+"""Suggestions per row, each with three pictures."""
 
 GAP, BETWEEN, LINE = 0.03, 0.14, 0.125
-"""Inches between the pictures of a suggestion, between suggestions, and of a line of text."""
+"""Gaps between the pictures of a suggestion and between suggestions, and height of a line of text, in inches."""
 
 
 @looks()
 def contact_sheet(suggested: Sequence, pictures: Sequence, classes: Sequence[str], palette: Sequence,
                   members: str = "", columns: int = COLUMNS, width: float = PAGE, first: int = 1,
                   legend: bool = True) -> Figure:  # fmt: skip
-    """Each suggestion as photograph, what the student takes it for, and where networks or views differ; above them its
-    place, its id and the reason, below all of them what the colours mean.
+    """For each suggestion its photograph, the student's prediction, and a map of where networks or views disagree, with
+    rank, id and reason above them. A legend of the colours is below all suggestions.
 
     Args:
         suggested: with "name" and "reason" (`kit.label.suggest.Suggestion`), the best first.
         pictures: with "image", "prediction" and "differing" (`kit.label.suggest.Seen`), one each.
         classes, palette: names and RGB 0..255, in the order of class ids.
-        members: what differs, in words.
-        columns: suggestions of a row.
+        members: description of the networks or views that are compared.
+        columns: suggestions per row.
         width: in inches.
-        first: number of the first one.
-        legend: say below what the pictures are and what the colours mean.
-    Raises: KitError if there is none, or if lengths differ.
+        first: rank of the first suggestion.
+        legend: add the caption and the legend of classes.
+    Raises: KitError if there is no suggestion, or if lengths differ.
     """
     if not suggested or len(suggested) != len(pictures):
         raise KitError(f"a contact sheet needs a picture for each suggestion, got {len(suggested)} and {len(pictures)}")

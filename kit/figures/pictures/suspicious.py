@@ -11,25 +11,25 @@ from kit.figures.pictures.masks import OVERLAY
 from kit.figures.style import PAGE, SMALL, legend_columns, looks, new_figure, overlay
 
 COLUMNS = 4
-"""Regions of a row, each of two pictures."""
+"""Regions per row, each with two pictures."""
 
 GAP, BETWEEN, LINE = 0.02, 0.12, 0.115
-"""Inches between the two pictures of a region, between regions, and of a line of text."""
+"""Gaps between the two pictures of a region and between regions, and height of a line of text, in inches."""
 
 
 @looks()
 def suspicion_sheet(rows: Sequence[Mapping], crops: Sequence, classes: Sequence[str], palette: Sequence,
                     columns: int = COLUMNS, width: float = PAGE) -> Figure:  # fmt: skip
-    """Each region outlined on its photograph and on its mask, with its rank, what the mask says and what the networks
-    say, and its image.
+    """Each region outlined on its photograph and on its mask, with its rank, its class in the mask, its class by the
+    networks, and the id of its image.
 
     Args:
         rows: with "rank", "image", "label" and "networks" (`kit.label.out_of_fold.rows`).
         crops: with "image", "mask" and "region" (`kit.label.out_of_fold.Crop`), square, one each.
         classes, palette: names and RGB 0..255, in the order of class ids.
-        columns: regions of a row.
+        columns: regions per row.
         width: in inches.
-    Raises: KitError if there is none.
+    Raises: KitError if there is no region, or if lengths differ.
     """
     if not rows or len(rows) != len(crops):
         raise KitError(f"a sheet needs a crop for each region, got {len(rows)} and {len(crops)}")
@@ -50,7 +50,7 @@ def suspicion_sheet(rows: Sequence[Mapping], crops: Sequence, classes: Sequence[
         for number, picture in enumerate((crop.image / 255, overlay(crop.image, crop.mask, palette, OVERLAY))):
             ax = add_picture(fig, picture, left + number * (cell + GAP), top - head - cell, cell, cell,
                              extent=(0, wide, tall, 0))  # fmt: skip
-            for shade, thick in (("black", 1.6), ("white", 0.8)):  # seen on dark and on bright
+            for shade, thick in (("black", 1.6), ("white", 0.8)):  # visible on dark and bright
                 ax.contour(np.arange(wide) + 0.5, np.arange(tall) + 0.5, crop.region.astype(float), levels=[0.5],
                            colors=[shade], linewidths=thick)  # fmt: skip
     place_legend(fig, None, handles, (below - 0.02) / height)

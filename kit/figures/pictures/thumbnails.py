@@ -10,26 +10,26 @@ from kit.figures.pictures.view import paint
 from kit.figures.style import PAGE, SMALL, looks, new_figure
 
 COLUMNS = 4
-"""Thumbnails of a row."""
+"""Thumbnails per row."""
 
 CAPTION, GAP = 0.17, 0.04
-"""Inches of a caption's line, and between pictures."""
+"""Height of a caption and gap between pictures, in inches."""
 
 PIXELS = 440
-"""Width of a thumbnail, at most."""
+"""Largest width of a thumbnail in pixels."""
 
 
 @looks()
 def thumbnail_sheet(thumbnails: list, columns: int = COLUMNS, strength: float = 0.6, width: float = PAGE) -> Figure:
     """Thumbnails in rows, with mean IoU and id above each. All cells have the same size and fill the figure, so that
-    `cell_at` finds the one at a place.
+    `cell_at` can find the thumbnail at a place.
 
     Args:
         thumbnails: `kit.explore.view_request.Thumbnail`s, in the order in which they are shown.
-        columns: of a row.
+        columns: thumbnails per row.
         strength: weight of the layers over the images, 0..1.
         width: in inches.
-    Raises: KitError if there is none.
+    Raises: KitError if there is no thumbnail.
     """
     if not thumbnails:
         raise KitError("no thumbnails to show; they need the counts that a finished run keeps of its val images")

@@ -10,7 +10,7 @@ from kit.figures.pictures.grid import picture_grid
 from kit.figures.style import PAGE, looks
 
 MOST = 6
-"""Steps in a strip; of more, the first, the last and some evenly spread between."""
+"""Most steps in a strip; if there are more, the first, the last and evenly spaced ones between are shown."""
 
 
 @looks()
@@ -21,7 +21,7 @@ def strip_figure(pictures: Mapping[int, Sequence[np.ndarray]], width: float = PA
         pictures: step -> per image uint8 (H, 3 W, 3), image, truth and prediction side by side
             (`kit.explore.history`).
         width: of the figure, in inches.
-    Raises: KitError if there is none.
+    Raises: KitError if there are no pictures.
     """
     if not pictures:
         raise KitError("this run has no pictures; they are made at every evaluation (train.eval_every)")
@@ -32,7 +32,7 @@ def strip_figure(pictures: Mapping[int, Sequence[np.ndarray]], width: float = PA
 
 
 def spread(steps: Sequence[int], most: int) -> list[int]:
-    """At most so many of the steps, evenly spread, the first and the last among them."""
+    """At most `most` evenly spaced steps, including the first and the last."""
     if len(steps) <= most:
         return list(steps)
     return [steps[round(i * (len(steps) - 1) / (most - 1))] for i in range(most)]

@@ -1,4 +1,4 @@
-"""One image with an overlay: as a picture that is made in a few milliseconds, and as a figure."""
+"""One image with an overlay: as an array made in a few milliseconds, and as a figure."""
 
 import io
 import textwrap
@@ -16,10 +16,10 @@ from kit.figures.style import PAGE, SMALL, UNLABELLED, legend_columns, looks, ne
 from kit.types import IGNORE
 
 HEAT = "inferno"
-"""Colours of a map, of evenly rising brightness."""
+"""Colour map of a map of numbers; its brightness rises evenly."""
 
 SMALLEST = 640
-"""Pixels of width to which small images are enlarged, so that the ring on them is round."""
+"""Small images are enlarged to at most this width in pixels, so that the ring on them is round."""
 
 NAMES = 12
 """Names in a legend, at most: those with the most pixels."""
@@ -47,7 +47,7 @@ def paint(image: np.ndarray, layer, strength: float = 0.6, pixel: tuple[float, f
 
 
 def png(picture: np.ndarray) -> bytes:
-    """A picture uint8 (H, W, 3) as the content of a PNG file, compressed fast rather than well."""
+    """A picture uint8 (H, W, 3) as the content of a PNG file, compressed for speed, not for size."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
@@ -104,7 +104,7 @@ def heat_stops(count: int = 9) -> list[str]:
 
 
 def _colours(layer, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Colour of every pixel, float32 (H, W, 3), and where there is one, bool (H, W)."""
+    """Colour of every pixel, float32 (H, W, 3), and whether it is drawn, bool (H, W)."""
     if layer.palette:
         table = np.array([*layer.palette, UNLABELLED], np.float32)
         drawn = layer.values != IGNORE
@@ -119,7 +119,7 @@ def _colours(layer, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _spread(values: np.ndarray, covers: tuple[float, float] | None, size: tuple[int, int]) -> np.ndarray:
-    """A map (h, w) at the size of its image; padding is cut off."""
+    """A map (h, w) resized to the size of its image; padding is cut off."""
     height, width = covers or size
     if values.shape == (round(height), round(width)):
         return values[: size[0], : size[1]]
@@ -143,7 +143,7 @@ def _ringed(picture: np.ndarray, pixel: tuple[float, float]) -> np.ndarray:
     canvas = Image.fromarray(picture)
     draw, radius = ImageDraw.Draw(canvas), max(3, round(0.014 * max(height, width)))
     row, column = pixel[0] * height, pixel[1] * width
-    for shade, wide, reach in (("black", 5, radius + 2), ("white", 3, radius + 1)):  # seen on dark and on bright
+    for shade, wide, reach in (("black", 5, radius + 2), ("white", 3, radius + 1)):  # visible on dark and bright
         draw.ellipse((column - reach, row - reach, column + reach, row + reach), outline=shade, width=wide)
     return np.asarray(canvas)
 

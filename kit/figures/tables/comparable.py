@@ -10,7 +10,7 @@ SUBJECT = ("data set", "split", "protocol")
 
 
 def check_comparable(runs: list[dict], mixed: bool = False) -> None:
-    """Raise KitError if there is no run or, unless `mixed`, if runs differ in what their numbers are about."""
+    """Raise KitError if there is no run or, unless `mixed`, if runs differ in `subject` or in val images and masks."""
     if not runs:
         raise KitError("no runs to put in a table")
     if mixed:
@@ -34,11 +34,11 @@ def comparable_groups(runs: list[dict], parts: Sequence[str] = SUBJECT,
                       also: Callable[[dict], object] = lambda run: None) -> list[list[dict]]:  # fmt: skip
     """Groups of runs that share these parts of their `subject`, the largest group first.
 
-    The val images and masks of a group are the same by their names and sizes on disk; a run that did not record them
-    joins the others of its subject, if these agree.
+    Runs of a group have the same val images and masks, judged by names and sizes of files. A run that did not record
+    them joins the others of its subject, if these agree.
 
     Args:
-        also: what else has to be equal, as a value for JSON.
+        also: run -> a further value that must be equal; JSON must be able to hold it.
     """
     about: dict[str, list[dict]] = {}
     for run in runs:
@@ -63,7 +63,7 @@ def subject(run: dict) -> dict[str, tuple[str, object]]:
     """What the numbers of a run are about: "data set", "split" and "protocol" -> (text, value that has to be equal for
     numbers to be compared)."""
     split, protocol = run["split"], f"{run['protocol']}, {run['last']['images']} images"
-    # Lists are distinguished by their content: two of one name may differ, and the same may be drawn or read.
+    # Content distinguishes lists: two of the same name may differ, and a drawn list may equal one from files.
     digests = (split["labelled_sha256"], split["unlabelled_sha256"], split.get("extra_sha256"))
     shown = " ".join(sha256[:8] for sha256 in digests if sha256)
     return {

@@ -7,7 +7,7 @@ from kit.data.doctor.findings import SEVERITIES, Finding
 from kit.figures.tables.formats import as_text
 
 SHOWN = 5
-"""Files of one kind of finding that are named; doctor.json names all."""
+"""Number of files named for each kind of finding; doctor.json names all."""
 
 
 def part_rows(diagnosis: Diagnosis) -> list[dict]:

@@ -1,8 +1,8 @@
 """A table in several forms: text for a terminal, Markdown for a notebook, LaTeX for a paper, CSV for other programs,
 sortable HTML.
 
-A table is a list of rows, name of each column -> value; text stays as it is, None is an empty cell, and a `Cell` has a
-text and the number to sort by. In text and Markdown, numbers in columns of SHARES are percent.
+A table is a list of rows, each a dictionary of column name -> value. Text stays as it is, None is an empty cell, and a
+`Cell` has a text and the number to sort by. In text and Markdown, numbers in columns of SHARES are percent.
 """
 
 import csv
@@ -18,10 +18,10 @@ ESCAPES = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasc
 """Special characters of LaTeX -> how to write them."""
 
 SHARES = ("mIoU", "IoU", "share")
-"""Columns whose name starts so and has no unit hold shares in 0..1; None is a class that does not occur."""
+"""Columns that begin with one of these and have no unit hold shares in 0..1; None is a class that does not occur."""
 
 ABSENT = "absent"
-"""Text for a class that neither truth nor predictions hold."""
+"""Text for a class that neither truth nor predictions contain."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def as_text(table: list[dict]) -> str:
 
 
 def as_csv(table: list[dict]) -> str:
-    """Comma-separated values with a header; a `Cell` is its number if it has one."""
+    """Comma-separated values with a header; a `Cell` is written as its number if it has one."""
     names = _names(table)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -92,7 +92,7 @@ def as_csv(table: list[dict]) -> str:
 
 
 def as_sortable(table: list[dict]) -> str:
-    """An HTML table that a click on a header sorts, offline; without scripts it is a plain table."""
+    """An HTML table that works offline: a click on a header sorts it; without JavaScript it is a plain table."""
     names = _names(table)
     heads = "".join(f'<th scope="col" title="sort by this">{html.escape(name)}</th>' for name in names)
     body = "".join(f"<tr>{''.join(_html(row.get(name)) for name in names)}</tr>" for row in table)
@@ -113,7 +113,7 @@ rows.sort(function(a,b){var x=a.cells[column],y=b.cells[column],s=x.dataset.sort
 if((x.textContent==="")!==(y.textContent===""))return x.textContent===""?1:-1;
 var order=s!==undefined&&t!==undefined?s-t:x.textContent.localeCompare(y.textContent,undefined,{numeric:true});
 return up?order:-order});rows.forEach(function(row){body.appendChild(row)})})})})})();</script>"""
-"""Empty cells come last in both directions. Several tables of one page are each set up once."""
+"""Empty cells come last in both directions. On a page with several tables, each is set up once."""
 
 
 def _columns(table: list[dict]) -> tuple[list[str], list[list[str]], list[bool]]:

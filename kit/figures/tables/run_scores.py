@@ -4,12 +4,12 @@ from kit.figures.style import method_name, start_of
 from kit.figures.tables.comparable import check_comparable
 
 UNKNOWN = "–"
-"""In a cell: a class that the data set of this run does not have."""
+"""Text of a cell for a class that the run's data set does not have."""
 
 
 def rows(runs: list[dict], mixed: bool = False) -> list[dict]:
-    """One row per run for `kit.figures.tables.formats`: name of each column -> value. IoU is in 0..1, None for a class
-    that neither truth nor predictions hold.
+    """One row per run for `kit.figures.tables.formats`: column name -> value. IoU is in 0..1, None for a class that
+    neither truth nor predictions contain.
 
     Args:
         runs: from `kit.load_runs`.

@@ -15,11 +15,11 @@ MARK = {"marker": "o", "markersize": 4.5, "markerfacecolor": "none", "markeredge
 @looks()
 def attention_grid(image: np.ndarray, pixels: Sequence[tuple[float, float]], networks: Mapping[str, object],
                    width: float = PAGE) -> Figure:  # fmt: skip
-    """A row per pixel: its place, and the attention of every network from there; brighter is more.
+    """A row per pixel: its place, and the attention of every network from this pixel; brighter is higher.
 
     Args:
         image: uint8 (H, W, 3).
-        pixels: shares of the height and of the width.
+        pixels: (row, column) as shares of height and width.
         networks: title of the column -> a `kit.explore.attention.Attention` of this image.
     Raises: KitError if there is no pixel or no network.
     """

@@ -13,7 +13,7 @@ from kit.figures.pictures.view import HEAT
 from kit.figures.style import PAGE, grey, looks, new_figure
 
 SPECTRUM = "viridis"
-"""Colours of evenly rising brightness, as HEAT, also in print without colour."""
+"""Colour map of spectra; like HEAT's, its brightness rises evenly, also in a grey print."""
 
 VEIL = 0.72
 """Opacity of a map over its image."""
@@ -90,7 +90,7 @@ def draw_spectrum(ax: Axes, spectrum: np.ndarray, radius: tuple[float, float]) -
 
 
 def draw_attention(ax: Axes, attention: np.ndarray, band: str) -> None:
-    """Weights (C,) of the channels, 0..1, in the network's order; the line is their mean; `band` is their source."""
+    """Weights (C,) of the channels, 0..1, in the network's order, with their mean as a line; `band` is their input."""
     ax.stairs(attention, np.arange(len(attention) + 1) - 0.5, fill=True, color="#56B4E9")
     ax.axhline(attention.mean(), color="black", linewidth=0.8)
     summary = f"from {band}: {attention.mean():.2f} ± {attention.std():.2f}"

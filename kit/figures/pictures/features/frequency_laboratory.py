@@ -20,8 +20,8 @@ def profile_figure(profiles: Mapping[str, Sequence]) -> Figure:
     """A panel per level: amplitude over frequency, a line per network, and the Gaussian's radius.
 
     Args:
-        profiles: name of a line -> from `kit.explore.bands.profiles`, levels of the same number.
-    Raises: KitError if there is none.
+        profiles: name of a line -> result of `kit.explore.bands.profiles`, all with the same number of levels.
+    Raises: KitError if there is no profile.
     """
     if not profiles:
         raise KitError("no profiles to draw")
@@ -60,8 +60,8 @@ def draw_profiles(ax: Axes, profiles: Mapping[str, object]) -> None:
 
 @looks()
 def channel_figure(channels: Sequence, classes: Sequence[str]) -> Figure:
-    """A row per level, its channels sorted by mean weight: their range over the images, and the difference between the
-    mean of images with much of a class and the mean of all.
+    """A row per level, with channels sorted by mean weight. Left: the range of their weights over the images. Right:
+    the mean over images weighted by the share of a class in each, minus the plain mean.
 
     Args:
         channels: from `kit.explore.bands.channels`.
@@ -108,13 +108,13 @@ def draw_ranges(ax: Axes, weights: np.ndarray) -> None:
 
 @looks()
 def cutoff_figure(cutoffs: Sequence, levels: Sequence[int]) -> Figure:
-    """Effect of other radii, over the factor on D0: energy that passes as low, change of the channel attention, and of
-    the prediction.
+    """Effect of scaling D0, over the factor: energy in the low part, change of the channel attention, and mIoU and
+    changed pixels of the prediction.
 
     Args:
         cutoffs: from `kit.explore.bands.cutoffs`.
         levels: numbers of the decoder's levels.
-    Raises: KitError if there is none.
+    Raises: KitError if there is no cut-off.
     """
     if not cutoffs:
         raise KitError("no cut-offs to draw")
@@ -151,7 +151,7 @@ def cutoff_maps(image: np.ndarray, levels: Mapping[float, object]) -> Figure:
     Args:
         image: uint8 (H, W, 3).
         levels: factor -> a `kit.explore.frequency_levels.Level` of a network with that factor.
-    Raises: KitError if there is none.
+    Raises: KitError if there is no level.
     """
     if not levels:
         raise KitError("no levels to draw")
