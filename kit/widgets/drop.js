@@ -1,4 +1,4 @@
-// A field onto which a file is dropped, or which is clicked to choose one; its bytes go to Python.
+// A field onto which a file is dropped, or that is clicked to choose one; the file's bytes go to Python.
 function render({ model, el }) {
   const zone = document.createElement("label");
   zone.className = "kit-drop";
@@ -19,7 +19,7 @@ function render({ model, el }) {
     if (!file) return;
     model.set("name", file.name);
     model.set("size", file.size);
-    const small = file.size <= model.get("limit");  // what is too large stays here
+    const small = file.size <= model.get("limit");  // larger files are not sent
     model.set("content", new DataView(small ? await file.arrayBuffer() : new ArrayBuffer(0)));
     model.set("turn", model.get("turn") + 1);
     model.save_changes();

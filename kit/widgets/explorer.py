@@ -42,7 +42,7 @@ def explorer_panel(explorer: Explorer, request: ViewRequest, out: str | Path, th
 
 
 class ExplorerPanel:
-    """The controls, and the request that they make."""
+    """The controls, and the request that they define."""
 
     def __init__(self, explorer: Explorer, request: ViewRequest, out: Path, thumbnails: int = 0):
         self.explorer, self.out, self.count = explorer, out, thumbnails
@@ -89,12 +89,12 @@ class ExplorerPanel:
 
     @property
     def request(self) -> ViewRequest:
-        """The request of the present values of the controls."""
+        """The request defined by the current values of the controls."""
         values = {name: control.value for name, control in self.controls.items()}
         return ViewRequest(**values, pixel=tuple(self.picture.pixel))
 
     def draw(self) -> None:
-        """Show the present view; if there is none, the image alone and the reason."""
+        """Show the current view; if it does not exist, show the image alone and the reason."""
         request = self.request
         self.controls["cls"].disabled = request.view not in BY_CLASS
         self.controls["level"].disabled = request.view not in BY_LEVEL
@@ -109,7 +109,7 @@ class ExplorerPanel:
             self.picture.png = self._bare(request)
 
     def draw_sheet(self) -> None:
-        """Show the thumbnails from the rank on, the worst first; nothing if there are none."""
+        """Show thumbnails from the selected rank on, the worst first; hide the sheet if there are none."""
         run, images = self.controls["run"].value, len(self.explorer.ranking(self.controls["run"].value))
         self.worst.layout.display = None if self.count and images else "none"
         if self.count and images:
@@ -142,7 +142,7 @@ class ExplorerPanel:
         self.draw()
 
     def _offer(self, name: str, options: list[str] | list[tuple[str, str]]) -> None:
-        """Give a control other options; it keeps its value if possible, and nothing is redrawn."""
+        """Replace the options of a control without redrawing; it keeps its value if possible."""
         control = self.controls[name]
         values = [option if isinstance(option, str) else option[1] for option in options]
         value, self._quiet = control.value, True
@@ -175,7 +175,7 @@ class ExplorerPanel:
 
 def save_view(explorer: Explorer, request: ViewRequest, out: Path) -> str:
     """Write a view as PNG, PDF and JSON, with an uploaded photograph beside it; return the names of the files and the
-    command that makes the same picture headless. Raises KitError if there is no such view."""
+    command that reproduces the picture headless. Raises KitError if there is no such view."""
     scene = explorer.scene(request)
     name = "-".join((request.view, request.cls, Path(request.run).name, request.image))
     stem = out / re.sub(r"[^\w.-]+", "_", name).strip("_")

@@ -1,4 +1,4 @@
-"""A panel around `kit.label.suggest`: suggestions beside predictions, ticked or not, exported and imported."""
+"""A panel for `kit.label.suggest`: tick suggestions shown with predictions, export them, import their annotations."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,20 +19,20 @@ from kit.widgets.parts import outcome
 
 def label_panel(suggestions: Suggestions, pictures: list[Seen], out: str | Path, dataset: str, root: str | Path,
                 sure: float = 0.6) -> VBox:  # fmt: skip
-    """A contact sheet of one for each suggestion with a box to tick, and buttons that export what is ticked and import
-    what comes back.
+    """A checkbox and a contact sheet for each suggestion, and buttons that export the ticked images and import
+    annotations.
 
     Args:
         suggestions, pictures: from `kit.label.suggest`.
         out: folder for images.txt and drafts.
-        dataset, root: into which labels are imported.
+        dataset, root: the data set into which labels are imported.
         sure: smallest probability in drafts (`kit.label.preannotate`).
     """
     return LabelPanel(suggestions, pictures, Path(out), dataset, Path(root), sure).box
 
 
 class LabelPanel:
-    """The controls; `ticked` is what they stand for."""
+    """The controls; `ticked` holds the ids they select."""
 
     def __init__(self, suggestions: Suggestions, pictures: list[Seen], out: Path, dataset: str, root: Path,
                  sure: float = 0.6):  # fmt: skip
@@ -62,7 +62,7 @@ class LabelPanel:
         return [name for name, box in self.boxes.items() if box.value]
 
     def write(self) -> str:
-        """Write images.txt and drafts of what is ticked; say where."""
+        """Write images.txt and drafts for the ticked images; return the paths as text."""
         if not self.ticked:
             raise KitError("nothing is ticked")
         written = write_suggestions(self.suggestions, self.out, self.ticked)
@@ -72,7 +72,7 @@ class LabelPanel:
         return "\n".join(map(str, [*written, *drafts]))
 
     def bring_in(self) -> str:
-        """Import the export that is named; say what changed."""
+        """Import the export named in the field; return a summary of the changes."""
         plan = plan_import(self.source.value, self.dataset, self.root, replacing=self.replace.value)
         carry_out(plan)
         out, split = extended_split(plan)

@@ -1,4 +1,4 @@
-"""What several panels are made of: widgets that ipywidgets lacks, and what a button says."""
+"""Parts that several panels share: widgets that ipywidgets lacks, and the text shown after a button is clicked."""
 
 import html
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from kit.errors import KitError
 
 
 class ClickPicture(anywidget.AnyWidget):
-    """PNG bytes drawn elsewhere, and the last clicked place; the picture of ipywidgets does not report the mouse."""
+    """A PNG, drawn elsewhere, that reports the last clicked place; the image of ipywidgets does not report clicks."""
 
     _esm = Path(__file__).with_name("picture.js")
     kind = Unicode("kit-picture").tag(sync=True)  # its CSS class
@@ -21,10 +21,10 @@ class ClickPicture(anywidget.AnyWidget):
 
 
 class DropField(anywidget.AnyWidget):
-    """A field for a file that is dropped onto it. Its `turn` goes up whenever a file has come; then `name`, `size` in
-    bytes and `content` are those of the file.
+    """A field onto which a file is dropped. For each file it sets `name`, `size` in bytes and `content`, and increases
+    `turn`.
 
-    Of a file of more than `limit` bytes the content is empty: it is not sent by the browser.
+    For a file of more than `limit` bytes `content` is empty: the browser does not send it.
     """
 
     _esm = Path(__file__).with_name("drop.js")
@@ -33,7 +33,7 @@ class DropField(anywidget.AnyWidget):
     limit = Int(20_000_000).tag(sync=True)
     name = Unicode("").tag(sync=True)
     size = Int(0).tag(sync=True)
-    content = Bytes(b"").tag(sync=True, from_json=lambda sent, _: bytes(sent))  # it comes as a memoryview
+    content = Bytes(b"").tag(sync=True, from_json=lambda sent, _: bytes(sent))  # received as a memoryview
     turn = Int(0).tag(sync=True)
 
 

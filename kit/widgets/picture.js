@@ -1,4 +1,4 @@
-// A picture that says where it was clicked, as shares of its height and width. Arrow keys move the place as well.
+// A picture that reports where it was clicked, as shares of its height and width. Arrow keys also move the place.
 const STEP = 1 / 64;
 const TALLEST = 85; // hundredths of the window's height
 const ARROWS = { ArrowUp: [-STEP, 0], ArrowDown: [STEP, 0], ArrowLeft: [0, -STEP], ArrowRight: [0, STEP] };
@@ -16,9 +16,9 @@ function render({ model, el }) {
     const old = url;
     url = URL.createObjectURL(new Blob([model.get("png")], { type: "image/png" }));
     image.onload = () => {
-      // As wide as there is room, and never taller than most of the window: a photograph that stands is seen whole.
+      // Full width, but at most TALLEST % of the window's height, so that a portrait photograph is visible as a whole.
       image.style.width = `min(100%, ${(TALLEST * image.naturalWidth) / image.naturalHeight}vh)`;
-      if (old) URL.revokeObjectURL(old); // not before, or the picture would flicker
+      if (old) URL.revokeObjectURL(old); // revoked earlier, the picture would flicker
     };
     image.src = url;
     image.alt = model.get("alt");

@@ -1,4 +1,4 @@
-"""A panel that shows what a student sees in a photograph or a short video that is dropped onto it."""
+"""A panel that shows a student's predictions for a photograph or a short video that is dropped onto it."""
 
 import html
 import io
@@ -21,10 +21,10 @@ LARGEST_FILE, LARGEST_SIDE, MOST_FRAMES = 20_000_000, 4096, 120
 """Limits: bytes of a file, pixels a side, frames of a video."""
 
 SHOWN = 640
-"""Pixels of the longer side of what is sent back to the browser."""
+"""Pixels of the longer side of pictures that are sent back to the browser."""
 
 SHARE = 0.001
-"""Classes of fewer pixels than this share are not named."""
+"""Classes with a smaller share of the pixels are not named."""
 
 HEADS = {"mask": "Classes", "overlay": "Over the photograph", "confidence": "Confidence (dark: unsure)"}
 
@@ -35,7 +35,7 @@ class TrialPanel:
     Args:
         probabilities: picture uint8 (H, W, 3) -> class probabilities (C, H, W) as an array.
         classes, palette: names and RGB colours, in the order of class ids.
-        about: what the student is, in words.
+        about: a description of the student.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class TrialPanel:
         self.field.observe(lambda _: self.take(self.field.name, self.field.content, self.field.size), "turn")
 
     def take(self, name: str, content: bytes, size: int) -> None:
-        """Show what is in a file, or one line that says why not; what was shown before then goes away."""
+        """Show the predictions for a file, or the error in one line; earlier results are hidden first."""
         self.results.layout.display = "none"
         self.legend.value = ""
         self._say(f"{name} is read")
@@ -103,7 +103,7 @@ class TrialPanel:
         self._show(f"{path.name}: {len(frames)} frames of {width} x {height} pixels, {each}", counts)
 
     def _views(self, image: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, float]:
-        """What is shown of a picture, uint8 each, how many pixels each class has, and the seconds of the student."""
+        """The views of a picture (uint8), the number of pixels of each class, and the student's run time in seconds."""
         started = time.perf_counter()
         found = self.probabilities(image)
         taken = time.perf_counter() - started

@@ -18,7 +18,7 @@ from kit.runs.folder import RunFolder
 from kit.system.console import attended
 
 PAUSE = 2.0
-"""Least seconds between two reads of the folder."""
+"""Smallest number of seconds between two reads of the folder."""
 
 SHARE = 0.2
 """Largest share of the time that is spent on drawing instead of training."""
@@ -50,7 +50,7 @@ def watching(run_dir: str | Path, interactive: bool = True) -> Iterator["RunPane
 
 
 class RunPanel:
-    """Two pictures made from a run's folder."""
+    """Training curves and predictions of a run, drawn from its folder."""
 
     def __init__(self, run_dir: str | Path):
         self.folder, self.history = RunFolder(Path(run_dir)), History(run_dir)
@@ -59,7 +59,7 @@ class RunPanel:
         self._seen, self._pictures = 0, 0
 
     def update(self) -> bool:
-        """Redraw what has changed; True if anything has."""
+        """Redraw what has changed; return True if anything has."""
         log = self.folder.log()
         evaluated = sum("miou" in record for record in log)
         changed = len(log) != self._seen and any("parts" in record for record in log)
@@ -69,7 +69,7 @@ class RunPanel:
                    "steps": config.train.steps, "log": log}  # fmt: skip
             self._put(self.curves, training_curves([run]))
             self._seen = len(log)
-        if evaluated != self._pictures:  # they are written after the line of the log
+        if evaluated != self._pictures:  # pictures are written after the line of the log
             pictures = self.history.pictures()
             if len(pictures) > self._pictures:
                 self._put(self.strip, strip_figure(pictures))
