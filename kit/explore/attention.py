@@ -14,7 +14,7 @@ class Attention(NamedTuple):
     """Attention of the last block for one image, on a token grid of (h, w)."""
 
     weights: np.ndarray  # float32 (h, w, h, w): query, then key; mean over heads, sums to 1 over the keys
-    covers: tuple[float, float]  # (height, width) in pixels of the image that the grid spans; more where it was padded
+    covers: tuple[float, float]  # (height, width) of the grid in image pixels; larger than the image if padded
 
     def token(self, pixel: tuple[float, float]) -> tuple[int, int]:
         """Row and column of the token at a pixel (row, column) of the image."""
@@ -29,7 +29,7 @@ class Attention(NamedTuple):
 
 @torch.no_grad()
 def attention(student: Student, image: np.ndarray) -> Attention:
-    """Attention over the whole image, as TriKD compares it: of a TinyViT without its windows and position bias.
+    """Attention over the whole image, as TriKD's loss compares it: for a TinyViT, without windows and position bias.
 
     Args:
         image: uint8 (H, W, 3).

@@ -17,7 +17,7 @@ from kit.explore.frequency_levels import Level, frequency_levels, laterals, leve
 from kit.types import IGNORE
 
 BINS = 24
-"""Steps of a profile between the constant and the highest frequency along an axis."""
+"""Most bins of a profile, from frequency 0 to 0.5 cycles per pixel, the highest along an axis."""
 
 
 class Profile(NamedTuple):
@@ -26,7 +26,7 @@ class Profile(NamedTuple):
     level: int
     stride: int
     frequency: np.ndarray  # (n,) cycles per pixel of the map, above 0 up to 0.5
-    amplitude: np.ndarray  # (n,) relative to the mean over all frequencies but the constant
+    amplitude: np.ndarray  # (n,) divided by the mean over all frequencies except 0
     cut: tuple[float, float]  # the Gaussian's radius along height and width, in the same unit, mean over images
 
 
@@ -37,7 +37,7 @@ class Channels(NamedTuple):
     band: str
     images: np.ndarray  # (n, C) weights, 0..1
     classes: tuple[int, ...]  # ids of the k classes, the most frequent first
-    by_class: np.ndarray  # (k, C) means over images, weighted by how many pixels of an image are of the class
+    by_class: np.ndarray  # (k, C) means over images, weighted by the share of the class in each image
 
 
 class Cutoff(NamedTuple):
@@ -45,7 +45,7 @@ class Cutoff(NamedTuple):
 
     factor: float
     radius: tuple[float, ...]  # of each level, along the height of the last image's map, in bins
-    low_energy: tuple[float, ...]  # of each level: energy of the low part as a share of the map's
+    low_energy: tuple[float, ...]  # of each level: share of the map's energy in the low part
     attention_change: tuple[float, ...]  # of each level: mean absolute change of the channel attention
     changed_pixels: float  # share of pixels whose predicted class differs from that with factor 1
     miou: float  # over these images
@@ -74,7 +74,7 @@ def _profile(levels: Sequence[Level]) -> Profile:
         place = np.minimum((frequency * 2 * steps).round().astype(int), steps + 1)  # corners lie beyond 0.5
         counted = np.ones((h, w), bool)
         counted[h // 2, w // 2] = False  # the constant
-        amplitude = 10.0**level.spectrum / math.sqrt(h * w)  # sums of more pixels are larger
+        amplitude = 10.0**level.spectrum / math.sqrt(h * w)  # FFT amplitudes grow with the size of the map
         sums += np.bincount(place[counted], amplitude[counted], steps + 2)
         counts += np.bincount(place[counted], minlength=steps + 2)
     known = np.flatnonzero(counts[1:-1]) + 1
@@ -108,11 +108,11 @@ def channels(student: Student, examples: Sequence[Example], most: int = 11) -> l
 
 @torch.no_grad()
 def cutoffs(student: Student, examples: Sequence[Example], factors: Sequence[float]) -> list[Cutoff]:
-    """The network with other radii of its Gaussians, on a copy; the student stays as it is.
+    """Effects of scaling the radii of the network's Gaussians, measured on copies; the student does not change.
 
     Args:
         factors: multipliers on D0 of every level, above 0.
-    Raises: KitError if the decoder has no bands, or if D0 is infinite.
+    Raises: KitError if the decoder has no bands or an infinite D0, without images, or for a factor that is not above 0.
     """
     if not examples or any(not (math.isfinite(factor) and factor > 0) for factor in factors):
         raise KitError(f"give at least one image, and factors above 0; got {len(examples)} images, factors {factors}")

@@ -25,10 +25,10 @@ from kit.runs.folder import RunFolder
 from kit.types import IGNORE
 
 LONGEST = 800
-"""Pixels of the longer side at which larger images are shown; networks get them in full size."""
+"""Larger images are shown with a longer side of this many pixels; networks get them in full size."""
 
 LARGEST_PHOTO = 2048
-"""Pixels of the longer side to which larger photographs are reduced: that of a Cityscapes frame."""
+"""Larger photographs are reduced to a longer side of this many pixels, as in a Cityscapes frame."""
 
 ROOM = 512 * 2**20
 """Size of the cache of probabilities and maps in bytes."""
@@ -42,7 +42,7 @@ def _bytes(value: object) -> int:
 
 
 def _kept(method: Callable) -> Callable:
-    """A method of `Explorer` whose results are kept in its cache."""
+    """Decorate a method of `Explorer`: its results are kept in the explorer's cache."""
     return cachetools.cachedmethod(attrgetter("_cache"), partial(cachetools.keys.hashkey, method.__name__))(method)
 
 
@@ -52,7 +52,7 @@ class Explorer:
     Args:
         runs: folders.
         weights: of the students, as `kit.load` takes them.
-        data_root: the data set's folder, if it is not where it was in training.
+        data_root: the data set's folder, if it has moved since training.
         room: size of the cache in bytes.
     Attributes:
         images: ids of the val images.
@@ -84,13 +84,13 @@ class Explorer:
         return self._network(run, network)[0]
 
     def set_photo(self, picture: Picture) -> None:
-        """Make a photograph, upright and at most LARGEST_PHOTO pixels long, the image PHOTO."""
+        """Set the image PHOTO to a photograph, turned upright and reduced to LARGEST_PHOTO pixels if it is larger."""
         self.photo = _contained(read_pixels(picture), LARGEST_PHOTO)
         self._cache.clear()  # it may hold another photograph under this name
 
     @_kept
     def pair(self, name: str) -> tuple[np.ndarray, np.ndarray | None]:
-        """An image uint8 (H, W, 3) as shown, and its truth uint8 (H, W) if it has one."""
+        """An image uint8 (H, W, 3) at the size in which it is shown, and its truth uint8 (H, W) if it has one."""
         shown = _contained(self._pixels(name), LONGEST)
         mask = None
         if name != PHOTO and name in self.files.masks:
@@ -100,7 +100,7 @@ class Explorer:
 
     @_kept
     def probabilities(self, run: str, network: str, name: str) -> np.ndarray:
-        """Class probabilities float16 (C, H, W) of an image as shown, by the protocol of the run."""
+        """Class probabilities float16 (C, H, W) of an image at the size of `pair`, by the protocol of the run."""
         student, predictor = self._network(run, network)
         shown = self.pair(name)[0].shape[:2]
         probabilities = predictor.probabilities(student.prepare(self._pixels(name)), shown)
@@ -239,7 +239,7 @@ class Explorer:
         return self.files.image(name)
 
     def _as_shown(self, found: Level | Attention, whole: np.ndarray, name: str) -> Level | Attention:
-        """What was found, its extent converted from pixels of the image to pixels as shown."""
+        """`found` with `covers` converted from pixels of the full image to pixels of `pair`."""
         shown = self.pair(name)[0]
         height, width = (span * shown.shape[i] / whole.shape[i] for i, span in enumerate(found.covers))
         return found._replace(covers=(height, width))

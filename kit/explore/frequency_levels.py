@@ -18,17 +18,17 @@ class Level(NamedTuple):
 
     level: int  # 0 is the finest
     stride: int  # pixels of the network's input per pixel of the map
-    band: str  # input of the channel attention, "low" or "high"
+    band: str  # input of the channel attention: "low" or "high" part
     low: np.ndarray  # (h, w) mean over channels of the low part's absolute value
     high: np.ndarray  # (h, w) the same of the high part
     spectrum: np.ndarray  # (h, w) log10 of the amplitude, mean over channels; frequency 0 in the middle (h//2, w//2)
     radius: tuple[float, float]  # of the Gaussian, in bins of the spectrum: vertical, horizontal
     attention: np.ndarray  # (C,) weight of each channel, 0..1
-    covers: tuple[float, float]  # (height, width) in pixels of the image that the map spans; more where it was padded
+    covers: tuple[float, float]  # (height, width) of the map in image pixels; larger than the image if padded
 
 
 class LevelInput(NamedTuple):
-    """Input of one such connection."""
+    """Input of one lateral connection that selects channels by frequency."""
 
     level: int
     lateral: FrequencySelect
@@ -54,7 +54,7 @@ def frequency_levels(student: Student, image: np.ndarray) -> list[Level]:
 
 
 def level_inputs(student: Student, image: np.ndarray) -> list[LevelInput]:
-    """Inputs of those lateral connections. Arguments and errors are those of `frequency_levels`."""
+    """Inputs of these lateral connections, with the arguments and errors of `frequency_levels`."""
     net = student.net
     found = laterals(net)
     if not found:
@@ -71,8 +71,8 @@ def level_inputs(student: Student, image: np.ndarray) -> list[LevelInput]:
 
 
 def padded_input(student: Student, image: np.ndarray) -> tuple[Tensor, tuple[float, float]]:
-    """The network's input (1, 3, h, w) for an image uint8 (H, W, 3), and the height and width in pixels of the image
-    that it spans: more than those of the image if it was padded."""
+    """The network's input (1, 3, h, w) for an image uint8 (H, W, 3), and the input's (height, width) in image pixels,
+    which is larger than the image if the input was padded."""
     x = student.prepare(image)
     padded = pad_to_multiple(x, student.net.multiple)
     height, width = (
@@ -82,7 +82,7 @@ def padded_input(student: Student, image: np.ndarray) -> tuple[Tensor, tuple[flo
 
 
 def laterals(net: Segmenter) -> list[tuple[int, FrequencySelect]]:
-    """Level and lateral connection of every one that selects channels by frequency."""
+    """(level, connection) for every lateral connection that selects channels by frequency."""
     connections = getattr(net.decoder, "laterals", ())
     return [(i, lateral) for i, lateral in enumerate(connections) if isinstance(lateral, FrequencySelect)]
 

@@ -23,7 +23,7 @@ def networks(run_dir: str | Path, weights: str = "last") -> dict[str, Student]:
 
 
 def load_view(run_dir: str | Path, name: str) -> Student:
-    """A network that was trained beside the student, such as TriKD's "vit" or "cnn"; its last weights.
+    """Load a network that was trained beside the student, such as TriKD's "vit" or "cnn", with its last weights.
 
     Raises: KitError if the run is not finished, does not keep this network, or the weights do not fit.
     """

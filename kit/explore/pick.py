@@ -21,7 +21,7 @@ LONG, ENDS = 26, (9, 15)
 
 
 def short_ids(names: Sequence[str]) -> list[str]:
-    """Names for a menu, all different: the common beginning and end of all ids is left out, and long ones lose their
+    """Unique names for a menu: the common prefix and suffix of all ids are left out, and long names are cut in the
     middle.
 
     Words and numbers stay whole: "munster_000173_000019" and "munster_000174_000019" become "…000173…" and "…000174…".

@@ -1,4 +1,4 @@
-"""Requests to an `Explorer` and its results, as plain values, so that a view chosen by hand can be made again."""
+"""Requests to an `Explorer` and its results, as plain values, so that a view chosen by hand can be reproduced."""
 
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
@@ -17,7 +17,7 @@ PHOTO = "own photograph"
 """Name of the uploaded image."""
 
 WRONG, MISSED, CLAIMED = "#EFC443", "#0072B2", "#C1272D"
-"""Errors, in the colours of `kit.figures.pictures.masks`; of one class: its false negatives and false positives."""
+"""Colours of errors, as in `kit.figures.pictures.masks`: all errors; false negatives and positives of one class."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,13 +35,13 @@ class ViewRequest(Checked):
     cls: str = ""
     """Name of a class: masks show it alone, "error" its own errors, "confidence" its probability. Empty: all."""
     threshold: Share = 0.0
-    """Least confidence at which masks and errors are shown; least value of maps, on their scale taken as 0..1."""
+    """Lowest confidence at which masks and errors are shown; lowest value of maps, with their scale mapped to 0..1."""
     strength: Share = 0.6
     """Weight of the layer over the image, 0..1."""
     level: Whole = 0
     """Level of the decoder, for frequencies."""
     pixel: tuple[Share, Share] = (0.5, 0.5)
-    """Pixel whose attention and probabilities are shown: shares of the height and of the width."""
+    """Pixel whose attention and probabilities are shown: (row, column) as shares of height and width."""
 
     def __post_init__(self):
         require_choice(VIEWS, view=self.view)

@@ -1,4 +1,4 @@
-"""The box of an image with most errors of runs along borders."""
+"""Choice of the box of an image in which runs have the most errors near borders."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ Box = tuple[int, int, int, int]
 
 
 def border_box(truth: np.ndarray, predictions: Sequence[np.ndarray], share: float = 0.3, band: float = 0.01) -> Box:
-    """The box with most wrong pixels near true borders, summed over the runs.
+    """The box with the most wrong pixels near true borders, summed over the runs.
 
     Args:
         truth: uint8 (H, W), class ids or IGNORE.
