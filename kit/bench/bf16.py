@@ -4,44 +4,20 @@ how much memory a step takes.
 Speed alone would not do: a format that loses a term or a gradient is fast, too.
 """
 
+import argparse
 import multiprocessing
 import sys
 from collections.abc import Callable
 
-import torch
-
 from kit.deploy.memory import resident
 from kit.errors import KitError
-from kit.system.allocator import kept_pages
-from kit.system.precision import autocast, cpu_has_bfloat16
-
-CPU = torch.device("cpu")
+from kit.system.precision import cpu_has_bfloat16
 
 ALLOWED = 0.01
 """Largest difference of the loss after some steps, relative to float32's."""
 
 CHECKED = 128
 """Largest side of the images on which losses are compared."""
-
-
-def computed_in(precision: str, function: Callable) -> Callable:
-    """`function`, whose networks compute in "fp32" or "bf16"."""
-
-    def run(*arguments):
-        with autocast(precision, CPU):
-            return function(*arguments)
-
-    return run
-
-
-def as_in_a_run(step: Callable) -> Callable:
-    """`step`, within which freed memory is kept for what comes next, as while a run trains (`kit.system.allocator`)."""
-
-    def run():
-        with kept_pages(CPU):
-            return step()
-
-    return run
 
 
 def measured_here() -> bool:
@@ -51,22 +27,24 @@ def measured_here() -> bool:
     return cpu_has_bfloat16()
 
 
-def compare_learning(make_step: Callable[[str], Callable[[], float]], steps: int, crop: int) -> None:
+def compare_learning(make_step: Callable[..., Callable], rows: dict[str, str], options: argparse.Namespace,
+                     rate: float) -> None:  # fmt: skip
     """Let both formats take some steps from the same weights on the same images, and write how far apart they end.
 
     Args:
-        make_step: from "fp32" or "bf16" to a step that learns and returns its loss.
-        crop: side of the images, for the line that is written.
+        make_step: from a row of a bench, its options and a learning rate to a step, which returns terms of its loss.
+        rows: "fp32" and "bf16" -> the row in this format.
+        options: of the bench, with "steps" to take; "crop" is cut down to CHECKED.
     Raises: KitError if the last losses differ by more than `ALLOWED`.
     """
-    last = {}
-    for precision in ("fp32", "bf16"):
-        step = make_step(precision)
-        losses = [step() for _ in range(steps)]
+    small, last = argparse.Namespace(**{**vars(options), "crop": min(options.crop, CHECKED)}), {}
+    for precision, row in rows.items():
+        step = make_step(row, small, rate)
+        losses = [sum(step().values()) for _ in range(options.steps)]
         first, last[precision] = losses[0], losses[-1]
     off = abs(last["bf16"] - last["fp32"]) / abs(last["fp32"])
-    sys.stdout.write(f"loss after {steps} steps at crop {crop}: float32 {last['fp32']:.5g}, bfloat16 {last['bf16']:.5g}"
-                     f" ({off:.2%} apart, {ALLOWED:.0%} allowed), from {first:.5g}\n")  # fmt: skip
+    sys.stdout.write(f"loss after {options.steps} steps at crop {small.crop}: float32 {last['fp32']:.5g}, bfloat16 "
+                     f"{last['bf16']:.5g} ({off:.2%} apart, {ALLOWED:.0%} allowed), from {first:.5g}\n")  # fmt: skip
     sys.stdout.flush()
     if not off <= ALLOWED:
         raise KitError(f"bfloat16 learns something else than float32: losses of {last}")

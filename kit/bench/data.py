@@ -15,10 +15,9 @@ from statistics import median
 import numpy as np
 import torch
 
-from kit.bench.frames import make_frames
+from kit.bench.frames import frame_files
 from kit.bench.plain import crops as reference
 from kit.bench.timing import environment, speedup, torch_threads
-from kit.data.catalog import DATASETS
 from kit.data.loaders import TrainBatches, train_loader
 from kit.data.reading.files import SegFiles
 from kit.data.reading.transforms import Geometry, draw_geometry, padding, strong_colour
@@ -43,24 +42,23 @@ class Pipeline:
     def __init__(self, steps: dict[str, Callable]):
         self.steps = steps
         self.seconds: dict[str, list[float]] = {stage: [] for stage in steps}
+        self.spent = dict.fromkeys(steps, 0.0)
 
     def sample(self, k: int):
         """Image float32 (3, crop, crop) and mask int64 (crop, crop) of crop `k`."""
         made = None
-        for step in self.steps.values():
+        for stage, step in self.steps.items():
+            started = time.perf_counter()
             made = step(k, made)
+            self.spent[stage] += time.perf_counter() - started
         return made
 
     def run(self, count: int) -> None:
         """Make the first `count` crops; note the seconds that each stage took for all of them."""
-        spent = dict.fromkeys(self.steps, 0.0)
+        self.spent = dict.fromkeys(self.steps, 0.0)
         for k in range(count):
-            made = None
-            for stage, step in self.steps.items():
-                started = time.perf_counter()
-                made = step(k, made)
-                spent[stage] += time.perf_counter() - started
-        for stage, seconds in spent.items():
+            self.sample(k)
+        for stage, seconds in self.spent.items():
             self.seconds[stage].append(seconds)
 
 
@@ -73,10 +71,10 @@ class Crops:
         table: the reference maps label ids by a table, which is faster than the usual loop over them.
     """
 
-    def __init__(self, files: SegFiles, crop: int, count: int, table: bool = False, seed: int = 0):
+    def __init__(self, files: SegFiles, crop: int, count: int, table: bool = False):
         self.files, self.crop, self.count, self.table = files, crop, count, table
         self.names = [files.ids[k % len(files.ids)] for k in range(count)]
-        self.seeds = [[seed, k] for k in range(count)]
+        self.seeds = [[0, k] for k in range(count)]
         self.geometries = [
             draw_geometry(files.size(name), (crop, crop), SCALE, np.random.default_rng(seed))
             for name, seed in zip(self.names, self.seeds, strict=True)
@@ -128,18 +126,19 @@ class Crops:
 
     def colours(self) -> dict[str, Callable[[], None]]:
         """A strong view of every crop, by the reference and by the kit, of crops that are in memory."""
-        ways = {"reference": (self.reference(), reference.colour), "ours": (self.ours(self.files), strong_colour)}
 
-        def all_views(pairs, change):
-            for (image, _), seed in zip(pairs, self.seeds, strict=True):
-                change(image, np.random.default_rng([*seed, 1]))
+        def views(pipeline: Pipeline, change: Callable) -> Callable[[], None]:
+            decode, fit, _ = pipeline.steps.values()
+            images = [fit(k, decode(k, None))[0] for k in range(self.count)]
 
-        runs = {}
-        for who, (pipeline, change) in ways.items():
-            steps = pipeline.steps
-            pairs = [steps["geometry"](k, steps["decode"](k, None)) for k in range(self.count)]
-            runs[who] = lambda pairs=pairs, change=change: all_views(pairs, change)
-        return runs
+            def run() -> None:
+                for image, seed in zip(images, self.seeds, strict=True):
+                    change(image, np.random.default_rng([*seed, 1]))
+
+            return run
+
+        return {"reference": views(self.reference(), reference.colour),
+                "ours": views(self.ours(self.files), strong_colour)}  # fmt: skip
 
 
 def loader_runs(plain: SegFiles, cached: SegFiles, crop: int, count: int) -> dict[str, Callable[[], None]]:
@@ -176,10 +175,7 @@ def bench_data(arguments: list[str]) -> None:
 
 
 def _measure(folder: Path, options: argparse.Namespace) -> None:
-    root = make_frames(folder / "frames", options.frames, tuple(options.size))
-    spec = DATASETS["cityscapes"]
-    plain, cached = SegFiles(spec, root, "train"), SegFiles(spec, root, "train", cache=folder / "cache")
-    cached.keep((), cached.ids, silent=True)
+    plain, cached = frame_files(folder, options.frames, tuple(options.size))
     crops = Crops(plain, options.crop, options.samples, options.table)
     ways = {"reference": crops.reference(), "ours": crops.ours(plain), "cached": crops.ours(cached)}
     whole = interleaved({who: lambda way=way: way.run(crops.count) for who, way in ways.items()}, options.repeats)
@@ -191,13 +187,11 @@ def _measure(folder: Path, options: argparse.Namespace) -> None:
     say(f"{options.frames} frames of {options.size[1]} x {options.size[0]} (PNG, {size:.1f} MB each), crop "
         f"{options.crop}, {options.samples} crops a run, median of {options.repeats} runs in turns, one thread\n"
         f"{environment()}\n\n")  # fmt: skip
+    stages = {stage: [way.seconds[stage][-options.repeats :] for way in ways.values()] for stage in STAGES}
     say(f"{'samples/s':<18}" + "".join(f"{NAMES[who]:>17}" for who in ways) + "\n")
-    for stage in STAGES:
-        row = (crops.count / median(way.seconds[stage][-options.repeats :]) for way in ways.values())
-        say(f"{stage:<18}" + "".join(f"{rate:>17.1f}" for rate in row) + "\n")
-    say(f"{'labelled crop':<18}" + "".join(f"{crops.count / median(whole[who]):>17.1f}" for who in ways) + "\n")
-    say(f"{'one strong view':<18}"
-        + "".join(f"{crops.count / median(colour[who]):>17.1f}" for who in ("reference", "ours")) + "\n\n")  # fmt: skip
+    for name, taken in {**stages, "labelled crop": whole.values(), "one strong view": colour.values()}.items():
+        say(f"{name:<18}" + "".join(f"{crops.count / median(seconds):>17.1f}" for seconds in taken) + "\n")
+    say("\n")
     for name, seconds in loader.items():
         say(f"whole loader, {name}: {options.samples // 2 * 2 / median(seconds):.1f} images/s\n")
     say("\nlabelled crops per second, ours / plain reference, turn by turn:\n")

@@ -7,6 +7,7 @@ of networks with random weights, for speed alone. The last line, `fps=`, is of t
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 
 from kit.bench.evaluate import make_network
 from kit.bench.timing import environment, torch_threads
+from kit.data.reading.sizes import size_text
 from kit.deploy.graphs.int8 import to_int8
 from kit.deploy.graphs.labelled_pictures import labelled_pairs
 from kit.deploy.graphs.logits_graph import require_packages
@@ -53,16 +55,14 @@ def _measure(options: argparse.Namespace) -> None:
     say = sys.stdout.write
     rows, calls = [], {}
     for name in options.students:
-        trained = Path(name).is_dir()
-        made = _trained(name, options) if trained else _random(name, options)
-        student, models, picture, scores = made
-        size = picture.shape[1:3]
-        row = {"name": name, "network": student.config.student.name, "size": list(size), "scores": scores}
-        rows.append(row)
-        for form, model in models.items():
-            calls[name, form] = _onnx_call(model, picture, options.threads)
+        student, models, picture, scores = (_trained if Path(name).is_dir() else _random)(name, options)
+        size = list(picture.shape[1:3])
+        rows.append({"name": name, "network": student.config.student.name, "size": size, "scores": scores})
+        forms = {form: partial(open_graph(model, options.threads).run, None, {INPUT: picture})
+                 for form, model in models.items()}  # fmt: skip
         if not options.onnx_only:
-            calls |= {(name, form): call for form, call in _torch_calls(student, picture).items()}
+            forms |= _torch_calls(student, picture)
+        calls |= {(name, form): call for form, call in forms.items()}
     times = interleaved(calls, options.repeats, settle=SETTLE)
     say(f"{options.repeats} runs in turns, {options.threads} threads, a picture at a time, uint8 pixels to class ids\n"
         f"{environment()}\n\n{'student':<28}{'size':>12}  {'form':<15}{'mIoU':>8}{'p50 ms':>9}{'p90':>8}{'least':>8}"
@@ -71,8 +71,8 @@ def _measure(options: argparse.Namespace) -> None:
         row["forms"] = {form: percentiles(seconds) for (name, form), seconds in times.items() if name == row["name"]}
         for form, found in row["forms"].items():
             score = row["scores"].get("int8" if form == "int8" else "float")
-            size = "{} x {}".format(*row["size"])
-            say(f"{row['network']:<28}{size:>12}  {FORMS[form]:<15}{'-' if score is None else f'{score:.2%}':>8}"
+            about = f"{row['network']:<28}{size_text(row['size']):>12}  {FORMS[form]:<15}"
+            say(f"{about}{'-' if score is None else f'{score:.2%}':>8}"
                 f"{found['p50']:>9.1f}{found['p90']:>8.1f}{found['least']:>8.1f}{found['fps']:>8.1f}\n")  # fmt: skip
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
@@ -120,26 +120,13 @@ def _graph(student: Student, size: tuple[int, int]) -> bytes:
     return pictures_to_onnx(trace_pictures(graph, size, batch=False), False).SerializeToString()
 
 
-def _onnx_call(model: bytes, picture: np.ndarray, threads: int):
-    session = open_graph(model, threads)
-    return lambda: session.run(None, {INPUT: picture})
-
-
 def _torch_calls(student: Student, picture: np.ndarray) -> dict:
     graph, pixels = PictureGraph(student, tuple(picture.shape[1:3])), torch.from_numpy(picture)
-    compiled = torch.compile(graph)
-
-    def by(module):
-        def call():
-            with torch.inference_mode():
-                return module(pixels)
-
-        return call
-
-    calls = {"eager": by(graph)}
+    run = torch.inference_mode()(lambda module: module(pixels))
+    calls, compiled = {"eager": partial(run, graph)}, partial(run, torch.compile(graph))
     try:
-        by(compiled)()
-        calls["compiled"] = by(compiled)
+        compiled()
+        calls["compiled"] = compiled
     except Exception as error:  # most often for want of a C++ compiler, which torch says in many ways
         sys.stderr.write(f"torch.compile does not work here ({type(error).__name__}: {str(error).splitlines()[0]})\n")
     return calls

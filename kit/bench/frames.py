@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
+from kit.data.catalog import DATASETS
+from kit.data.reading.files import SegFiles
 from kit.data.scenes.dataset import scene_paths
 from kit.data.scenes.scene import draw_scene
 
@@ -16,15 +18,23 @@ BLUR, NOISE = 1.0, 1.0
 a frame takes 2.4 MB, about what one of Cityscapes does; drawn scenes as they are take more and are decoded faster."""
 
 
-def make_frames(root: Path, count: int, size: tuple[int, int], seed: int = 0) -> Path:
+def make_frames(root: Path, count: int, size: tuple[int, int]) -> Path:
     """Write `count` training images (PNG) with labelIds masks of (height, width) below `root`; return it."""
-    scenes = [draw_scene(seed + k, *size) for k in range(min(count, SCENES))]
+    scenes = [draw_scene(k, *size) for k in range(min(count, SCENES))]
     for k in range(count):
         image, mask = scenes[k % SCENES]
         soft = np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(BLUR)))
-        noise = np.random.default_rng([seed, k]).normal(0, NOISE, (*size, 1))
+        noise = np.random.default_rng([0, k]).normal(0, NOISE, (*size, 1))
         noisy = (soft + noise).round().clip(0, 255).astype(np.uint8)
         for path, pixels in zip(scene_paths("train", k), (noisy, mask), strict=True):
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(root / path)
     return root
+
+
+def frame_files(folder: Path, count: int, size: tuple[int, int]) -> tuple[SegFiles, SegFiles]:
+    """`make_frames` below `folder` as a data set: read from its files, and from a cache that is filled."""
+    root, spec = make_frames(folder / "frames", count, size), DATASETS["cityscapes"]
+    cached = SegFiles(spec, root, "train", cache=folder / "cache")
+    cached.keep((), cached.ids, silent=True)
+    return SegFiles(spec, root, "train"), cached

@@ -11,17 +11,16 @@ float32's is seen in some steps at a rate at which the student learns. Peak memo
 import argparse
 import copy
 import sys
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 from statistics import median
 
 import torch
 from torch import Tensor, nn
 
-from kit.bench.bf16 import CHECKED, as_in_a_run, compare_learning, computed_in, measured_here, peak_memory
+from kit.bench.bf16 import CHECKED, compare_learning, measured_here, peak_memory
 from kit.bench.plain.mgd import Images, Nets, plain_loss
 from kit.bench.timing import environment, speedup
-from kit.bench.training import CLASSES, make_batch, progress
+from kit.bench.training import CLASSES, Side, make_batch, progress, sgd_step
 from kit.errors import KitError
 from kit.methods.build import build_method
 from kit.methods.mgd import MGD
@@ -77,34 +76,19 @@ def bench_mgd(arguments: list[str]) -> None:
     say(f"gradients agree to {off:.0e} (float64, crop {min(options.crop, CHECKED)})\n")
     rows = ["plain", *FORMS]
     if measured_here():
-        _learn(options)
+        compare_learning(make_step, {"fp32": "fixed", "bf16": "fixed, bfloat16"}, options, LEARNING_RATE)
         rows += IN_BF16
     say("\n")
     sys.stdout.flush()
 
-    seconds = interleaved(make_steps(options.size, options.crop, options.batch, rows), options.repeats)
-    peaks = {} if options.no_memory else {row: peak_memory(_step_of, row, options) for row in rows}
+    seconds = interleaved({row: make_step(row, options) for row in rows}, options.repeats)
+    peaks = {} if options.no_memory else {row: peak_memory(make_step, row, options) for row in rows}
     say(f"{'':<20}{'s':>8}{'ratio':>8}{'GB':>8}{'ratio':>8}\n")
     ratios = {row: speedup(seconds["plain"], seconds[row]) for row in rows}
     for row, ratio in ratios.items():
         memory = f"{peaks[row]:>8.2f}{peaks['plain'] / peaks[row]:>8.2f}" if peaks else ""
         say(f"{row:<20}{median(seconds[row]):>8.2f}{ratio:>8.2f}{memory}\n")
     say(f"\nratio={ratios['gradient']:.2f}\n")
-
-
-def _step_of(row: str, options: argparse.Namespace) -> Callable[[], float]:
-    return make_steps(options.size, options.crop, options.batch, [row])[row]
-
-
-def _learn(options: argparse.Namespace) -> None:
-    """Compare what the fixed form learns in float32 and in bfloat16."""
-    crop, rows = min(options.crop, CHECKED), {"fp32": "fixed", "bf16": "fixed, bfloat16"}
-
-    def make(precision: str) -> Callable[[], float]:
-        row = rows[precision]
-        return make_steps(options.size, crop, options.batch, [row], LEARNING_RATE)[row]
-
-    compare_learning(make, options.steps, crop)
 
 
 def make_config(size: str, crop: int, batch: int, form: str) -> RunConfig:
@@ -132,63 +116,51 @@ def make_method(cfg: RunConfig, nets: Nets) -> MGD:
     return method.train()
 
 
-def shown_plainly(batch: Batch, cfg: RunConfig) -> Images:
-    """What the plain step sees where a method sees `batch` and draws its boxes with `progress()`."""
+def plain_side(nets: Nets, batch: Batch, cfg: RunConfig) -> Side:
+    """A step of the plain form, with copies of these networks and the boxes that a method draws with `progress()`."""
+    nets = Nets(*(copy.deepcopy(net).to(batch.images) for net in nets)).plain()
     paste = french_cutmix(batch.weak, progress().rng, cfg.method.overlap, cfg.method.partner)
-    return Images(batch.images, batch.masks, *paste.pair(batch.weak), paste.inside[:, None].to(batch.weak.dtype))
+    inside = paste.inside[:, None].to(batch.weak.dtype)
+    shown = Images(batch.images, batch.masks, *paste.pair(batch.weak), inside)
+    return Side(nets.student, lambda: plain_loss(nets, shown, cfg.method))
+
+
+def our_side(nets: Nets, batch: Batch, cfg: RunConfig) -> Side:
+    """A step of the kit, with copies of these networks."""
+    method = make_method(cfg, nets).to(batch.images).to(memory_format=torch.channels_last)
+    return Side(method, lambda: method(batch, progress()).loss)
 
 
 def gradient_difference(size: str, crop: int, batch: int) -> float:
     """Norm of the difference between both gradients of the student, over the norm of the plain one, in float64."""
     cfg = make_config(size, crop, batch, "gradient")
     nets, shown = make_nets(cfg), make_batch(crop, batch, 2 * batch, torch.float64)
-    method = make_method(cfg, nets).double()
-    nets = Nets(*(net.double() for net in nets)).plain()
-    plain_loss(nets, shown_plainly(shown, cfg), cfg.method).backward()
+    reference, method = plain_side(nets, shown, cfg), make_method(cfg, nets).double()
+    reference.loss().backward()
     method(shown, progress()).loss.backward()
     expected, ours = (nn.utils.parameters_to_vector(p.grad for p in net.parameters())
-                      for net in (nets.student, method.student))  # fmt: skip
+                      for net in (reference.trained, method.student))  # fmt: skip
     return ((ours - expected).norm() / expected.norm()).item()
 
 
-def make_steps(size: str, crop: int, batch: int, rows: Sequence[str], lr: float = 1e-9) -> dict[str, Callable]:
-    """Training steps with SGD, which return their loss.
-
-    The kit's rows have what a run has: a fused optimiser, and freed memory is kept within a step.
+def make_step(row: str, options: argparse.Namespace, lr: float = 1e-9) -> Callable[[], dict[str, float]]:
+    """A training step, which returns its loss, from the same weights at every call.
 
     Args:
-        rows: which: "plain", of FORMS or of IN_BF16.
+        row: "plain", of FORMS or of IN_BF16.
+        options: with "size", "crop" and "batch".
     """
-    official = make_config(size, crop, batch, "gradient")
-    nets, steps = make_nets(official), {}
-    images = {
-        form: make_batch(crop, batch, unlabelled) for form, unlabelled in zip(FORMS, (2 * batch, batch), strict=True)
-    }
-    for row in rows:
-        if row == "plain":
-            shown, plainly = shown_plainly(images["gradient"], official), copy.deepcopy(nets).plain()
-            loss = partial(plain_loss, plainly, shown, official.method)
-            steps[row] = _step(plainly.student, loss, lr)
-            continue
-        form = IN_BF16.get(row, row)
-        method = make_method(make_config(size, crop, batch, form), nets).to(memory_format=torch.channels_last)
-        forward = computed_in("bf16" if row in IN_BF16 else "fp32", method)
-        steps[row] = as_in_a_run(_step(method.student, partial(_loss, forward, images[form]), lr, fused=True))
-    return steps
+    official, form = make_config(options.size, options.crop, options.batch, "gradient"), IN_BF16.get(row, row)
+    nets, unlabelled = make_nets(official), options.batch if form == "fixed" else 2 * options.batch
+    batch = make_batch(options.crop, options.batch, unlabelled)
+    if row == "plain":
+        student, loss = plain_side(nets, batch, official)
+    else:
+        method, loss = our_side(nets, batch, make_config(options.size, options.crop, options.batch, form))
+        student = method.student
 
-
-def _loss(forward: Callable, images: Batch) -> Tensor:
-    return forward(images, progress()).loss
-
-
-def _step(student: nn.Module, loss: Callable[[], Tensor], lr: float, fused: bool = False) -> Callable[[], float]:
-    optimizer = torch.optim.SGD(student.parameters(), lr=lr, momentum=0.9, weight_decay=1e-4, fused=fused)
-
-    def step() -> float:
+    def losses() -> tuple[Tensor, dict[str, Tensor]]:
         value = loss()
-        value.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        return value.item()
+        return value, {"loss": value}
 
-    return step
+    return sgd_step(student, losses, lr, row == "plain", "bf16" if row in IN_BF16 else "fp32")

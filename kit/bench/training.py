@@ -1,12 +1,25 @@
-"""What training steps are shown while they are measured."""
+"""What training steps are shown while they are measured, and how they end."""
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from kit.system.allocator import kept_pages
+from kit.system.precision import autocast
 from kit.types import IGNORE, Batch, Progress
 
 CLASSES = 19
+CPU = torch.device("cpu")
+
+
+class Side(NamedTuple):
+    """One form of a training step."""
+
+    trained: nn.Module
+    loss: Callable[[], Tensor]
 
 
 def make_batch(crop: int, images: int, unlabelled: int, dtype: torch.dtype = torch.float32) -> Batch:
@@ -23,3 +36,25 @@ def make_batch(crop: int, images: int, unlabelled: int, dtype: torch.dtype = tor
 def progress() -> Progress:
     """The same draws at every call."""
     return Progress(0, 1, np.random.default_rng(0))
+
+
+def sgd_step(net: nn.Module, losses: Callable[[], tuple[Tensor, dict[str, Tensor]]], lr: float, plainly: bool,
+             precision: str = "fp32") -> Callable[[], dict[str, float]]:  # fmt: skip
+    """A training step of `net` on a CPU, which returns the terms of its loss.
+
+    Args:
+        losses: what is minimised, and its terms.
+        plainly: else the step has what a run has: a fused optimiser, and freed memory is kept within it.
+        precision: "fp32" or "bf16", in which `losses` is computed.
+    """
+    optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=0.9, weight_decay=1e-4, fused=not plainly)
+
+    def step() -> dict[str, float]:
+        with autocast(precision, CPU):
+            loss, terms = losses()
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return {name: term.item() for name, term in terms.items()}
+
+    return step if plainly else kept_pages(CPU)(step)

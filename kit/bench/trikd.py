@@ -12,16 +12,17 @@ import argparse
 import copy
 import sys
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 
 import torch
 from timm.layers import DropPath
 from torch import Tensor, nn
 
-from kit.bench.bf16 import CHECKED, as_in_a_run, compare_learning, computed_in, measured_here, peak_memory
+from kit.bench.bf16 import compare_learning, measured_here, peak_memory
 from kit.bench.plain.trikd import fourier_descriptor, plain, plain_step, sorted_ohem
 from kit.bench.timing import environment, speedup
-from kit.bench.training import CLASSES, make_batch, progress
+from kit.bench.training import CLASSES, make_batch, progress, sgd_step
 from kit.errors import KitError
 from kit.losses.supervised import ohem_cross_entropy
 from kit.methods.build import build_method
@@ -72,35 +73,28 @@ def bench_trikd(arguments: list[str]) -> None:
         f"{environment()}\n\n")  # fmt: skip
     options.sides = [side for side in SIDES if side != "bf16" or (options.part in ("step", "all") and measured_here())]
     if "bf16" in options.sides:
-        _learn(options)
+        compare_learning(make_step, {"fp32": "ours", "bf16": "bf16"}, options, LEARNING_RATE)
     say(f"{'':<42}{'plain':>10}{'ours':>10}{'ratio':>8}  switches\n")
     ratios = {}
     for part in PARTS if options.part == "all" else (options.part,):
         if part == "step" and not options.no_memory:  # before all forms lie in this process's memory side by side
-            _peaks(options)
+            peaks = {side: [peak_memory(make_step, side, options)] for side in ("plain", *options.sides)}
+            _write_rows("peak memory", "GB", peaks, _switches(part, options))
         for chosen in _variants(part, options):
             seconds = interleaved(MEASURES[part](chosen), options.repeats, warmup=0)  # they have run to be compared
             ratios.setdefault(part, speedup(seconds["plain"], seconds["ours"]))
-            reference = seconds.pop("plain")
-            for side, ours in seconds.items():
-                row = median(reference), median(ours), speedup(reference, ours)
-                say(_row(f"{part}{SIDES[side]}, s", *row, _switches(part, chosen)))
-            sys.stdout.flush()
+            _write_rows(part, "s", seconds, _switches(part, chosen))
     say(f"\nratio={next(iter(ratios.values())):.2f}\n")
 
 
-def _peaks(options: argparse.Namespace) -> None:
-    """Rows with the memory of each form of the step, in a process of its own."""
-    peaks = {side: peak_memory(_step, side, options) for side in ("plain", *options.sides)}
-    reference = peaks.pop("plain")
-    for side, peak in peaks.items():
-        row = reference, peak, reference / peak
-        sys.stdout.write(_row(f"peak memory{SIDES[side]}, GB", *row, _switches("step", options)))
+def _write_rows(name: str, unit: str, measured: dict[str, list[float]], switches: str) -> None:
+    """A row for each side but the plain form, beside that form."""
+    reference = measured["plain"]
+    for side, label in SIDES.items():
+        if ours := measured.get(side):
+            values = f"{median(reference):>10.3f}{median(ours):>10.3f}{speedup(reference, ours):>8.2f}"
+            sys.stdout.write(f"{f'{name}{label}, {unit}':<42}{values}  {switches}\n")
     sys.stdout.flush()
-
-
-def _row(name: str, reference: float, ours: float, ratio: float, switches: str) -> str:
-    return f"{name:<42}{reference:>10.3f}{ours:>10.3f}{ratio:>8.2f}  {switches}\n"
 
 
 def _variants(part: str, options: argparse.Namespace) -> list[argparse.Namespace]:
@@ -114,12 +108,13 @@ def _switches(part: str, options: argparse.Namespace) -> str:
     if part == "ohem":
         return f"threshold {OHEM_THRESHOLD}, {_kept(options.crop)} pixels kept at least"
     recipe = "tiny" if options.size == "demo" else RECIPES[options.recipe]
-    return f"{recipe}, filter {_filter_centre(options)}" if part == "split" else recipe
+    if part != "split":
+        return recipe
+    return f"{recipe}, filter {configure('trikd', _recipe(options), {'pretrained': False}).student.filter_centre}"
 
 
-def _filter_centre(options: argparse.Namespace) -> str:
-    recipe = "tiny" if options.size == "demo" else f"{RECIPES[options.recipe]}_{options.size}_1_8"
-    return configure("trikd", recipe, {"pretrained": False}).student.filter_centre
+def _recipe(options: argparse.Namespace) -> str:
+    return "tiny" if options.size == "demo" else f"{RECIPES[options.recipe]}_{options.size}_1_8"
 
 
 def _kept(crop: int) -> int:
@@ -131,23 +126,18 @@ def make_method(options: argparse.Namespace, side: str = "plain") -> nn.Module:
     """The method with random weights, in train mode but for batch norm and everything that drops."""
     overrides = {"pretrained": False, **(RECOMPUTED if side == "recomputed" else {})}
     if options.size == "demo":
-        recipe, overrides = "tiny", overrides | {"method.ohem_min_kept": options.crop**2 // 2, "method.ramp": 0.0}
-    else:
-        recipe = f"{RECIPES[options.recipe]}_{options.size}_1_8"
+        overrides |= {"method.ohem_min_kept": options.crop**2 // 2, "method.ramp": 0.0}
     torch.manual_seed(0)
-    method = build_method(configure("trikd", recipe, overrides), CLASSES)
+    method = build_method(configure("trikd", _recipe(options), overrides), CLASSES)
     for module in method.modules():
         if isinstance(module, (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd, DropPath)):
             module.eval()
     return method
 
 
-def make_step(side: str, method: nn.Module, batch: Batch, lr: float = 1e-9) -> Callable[[], dict[str, float]]:
-    """A training step with SGD of one side: "plain" or one of SIDES. It returns the weighted terms of the loss.
-
-    The kit's sides have what a run has: a fused optimiser, and freed memory is kept within a step.
-    """
-    if side == "plain":
+def losses_of(method: nn.Module, batch: Batch, plainly: bool) -> Callable[[], tuple[Tensor, dict[str, Tensor]]]:
+    """The loss of a step and its terms before weighting, of either side; `method` itself is prepared for it."""
+    if plainly:
         plain(method)
 
         def losses() -> tuple[Tensor, dict[str, Tensor]]:
@@ -155,46 +145,23 @@ def make_step(side: str, method: nn.Module, batch: Batch, lr: float = 1e-9) -> C
             return sum(method.weights[name] * part for name, part in parts.items()), parts
     else:
         method.to(memory_format=torch.channels_last)
-        forward = computed_in("bf16" if side == "bf16" else "fp32", method)
 
         def losses() -> tuple[Tensor, dict[str, Tensor]]:
-            out = forward(batch, progress())
+            out = method(batch, progress())
             return out.loss, out.parts
 
-    fused = side != "plain"
-    optimizer = torch.optim.SGD(method.parameters(), lr=lr, momentum=0.9, weight_decay=1e-4, fused=fused)
-
-    def step() -> dict[str, float]:
-        loss, parts = losses()
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        return {name: part.item() for name, part in parts.items()}
-
-    return step if side == "plain" else as_in_a_run(step)
+    return losses
 
 
-def _step(side: str, options: argparse.Namespace) -> Callable[[], dict[str, float]]:
-    return make_step(side, make_method(options, side), make_batch(options.crop, 1, 1))
-
-
-def _learn(options: argparse.Namespace) -> None:
-    """Compare what is learnt in float32 and in bfloat16."""
-    crop = min(options.crop, CHECKED)
-    batch, sides = make_batch(crop, 1, 1), {"fp32": "ours", "bf16": "bf16"}
-    small = argparse.Namespace(**{**vars(options), "crop": crop})
-
-    def make(precision: str) -> Callable[[], float]:
-        side = sides[precision]
-        step = make_step(side, make_method(small, side), batch, LEARNING_RATE)
-        return lambda: sum(step().values())
-
-    compare_learning(make, options.steps, crop)
+def make_step(side: str, options: argparse.Namespace, lr: float = 1e-9) -> Callable[[], dict[str, float]]:
+    """A training step of one side, "plain" or one of SIDES, which returns the terms of the loss before weighting."""
+    method, plainly = make_method(options, side), side == "plain"
+    losses = losses_of(method, make_batch(options.crop, 1, 1), plainly)
+    return sgd_step(method, losses, lr, plainly, "bf16" if side == "bf16" else "fp32")
 
 
 def _steps(options: argparse.Namespace) -> dict[str, Callable]:
-    batch = make_batch(options.crop, 1, 1)
-    steps = {side: make_step(side, make_method(options, side), batch) for side in ("plain", *options.sides)}
+    steps = {side: make_step(side, options) for side in ("plain", *options.sides)}
     losses = {side: step() for side, step in steps.items()}
     expected = losses.pop("plain")
     losses.pop("bf16", None)  # of another precision
@@ -222,18 +189,13 @@ def _splits(options: argparse.Namespace) -> dict[str, Callable]:
     def plainly(lateral: FrequencySelect, x: Tensor) -> Tensor:
         return fourier_descriptor(x, lateral.band, lateral.radius(*x.shape[-2:]), lateral.official)
 
-    def descriptors(describe: Callable) -> Callable:
-        def run() -> list[Tensor]:
-            pooled = [describe(lateral, x) for lateral, x in zip(laterals, maps, strict=True)]
-            torch.autograd.grad([p.sum() for p in pooled], maps)
-            return pooled
+    def run(describe: Callable) -> list[Tensor]:
+        pooled = [describe(lateral, x) for lateral, x in zip(laterals, maps, strict=True)]
+        torch.autograd.grad([p.sum() for p in pooled], maps)
+        return pooled
 
-        return run
-
-    runs = {"plain": descriptors(plainly), "ours": descriptors(FrequencySelect.descriptor)}
-    for a, b in zip(*(run() for run in runs.values()), strict=True):
-        require_equal("a descriptor", b, a, 1e-4)  # single channels; their errors do not cancel as a loss's do
-    return runs
+    runs = {"plain": partial(run, plainly), "ours": partial(run, FrequencySelect.descriptor)}
+    return require_equal("a descriptor", runs, 1e-4)  # single channels; their errors do not cancel as a loss's do
 
 
 def _ohem(options: argparse.Namespace) -> dict[str, Callable]:
@@ -241,17 +203,13 @@ def _ohem(options: argparse.Namespace) -> dict[str, Callable]:
     logits = 3 * torch.randn(1, CLASSES, options.crop, options.crop, generator=make)
     logits.requires_grad_()
 
-    def ohem(loss: Callable) -> Callable:
-        def run() -> Tensor:
-            value = loss(logits, batch.masks, OHEM_THRESHOLD, _kept(options.crop))
-            torch.autograd.grad(value, logits)
-            return value
+    def run(loss: Callable) -> list[Tensor]:
+        value = loss(logits, batch.masks, OHEM_THRESHOLD, _kept(options.crop))
+        torch.autograd.grad(value, logits)
+        return [value]
 
-        return run
-
-    runs = {"plain": ohem(sorted_ohem), "ours": ohem(ohem_cross_entropy)}
-    require_equal("OHEM", runs["ours"](), runs["plain"](), TOLERANCE)
-    return runs
+    runs = {"plain": partial(run, sorted_ohem), "ours": partial(run, ohem_cross_entropy)}
+    return require_equal("OHEM", runs, TOLERANCE)
 
 
 def _inference(options: argparse.Namespace) -> dict[str, Callable]:
@@ -261,24 +219,22 @@ def _inference(options: argparse.Namespace) -> dict[str, Callable]:
     reference = plain(copy.deepcopy(student))
     ours = fold_batch_norm(student, images[..., :64, :64]).to(memory_format=torch.channels_last)
 
-    def see(net: nn.Module, images: Tensor) -> Callable:
-        @torch.inference_mode()
-        def run() -> Tensor:
-            return net(images).logits
+    @torch.inference_mode()
+    def run(net: nn.Module, images: Tensor) -> list[Tensor]:
+        return [net(images).logits]
 
-        return run
-
-    runs = {"plain": see(reference, images), "ours": see(ours, images.to(memory_format=torch.channels_last))}
-    require_equal("logits", runs["ours"](), runs["plain"](), 1e-4)
-    return runs
+    fast = partial(run, ours, images.to(memory_format=torch.channels_last))
+    return require_equal("logits", {"plain": partial(run, reference, images), "ours": fast}, 1e-4)
 
 
 MEASURES = {"step": _steps, "split": _splits, "ohem": _ohem, "inference": _inference}
 
 
-def require_equal(what: str, ours: Tensor | float, reference: Tensor | float, tolerance: float) -> None:
+def require_equal(what: str, runs: dict[str, Callable], tolerance: float) -> dict[str, Callable]:
     """Refuse to time two things that are not the same: norm of the difference over norm of the reference."""
-    ours, reference = (torch.as_tensor(x, dtype=torch.float64).detach() for x in (ours, reference))
-    off = ((ours - reference).norm() / reference.norm().clamp(min=1e-12)).item()
-    if not off <= tolerance:
-        raise KitError(f"{what} differs from the plain form by {off:.1e} (allowed: {tolerance:.0e})")
+    for reference, ours in zip(runs["plain"](), runs["ours"](), strict=True):
+        reference, ours = reference.detach().double(), ours.detach().double()
+        off = ((ours - reference).norm() / reference.norm().clamp(min=1e-12)).item()
+        if not off <= tolerance:
+            raise KitError(f"{what} differs from the plain form by {off:.1e} (allowed: {tolerance:.0e})")
+    return runs

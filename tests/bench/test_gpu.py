@@ -85,8 +85,7 @@ def test_nothing_starts_that_would_end_too_late_and_no_part_costs_another(tmp_pa
 
 
 def test_all_parts_come_in_their_order_and_large_compiled_steps_before_small_ones():
-    options = None
-    parts = gpu.make_parts(gpu.SIZES["full"], CPU, options)
+    parts = gpu.make_parts(gpu.SIZES["full"], CPU)
     assert list(dict.fromkeys(part.kind for part in parts)) == list(gpu.PARTS)
     compiled = [part.name for part in parts if part.kind == "compiled"]
     assert compiled[:3] == [f"{name}, 8 + 8, compiled" for name in ("TriKD 11m", "MGD resnet18", "TriKD 21m")]

@@ -36,7 +36,7 @@ def test_from_the_command_line(monkeypatch, capsys):
 
 def test_peak_memory_is_that_of_a_step_in_a_process_of_its_own():
     options = argparse.Namespace(size="demo", crop=64, batch=2)
-    assert 0.1 < bf16.peak_memory(mgd._step_of, "fixed", options) < 10
+    assert 0.1 < bf16.peak_memory(mgd.make_step, "fixed", options) < 10
 
 
 def test_gradients_that_differ_are_not_timed(monkeypatch, capsys):

@@ -1,3 +1,5 @@
+import argparse
+
 import pytest
 import torch
 
@@ -37,7 +39,7 @@ def test_each_row_says_its_switches_and_the_split_is_run_with_both_filters(monke
         monkeypatch.setitem(
             trikd.MEASURES, part, lambda options, part=part: seen.append((part, options.recipe)) or instant
         )
-    monkeypatch.setattr(trikd, "_learn", lambda options: None)
+    monkeypatch.setattr(trikd, "compare_learning", lambda *_: None)
     main(["bench", "trikd", "--crop", "512", "--repeats", "1", "--recipe", "default", "--no-memory"])
     rows = [line for line in capsys.readouterr().out.splitlines() if line.split(",")[0] in trikd.PARTS]
     assert seen == [("step", "default"), ("split", "default"), ("split", "official"), ("ohem", "default"),
@@ -69,7 +71,10 @@ def test_a_cpu_without_bfloat16_has_no_row_of_it(monkeypatch, capsys):
 def test_a_format_that_learns_something_else_is_not_timed(capsys):
     losses = {"fp32": [3.0, 2.0], "bf16": [3.0, 2.03]}
     with pytest.raises(KitError, match="bfloat16 learns something else"):
-        bf16.compare_learning(lambda precision: iter(losses[precision]).__next__, 2, 32)
+        bf16.compare_learning(
+            lambda row, options, rate: iter([{"sup": loss} for loss in losses[row]]).__next__,
+            {"fp32": "fp32", "bf16": "bf16"}, argparse.Namespace(steps=2, crop=32), 0.1,
+        )  # fmt: skip
     assert "1.50% apart, 1% allowed" in capsys.readouterr().out
 
 

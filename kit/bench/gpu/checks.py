@@ -54,8 +54,7 @@ def device_tests(timeout: float, folder: Path = PROJECT / "tests") -> dict:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
         if not report.is_file():
-            lines = output.strip().splitlines()
-            raise KitError(f"the device tests did not start: {lines[-1] if lines else 'no output'}")
+            raise KitError(f"the device tests did not start: {_last_line(output)}")
         cases = list(ET.parse(report).getroot().iter("testcase"))
     failed = [case.get("name") for case in cases if case.find("failure") is not None or case.find("error") is not None]
     return {"tests": len(cases), "passed": len(cases) - len(failed), "failed": failed}
@@ -71,18 +70,18 @@ def kill_and_resume(device: torch.device, method: str = "trikd", steps: int = 24
         scratch = Path(scratch)
         root = draw_dataset(scratch / "scenes", train=8, val=2, size=(64, 128))
         whole, killed = (_config(method, root, scratch / name, steps) for name in ("whole", "killed"))
-        _finish(_started(whole, scratch, device), whole, scratch, patience)
-        process = _started(killed, scratch, device)
+        _finish(_started(whole, device), whole, patience)
+        process = _started(killed, device)
         checkpoint, until = RunFolder(Path(killed.run_dir)).checkpoint_file, time.monotonic() + patience
         while process.is_alive() and not checkpoint.exists() and time.monotonic() < until:
             time.sleep(0.005)
         if not process.is_alive() or not checkpoint.exists():
             process.kill()
-            raise KitError(f"a run ended, or took {patience:.0f} s, before it could be killed: {_last(scratch)}")
+            raise KitError(f"a run ended, or took {patience:.0f} s, before it could be killed: {_last(killed)}")
         process.kill()
         process.join()
         log = RunFolder(Path(killed.run_dir)).log()
-        _finish(_started(killed, scratch, device), killed, scratch, patience)
+        _finish(_started(killed, device), killed, patience)
         a, b = (safetensors.torch.load_file(RunFolder(Path(cfg.run_dir)).weights()) for cfg in (whole, killed))
     return {
         "killed_after": log[-1]["step"] if log else 0,
@@ -101,13 +100,12 @@ def _config(method: str, root: Path, run_dir: Path, steps: int) -> RunConfig:
     return cfg
 
 
-def _started(cfg: RunConfig, scratch: Path, device: torch.device) -> multiprocessing.Process:
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    if "forkserver" in methods:
-        context.set_forkserver_preload(PRELOAD)
+def _started(cfg: RunConfig, device: torch.device) -> multiprocessing.Process:
+    there = "forkserver" in multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if there else "spawn")
+    context.set_forkserver_preload(PRELOAD)  # no effect on spawn
     file = str(Path(cfg.run_dir).with_suffix(".json"))
-    process = context.Process(target=_train, args=(file, str(scratch / "output"), device.type))
+    process = context.Process(target=_train, args=(file, str(_output(cfg)), device.type))
     process.start()
     return process
 
@@ -123,17 +121,23 @@ def _train(file: str, output: str, kind: str) -> None:
     runpy.run_module("kit", run_name="__main__", alter_sys=True)
 
 
-def _finish(process: multiprocessing.Process, cfg: RunConfig, scratch: Path, patience: float) -> None:
+def _finish(process: multiprocessing.Process, cfg: RunConfig, patience: float) -> None:
     process.join(patience)
     if process.is_alive():
         process.kill()
-        raise KitError(f"a run was not done after {patience:.0f} s: {_last(scratch)}")
+        raise KitError(f"a run was not done after {patience:.0f} s: {_last(cfg)}")
     if process.exitcode or RunFolder(Path(cfg.run_dir)).result() is None:
-        raise KitError(f"a run ended with exit code {process.exitcode}: {_last(scratch)}")
+        raise KitError(f"a run ended with exit code {process.exitcode}: {_last(cfg)}")
 
 
-def _last(scratch: Path) -> str:
-    """Last line of what runs have printed."""
-    output = scratch / "output"
-    lines = output.read_text(errors="replace").strip().splitlines() if output.is_file() else []
-    return lines[-1] if lines else "no output"
+def _output(cfg: RunConfig) -> Path:
+    """The file that takes what all runs print."""
+    return Path(cfg.run_dir).with_name("output")
+
+
+def _last(cfg: RunConfig) -> str:
+    return _last_line(_output(cfg).read_text(errors="replace") if _output(cfg).is_file() else "")
+
+
+def _last_line(output: str) -> str:
+    return (output.strip().splitlines() or ["no output"])[-1]

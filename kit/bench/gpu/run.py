@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from kit.bench.gpu.checks import device_tests, kill_and_resume
 from kit.bench.gpu.report import as_markdown
 from kit.bench.gpu.serving import latency, loader_rates
 from kit.bench.gpu.steps import FORMS, MGDWork, TriKDWork, measure_step, release
+from kit.data.reading.sizes import size_text
 from kit.deploy.cost import device_record
 from kit.errors import KitError
 from kit.runs.folder import provenance
@@ -86,7 +88,7 @@ def bench_gpu(arguments: list[str]) -> int:
         require_choice(PARTS, **{"--parts": part})
     started, device = time.monotonic(), find_device(options.device)
     record = {**head(device, options), "parts": [], "out_of_memory": [], "failed": {}, "left_out": []}
-    parts = [part for part in make_parts(SIZES[options.size], device, options) if part.kind in options.parts]
+    parts = [part for part in make_parts(SIZES[options.size], device) if part.kind in options.parts]
     deadline = started + 60 * options.minutes
     run_parts(parts, record, deadline, started, device, options.out)
     sys.stdout.write(f"\n{as_markdown(record)}\nall of it is in {options.out}\n")
@@ -124,27 +126,29 @@ def head(device: torch.device, options: argparse.Namespace) -> dict:
     return record
 
 
-def make_parts(sizes: Sizes, device: torch.device, options: argparse.Namespace) -> list[Part]:
+def make_parts(sizes: Sizes, device: torch.device) -> list[Part]:
     """All parts in their order."""
-    parts = []
     works = [kind(size, sizes.crop) for kind, size in sizes.works]
-    for work in works:
-        for images in sizes.images:
-            for form in FORMS:
-                kind, seconds = ("compiled", 120.0) if form == "compiled" else ("steps", 12.0)
-                run = _call(measure_step, work, form, images, device, sizes.repeats)
-                parts.append(Part(kind, f"{work.name}, {images} + {images}, {form}", seconds, run))
-    for size in sizes.frames:
-        for name in sizes.students:
-            run = _call(latency, name, size, device, max(2, sizes.repeats))
-            parts.append(Part("latency", f"{name} at {size[0]} x {size[1]}", 8.0, run))
+
+    def step(kind: str, seconds: float, work: TriKDWork | MGDWork, images: int, form: str) -> Part:
+        run = partial(measure_step, work, form, images, device, sizes.repeats)
+        return Part(kind, f"{work.name}, {images} + {images}, {form}", seconds, run)
+
+    def answer(name: str, size: tuple[int, int]) -> Part:
+        run = partial(latency, name, size, device, max(2, sizes.repeats))
+        return Part("latency", f"{name} at {size_text(size)}", 8.0, run)
+
     workers = tuple(count for count in sizes.workers if count <= (os.cpu_count() or 1)) or (1,)
-    run = _call(loader_rates, sizes.crop, sizes.images[-1], sizes.frames[-1], workers)
-    parts.append(Part("loader", f"loader with {', '.join(map(str, workers))} processes", 45.0, run))
-    parts.append(Part("resume", "kill and resume", 60.0, _call(kill_and_resume, device)))
-    parts.append(Part("tests", "device tests", 90.0, _call(device_tests, 150.0)))
-    # of compiled steps first those with the most images, which tell most if time is short
-    return sorted(parts, key=lambda part: (PARTS.index(part.kind), _fewer_images(part, sizes)))
+    loader = partial(loader_rates, sizes.crop, sizes.images[-1], sizes.frames[-1], workers)
+    most_first = sorted(sizes.images, reverse=True)  # which tell most if time is short
+    return [
+        *(step("steps", 12.0, work, images, form) for work in works for images in sizes.images for form in FORMS[:-1]),
+        *(answer(name, size) for size in sizes.frames for name in sizes.students),
+        Part("loader", f"loader with {', '.join(map(str, workers))} processes", 45.0, loader),
+        Part("resume", "kill and resume", 60.0, partial(kill_and_resume, device)),
+        Part("tests", "device tests", 90.0, partial(device_tests, 150.0)),
+        *(step("compiled", 120.0, work, images, "compiled") for images in most_first for work in works),
+    ]
 
 
 def run_parts(parts: list[Part], record: dict, deadline: float, started: float, device: torch.device,
@@ -177,16 +181,6 @@ def run_parts(parts: list[Part], record: dict, deadline: float, started: float, 
     write_json(out, record)
 
 
-def _fewer_images(part: Part, sizes: Sizes) -> int:
-    if part.kind != "compiled":
-        return 0
-    return -max(images for images in sizes.images if f", {images} + {images}," in part.name)
-
-
 def _reason(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0] if lines else ''}".removeprefix("KitError: ")
-
-
-def _call(function: Callable, *arguments) -> Callable:
-    return lambda: function(*arguments)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
-from kit.bench.frames import make_frames
+from kit.bench.frames import frame_files
 from kit.bench.gpu.steps import precision_of
-from kit.data.catalog import DATASETS
 from kit.data.loaders import TrainBatches, train_loader
 from kit.data.reading.files import SegFiles
+from kit.data.reading.sizes import size_text
 from kit.data.splits.split import Split
 from kit.deploy.cost import time_of
 from kit.evaluate.predict import fast_copy
@@ -44,7 +44,7 @@ def latency(name: str, size: tuple[int, int], device: torch.device, repeats: int
             timing = time_of(net, images, repeats)
         rows.append({
             "network": name,
-            "size": f"{size[0]} x {size[1]}",
+            "size": size_text(size),
             "precision": str(dtype).removeprefix("torch."),
             "milliseconds": 1e3 * timing["median"],
             "images_per_second": timing["throughput"],
@@ -65,11 +65,7 @@ def loader_rates(crop: int, images: int, size: tuple[int, int], workers: tuple[i
     """
     rows = []
     with tempfile.TemporaryDirectory(prefix="bench-gpu-") as scratch:
-        root = make_frames(Path(scratch, "frames"), FRAMES, size)
-        spec = DATASETS["cityscapes"]
-        sources = {"files": SegFiles(spec, root, "train")}
-        sources["cache"] = SegFiles(spec, root, "train", cache=Path(scratch, "cache"))
-        sources["cache"].keep((), sources["cache"].ids, silent=True)
+        sources = dict(zip(("files", "cache"), frame_files(Path(scratch), FRAMES, size), strict=True))
         for count in workers:
             for source, files in sources.items():
                 rate = _rate(files, crop, images, count)

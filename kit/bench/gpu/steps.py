@@ -15,15 +15,13 @@ import gc
 import time
 from collections.abc import Callable
 from functools import cached_property
-from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from kit.bench import mgd, trikd
-from kit.bench.plain.mgd import Nets, plain_loss
-from kit.bench.plain.trikd import plain, plain_step
-from kit.bench.training import make_batch, progress
+from kit.bench.plain.mgd import Nets
+from kit.bench.training import Side, make_batch
 from kit.models.segmenter import Segmenter
 from kit.types import Batch
 
@@ -31,13 +29,6 @@ FORMS = ("plain, float32", "plain, half", "ours", "compiled")
 
 WARM_UP = 3
 """Steps before the timed ones; the first of them is timed apart, for there a network is compiled."""
-
-
-class Side(NamedTuple):
-    """One form of a step."""
-
-    trained: nn.Module
-    loss: Callable[[], Tensor]
 
 
 class TriKDWork:
@@ -59,11 +50,8 @@ class TriKDWork:
     def side(self, plainly: bool, images: int, device: torch.device) -> Side:
         """A step with `images` labelled and as many unlabelled ones."""
         method, batch = copy.deepcopy(self.method).to(device), _moved(make_batch(self.crop, images, images), device)
-        if not plainly:
-            method.to(memory_format=torch.channels_last)
-            return Side(method, lambda: method(batch, progress()).loss)
-        plain(method)
-        return Side(method, lambda: sum(method.weights[k] * part for k, part in plain_step(method, batch).items()))
+        losses = trikd.losses_of(method, batch, plainly)
+        return Side(method, lambda: losses()[0])
 
 
 class MGDWork:
@@ -80,12 +68,7 @@ class MGDWork:
         """A step with `images` labelled and as many mixed ones."""
         cfg = mgd.make_config(self.size, self.crop, images, "gradient")
         batch = _moved(make_batch(self.crop, images, 2 * images), device)
-        if plainly:
-            nets = Nets(*(copy.deepcopy(net).to(device) for net in self.nets)).plain()
-            shown = mgd.shown_plainly(batch, cfg)
-            return Side(nets.student, lambda: plain_loss(nets, shown, cfg.method))
-        method = mgd.make_method(cfg, self.nets).to(device).to(memory_format=torch.channels_last)
-        return Side(method, lambda: method(batch, progress()).loss)
+        return (mgd.plain_side if plainly else mgd.our_side)(self.nets, batch, cfg)
 
 
 def measure_step(work: TriKDWork | MGDWork, form: str, images: int, device: torch.device, repeats: int) -> dict:
