@@ -36,9 +36,9 @@ def make_card(run_dir: str | Path, size: tuple[int, int] | None = None, repeats:
     size = tuple(size or working_size(student))
     student.net.check_size(*size)
     networks = []
-    for role, name, net, cfg, scored in _networks(folder, student, teachers):
+    for role, net, cfg, scored in _networks(folder, student, teachers):
         net.check_size(*size)
-        networks.append({"role": role, "name": name, **scored, **cost(net.to(device), cfg, size, repeats)})
+        networks.append({"role": role, "name": cfg.name, **scored, **cost(net.to(device), cfg, size, repeats)})
     card = {
         "run": str(folder.path),
         "method": student.config.method.name,
@@ -87,19 +87,16 @@ def _judged(folder: RunFolder) -> list | None:
 
 
 def _networks(folder: RunFolder, student: Student,
-              teachers: bool) -> Iterator[tuple[str, str, Segmenter, ModelConfig, dict]]:  # fmt: skip
-    """(role, name, network, its settings, {"miou", "protocol"}) of the student and of those it learnt from."""
-    cfg = student.config
-    yield "student", cfg.student.name, student.net, cfg.student, _scored(folder)
-    if not teachers:
-        return
-    for role, value in beside(cfg).items():
+              teachers: bool) -> Iterator[tuple[str, Segmenter, ModelConfig, dict]]:  # fmt: skip
+    """(role, network, its settings, {"miou", "protocol"}) of the student and of those it learnt from."""
+    yield "student", student.net, student.config.student, _scored(folder)
+    for role, value in beside(student.config).items() if teachers else ():
         if isinstance(value, ModelConfig):
             net = build_model(value, len(student.classes), pretrained=False)
-            yield role, value.name, net, value, {"miou": None, "protocol": None}
+            yield role, net, value, {"miou": None, "protocol": None}
         else:
             teacher = load(value)
-            yield role, teacher.config.student.name, teacher.net, teacher.config.student, _scored(RunFolder(value))
+            yield role, teacher.net, teacher.config.student, _scored(RunFolder(value))
 
 
 def beside(cfg: RunConfig) -> dict[str, ModelConfig | Path]:

@@ -1,7 +1,6 @@
 """What a prediction costs: parameters, operations, time, memory."""
 
 import platform
-import time
 from statistics import quantiles
 
 import torch
@@ -13,6 +12,7 @@ from kit.deploy.memory import peak_memory
 from kit.evaluate.predict import fast_copy
 from kit.models.segmenter import Segmenter
 from kit.settings.run import ModelConfig
+from kit.system.turns import interleaved
 
 BATCHES = (1, 8)
 """Images predicted together, in cards."""
@@ -64,14 +64,13 @@ def flops(net: Segmenter, size: tuple[int, int]) -> int:
 @torch.no_grad()
 def time_of(net: nn.Module, images: Tensor, repeats: int) -> dict:
     """{"median", "low", "high"} seconds of a batch (quartiles), and "throughput", images per second at the median."""
-    seconds = []
-    for turn in range(WARM_UP + repeats):
-        started = time.perf_counter()
+
+    def run() -> None:
         net(images)
         if images.device.type == "cuda":
             torch.cuda.synchronize(images.device)
-        if turn >= WARM_UP:
-            seconds.append(time.perf_counter() - started)
+
+    seconds = interleaved({"net": run}, repeats, WARM_UP)["net"]
     low, median, high = quantiles(seconds, n=4, method="inclusive")
     return {"median": median, "low": low, "high": high, "throughput": len(images) / median, "repeats": repeats}
 

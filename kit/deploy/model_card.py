@@ -1,10 +1,8 @@
 """README.md of a model folder: front matter that the hub reads, and what a person should know before using a model."""
 
-from collections.abc import Iterator
-
 import yaml
 
-from kit.data.reading.sizes import Size
+from kit.data.reading.sizes import size_text
 from kit.evaluate.student import Student
 
 TASK = "image-segmentation"
@@ -104,9 +102,9 @@ def _cost(record: dict) -> str:
     cost = record["cost"]
     if not cost:
         return ""
-    device, (height, width) = cost["device"], cost["size"]
+    device = cost["device"]
     threads = f", {device['threads']} threads" if "threads" in device else ""
-    lines = [f"## Cost\n\nMeasured with PyTorch in float32 at {height} x {width} on {device['name']}{threads}: "
+    lines = [f"## Cost\n\nMeasured with PyTorch in float32 at {size_text(cost['size'])} on {device['name']}{threads}: "
              f"{cost['parameters'] / 1e6:.2f} million parameters, {cost['flops'] / 1e9:.2f} GFLOPs an image.", "",
              "| images at a time | milliseconds | images a second | peak memory |",
              "| ---: | ---: | ---: | ---: |"]  # fmt: skip
@@ -120,7 +118,7 @@ def _graphs(export: dict | None) -> str:
     """What the ONNX files are, and how fast."""
     if not export:
         return ""
-    size = "any size" if export["size"] is None else "{} x {}".format(*export["size"])
+    size = "any size" if export["size"] is None else size_text(export["size"])
     text = (
         f"## Graphs\n\n`student.onnx` takes uint8 RGB pictures (B, H, W, 3) of {size} and gives the class id of every "
         "pixel; resizing and normalisation are inside. It has the class of the PyTorch model on "
@@ -132,22 +130,16 @@ def _graphs(export: dict | None) -> str:
         return text
     if not int8["kept"]:
         return f"{text} There is no graph in 8 bits: {int8['reason']}."
-    return f"{text}\n\n`student_int8.onnx` computes {_layers(int8)} in 8 bits.\n\n" + "\n".join(_forms(int8))
-
-
-def _layers(int8: dict) -> str:
-    left = int8["float_layers"]
-    return f"all {int8['layers']} layers" if not left else f"{int8['layers'] - len(left)} of {int8['layers']} layers"
-
-
-def _forms(int8: dict) -> Iterator[str]:
-    about = int8["latency"]["float"]
-    height, width = about["size"]
-    yield f"| graph | mean IoU on val | ms a picture of {height} x {width}, {about['threads']} threads | size |"
-    yield "| --- | ---: | ---: | ---: |"
+    left, about = len(int8["float_layers"]), int8["latency"]["float"]
+    layers = f"{int8['layers'] - left} of {int8['layers']}" if left else f"all {int8['layers']}"
+    latency = f"ms a picture of {size_text(about['size'])}, {about['threads']} threads"
+    lines = [f"{text}\n\n`student_int8.onnx` computes {layers} layers in 8 bits.", "",
+             f"| graph | mean IoU on val | {latency} | size |",
+             "| --- | ---: | ---: | ---: |"]  # fmt: skip
     for form, label in (("float", "float32"), ("int8", "8 bits")):
-        yield (f"| {label} | {int8['miou'][form]:.2%} | {int8['latency'][form]['p50']:.1f} | "
-               f"{int8['bytes'][form] / 1e6:.1f} MB |")  # fmt: skip
+        lines.append(f"| {label} | {int8['miou'][form]:.2%} | {int8['latency'][form]['p50']:.1f} | "
+                     f"{int8['bytes'][form] / 1e6:.1f} MB |")  # fmt: skip
+    return "\n".join(lines)
 
 
 def _use(record: dict, export: dict | None) -> str:
@@ -176,7 +168,7 @@ def _training(record: dict) -> str:
         f"unlabelled; sha256 of the labelled list begins with {digest} |\n"
         f"| method | {trained['method']}, {trained['steps']:,} steps, seed {trained['seed']} |\n"
         f"| optimiser | {config['optim']['name']}, rate {config['optim']['lr']:g} |\n"
-        f"| crops | {_size(config['data']['crop'])}, {config['data']['labelled']} labelled a step |\n"
+        f"| crops | {size_text(config['data']['crop'])}, {config['data']['labelled']} labelled a step |\n"
         f"| encoder's first weights | {start} |\n"
         f"| weights | {record['weights']['kind']}, sha256 {record['weights']['sha256']} |"
     )
@@ -194,15 +186,11 @@ def _limits(record: dict, student: Student) -> str:
         "- Scores are of one run; another seed may differ by more than the interval over images.",
     ]
     if base:
-        lines.append(f"- It sees pictures at {_size(base)}; what is smaller than a few pixels there is lost.")
+        lines.append(f"- It sees pictures at {size_text(base)}; what is smaller than a few pixels there is lost.")
     if poor:
         lines.append(f"- It is poor at {', '.join(poor)} (IoU).")
     lines.append("- It was made for research. Nothing was tested that a decision about people could rest on.")
     return "## Limits\n\n" + "\n".join(lines)
-
-
-def _size(size: Size | list) -> str:
-    return f"{size[0]} x {size[1]}"
 
 
 def _origin(record: dict) -> str:

@@ -21,6 +21,9 @@ PICTURE = "predictions.png"
 GRAPHS = (GRAPH, GRAPH_INT8, PROGRAM, LABELS, "example.py", RECORD)
 """Files of an export that a model folder may hold as well."""
 
+KEPT = ("miou", "iou", "pixel_accuracy", "images", "boundary_miou", "calibration_error", "intervals")
+"""Scores of a run that go into the record."""
+
 
 def pack(run_dir: str | Path, out: str | Path, weights: str = "last", licence: str = "", name: str = "",
          export: Path | None = None, pictures: Mapping[str, bytes] | None = None) -> dict:  # fmt: skip
@@ -104,13 +107,8 @@ def _graphs(folder: Path, sha256: str, copied: bool) -> dict[str, bytes]:
 def _scores(folder: RunFolder, result: dict, weights: str) -> dict | None:
     """What a run scored with these weights, with everything that was counted if it was."""
     full = folder.scores(weights).with_suffix(".json")
-    if weights == "best" and full.is_file():
-        return {key: value for key, value in read_json(full).items() if key in _KEPT}
-    found = result.get(weights)
-    return {key: value for key, value in found.items() if key in _KEPT} if found else None
-
-
-_KEPT = ("miou", "iou", "pixel_accuracy", "images", "boundary_miou", "calibration_error", "intervals")
+    found = read_json(full) if weights == "best" and full.is_file() else result.get(weights)
+    return {key: value for key, value in found.items() if key in KEPT} if found else None
 
 
 def _cost(folder: RunFolder) -> dict | None:
@@ -119,5 +117,5 @@ def _cost(folder: RunFolder) -> dict | None:
         return None
     card = read_json(folder.card_file)
     student = next(net for net in card["networks"] if net["role"] == "student")
-    return {"size": card["size"], "device": card["device"], **{key: student[key] for key in
-            ("parameters", "flops", "timing")}}  # fmt: skip
+    kept = {key: student[key] for key in ("parameters", "flops", "timing")}
+    return {"size": card["size"], "device": card["device"], **kept}

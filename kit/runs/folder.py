@@ -18,7 +18,6 @@ import.json                   in a folder of imported weights, which has only th
 
 import contextlib
 import datetime
-import hashlib
 import json
 import os
 import platform
@@ -32,7 +31,7 @@ from kit.errors import KitError
 from kit.settings.fields import differences, from_dict, to_dict
 from kit.settings.run import RunConfig
 from kit.system.paths import PROJECT
-from kit.system.storage import FULL, no_room, read_json, write_bytes, write_json
+from kit.system.storage import FULL, no_room, read_json, text_sha256, write_bytes, write_json
 
 SCHEMA = 1
 """Version of result.json; increased when older readers would misread it."""
@@ -54,23 +53,17 @@ default is left out of a run's digest, so that older checkpoints and teachers ar
 
 def identity(cfg: RunConfig) -> str:
     """Digest of everything that defines a run: equal for configurations that differ only in INCIDENTAL fields."""
-    plain = _without_later(to_dict(cfg))
-    for name in INCIDENTAL:
-        *parents, last = name.split(".")
-        place = plain
-        for parent in parents:
-            place = place[parent]
-        del place[last]
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+    return text_sha256(json.dumps(_defining(to_dict(cfg)), sort_keys=True))
 
 
-def _without_later(plain: dict, part: str = "") -> dict:
-    """A copy without the fields in LATER that have their default."""
+def _defining(plain: dict, part: str = "") -> dict:
+    """A copy without the fields in INCIDENTAL, and without those in LATER that have their default."""
     kept = {}
     for name, value in plain.items():
-        known = name if name in LATER else f"{part}.{name}"
-        if known not in LATER or value != LATER[known]:
-            kept[name] = _without_later(value, name) if isinstance(value, dict) else value
+        full = f"{part}.{name}" if part else name
+        known = name if name in LATER else full
+        if full not in INCIDENTAL and (known not in LATER or value != LATER[known]):
+            kept[name] = _defining(value, name) if isinstance(value, dict) else value
     return kept
 
 

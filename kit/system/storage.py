@@ -100,14 +100,12 @@ def flush_folder(folder: Path) -> None:
 
 def no_room(path: Path, error: OSError, wanted: int = 0) -> KitError:
     """The KitError for a full disk."""
+    size, room = f" {wanted / 1e6:.1f} MB are needed," if wanted else "", ""
     with contextlib.suppress(OSError):
         free = shutil.disk_usage(Path(path).parent).free
-        size = f" {wanted / 1e6:.1f} MB are needed," if wanted else ""
-        return KitError(
-            f"{path} cannot be written: {os.strerror(error.errno)};{size} {free / 1e6:.1f} MB are free. Files "
-            "saved before are complete: make room and start the same command again"
-        )
-    return KitError(f"{path} cannot be written: {os.strerror(error.errno)}")
+        room = (f";{size} {free / 1e6:.1f} MB are free. Files saved before are complete: make room and start the same "
+                "command again")  # fmt: skip
+    return KitError(f"{path} cannot be written: {os.strerror(error.errno)}{room}")
 
 
 def write_json(path: Path, content: object) -> None:

@@ -37,6 +37,6 @@ def interleaved(variants: dict[str, Callable[[], object]], repeats: int, warmup:
 
 def percentiles(seconds: list[float]) -> dict[str, float]:
     """{"least", "p50", "p90", "p99"} in milliseconds, and "fps", the frames per second at the median."""
-    least, half, most, nearly_all = (float(np.percentile(seconds, share)) for share in (0, 50, 90, 99))
-    times = {"least": least, "p50": half, "p90": most, "p99": nearly_all}
-    return {**{name: 1e3 * value for name, value in times.items()}, "fps": 1 / half}
+    shares = {"least": 0, "p50": 50, "p90": 90, "p99": 99}
+    times = {name: float(np.percentile(seconds, share)) for name, share in shares.items()}
+    return {**{name: 1e3 * value for name, value in times.items()}, "fps": 1 / times["p50"]}

@@ -8,6 +8,7 @@ import torch
 
 from kit.bench.frames import frame_files
 from kit.bench.gpu.steps import precision_of
+from kit.bench.training import CLASSES
 from kit.data.loaders import TrainBatches, train_loader
 from kit.data.reading.files import SegFiles
 from kit.data.reading.sizes import size_text
@@ -18,7 +19,6 @@ from kit.models.build import build_model
 from kit.settings.run import DataConfig, ModelConfig
 from kit.types import Views
 
-CLASSES = 19
 FRAMES = 6
 """PNG frames, drawn for the purpose, that crops are cut from."""
 ROUNDS = 4

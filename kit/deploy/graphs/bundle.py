@@ -1,6 +1,5 @@
 """A folder that segments photographs without the kit: graph, names and colours of the classes, and a short program."""
 
-import io
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,19 +8,19 @@ import numpy as np
 import torch
 
 from kit.data.reading.decode import picture_size, read_image
-from kit.data.reading.sizes import Size
+from kit.data.reading.sizes import Size, size_text
 from kit.deploy.graphs.int8 import to_int8
 from kit.deploy.graphs.labelled_pictures import labelled_pairs
-from kit.deploy.graphs.logits_graph import RECORD, require_packages
+from kit.deploy.graphs.logits_graph import RECORD, open_graph, program_bytes, require_packages
 from kit.deploy.graphs.picture_graph import (
     CLASSES,
     INPUT,
+    PROBABILITIES,
     PictureGraph,
     pictures_to_onnx,
     takes_any_size,
     trace_pictures,
 )
-from kit.deploy.graphs.quantise import open_graph
 from kit.errors import KitError
 from kit.evaluate.student import Student, load, weights_file
 from kit.runs.folder import provenance
@@ -64,8 +63,6 @@ def bundle(run_dir: str | Path, out: str | Path, weights: str = "last", size: Si
         size = commonest_size(student, pictures)
     graph = PictureGraph(student, size, probabilities)
     program = trace_pictures(graph, size)
-    buffer = io.BytesIO()
-    torch.export.save(program, buffer)
     model = pictures_to_onnx(program, probabilities)
     for key, value in {"classes": ", ".join(student.classes), "network": student.config.student.name,
                        "input": "RGB, uint8 (B, H, W, 3)"}.items():  # fmt: skip
@@ -77,11 +74,11 @@ def bundle(run_dir: str | Path, out: str | Path, weights: str = "last", size: Si
         "weights_sha256": file_sha256(weights_file(run_dir, weights)),
         "form": "pictures",
         "size": list(size) if size else None,
-        "outputs": [CLASSES, *(["probabilities"] if probabilities else [])],
+        "outputs": [CLASSES, *([PROBABILITIES] if probabilities else [])],
         "check": check(student, model, program, shown(pictures, size)),
         **provenance(),
     }
-    files = {GRAPH: model, PROGRAM: buffer.getvalue(), "example.py": SOURCE.read_bytes()}
+    files = {GRAPH: model, PROGRAM: program_bytes(program), "example.py": SOURCE.read_bytes()}
     if int8 is not None:
         pairs = labelled_pairs(student, size, int8.get("data_root"), int8.get("limit", 0))
         settings = {key: value for key, value in int8.items() if key not in ("data_root", "limit")}
@@ -94,8 +91,9 @@ def bundle(run_dir: str | Path, out: str | Path, weights: str = "last", size: Si
         (out / GRAPH_INT8).unlink(missing_ok=True)  # of an earlier export, which this is not about
     for name, content in files.items():
         write_bytes(out / name, content)
-    write_json(out / LABELS, labels_of(student, size))
-    for place in {out, *([Path(run_dir)] if Path(run_dir).is_dir() else [])}:  # a name on the hub has no folder here
+    note = "" if size is None else f"pictures of another size than {size_text(size)} are stretched to it"
+    write_json(out / LABELS, {"classes": student.classes, "palette": student.palette, "note": note})
+    for place in (out, Path(run_dir)) if Path(run_dir).is_dir() else (out,):  # a name on the hub has no folder here
         write_json(place / RECORD, record)
     return record
 
@@ -105,12 +103,6 @@ def commonest_size(student: Student, pictures: Sequence[Path]) -> Size:
     if not pictures:
         return student.config.data.base_size or student.config.data.crop
     return Counter(picture_size(path) for path in pictures).most_common(1)[0][0]
-
-
-def labels_of(student: Student, size: Size | None) -> dict:
-    """Content of labels.json."""
-    note = "" if size is None else f"pictures of another size than {size[0]} x {size[1]} are stretched to it"
-    return {"classes": student.classes, "palette": student.palette, "note": note}
 
 
 def shown(pictures: Sequence[Path], size: Size | None) -> list[np.ndarray]:

@@ -7,18 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from kit.deploy.graphs.logits_graph import open_graph
 from kit.deploy.graphs.picture_graph import INPUT
-from kit.deploy.graphs.quantise import (
-    METHODS,
-    Calibrated,
-    calibrate,
-    changed,
-    classes_of,
-    open_graph,
-    quantised,
-    sensitivity,
-    shares_left,
-)
+from kit.deploy.graphs.quantise import METHODS, Calibrated, calibrate, changed, classes_of, quantised, sensitivity
 from kit.evaluate.scores.metrics import confusion_matrix, scores_of
 from kit.system.turns import SETTLE, interleaved, percentiles
 
@@ -65,11 +56,11 @@ def to_int8(model: bytes, train: Sequence[Pair], val: Sequence[Pair], classes: S
     """
     calibration, tuning = train[:CALIBRATION], train[CALIBRATION : CALIBRATION + TUNING] or train
     pictures, masks = [picture for picture, _ in tuning], [mask for _, mask in tuning]
-    wanted = _class_ids(model, pictures)
+    wanted = classes_of(open_graph(model), pictures)
     aim = miou(wanted, masks, classes)
 
     def drop_of(form: bytes) -> float:
-        return 100 * (aim - miou(_class_ids(form, pictures), masks, classes))
+        return 100 * (aim - miou(classes_of(open_graph(form), pictures), masks, classes))
 
     for method in METHODS:
         best = calibrate(model, [picture for picture, _ in calibration], method)
@@ -116,10 +107,15 @@ def _least_float(best: Calibrated, found: dict[str, float], drop_of: Callable[[b
     return None, left
 
 
+def shares_left(count: int) -> list[int]:
+    """How many of the most sensitive layers are left in float, one attempt after the other: 1, 2, 4 ... half."""
+    return [2**i for i in range((count // 2).bit_length())]
+
+
 def _evaluated(model: bytes, form: bytes, val: Sequence[Pair], classes: Sequence[str], max_drop: float, latency: dict,
             record: dict) -> Int8:  # fmt: skip
     pictures, masks = [picture for picture, _ in val], [mask for _, mask in val]
-    exact, rough = _class_ids(model, pictures), _class_ids(form, pictures)
+    exact, rough = (classes_of(open_graph(graph), pictures) for graph in (model, form))
     scores = {"float": miou(exact, masks, classes), "int8": miou(rough, masks, classes)}
     drop = 100 * (scores["float"] - scores["int8"])
     faster = _faster(latency)
@@ -146,10 +142,6 @@ def in_turns(models: dict[str, bytes], picture: np.ndarray, threads: int = 0, re
     times = interleaved(calls, repeats, settle=SETTLE)
     about = {"threads": threads or os.cpu_count(), "repeats": repeats, "size": list(picture.shape[1:3])}
     return {name: percentiles(seconds) | about for name, seconds in times.items()}
-
-
-def _class_ids(model: bytes, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
-    return classes_of(open_graph(model), pictures)
 
 
 def _faster(latency: dict) -> bool:

@@ -12,7 +12,7 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -82,9 +82,7 @@ def export(run_dir: str | Path, out: str | Path, weights: str = "last", size: tu
         model.metadata_props.add(key=key, value=value)
     out.mkdir(parents=True, exist_ok=True)
     write_bytes(out / "student.onnx", model.SerializeToString())
-    buffer = io.BytesIO()
-    torch.export.save(program, buffer)
-    write_bytes(out / "student.pt2", buffer.getvalue())
+    write_bytes(out / "student.pt2", program_bytes(program))
     write_bytes(out / "example.py", SOURCE.read_bytes())
     record = {
         "run": str(run_dir),
@@ -162,11 +160,22 @@ def _padded_by_a_constant(pool: AvgPool2dSame) -> nn.Module:
 
 def trace(net: Logits, size: tuple[int, int], free: bool) -> torch.export.ExportedProgram:
     """The network as a graph, for any batch and, if `free`, for any size that it takes."""
-    any_size = torch.export.Dim.DYNAMIC
-    shape = {0: any_size, **({2: any_size, 3: any_size} if free else {})}
+    return exported(net, torch.zeros(2, 3, *size), (0, 2, 3) if free else (0,))
+
+
+def exported(net: nn.Module, example: Tensor, free: Iterable[int]) -> torch.export.ExportedProgram:
+    """A network of one input as a graph, in which these axes of the input have any size."""
+    shape = dict.fromkeys(free, torch.export.Dim.DYNAMIC)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return torch.export.export(net, (torch.zeros(2, 3, *size),), dynamic_shapes=(shape,))
+        return torch.export.export(net, (example,), dynamic_shapes=(shape,))
+
+
+def program_bytes(program: torch.export.ExportedProgram) -> bytes:
+    """The content of its file."""
+    buffer = io.BytesIO()
+    torch.export.save(program, buffer)
+    return buffer.getvalue()
 
 
 def to_onnx(program: torch.export.ExportedProgram, inputs: Sequence[str], outputs: Sequence[str]):
@@ -181,6 +190,17 @@ def to_onnx(program: torch.export.ExportedProgram, inputs: Sequence[str], output
     finally:
         log.setLevel(level)
     return made.model_proto
+
+
+def open_graph(model: bytes | Path, threads: int = 0):
+    """An ONNX Runtime session on the CPU; 0 threads are as many as there are cores."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    source = str(model) if isinstance(model, Path) else model
+    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 
 def metadata(student: Student, size: tuple[int, int], free: bool) -> dict[str, str]:
@@ -205,9 +225,7 @@ def check(net: Segmenter, out: Path, images: list[Tensor], free: bool) -> dict:
 
     Raises: KitError if a difference is not explained by rounding (1e-3 of the largest logit).
     """
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(out / "student.onnx"), providers=["CPUExecutionProvider"])
+    session = open_graph(out / "student.onnx")
     program = torch.export.load(out / "student.pt2").module()
     batches = [*images, torch.cat([images[0], images[-1]])]
     if free:  # another size than the one that was traced

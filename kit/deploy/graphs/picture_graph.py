@@ -4,7 +4,6 @@ Resizing, normalisation, padding, network, the protocol of its run and the large
 that runs the graph needs to know nothing but that pictures are uint8 RGB.
 """
 
-import warnings
 from dataclasses import replace
 
 import torch
@@ -12,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kit.data.reading.sizes import Size, size_when_read
-from kit.deploy.graphs.logits_graph import exportable, to_onnx
+from kit.deploy.graphs.logits_graph import exportable, exported, to_onnx
 from kit.evaluate.predict import Predictor
 from kit.evaluate.protocol import is_plain
 from kit.evaluate.student import Student
@@ -99,20 +98,10 @@ def takes_any_size(student: Student) -> bool:
 
 def trace_pictures(graph: PictureGraph, size: Size | None = None, batch: bool = True) -> torch.export.ExportedProgram:
     """The graph for pictures of `size`, or of any if that is None; for any number of them at a time if `batch`."""
-    free, shape = torch.export.Dim.DYNAMIC, {}
-    if batch and graph.plain:
-        shape[0] = free
-    if size is None:
-        shape |= {1: free, 2: free}
-    example = torch.zeros(2 if shape.get(0) else 1, *(size or _unlike(graph.inside)), 3, dtype=torch.uint8)
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return torch.export.export(graph, (example,), dynamic_shapes=(shape,))
-
-
-def _unlike(size: Size) -> Size:
-    """A size for a trace that equals nothing by chance."""
-    return size[0] + 7, size[1] + 13
+    several = batch and graph.plain
+    height, width = size or (graph.inside[0] + 7, graph.inside[1] + 13)  # a size that equals nothing by chance
+    example = torch.zeros(2 if several else 1, height, width, 3, dtype=torch.uint8)
+    return exported(graph, example, [*([0] if several else []), *([] if size else [1, 2])])
 
 
 def pictures_to_onnx(program: torch.export.ExportedProgram, probabilities: bool):

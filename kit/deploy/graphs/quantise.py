@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kit.deploy.graphs.logits_graph import open_graph
 from kit.deploy.graphs.picture_graph import CLASSES, INPUT
 
 OPERATORS = ("Conv", "Clip", "Relu", "Add", "Mul", "Concat", "AveragePool", "MaxPool")
@@ -59,17 +60,6 @@ class Pictures:
     def get_next(self) -> dict[str, np.ndarray] | None:
         picture = next(self.left, None)
         return None if picture is None else {INPUT: picture}
-
-
-def open_graph(model: bytes | Path, threads: int = 0):
-    """An ONNX Runtime session on the CPU; 0 threads are as many as there are cores."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    source = str(model) if isinstance(model, Path) else model
-    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 
 def classes_of(session, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -167,12 +157,3 @@ def sensitivity(calibrated: Calibrated, pictures: Sequence[np.ndarray],
 def changed(got: Sequence[np.ndarray], wanted: Sequence[np.ndarray]) -> float:
     """Share of pixels of all masks in which they differ."""
     return sum(int((a != b).sum()) for a, b in zip(got, wanted, strict=True)) / sum(b.size for b in wanted)
-
-
-def shares_left(count: int) -> list[int]:
-    """How many of the most sensitive layers are left in float, one attempt after the other: 1, 2, 4 ... half."""
-    steps, n = [], 1
-    while n <= count // 2:
-        steps.append(n)
-        n *= 2
-    return steps

@@ -12,7 +12,7 @@ from PIL import Image
 import kit
 from kit.__main__ import main
 from kit.deploy.graphs import int8
-from kit.deploy.graphs.logits_graph import require_packages
+from kit.deploy.graphs.logits_graph import open_graph, require_packages
 from kit.errors import KitError
 
 try:
@@ -23,7 +23,7 @@ except KitError as missing:
 from kit.deploy.graphs.bundle import check
 from kit.deploy.graphs.example_check import example_module
 from kit.deploy.graphs.picture_graph import PictureGraph, pictures_to_onnx, takes_any_size, trace_pictures
-from kit.deploy.graphs.quantise import calibrate, changed, classes_of, find_layers, open_graph, quantised, shares_left
+from kit.deploy.graphs.quantise import calibrate, changed, classes_of, find_layers, quantised
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def test_eight_bits_that_are_no_gain_or_lose_too_much_are_left(exported, finishe
     made = int8.to_int8((exported[1] / "student.onnx").read_bytes(), train, val, ["a"] * 19, max_drop=-1)
     assert made.model is None and "layers in float it loses more than -1 points" in made.record["reason"]
     count, left = made.record["layers"], made.record["float_layers"]
-    assert len(left) == shares_left(count)[-1] and left[0] == find_last(exported[1])
+    assert len(left) == int8.shares_left(count)[-1] and left[0] == find_last(exported[1])
 
 
 def find_last(out):
