@@ -15,17 +15,14 @@ from statistics import median
 import numpy as np
 import torch
 
-from kit.bench.frames import frame_files
+from kit.bench.frames import crop_loader, frame_files
 from kit.bench.plain import crops as reference
 from kit.bench.timing import environment, speedup, torch_threads
-from kit.data.loaders import TrainBatches, train_loader
 from kit.data.reading.files import SegFiles
 from kit.data.reading.transforms import Geometry, draw_geometry, padding, strong_colour
-from kit.data.splits.split import Split
 from kit.settings.checks import require_positive
-from kit.settings.run import DataConfig
 from kit.system.turns import interleaved
-from kit.types import IGNORE, Views
+from kit.types import IGNORE
 
 SCALE = (0.5, 2.0)
 STAGES = ("decode", "geometry", "to tensor")
@@ -145,9 +142,7 @@ def loader_runs(plain: SegFiles, cached: SegFiles, crop: int, count: int) -> dic
     """Whole passes over a DataLoader that makes about `count` labelled crops in batches of 2."""
 
     def run(files: SegFiles, workers: int) -> None:
-        cfg = DataConfig(crop=(crop, crop), scale=SCALE, labelled=2, workers=workers)
-        split = Split("bench", files.ids, ())
-        for _ in train_loader(TrainBatches(cfg, files, split, Views(unlabelled=False), 0, max(1, count // 2)), 0):
+        for _ in crop_loader(files, crop, 2, workers, max(1, count // 2), unlabelled=False):
             pass
 
     return {
@@ -168,8 +163,7 @@ def bench_data(arguments: list[str]) -> None:
     parser.add_argument("--repeats", type=int, default=5, help="timed runs of each variant (default: 5)")
     parser.add_argument("--table", action="store_true", help="let the reference map label ids by a table, not a loop")
     options = parser.parse_args(arguments)
-    for name in ("frames", "crop", "samples", "repeats"):
-        require_positive(**{f"--{name}": getattr(options, name)})
+    require_positive(**{f"--{name}": getattr(options, name) for name in ("frames", "crop", "samples", "repeats")})
     with torch_threads(1), tempfile.TemporaryDirectory(prefix="bench-data-") as folder:
         _measure(Path(folder), options)
 

@@ -44,8 +44,7 @@ def bench_deploy(arguments: list[str]) -> None:
     parser.add_argument("--onnx-only", action="store_true", help="leave PyTorch's forms out")
     parser.add_argument("--out", type=Path, help="folder for deploy.json and, of runs, the figure pareto")
     options = parser.parse_args(arguments)
-    for name in ("threads", "repeats"):
-        require_positive(**{f"--{name}": getattr(options, name)})
+    require_positive(**{f"--{name}": getattr(options, name) for name in ("threads", "repeats")})
     require_packages()
     with torch_threads(options.threads):
         _measure(options)

@@ -46,8 +46,7 @@ def bench_evaluate(arguments: list[str]) -> None:
     parser.add_argument("--repeats", type=int, default=3, help="timed runs of each variant (default: 3)")
     parser.add_argument("--threads", type=int, default=2, help="of torch, on both sides (default: 2)")
     options = parser.parse_args(arguments)
-    for name in ("window", "frames", "repeats", "threads"):
-        require_positive(**{f"--{name}": getattr(options, name)})
+    require_positive(**{f"--{name}": getattr(options, name) for name in ("window", "frames", "repeats", "threads")})
     with torch_threads(options.threads):
         _measure(options)
 

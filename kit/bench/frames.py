@@ -1,14 +1,19 @@
-"""Frames to read: a few drawn scenes made to compress like photographs, in the layout of Cityscapes."""
+"""Frames to read, in the layout of Cityscapes: a few drawn scenes made to compress like photographs; crops of them."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 from kit.data.catalog import DATASETS
+from kit.data.loaders import TrainBatches, train_loader
 from kit.data.reading.files import SegFiles
 from kit.data.scenes.dataset import scene_paths
 from kit.data.scenes.scene import draw_scene
+from kit.data.splits.split import Split
+from kit.settings.run import DataConfig
+from kit.types import Views
 
 SCENES = 2
 """Scenes drawn (seconds each at 2048 x 1024); further frames are the same scenes with other noise."""
@@ -38,3 +43,10 @@ def frame_files(folder: Path, count: int, size: tuple[int, int]) -> tuple[SegFil
     cached = SegFiles(spec, root, "train", cache=folder / "cache")
     cached.keep((), cached.ids, silent=True)
     return SegFiles(spec, root, "train"), cached
+
+
+def crop_loader(files: SegFiles, crop: int, images: int, workers: int, steps: int, unlabelled: bool) -> Iterable:
+    """The loader of a training: `steps` batches of `images` labelled crops, and as many unlabelled ones if wanted."""
+    cfg = DataConfig(crop=(crop, crop), labelled=images, unlabelled=images, workers=workers)
+    split = Split("bench", files.ids, files.ids if unlabelled else ())
+    return train_loader(TrainBatches(cfg, files, split, Views(unlabelled=unlabelled), 0, steps), 0)

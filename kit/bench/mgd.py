@@ -64,8 +64,7 @@ def bench_mgd(arguments: list[str]) -> None:
                         "(default: 20)")  # fmt: skip
     parser.add_argument("--no-memory", action="store_true", help="leave out peak memory, which takes two steps more")
     options = parser.parse_args(arguments)
-    require_positive(**{"--crop": options.crop, "--batch": options.batch, "--repeats": options.repeats,
-                        "--steps": options.steps})  # fmt: skip
+    require_positive(**{f"--{name}": getattr(options, name) for name in ("crop", "batch", "repeats", "steps")})
 
     say = sys.stdout.write
     say(f"{options.size}, crop {options.crop}, {options.batch} labelled and {options.batch} mixed images, float32, "

@@ -65,7 +65,7 @@ def bench_trikd(arguments: list[str]) -> None:
                         "(default: 20)")  # fmt: skip
     parser.add_argument("--no-memory", action="store_true", help="leave out peak memory, which takes two steps more")
     options = parser.parse_args(arguments)
-    require_positive(**{"--crop": options.crop, "--repeats": options.repeats, "--steps": options.steps})
+    require_positive(**{f"--{name}": getattr(options, name) for name in ("crop", "repeats", "steps")})
 
     say = sys.stdout.write
     say(f"{options.size}, crop {options.crop}, one labelled and one unlabelled image, float32\n"

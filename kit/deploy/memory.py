@@ -65,12 +65,6 @@ def resident(peak: bool) -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def _forget_peak() -> None:
-    """Count the largest size from here: what importing took is more than a small network needs."""
-    with contextlib.suppress(OSError):  # only Linux knows this
-        Path("/proc/self/clear_refs").write_text("5")
-
-
 @torch.no_grad()
 def _measure(order: dict) -> list[int]:
     torch.set_num_threads(order["threads"])
@@ -78,7 +72,8 @@ def _measure(order: dict) -> list[int]:
     net = build_model(from_dict(order["config"]).student, order["classes"], pretrained=False).eval()
     peaks = []
     for shape in order["shapes"]:
-        _forget_peak()
+        with contextlib.suppress(OSError):  # forget the peak of importing, which only Linux can
+            Path("/proc/self/clear_refs").write_text("5")
         net(torch.zeros(shape))
         peaks.append(resident(peak=True) - before)
     return peaks

@@ -23,7 +23,7 @@ def model_card(record: dict, student: Student, export: dict | None, picture: str
     """
     parts = [
         _about(record, student),
-        _picture(picture, record),
+        picture and f"![Predictions on val images of {record['dataset']['name']}, drawn at random]({picture})",
         _scores(record),
         _cost(record),
         _graphs(export),
@@ -68,12 +68,6 @@ def _about(record: dict, student: Student) -> str:
         f"{len(student.classes)} classes it shows. It is a {record['architectures'][0]} of {parameters / 1e6:.2f} "
         f"million parameters, {how}, on {data}.\n\n**Classes:** {classes}."
     )
-
-
-def _picture(picture: str | None, record: dict) -> str:
-    if picture is None:
-        return ""
-    return f"![Predictions on val images of {record['dataset']['name']}, drawn at random]({picture})"
 
 
 def _scores(record: dict) -> str:

@@ -174,7 +174,7 @@ def run_parts(parts: list[Part], record: dict, deadline: float, started: float, 
                 record["parts"].append({"part": part.kind, **row})
             if part.kind == "tests" and found["failed"]:
                 record["failed"][part.name] = f"{len(found['failed'])} failed: {', '.join(found['failed'])}"
-        record["parts_seconds"] = {**record.get("parts_seconds", {}), part.name: round(time.monotonic() - began, 1)}
+        record.setdefault("parts_seconds", {})[part.name] = round(time.monotonic() - began, 1)
         release(device)
         write_json(out, record)
     record["seconds"] = round(time.monotonic() - started, 1)

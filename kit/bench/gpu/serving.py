@@ -6,18 +6,15 @@ from pathlib import Path
 
 import torch
 
-from kit.bench.frames import frame_files
+from kit.bench.frames import crop_loader, frame_files
 from kit.bench.gpu.steps import precision_of
 from kit.bench.training import CLASSES
-from kit.data.loaders import TrainBatches, train_loader
 from kit.data.reading.files import SegFiles
 from kit.data.reading.sizes import size_text
-from kit.data.splits.split import Split
 from kit.deploy.cost import time_of
 from kit.evaluate.predict import fast_copy
 from kit.models.build import build_model
-from kit.settings.run import DataConfig, ModelConfig
-from kit.types import Views
+from kit.settings.run import ModelConfig
 
 FRAMES = 6
 """PNG frames, drawn for the purpose, that crops are cut from."""
@@ -74,10 +71,8 @@ def loader_rates(crop: int, images: int, size: tuple[int, int], workers: tuple[i
 
 
 def _rate(files: SegFiles, crop: int, images: int, workers: int) -> float:
-    cfg = DataConfig(crop=(crop, crop), labelled=images, unlabelled=images, workers=workers)
     steps, untimed = ROUNDS * max(1, workers), 2 * max(1, workers)
-    batches = TrainBatches(cfg, files, Split("bench", files.ids, files.ids), Views(), 0, steps)
-    for done, _ in enumerate(train_loader(batches, 0), 1):
+    for done, _ in enumerate(crop_loader(files, crop, images, workers, steps, unlabelled=True), 1):
         if done == untimed:
             started = time.perf_counter()
     return 2 * images * (steps - untimed) / (time.perf_counter() - started)
