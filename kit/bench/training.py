@@ -22,14 +22,15 @@ class Side(NamedTuple):
     loss: Callable[[], Tensor]
 
 
-def make_batch(crop: int, images: int, unlabelled: int, dtype: torch.dtype = torch.float32) -> Batch:
+def make_batch(crop: int, images: int, unlabelled: int, dtype: torch.dtype = torch.float32,
+               device: torch.device = CPU) -> Batch:  # fmt: skip
     """Noise to look at, and labels of a few hundred large patches, some of them ignored."""
     make = torch.Generator().manual_seed(1)
-    noise = torch.randn(images + unlabelled, 3, crop, crop, generator=make).to(dtype)
+    noise = torch.randn(images + unlabelled, 3, crop, crop, generator=make).to(device, dtype)
     patches = torch.randint(0, CLASSES + 1, (images, 1, 16, 16), generator=make).float()
-    masks = nn.functional.interpolate(patches, size=crop)[:, 0].long()
+    masks = nn.functional.interpolate(patches, size=crop)[:, 0].long().to(device)
     masks[masks == CLASSES] = IGNORE
-    every = torch.ones(unlabelled, crop, crop, dtype=torch.bool)
+    every = torch.ones(unlabelled, crop, crop, dtype=torch.bool, device=device)
     return Batch(noise[:images], masks, noise[images:], noise.new_zeros(unlabelled, 0, 3, crop, crop), every)
 
 

@@ -23,7 +23,6 @@ from kit.bench import mgd, trikd
 from kit.bench.plain.mgd import Nets
 from kit.bench.training import Side, make_batch
 from kit.models.segmenter import Segmenter
-from kit.types import Batch
 
 FORMS = ("plain, float32", "plain, half", "ours", "compiled")
 
@@ -49,8 +48,8 @@ class TriKDWork:
 
     def side(self, plainly: bool, images: int, device: torch.device) -> Side:
         """A step with `images` labelled and as many unlabelled ones."""
-        method, batch = copy.deepcopy(self.method).to(device), _moved(make_batch(self.crop, images, images), device)
-        losses = trikd.losses_of(method, batch, plainly)
+        method = copy.deepcopy(self.method).to(device)
+        losses = trikd.losses_of(method, make_batch(self.crop, images, images, device=device), plainly)
         return Side(method, lambda: losses()[0])
 
 
@@ -67,7 +66,7 @@ class MGDWork:
     def side(self, plainly: bool, images: int, device: torch.device) -> Side:
         """A step with `images` labelled and as many mixed ones."""
         cfg = mgd.make_config(self.size, self.crop, images, "gradient")
-        batch = _moved(make_batch(self.crop, images, 2 * images), device)
+        batch = make_batch(self.crop, images, 2 * images, device=device)
         return (mgd.plain_side if plainly else mgd.our_side)(self.nets, batch, cfg)
 
 
@@ -148,7 +147,3 @@ def release(device: torch.device) -> None:
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
-
-
-def _moved(batch: Batch, device: torch.device) -> Batch:
-    return Batch(*(x if x is None else x.to(device) for x in batch))
