@@ -1,6 +1,5 @@
 """A whole grid: its remaining runs are started, here or on a cluster, and a table records their outcomes."""
 
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -101,12 +100,6 @@ def read_table(out: str | Path) -> Table:
     """The table of a grid from its folder `out`. Raises KitError if there is none."""
     folder = PROJECT / out
     return Table(folder, [Entry(**entry) for entry in read_json(folder / TABLE)])
-
-
-def show_line(line: str) -> None:
-    """Print a line to a terminal or a notebook without delay."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 class _Board:

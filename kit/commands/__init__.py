@@ -18,6 +18,10 @@ GROUPS = {
 }
 """Heading -> commands, in the order of `--help`."""
 
+DEVICE = ("--device", "such as cuda or cpu (default: a GPU if there is one)")
+WEIGHTS = ("--weights", "last, average or best", "last")
+"""Options of several commands."""
+
 
 def overview(purposes: dict[str, str]) -> str:
     """All commands in their groups, a line each with its purpose; commands without a group come last.
@@ -38,8 +42,31 @@ def _row(name: str, purpose: str) -> str:
     return textwrap.fill(purpose, 100, initial_indent=f"  {name:<16}", subsequent_indent=" " * 18)
 
 
-def command(commands, name: str, run: Callable[[argparse.Namespace], int | None], help: str) -> argparse.ArgumentParser:
-    """Declare a command; `run` gets its options and returns the exit code (None is 0)."""
+def command(commands, name: str, run: Callable[[argparse.Namespace], int | None], help: str) -> Callable[..., None]:
+    """Declare a command; `run` gets its options and returns the exit code (None is 0).
+
+    Returns: function (name, help, usual, ...) that declares an option or argument of it. `usual` is a default that also
+        states the type, and is named in the help unless it is 0, "" or named there; the rest is as argparse takes it.
+    """
     added = commands.add_parser(name, help=help, description=help)
     added.set_defaults(run=run)
-    return added
+
+    def option(name: str, help: str, usual: object = None, **more: object) -> None:
+        if usual is not None:
+            more = {"type": type(usual), "default": usual, **more}
+            help += f" (default: {usual})" if usual and "default" not in help else ""
+        added.add_argument(name, help=help, **more)
+
+    return option
+
+
+def command_group(commands, name: str, help: str):
+    """Declare a command that has commands of its own; return what they are added to."""
+    return commands.add_parser(name, help=help, description=help).add_subparsers(required=True, metavar="WHAT")
+
+
+def chosen_device(options: argparse.Namespace) -> str:
+    """The device of `--device`, else a GPU if there is one."""
+    import torch
+
+    return options.device or ("cuda" if torch.cuda.is_available() else "cpu")

@@ -5,42 +5,40 @@ import os
 from pathlib import Path
 
 from kit.commands import command
+from kit.errors import KitError
+from kit.system.console import show_line
 from kit.system.paths import PROJECT
 
 
 def add(commands) -> None:
     """Declare batch, collect, demo and study."""
-    batch = command(commands, "batch", _batch, "run a grid of methods, splits, settings and seeds, and print their "
-                    "scores; exit code 1 if any run failed; the same command again runs what is left")  # fmt: skip
-    batch.add_argument("grid", type=Path, help="a YAML file; see kit/batch/grid.py and notebooks/grids/")
-    batch.add_argument("--workers", type=int, default=2, help="runs at a time on this machine (default: 2)")
-    batch.add_argument("--cluster", action="store_true", help="run them as jobs of a Slurm cluster instead")
-    batch.add_argument("--out", help="folder for everything, if not the one in the file")
+    option = command(commands, "batch", _batch, "run a grid of methods, splits, settings and seeds, and print their "
+                     "scores; exit code 1 if any run failed; the same command again runs what is left")  # fmt: skip
+    option("grid", "a YAML file; see kit/batch/grid.py and notebooks/grids/", type=Path)
+    option("--workers", "runs at a time on this machine", 2)
+    option("--cluster", "run them as jobs of a Slurm cluster instead", action="store_true")
+    option("--out", "folder for everything, if not the one in the file")
 
-    collect = command(commands, "collect", _collect, "put the finished runs of grids into one small file, beside those "
-                      "that are in it: scores, settings, and the counts from which intervals follow")  # fmt: skip
-    collect.add_argument("grids", type=Path, nargs="+", help="YAML files whose runs were made here")
-    collect.add_argument("--into", type=Path, required=True, help="the file, such as notebooks/results/study.json")
-    collect.add_argument(
-        "--measure", action="store_true", help="also measure the processor time of a step of every row"
-    )
+    option = command(commands, "collect", _collect, "put the finished runs of grids into one small file, beside those "
+                     "that are in it: scores, settings, and the counts from which intervals follow")  # fmt: skip
+    option("grids", "YAML files whose runs were made here", type=Path, nargs="+")
+    option("--into", "the file, such as notebooks/results/study.json", type=Path, required=True)
+    option("--measure", "also measure the processor time of a step of every row", action="store_true")
 
-    for name, run, out, help in (
-        ("demo", _demo, "runs/demo", "supervised-only, CPS and TriKD on drawn scenes; a table, figures, a report"),
-        ("study", _study, "runs/study", "what methods are worth over seeds, at equal steps and equal time"),
+    for name, run, help in (
+        ("demo", _demo, "supervised-only, CPS and TriKD on drawn scenes; a table, figures, a report"),
+        ("study", _study, "what methods are worth over seeds, at equal steps and equal time"),
     ):
-        added = command(commands, name, run, help)
-        added.add_argument(
-            "--out", type=Path, default=Path(out), help=f"folder for everything, from the project's (default: {out})"
-        )
-        added.add_argument("--steps", type=int, help="updates of each student (default: the recipe's)")
-        added.add_argument("--workers", type=int, default=2, help="runs at a time (default: 2)")
-    added.add_argument("--seeds", type=int, default=3, help="runs of each row (default: 3)")
-    added.add_argument("--data", type=Path, help="a folder of CamVid (default: scenes are drawn)")
+        option = command(commands, name, run, help)
+        option("--out", "folder for everything, from the project's", Path("runs", name), type=Path)
+        option("--steps", "updates of each student (default: the recipe's)", type=int)
+        option("--workers", "runs at a time", 2)
+    option("--seeds", "runs of each row", 3)
+    option("--data", "a folder of CamVid (default: scenes are drawn)", type=Path)
 
 
 def _collect(options: argparse.Namespace) -> None:
-    from kit.batch import read_grid, show_line
+    from kit.batch import read_grid
     from kit.batch.experiments.collected import collect
     from kit.batch.experiments.step_cost import step_costs
 
@@ -60,7 +58,7 @@ def _collect(options: argparse.Namespace) -> None:
 def _batch(options: argparse.Namespace) -> int:
     import dataclasses
 
-    from kit.batch import read_grid, run_grid, show_line
+    from kit.batch import read_grid, run_grid
     from kit.figures.tables.formats import as_text
 
     grid = read_grid(options.grid)
@@ -77,7 +75,6 @@ def _batch(options: argparse.Namespace) -> int:
 def _scores(grid) -> str:
     """The table of mIoU over the seeds of every row, or the reason if there is none."""
     from kit.batch import load_rows, summarise
-    from kit.errors import KitError
     from kit.figures.comparisons.ablation import score_rows
     from kit.figures.tables.formats import as_text
 

@@ -4,36 +4,34 @@ import argparse
 import sys
 from pathlib import Path
 
-from kit.commands import command
+from kit.commands import DEVICE, command
 from kit.errors import KitError
 
 
 def add(commands) -> None:
     """Declare synthetic and doctor."""
-    scenes = command(commands, "synthetic", _synthetic, "draw a data set of street scenes")
-    scenes.add_argument("root", type=Path, help="folder to write")
-    scenes.add_argument("--train", type=int, default=192, help="training scenes (default: 192)")
-    scenes.add_argument("--val", type=int, default=96, help="val scenes (default: 96)")
-    scenes.add_argument("--size", type=int, nargs=2, default=(128, 256), metavar=("H", "W"), help="(default: 128 256)")
-    scenes.add_argument("--seed", type=int, default=0, help="another seed draws other scenes")
+    option = command(commands, "synthetic", _synthetic, "draw a data set of street scenes")
+    option("root", "folder to write", type=Path)
+    option("--train", "training scenes", 192)
+    option("--val", "val scenes", 96)
+    option("--size", "(default: 128 256)", (128, 256), type=int, nargs=2, metavar=("H", "W"))
+    option("--seed", "another seed draws other scenes", 0)
 
-    doctor = command(commands, "doctor", _doctor, "read every file of a data set; exit code 1 if it has errors")
-    doctor.add_argument("--dataset", help="such as synthetic, cityscapes, voc, camvid, folder (default: that of --run)")
-    doctor.add_argument("--root", type=Path, help="folder of the data set; nothing is written to it (default: that of "
-                        "--run)")  # fmt: skip
-    doctor.add_argument("--split", default="", help="also check this split: 1_16, count_20, all, or a folder of lists")
-    doctor.add_argument("--split-seed", type=int, default=0, help="of a drawn split")
-    doctor.add_argument("--workers", type=int, help="files read at a time (default: one per core)")
-    doctor.add_argument("--out", type=Path, help="file for all findings (default: runs/doctor/DATASET.json; for "
-                        "own images the name holds the folder's path)")  # fmt: skip
-    doctor.add_argument("--run", dest="runs", type=Path, nargs="+", metavar="RUN", help="finished runs whose "
-                        "networks look for suspicious labels, among masks that they have not learnt from")  # fmt: skip
-    doctor.add_argument("--folds", type=int, metavar="K", help="train K runs like --run, each without a part of its "
-                        "labels, and use them")  # fmt: skip
-    doctor.add_argument("--fold-steps", type=int, default=0, help="steps of these runs (default: those of --run)")
-    doctor.add_argument("--sure", type=float, default=0.7, help="probability from which networks count (default: 0.7)")
-    doctor.add_argument("--show", type=int, default=50, help="suspicious labels that are shown (default: 50)")
-    doctor.add_argument("--device", help="such as cuda or cpu (default: a GPU if there is one)")
+    option = command(commands, "doctor", _doctor, "read every file of a data set; exit code 1 if it has errors")
+    option("--dataset", "such as synthetic, cityscapes, voc, camvid, folder (default: that of --run)")
+    option("--root", "folder of the data set; nothing is written to it (default: that of --run)", type=Path)
+    option("--split", "also check this split: 1_16, count_20, all, or a folder of lists", "")
+    option("--split-seed", "of a drawn split", 0)
+    option("--workers", "files read at a time (default: one per core)", type=int)
+    option("--out", "file for all findings (default: runs/doctor/DATASET.json; for own images the name holds the "
+           "folder's path)", type=Path)  # fmt: skip
+    option("--run", "finished runs whose networks look for suspicious labels, among masks that they have not learnt "
+           "from", dest="runs", type=Path, nargs="+", metavar="RUN")  # fmt: skip
+    option("--folds", "train K runs like --run, each without a part of its labels, and use them", type=int, metavar="K")
+    option("--fold-steps", "steps of these runs (default: those of --run)", 0)
+    option("--sure", "probability from which networks count", 0.7)
+    option("--show", "suspicious labels that are shown", 50)
+    option(*DEVICE)
 
 
 def _synthetic(options: argparse.Namespace) -> None:

@@ -1,52 +1,51 @@
 """Commands that export a student as graphs or as a model folder, show it on a page, and import weights of others."""
 
 import argparse
-import sys
 from pathlib import Path
 
-from kit.commands import command
+from kit.commands import WEIGHTS, command
+from kit.errors import KitError
+from kit.system.console import show_line
 
 
 def add(commands) -> None:
     """Declare import-weights, export, pack and serve."""
-    weights = command(commands, "import-weights", _import_weights, "convert a checkpoint of a method's authors")
-    weights.add_argument("family", help="code that wrote it: trikd or mgd")
-    weights.add_argument("file", type=Path, help="such as tiny_best.pth")
-    weights.add_argument("--out", type=Path, required=True, help="folder to write, for kit.load")
-    weights.add_argument("--dataset", default="cityscapes", help="data set of its classes (default: cityscapes)")
+    option = command(commands, "import-weights", _import_weights, "convert a checkpoint of a method's authors")
+    option("family", "code that wrote it: trikd or mgd")
+    option("file", "such as tiny_best.pth", type=Path)
+    option("--out", "folder to write, for kit.load", type=Path, required=True)
+    option("--dataset", "data set of its classes", "cityscapes")
 
-    handed = command(
+    option = command(
         commands, "export", _export, "a student as a graph from pixels to classes, checked; also in 8 bits"
     )
-    handed.add_argument("folder", metavar="run", type=Path, help="a finished run, imported weights or a model folder")
-    handed.add_argument("--out", type=Path, required=True, help="folder to write")
-    handed.add_argument("--weights", default="last", help="last, average or best (default: last)")
-    handed.add_argument("--size", type=int, nargs=2, metavar=("H", "W"),
-                        help="of pictures (default: any, where the student stretches them to one size)")  # fmt: skip
-    handed.add_argument("--data-root", help="data set whose images it is checked on (default: that of the run)")
-    handed.add_argument("--images", type=int, default=8, help="val images of the check (default: 8; 0 takes noise)")
-    handed.add_argument("--probabilities", action="store_true", help="class probabilities as a second output")
-    handed.add_argument("--int8", action="store_true", help="a graph in 8 bits beside it, if it is faster and as good")
-    handed.add_argument("--max-drop", type=float, default=0.5, metavar="POINTS",
-                        help="of mIoU on val that 8 bits may cost (default: 0.5)")  # fmt: skip
-    handed.add_argument("--logits", action="store_true",
-                        help="instead: a graph from normalised images to float logits, with an example.py that shows "
-                             "pictures to it by the run's protocol")  # fmt: skip
+    option("folder", "a finished run, imported weights or a model folder", metavar="run", type=Path)
+    option("--out", "folder to write", type=Path, required=True)
+    option(*WEIGHTS)
+    option("--size", "of pictures (default: any, where the student stretches them to one size)", type=int, nargs=2,
+           metavar=("H", "W"))  # fmt: skip
+    option("--data-root", "data set whose images it is checked on (default: that of the run)")
+    option("--images", "val images of the check (default: 8; 0 takes noise)", 8)
+    option("--probabilities", "class probabilities as a second output", action="store_true")
+    option("--int8", "a graph in 8 bits beside it, if it is faster and as good", action="store_true")
+    option("--max-drop", "of mIoU on val that 8 bits may cost", 0.5, metavar="POINTS")
+    option("--logits", "instead: a graph from normalised images to float logits, with an example.py that shows "
+           "pictures to it by the run's protocol", action="store_true")  # fmt: skip
 
-    packed = command(commands, "pack", _pack, "a student as a model folder: weights, configuration, model card")
-    packed.add_argument("folder", metavar="run", type=Path, help="a finished run, or imported weights")
-    packed.add_argument("--out", type=Path, required=True, help="folder to write; what export wrote there is kept")
-    packed.add_argument("--weights", default="last", help="last, average or best (default: last)")
-    packed.add_argument("--export", type=Path, metavar="DIR", help="folder of an export whose graphs are taken along")
-    packed.add_argument("--name", default="", help="of the model (default: the folder's)")
-    packed.add_argument("--licence", default="", help="such as mit or cc-by-4.0 (default: none is stated)")
-    packed.add_argument("--data-root", help="data set of the card's picture (default: that of the run)")
-    packed.add_argument("--images", type=int, default=3, help="in the card's picture (default: 3; 0 is no picture)")
+    option = command(commands, "pack", _pack, "a student as a model folder: weights, configuration, model card")
+    option("folder", "a finished run, or imported weights", metavar="run", type=Path)
+    option("--out", "folder to write; what export wrote there is kept", type=Path, required=True)
+    option(*WEIGHTS)
+    option("--export", "folder of an export whose graphs are taken along", type=Path, metavar="DIR")
+    option("--name", "of the model (default: the folder's)", "")
+    option("--licence", "such as mit or cc-by-4.0 (default: none is stated)", "")
+    option("--data-root", "data set of the card's picture (default: that of the run)")
+    option("--images", "in the card's picture (default: 3; 0 is no picture)", 3)
 
-    served = command(commands, "serve", _serve, "a local page that shows what a student sees in a photograph or video")
-    served.add_argument("folder", metavar="run_or_dir", type=Path, help="a finished run, or a model folder")
-    served.add_argument("--port", type=int, default=8866, help="(default: 8866)")
-    served.add_argument("--no-browser", action="store_true", help="do not open one")
+    option = command(commands, "serve", _serve, "a local page that shows what a student sees in a photograph or video")
+    option("folder", "a finished run, or a model folder", metavar="run_or_dir", type=Path)
+    option("--port", "(default: 8866)", 8866)
+    option("--no-browser", "do not open one", action="store_true")
 
 
 def _import_weights(options: argparse.Namespace) -> None:
@@ -56,16 +55,13 @@ def _import_weights(options: argparse.Namespace) -> None:
     for key in imported.keys:
         place = f"{key['network']}: {key['target']}" if key["target"] else "left out"
         shape = " x ".join(map(str, key["shape"]))
-        sys.stdout.write(f"{key['source']} -> {place} [{shape}]{' ' + key['note'] if key['note'] else ''}\n")
+        show_line(f"{key['source']} -> {place} [{shape}]{' ' + key['note'] if key['note'] else ''}")
     left_out = sum(key["target"] is None for key in imported.keys)
-    sys.stdout.write(
-        f"{len(imported.keys)} keys, {left_out} left out; {', '.join(imported.nets)} written to {options.out}\n"
-    )
+    show_line(f"{len(imported.keys)} keys, {left_out} left out; {', '.join(imported.nets)} written to {options.out}")
 
 
 def _export(options: argparse.Namespace) -> None:
     from kit.deploy.graphs.logits_graph import require_packages
-    from kit.errors import KitError
 
     require_packages()
     if options.logits and (options.int8 or options.probabilities):
@@ -78,14 +74,13 @@ def _export(options: argparse.Namespace) -> None:
 def _pictures(options: argparse.Namespace) -> list[Path]:
     """Val images for the check; none, with a line, where the run's data set is not there."""
     from kit.deploy.graphs.logits_graph import pictures_for
-    from kit.errors import KitError
 
     try:
         return pictures_for(options.folder, options.data_root, options.images)
     except KitError as error:
         if options.data_root:
             raise
-        sys.stdout.write(f"checked on noise, as there are no val images: {error}\n")
+        show_line(f"checked on noise, as there are no val images: {error}")
         return []
 
 
@@ -93,20 +88,20 @@ def _export_graph(options: argparse.Namespace, size: tuple[int, int] | None, pic
     from kit.deploy.graphs.bundle import bundle
 
     wanted = {"max_drop": options.max_drop, "data_root": options.data_root} if options.int8 else None
-    say = lambda line: sys.stdout.write(line + "\n")  # noqa: E731
-    record = bundle(options.folder, options.out, options.weights, size, pictures, options.probabilities, wanted, say)
+    record = bundle(options.folder, options.out, options.weights, size, pictures, options.probabilities, wanted,
+                    show_line)  # fmt: skip
     taken = "{} x {}".format(*record["size"]) if record["size"] else "any size"
     found = record["check"]
-    say(f"{options.out}/student.onnx and student.pt2: uint8 RGB pictures of {taken} to {', '.join(record['outputs'])}; "
-        "labels.json and example.py beside them")  # fmt: skip
-    say(f"against predict on {found['images']} {'pictures' if pictures else 'images of noise'}: "
-        f"{found['agreement']:.3%} of pixels agree, {found['worst']:.3%} on the worst; exported program "
-        f"{found['program_agreement']:.3%}")  # fmt: skip
+    show_line(f"{options.out}/student.onnx and student.pt2: uint8 RGB pictures of {taken} to "
+              f"{', '.join(record['outputs'])}; labels.json and example.py beside them")  # fmt: skip
+    show_line(f"against predict on {found['images']} {'pictures' if pictures else 'images of noise'}: "
+              f"{found['agreement']:.3%} of pixels agree, {found['worst']:.3%} on the worst; exported program "
+              f"{found['program_agreement']:.3%}")  # fmt: skip
     if int8 := record.get("int8"):
         floats = int8.get("float_layers", [])
         left = f"; in float are {', '.join(floats)}" if floats else ""
         kept = "student_int8.onnx: " if int8["kept"] else "no graph in 8 bits, float is kept: "
-        say(f"{kept}{int8['reason']} ({int8['layers'] - len(floats)} of {int8['layers']} layers in 8 bits{left})")
+        show_line(f"{kept}{int8['reason']} ({int8['layers'] - len(floats)} of {int8['layers']} layers in 8 bits{left})")
 
 
 def _export_logits(options: argparse.Namespace, size: tuple[int, int] | None, pictures: list[Path]) -> None:
@@ -114,17 +109,17 @@ def _export_logits(options: argparse.Namespace, size: tuple[int, int] | None, pi
 
     record = export(options.folder, options.out, options.weights, size, pictures)
     found = record["check"]
-    sys.stdout.write(
+    show_line(
         f"{options.out}/student.onnx, student.pt2 and example.py: {record['size'][0]} x {record['size'][1]}, "
         f"free: {', '.join(record['free'])}\n"
         f"against PyTorch on {found['images']} {'val images' if pictures else 'noise'}: {found['agreement']:.3%} of "
         f"pixels agree, largest difference of logits {found['difference']:.1e} (exported program: "
-        f"{found['exported_program_difference']:.1e})\n"
+        f"{found['exported_program_difference']:.1e})"
     )
     if masks := found["example"]:
-        sys.stdout.write(
+        show_line(
             f"example.py against predict on {masks['pictures']} whole pictures: {masks['agreement']:.3%} of pixels "
-            f"agree, {masks['worst']:.3%} on the worst\n{masks['remark'] and masks['remark'] + chr(10)}"
+            f"agree, {masks['worst']:.3%} on the worst{masks['remark'] and chr(10) + masks['remark']}"
         )
 
 
@@ -134,19 +129,15 @@ def _pack(options: argparse.Namespace) -> None:
     pictures = {PICTURE: content} if options.images and (content := _card_picture(options)) else {}
     record = pack(options.folder, options.out, options.weights, options.licence, options.name, options.export, pictures)
     score = record["scores"]
-    sys.stdout.write(
-        f"{options.out}: model.safetensors, config.json and README.md of {record['name']}"
-        + (f", mIoU {score['miou']:.2%} on val" if score else "")
-        + "\n"
-        f'kit.load("{options.out}") gives it back; to put it on the hub: hf upload OWNER/NAME {options.out}\n'
-    )
+    scored = f", mIoU {score['miou']:.2%} on val" if score else ""
+    show_line(f"{options.out}: model.safetensors, config.json and README.md of {record['name']}{scored}")
+    show_line(f'kit.load("{options.out}") gives it back; to put it on the hub: hf upload OWNER/NAME {options.out}')
 
 
 def _card_picture(options: argparse.Namespace) -> bytes | None:
     """Val images drawn by seed with truth and prediction, as PNG; None, with a line, where there are none."""
     import io
 
-    from kit.errors import KitError
     from kit.evaluate.student import load
     from kit.evaluate.val_images import choose, predictions, val_files
     from kit.figures.pictures.masks import mask_grid
@@ -157,7 +148,7 @@ def _card_picture(options: argparse.Namespace) -> bytes | None:
     except KitError as error:
         if options.data_root:
             raise
-        sys.stdout.write(f"the card has no picture, as there are no val images: {error}\n")
+        show_line(f"the card has no picture, as there are no val images: {error}")
         return None
     images, truths = [e.image for e in examples], [e.truth for e in examples]
     masks = {"Prediction": predictions([student], examples)[0]}

@@ -2,57 +2,58 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from kit.commands import command
+from kit.commands import DEVICE, WEIGHTS, chosen_device, command
 
 
 def add(commands) -> None:
     """Declare evaluate, compare, predict and card."""
-    scored = command(commands, "evaluate", _evaluate, "every score of a finished run, by its protocol or another")
-    _student(scored)
-    _protocol(scored)
-    scored.add_argument("--limit", type=int, help="evaluate only the first images")
+    option = command(commands, "evaluate", _evaluate, "every score of a finished run, by its protocol or another")
+    _student(option)
+    _protocol(option)
+    option("--limit", "evaluate only the first images", type=int)
 
-    paired = command(commands, "compare", _compare, "the difference of two runs' mean IoU, with its interval")
-    paired.add_argument("first", type=Path, help="folder of a run, the reference")
-    paired.add_argument("second", type=Path, help="folder of another")
-    paired.add_argument("--scores", default="last", help="counts of both: last, average, or a name that evaluate wrote")
-    paired.add_argument("--resamples", type=int, default=10000, help="draws of the bootstrap (default: 10000)")
+    option = command(commands, "compare", _compare, "the difference of two runs' mean IoU, with its interval")
+    option("first", "folder of a run, the reference", type=Path)
+    option("second", "folder of another", type=Path)
+    option("--scores", "counts of both: last, average, or a name that evaluate wrote", default="last")
+    option("--resamples", "draws of the bootstrap", 10000)
 
-    predict = command(commands, "predict", _predict, "write predictions as PNG files")
-    _student(predict)
-    _protocol(predict)
-    predict.add_argument("--images", type=Path, help="a picture or a folder (default: the run's val images)")
-    predict.add_argument("--out", type=Path, required=True, help="folder to write")
-    predict.add_argument("--form", default="palette", help="palette, overlay (over the image), or ids: the data "
-                         "set's own numbers (Cityscapes labelIds)")  # fmt: skip
+    option = command(commands, "predict", _predict, "write predictions as PNG files")
+    _student(option)
+    _protocol(option)
+    option("--images", "a picture or a folder (default: the run's val images)", type=Path)
+    option("--out", "folder to write", type=Path, required=True)
+    option("--form", "palette, overlay (over the image), or ids: the data set's own numbers (Cityscapes labelIds)",
+           default="palette")  # fmt: skip
 
-    card = command(commands, "card", _card, "costs and scores of students and their teachers")
-    card.add_argument("runs", type=Path, nargs="+", help="folders of finished runs or of imported weights")
-    card.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="of an image (default: that of the run)")
-    card.add_argument("--repeats", type=int, default=10, help="timed repeats of each (default: 10)")
-    card.add_argument("--no-teachers", action="store_true", help="only the students")
-    card.add_argument("--out", type=Path, help="stem of the figure (default: figures/card in the first run)")
-    card.add_argument("--device", help="such as cuda or cpu (default: a GPU if there is one)")
-
-
-def _student(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="run", type=Path, help="folder of a finished run or of imported weights")
-    parser.add_argument("--weights", default="last", help="last, average or best (default: last)")
-    parser.add_argument("--data-root", help="folder of the data set, if not where it was in training")
-    parser.add_argument("--device", help="such as cuda or cpu (default: a GPU if there is one)")
+    option = command(commands, "card", _card, "costs and scores of students and their teachers")
+    option("runs", "folders of finished runs or of imported weights", type=Path, nargs="+")
+    option("--size", "of an image (default: that of the run)", type=int, nargs=2, metavar=("H", "W"))
+    option("--repeats", "timed repeats of each", 10)
+    option("--no-teachers", "only the students", action="store_true")
+    option("--out", "stem of the figure (default: figures/card in the first run)", type=Path)
+    option(*DEVICE)
 
 
-def _protocol(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--mode", help="whole or slide (default: that of the run)")
-    parser.add_argument("--window", type=int, nargs=2, metavar=("H", "W"), help="of sliding windows")
-    parser.add_argument("--stride", type=int, nargs=2, metavar=("H", "W"), help="(default: two thirds of the window)")
-    parser.add_argument("--flip", action="store_true", help="also predict mirrored images, and average")
-    parser.add_argument("--scales", type=float, nargs="+", help="such as 0.5 1 1.5")
-    parser.add_argument("--combine", help="average probabilities or logits (default: that of the run)")
-    parser.add_argument("--precision", help="fp32 or bf16 (default: that of the run)")
+def _student(option: Callable[..., None]) -> None:
+    option("folder", "folder of a finished run or of imported weights", metavar="run", type=Path)
+    option(*WEIGHTS)
+    option("--data-root", "folder of the data set, if not where it was in training")
+    option(*DEVICE)
+
+
+def _protocol(option: Callable[..., None]) -> None:
+    option("--mode", "whole or slide (default: that of the run)")
+    option("--window", "of sliding windows", type=int, nargs=2, metavar=("H", "W"))
+    option("--stride", "(default: two thirds of the window)", type=int, nargs=2, metavar=("H", "W"))
+    option("--flip", "also predict mirrored images, and average", action="store_true")
+    option("--scales", "such as 0.5 1 1.5", type=float, nargs="+")
+    option("--combine", "average probabilities or logits (default: that of the run)")
+    option("--precision", "fp32 or bf16 (default: that of the run)")
 
 
 def _changed(options: argparse.Namespace, own):
@@ -69,18 +70,12 @@ def _changed(options: argparse.Namespace, own):
     return replace(own, **changes)
 
 
-def _device(options: argparse.Namespace) -> str:
-    import torch
-
-    return options.device or ("cuda" if torch.cuda.is_available() else "cpu")
-
-
 def _evaluate(options: argparse.Namespace) -> None:
     from kit.evaluate.reevaluate import evaluate_run
     from kit.runs.folder import RunFolder
 
     cfg = _changed(options, RunFolder(options.folder).config().evaluate)
-    record = evaluate_run(options.folder, options.weights, cfg, options.data_root, _device(options))
+    record = evaluate_run(options.folder, options.weights, cfg, options.data_root, chosen_device(options))
     say = sys.stdout.write
     low, high = record["intervals"]["miou"]
     say(f"{record['protocol']}, {record['images']} images, {options.weights} weights\n")
@@ -103,7 +98,7 @@ def _predict(options: argparse.Namespace) -> None:
     from kit.evaluate.student import load
     from kit.evaluate.val_images import val_files
 
-    student = load(options.folder, options.weights).to(_device(options))
+    student = load(options.folder, options.weights).to(chosen_device(options))
     if options.images:
         images = pictures_in(options.images)
     else:
@@ -122,7 +117,9 @@ def _card(options: argparse.Namespace) -> None:
     from kit.runs.folder import RunFolder
 
     size = tuple(options.size) if options.size else None
-    cards = [make_card(run, size, options.repeats, not options.no_teachers, _device(options)) for run in options.runs]
+    cards = [
+        make_card(run, size, options.repeats, not options.no_teachers, chosen_device(options)) for run in options.runs
+    ]
     for card in cards:
         sys.stdout.write(as_text(card))
     stem = options.out or RunFolder(options.runs[0]).figures / "card"

@@ -4,45 +4,39 @@ import argparse
 import sys
 from pathlib import Path
 
-from kit.commands import command
+from kit.commands import command, command_group
 from kit.errors import KitError
+from kit.system.console import show_line
 
 
 def add(commands) -> None:
     """Declare splits draw, import and show."""
-    purpose = "lists of labelled images: draw them, import published ones, show what they hold"
-    commands = commands.add_parser("splits", help=purpose, description=purpose).add_subparsers(
-        required=True, metavar="WHAT"
+    commands = command_group(
+        commands, "splits", "lists of labelled images: draw them, import published ones, show what they hold"
     )
     draw = command(commands, "draw", _draw_split, "draw by hash or, of videos, by sequence")
-    draw.add_argument("--split", required=True, help='"1_N", "count_N", or one with "_by_sequence" behind it')
-    draw.add_argument("--seed", type=int, default=0, help="another seed draws another split")
-    draw.add_argument("--seeds", type=int, help="draw with this many seeds from --seed on, into OUT/seed_N")
-    draw.add_argument(
-        "--cover", type=int, metavar="K", help="exchange the fewest images that put every class into K labelled ones"
-    )
-
-    draw.add_argument(
-        "--pixels", type=float, metavar="P", help="how much of a class an image must hold to count for --cover: "
-        "below 1 a share of its mean size where it appears, else a number of pixels (default: 1)"
-    )  # fmt: skip
-
-    draw.add_argument("--exclude", action="append", default=[], metavar="PATTERN", help="leave images out of both "
-                      "lists, such as '0016E5_07*': frames next to val in its video; may be repeated")  # fmt: skip
+    draw("--split", '"1_N", "count_N", or one with "_by_sequence" behind it', required=True)
+    draw("--seed", "another seed draws another split", 0)
+    draw("--seeds", "draw with this many seeds from --seed on, into OUT/seed_N", type=int)
+    draw("--cover", "exchange the fewest images that put every class into K labelled ones", type=int, metavar="K")
+    draw("--pixels", "how much of a class an image must hold to count for --cover: below 1 a share of its mean size "
+         "where it appears, else a number of pixels (default: 1)", type=float, metavar="P")  # fmt: skip
+    draw("--exclude", "leave images out of both lists, such as '0016E5_07*': frames next to val in its video; may be "
+         "repeated", default=[], action="append", metavar="PATTERN")  # fmt: skip
 
     load = command(commands, "import", _import_split, "read published lists, and identify them")
-    load.add_argument("labelled", type=Path, help="list of labelled images")
-    load.add_argument("unlabelled", type=Path, help="list of unlabelled images")
+    load("labelled", "list of labelled images", type=Path)
+    load("unlabelled", "list of unlabelled images", type=Path)
 
     show = command(commands, "show", _show_splits, "known published splits, or the lists in folders")
-    show.add_argument("folders", type=Path, nargs="*", help="folders with labelled.txt and unlabelled.txt")
+    show("folders", "folders with labelled.txt and unlabelled.txt", type=Path, nargs="*")
 
-    for added, needed in ((draw, True), (load, False), (show, False)):
+    for option, needed in ((draw, True), (load, False), (show, False)):
+        option("--dataset", "such as synthetic, cityscapes, voc, camvid, folder", required=needed)
         optional = "" if needed else "; to check the lists against"
-        added.add_argument("--dataset", required=needed, help="such as synthetic, cityscapes, voc, camvid, folder")
-        added.add_argument("--root", type=Path, required=needed, help=f"folder of the data set{optional}")
-    for added in (draw, load):
-        added.add_argument("--out", type=Path, required=True, help="folder for labelled.txt and unlabelled.txt")
+        option("--root", f"folder of the data set{optional}", type=Path, required=needed)
+    for option in (draw, load):
+        option("--out", "folder for labelled.txt and unlabelled.txt", type=Path, required=True)
 
 
 def _draw_split(options: argparse.Namespace) -> None:
@@ -54,7 +48,7 @@ def _draw_split(options: argparse.Namespace) -> None:
     train.leave_out(options.exclude)
     about = {"excluded": options.exclude} if options.exclude else {}
     for line in write_draws(folders, options.split, options.cover, train, val, options.pixels, about):
-        sys.stdout.write(f"{line}\n")
+        show_line(line)
 
 
 def _import_split(options: argparse.Namespace) -> None:

@@ -4,27 +4,25 @@ import argparse
 import sys
 from pathlib import Path
 
+from kit.commands import chosen_device
 from kit.errors import KitError
+from kit.system.console import show_line
 
 
 def suspicions(options: argparse.Namespace, out: Path) -> dict:
     """Print the table of suspicious labels, draw their contact sheet beside `out`, and return the record."""
-    import torch
-
     from kit.figures.pictures.suspicious import suspicion_sheet
     from kit.figures.style import save
     from kit.figures.tables.formats import as_text
     from kit.label.out_of_fold import crops, rows, suspicious_labels
     from kit.train.folds import fold_runs
 
-    device, runs = options.device or ("cuda" if torch.cuda.is_available() else "cpu"), list(options.runs)
+    runs = list(options.runs)
     if options.folds:
         if len(runs) > 1:
             raise KitError("--folds trains runs like one run; name one with --run")
-        runs = fold_runs(
-            runs[0], options.folds, steps=options.fold_steps, say=lambda line: sys.stdout.write(f"{line}\n")
-        )
-    found = suspicious_labels(runs, options.sure, data_root=str(options.root), device=device)
+        runs = fold_runs(runs[0], options.folds, steps=options.fold_steps, say=show_line)
+    found = suspicious_labels(runs, options.sure, data_root=str(options.root), device=chosen_device(options))
     table, say = rows(found, options.show), sys.stdout.write
     say(f"\nsuspicious labels: {len(found.suspicions)} regions on {found.examined} images, the first {len(table)}\n")
     if found.passed_over:

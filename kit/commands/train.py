@@ -3,11 +3,11 @@
 import argparse
 import json
 import os
-import sys
 from pathlib import Path
 
 from kit.commands import command
-from kit.errors import KitError
+from kit.errors import KitError, unknown
+from kit.system.console import show_line
 from kit.system.paths import PROJECT
 
 TEXTS = ("dataset", "data_root", "split", "student", "run_dir")
@@ -18,34 +18,34 @@ def add(commands) -> None:
     """Declare train, presets and lr."""
     from kit.settings.recipes import SHORT_NAMES
 
-    train = command(commands, "train", _train, "train one run, or resume it, from options or from a config.json")
-    train.add_argument("config", type=Path, nargs="?", help="a RunConfig as JSON, such as the config.json of a run's "
-                       "folder; without it, a recipe and the options below")  # fmt: skip
-    train.add_argument("--method", help="a key of kit.settings.run.METHOD_CONFIGS (default: trikd)")
-    train.add_argument("--recipe", help="a key of kit.settings.recipes.RECIPES (default: the data set's)")
+    option = command(commands, "train", _train, "train one run, or resume it, from options or from a config.json")
+    option("config", "a RunConfig as JSON, such as the config.json of a run's folder; without it, a recipe and the "
+           "options below", type=Path, nargs="?")  # fmt: skip
+    option("--method", "a key of kit.settings.run.METHOD_CONFIGS (default: trikd)")
+    option("--recipe", "a key of kit.settings.recipes.RECIPES (default: the data set's)")
     for name, field in SHORT_NAMES.items():
         if name not in ("num_processes", "run_dir"):
-            train.add_argument("--" + name.replace("_", "-"), metavar="VALUE", help=field)
-    train.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="any field by its dotted "
-                       "name, such as method.cps_weight=0.5 or 'data.crop=[192, 192]'; may be repeated")  # fmt: skip
-    train.add_argument("--run-dir", help="folder of the run, if not that of the recipe or the file")
-    train.add_argument("--processes", type=int, help="train.processes: GPUs that share each step")
-    train.add_argument("--memory", type=float, metavar="GB", help="fit into a GPU of that size, by estimate: recompute "
-                       "activations, then divide steps into micro-steps")  # fmt: skip
-    train.add_argument("--dry-run", action="store_true", help="print the configuration as JSON, and stop")
+            option("--" + name.replace("_", "-"), field, metavar="VALUE")
+    option("--set", "any field by its dotted name, such as method.cps_weight=0.5 or 'data.crop=[192, 192]'; may be "
+           "repeated", default=[], action="append", metavar="FIELD=VALUE")  # fmt: skip
+    option("--run-dir", "folder of the run, if not that of the recipe or the file")
+    option("--processes", "train.processes: GPUs that share each step", type=int)
+    option("--memory", "fit into a GPU of that size, by estimate: recompute activations, then divide steps into "
+           "micro-steps", type=float, metavar="GB")  # fmt: skip
+    option("--dry-run", "print the configuration as JSON, and stop", action="store_true")
 
-    presets = command(commands, "presets", _presets, "estimated settings of a recipe for GPUs of 8, 16, 24 and 80 GB")
-    presets.add_argument("recipe", help="a name of kit.settings.recipes.RECIPES")
-    presets.add_argument("--method", default="trikd", help="default: trikd")
-    presets.add_argument("--processes", type=int, default=1, help="GPUs that share each step (default: 1)")
+    option = command(commands, "presets", _presets, "estimated settings of a recipe for GPUs of 8, 16, 24 and 80 GB")
+    option("recipe", "a name of kit.settings.recipes.RECIPES")
+    option("--method", "default: trikd", "trikd")
+    option("--processes", "GPUs that share each step", 1)
 
-    lr = command(commands, "lr", _lr, "a learning-rate test: loss over rate, and a suggested optim.lr; writes nothing "
-                 "into the run's folder")  # fmt: skip
-    lr.add_argument("config", type=Path, help="a RunConfig as JSON, such as the config.json of a run's folder")
-    lr.add_argument("--low", type=float, default=1e-6, help="first rate (default: 1e-6)")
-    lr.add_argument("--high", type=float, default=1.0, help="last rate (default: 1)")
-    lr.add_argument("--steps", type=int, default=100, help="number of rates (default: 100)")
-    lr.add_argument("--out", type=Path, help="stem of the figure (default: runs/lr/NAME OF THE RUN)")
+    option = command(commands, "lr", _lr, "a learning-rate test: loss over rate, and a suggested optim.lr; writes "
+                     "nothing into the run's folder")  # fmt: skip
+    option("config", "a RunConfig as JSON, such as the config.json of a run's folder", type=Path)
+    option("--low", "first rate (default: 1e-6)", 1e-6)
+    option("--high", "last rate (default: 1)", 1.0)
+    option("--steps", "number of rates", 100)
+    option("--out", "stem of the figure (default: runs/lr/NAME OF THE RUN)", type=Path)
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -55,13 +55,13 @@ def _train(options: argparse.Namespace) -> None:
 
     cfg = _configured(options)
     if options.dry_run:
-        sys.stdout.write(json.dumps(to_dict(cfg), indent=2) + "\n")
+        show_line(json.dumps(to_dict(cfg), indent=2))
         return
     if "TORCHELASTIC_RUN_ID" in os.environ:
         end_with_parent()
     if options.memory and "WORLD_SIZE" not in os.environ:
         cfg, line = _fitted(cfg, options.memory)
-        sys.stdout.write(f"{line}\n")
+        show_line(line)
     launch(with_teachers(cfg))
 
 
@@ -108,7 +108,6 @@ def _fitted(cfg, gigabytes: float) -> tuple:
 
 
 def _presets(options: argparse.Namespace) -> None:
-    from kit.errors import unknown
     from kit.settings.fields import replace_fields
     from kit.settings.recipes import RECIPES
     from kit.train.memory import SIZES
@@ -121,8 +120,7 @@ def _presets(options: argparse.Namespace) -> None:
             line = _fitted(cfg, gigabytes)[1]
         except KitError as error:
             line = f"{gigabytes:3g} GB: {error}"
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+        show_line(line)
 
 
 def _lr(options: argparse.Namespace) -> None:
@@ -140,5 +138,4 @@ def _lr(options: argparse.Namespace) -> None:
         test = try_rates(cfg, options.low, options.high, options.steps, progress.update)
     files = save(rate_figure(test, cfg.optim.lr), out)
     reason = f"a tenth of {test.lowest:.1e}, where the loss is lowest; the run has {cfg.optim.lr:g}"
-    sys.stdout.write(f"suggested optim.lr: {test.suggested:.1e} ({reason})\n")
-    sys.stdout.write("".join(f"  {path}\n" for path in files))
+    show_line("\n".join([f"suggested optim.lr: {test.suggested:.1e} ({reason})", *(f"  {path}" for path in files)]))

@@ -12,6 +12,12 @@ def bar(total: int, what: str, unit: str, silent: bool = False) -> tqdm:
                 mininterval=0.1 if sys.stderr.isatty() else 30)  # fmt: skip
 
 
+def show_line(line: str) -> None:
+    """Print a line to a terminal or a notebook without delay."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def kernel() -> object | None:
     """The Jupyter kernel this code runs in, None outside a notebook."""
     ipython: ModuleType | None = sys.modules.get("IPython")  # every kernel has imported it

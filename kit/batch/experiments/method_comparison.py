@@ -19,7 +19,7 @@ from kit.batch.experiments.budget import equal_budget, row_costs
 from kit.batch.experiments.collected import collect
 from kit.batch.experiments.step_cost import step_costs
 from kit.batch.grid import Grid, read_grid
-from kit.batch.run import run_grid, show_line
+from kit.batch.run import run_grid
 from kit.batch.summary import load_rows, summarise
 from kit.data.catalog import find_spec
 from kit.data.reading.files import SegFiles
@@ -31,6 +31,7 @@ from kit.figures.comparisons.budget import budget_figure, budget_rows
 from kit.figures.tables.formats import as_text
 from kit.settings.baselines import CLASS_BALANCED
 from kit.settings.recipes import RECIPES
+from kit.system.console import show_line
 from kit.system.storage import read_json, write_json
 
 METHODS = {
