@@ -1,6 +1,8 @@
 """Groups of images that look alike to the student's encoder."""
 
 import warnings
+from collections import Counter
+from collections.abc import Hashable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +36,21 @@ def groups(features: np.ndarray, labelled: np.ndarray, count: int, seed: int) ->
         _, of = kmeans2(both, count, minit="++", seed=np.random.default_rng(seed))
     mine = of[: len(features)]
     return Groups(mine, np.bincount(of[len(features) :], minlength=count), np.bincount(mine, minlength=count))
+
+
+def in_turns(groups: Iterable[Hashable], at_once: int = 1, begun: Iterable[Hashable] = ()) -> list[int]:
+    """Places of a ranking in turns: the first `at_once` of each group in their order, then the next ones of each, and
+    so on.
+
+    Args:
+        groups: of every place in the ranking.
+        begun: groups of which one was taken before.
+    """
+    seen, turns = Counter(begun), []
+    for place, group in enumerate(groups):
+        turns.append((seen[group] // at_once, place))
+        seen[group] += 1
+    return [place for _, place in sorted(turns)]
 
 
 def typicality(features: np.ndarray) -> np.ndarray:

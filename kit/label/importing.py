@@ -57,10 +57,9 @@ class Plan:
 
     def rows(self) -> list[dict]:
         """For a table: a row per image."""
-        total = {change.name: change.mask.size for change in self.changes}
         return [
             {"image": change.name, "part": change.part, "mask": change.kind,
-             "changed": f"{change.changed / total[change.name]:.1%}",
+             "changed": f"{change.changed / change.mask.size:.1%}",
              "counted": f"{(change.mask != IGNORE).mean():.1%}",
              "classes": ", ".join(self.classes[i] for i in np.unique(change.mask[change.mask != IGNORE]))}
             for change in self.changes
@@ -174,16 +173,13 @@ def _parts(spec, root: Path) -> list[SegFiles]:
             found.append(SegFiles(spec, root, part))
         except KitError as error:
             problem = problem or error
-    if not found and problem is not None and spec.layouts[0].members is not None:
-        return [SegFiles(_all_train(spec), root, "train")]
-    if not found:
+    if found:
+        return found
+    if spec.layouts[0].members is None:
         raise problem
-    return found
-
-
-def _all_train(spec):
-    """A data set of which nothing is val: before the first mask, none can be drawn."""
-    return replace(spec, layouts=tuple(replace(layout, members=None) for layout in spec.layouts))
+    # Before the first mask no val part can be drawn: all images are of train.
+    everything = replace(spec, layouts=tuple(replace(layout, members=None) for layout in spec.layouts))
+    return [SegFiles(everything, root, "train")]
 
 
 def _known(parts: Iterable[SegFiles]) -> dict[str, list[tuple[str, SegFiles]]]:

@@ -30,7 +30,6 @@ SMALLEST_CROP = 96
 class FoldRun(NamedTuple):
     """A run with the images that it has learnt from."""
 
-    run: str
     learnt: frozenset[str]
     members: list[tuple[Student, Predictor]]
 
@@ -87,7 +86,7 @@ def suspicious_labels(runs: Sequence[str | Path], sure: float = 0.7, everywhere:
         opened = opened or tuple(SegFiles(data.spec, data.train.root, part) for part in ("train", "val"))
         kept = [student.to(device) for student in networks(run).values()]
         members = [(student, Predictor(student.net, student.config.evaluate)) for student in kept]
-        used_runs.append(FoldRun(str(run), frozenset(data.split.labelled), members))
+        used_runs.append(FoldRun(frozenset(data.split.labelled), members))
     used = frozenset().union(*(run.learnt for run in used_runs))
     names = [(files, name) for files in opened if files.part in parts for name in files.masked_ids
              if everywhere or files.part == "val" or name in used]  # fmt: skip

@@ -131,11 +131,12 @@ def seen(suggestions: Suggestions, weights: str = "last", device: str = "cpu") -
     readers, shown = Readers(suggestions.run, weights, device), []
     for each in suggestions.chosen:
         reading = readers.read(each.path)
-        image = _small(read_pixels(each.path).permute(1, 2, 0).numpy())
-        size = image.shape[1::-1]
-        prediction = Image.fromarray(reading.mean.argmax(0).astype(np.uint8)).resize(size, Image.Resampling.NEAREST)
-        differing = Image.fromarray(reading.differing).resize(size, Image.Resampling.BILINEAR)
-        shown.append(Seen(image, np.asarray(prediction), np.asarray(differing)))
+        image = Image.fromarray(read_pixels(each.path).permute(1, 2, 0).numpy())
+        image.thumbnail((LONGEST, LONGEST))
+        prediction = Image.fromarray(reading.mean.argmax(0).astype(np.uint8))
+        prediction = prediction.resize(image.size, Image.Resampling.NEAREST)
+        differing = Image.fromarray(reading.differing).resize(image.size, Image.Resampling.BILINEAR)
+        shown.append(Seen(np.asarray(image), np.asarray(prediction), np.asarray(differing)))
     return shown
 
 
@@ -159,14 +160,8 @@ def write_suggestions(suggestions: Suggestions, out: Path, ticked: Sequence[str]
 
 def _apart(order: list[Choice], pool: Pool, count: int, alike: float) -> tuple[list[Choice], int]:
     """The first `count` choices that are no near-duplicates, and how many were passed over for being such."""
-    by_index = {choice.index: choice for choice in order}
-    chosen = without_duplicates([c.index for c in order], pool.prints, pool.labelled_prints, count, alike)
-    last = [c.index for c in order].index(chosen[-1]) if chosen else len(order) - 1
-    considered = last + 1 if len(chosen) == count else len(order)
-    return [by_index[index] for index in chosen], considered - len(chosen)
-
-
-def _small(image: np.ndarray) -> np.ndarray:
-    picture = Image.fromarray(image)
-    picture.thumbnail((LONGEST, LONGEST))
-    return np.asarray(picture)
+    ranked = [choice.index for choice in order]
+    chosen = without_duplicates(ranked, pool.prints, pool.labelled_prints, count, alike)
+    places = [ranked.index(index) for index in chosen]
+    considered = places[-1] + 1 if len(chosen) == count else len(order)
+    return [order[place] for place in places], considered - len(chosen)

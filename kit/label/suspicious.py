@@ -14,7 +14,6 @@ kit's own.
 """
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -23,6 +22,7 @@ import numpy as np
 from scipy import ndimage
 
 from kit.errors import KitError
+from kit.label.groups import in_turns
 from kit.types import IGNORE
 
 RIM = 1 / 300
@@ -98,7 +98,8 @@ class Census:
             meet = others[region.given, region.expected] + 1
             usual = meet / (min(others[:, region.expected].sum(), others[region.given].sum()) + self.classes)
             scored.append(region._replace(score=region.margin * math.log1p(region.core) * -math.log(usual)))
-        return _in_turns(sorted(scored, key=lambda each: (-each.score, each.name, each.box)))
+        scored.sort(key=lambda each: (-each.score, each.name, each.box))
+        return [scored[place] for place in in_turns([each.name for each in scored], AT_ONCE)]
 
 
 def hits(found: Iterable[Suspicion], planted: dict[str, list], share: float = 0.3) -> tuple[list[bool], int]:
@@ -117,16 +118,6 @@ def hits(found: Iterable[Suspicion], planted: dict[str, list], share: float = 0.
         right.append(bool(inside))
         hit.update(inside)
     return right, len(hit)
-
-
-def _in_turns(ranked: list[Suspicion]) -> list[Suspicion]:
-    """The first AT_ONCE of each image in their order, then the next ones of each, and so on."""
-    seen: Counter = Counter()
-    turns = []
-    for place, each in enumerate(ranked):
-        turns.append((seen[each.name] // AT_ONCE, place))
-        seen[each.name] += 1
-    return [ranked[place] for _, place in sorted(turns)]
 
 
 def _regions(name: str, where: np.ndarray, mean: np.ndarray, given: int, expected: int, rim: int) -> list[Suspicion]:

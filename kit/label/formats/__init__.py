@@ -5,9 +5,8 @@ what can be wrong with a region is checked in one place.
 """
 
 import json
-from collections.abc import Callable, Sequence
-from functools import partial
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from kit.data.spec import DatasetSpec
@@ -21,7 +20,7 @@ class Format(NamedTuple):
     """One format."""
 
     write: Callable[[Sequence[Item], Path, Written], list[Path]]
-    read: Callable[..., list[Drawing]]
+    read: Callable[..., Iterator[Drawing]]
     polygons: bool | None  # what is written by default; None: there is no choice
 
 
@@ -35,7 +34,7 @@ FORMATS = {
 
 
 def read_export(export: Export, spec: DatasetSpec, form: str = "") -> list[Drawing]:
-    """The drawings of an export.
+    """The drawings of an export that have any shape.
 
     Args:
         export: from `kit.label.formats.archive.open_export`.
@@ -46,8 +45,8 @@ def read_export(export: Export, spec: DatasetSpec, form: str = "") -> list[Drawi
     form = form or recognise(export)
     if form not in FORMATS:
         raise unknown("format", form, FORMATS)
-    read = FORMATS[form].read
-    return partial(read, classes=spec.classes, palette=spec.palette)(export) if form == "png" else read(export)
+    own = (spec.classes, spec.palette) if form == "png" else ()
+    return [drawing for drawing in FORMATS[form].read(export, *own) if drawing.shapes]
 
 
 def recognise(export: Export) -> str:
@@ -58,7 +57,7 @@ def recognise(export: Export) -> str:
         found = _kind_of_json(export.files[name]())
         if found:
             return found
-    if any(PurePosixPath(name).suffix.lower() == ".png" for name in export.named(".png")):
+    if export.named(".png"):
         return "png"
     held = ", ".join(list(export.files)[:3])
     raise KitError(f"{export.path} is no export that is known (it holds {held}); name its format by --format, one of "

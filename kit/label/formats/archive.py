@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from kit.errors import KitError
@@ -45,17 +46,15 @@ def open_export(path: str | Path) -> Export:
     """
     path = Path(path)
     if path.is_dir():
-        files = {}
-        for found in sorted(path.rglob("*")):
-            if found.is_file():
-                files[found.relative_to(path).as_posix()] = lambda found=found: _read(found)
+        found = sorted(file for file in path.rglob("*") if file.is_file())
+        files = {file.relative_to(path).as_posix(): partial(_read, file) for file in found}
     elif not path.is_file():
         raise KitError(f"no file or folder {path}; name what the annotation tool exported")
     elif zipfile.is_zipfile(path):
         files = _zipped(path)
     else:
-        files = {path.name: lambda: _read(path)}
-    if not any(not _litter(name) for name in files):
+        files = {path.name: partial(_read, path)}
+    if all(_litter(name) for name in files):
         raise KitError(f"{path} is empty: there is no file in it")
     return Export(path, files)
 
@@ -94,7 +93,7 @@ def _zipped(path: Path) -> dict[str, Callable[[], bytes]]:
     names = [entry.filename for entry in entries]
     if len(set(names)) < len(names):
         raise KitError(f"{path} holds two files called {next(name for name in names if names.count(name) > 1)}")
-    return {entry.filename: lambda entry=entry: _unzipped(path, entry) for entry in entries}
+    return {entry.filename: partial(_unzipped, path, entry) for entry in entries}
 
 
 def _check_entry(path: Path, entry: zipfile.ZipInfo) -> None:

@@ -2,11 +2,11 @@
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from kit.errors import KitError
 from kit.label.formats.archive import Export, json_files
@@ -42,22 +42,19 @@ def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
     return [out / "instances.json"]
 
 
-def read(export: Export) -> list[Drawing]:
+def read(export: Export) -> Iterator[Drawing]:
     """The images that have any segment. Raises KitError for a file that is not COCO's."""
-    drawings = []
     for _, where, content in json_files(export):
-        if not isinstance(content, dict) or not all(
-            isinstance(content.get(k), list) for k in ("images", "annotations")
-        ):
+        parts = (content.get("images"), content.get("annotations")) if isinstance(content, dict) else (None,)
+        if not all(isinstance(part, list) for part in parts):
             raise KitError(f'{where} is not COCO: it lacks lists of "images" and "annotations"')
         try:
             labels = {each["id"]: str(each["name"]) for each in content.get("categories", [])}
             images = {each["id"]: (each["file_name"].rpartition("/")[2], (int(each["height"]), int(each["width"])))
                       for each in content["images"]}  # fmt: skip
-            drawings += _drawings(content["annotations"], images, labels, export)
+            yield from _drawings(content["annotations"], images, labels, export)
         except (KeyError, TypeError, AttributeError) as error:
             raise KitError(f"{where} is not COCO: {type(error).__name__} {error}") from error
-    return drawings
 
 
 def _segment(region: Shape, size: tuple[int, int]) -> dict:
@@ -73,7 +70,7 @@ def _segment(region: Shape, size: tuple[int, int]) -> dict:
             "segmentation": {**coded, "counts": coded["counts"].decode()}}  # fmt: skip
 
 
-def _drawings(annotations: list, images: dict, labels: dict, export: Export) -> list[Drawing]:
+def _drawings(annotations: list, images: dict, labels: dict, export: Export) -> Iterator[Drawing]:
     shapes: dict[object, list[Shape]] = {}
     for each in annotations:
         if each["image_id"] not in images:
@@ -84,7 +81,7 @@ def _drawings(annotations: list, images: dict, labels: dict, export: Export) -> 
         else:
             found = _instance(each, file, size, _label(each["category_id"], labels, file))
         shapes.setdefault(each["image_id"], []).extend(found)
-    return [Drawing(*images[number], found) for number, found in shapes.items() if found]
+    yield from (Drawing(*images[number], found) for number, found in shapes.items())
 
 
 def _label(category: object, labels: dict, file: str) -> str:
@@ -143,7 +140,7 @@ def _panoptic(annotation: dict, file: str, size: tuple[int, int], labels: dict, 
                 raise KitError(f"{export.where(name)} is {picture.size[1]} x {picture.size[0]}, its image "
                                f"{size[0]} x {size[1]} (height x width)")  # fmt: skip
             pixels = np.asarray(picture.convert("RGB"), np.int64)
-    except (UnidentifiedImageError, OSError) as error:
+    except OSError as error:
         raise KitError(f"{export.where(name)} cannot be read: {error}") from error
     ids = pixels @ (1, 256, 65536)
     return bitmaps(ids, {each["id"]: _label(each["category_id"], labels, file) for each in annotation["segments_info"]})

@@ -5,7 +5,7 @@ labels with their colours, for the "Raw" tab of a new task.
 """
 
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -46,9 +46,8 @@ def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
     return [out / "annotations.xml", out / "labels.json"]
 
 
-def read(export: Export) -> list[Drawing]:
-    """The images of the export that have any shape. Raises KitError for a file that is not CVAT's for images."""
-    drawings = []
+def read(export: Export) -> Iterator[Drawing]:
+    """The images of the export. Raises KitError for a file that is not CVAT's for images."""
     for name in export.named(".xml"):
         root = parse_xml(export.files[name](), export.where(name))
         if root.tag != "annotations" or root.find("track") is not None:
@@ -56,10 +55,7 @@ def read(export: Export) -> list[Drawing]:
         for image in root.iter("image"):
             file = image.get("name", "")
             width, height = numbers((image.get("width"), image.get("height")), f"size of {file}", int)
-            shapes = [_shape(each, file) for each in image if each.tag != "tag"]
-            if shapes:
-                drawings.append(Drawing(file, (height, width), shapes))
-    return drawings
+            yield Drawing(file, (height, width), [_shape(each, file) for each in image if each.tag != "tag"])
 
 
 def runs(mask: np.ndarray) -> list[int]:

@@ -4,14 +4,14 @@ labelme opens a folder of images with `labelme IMAGES --output FOLDER --labels F
 """
 
 import base64
-import binascii
 import io
 import math
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from kit.deploy.prediction_files import png_bytes
 from kit.errors import KitError
@@ -40,18 +40,15 @@ def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
     return [*paths, out / "labels.txt"]
 
 
-def read(export: Export) -> list[Drawing]:
-    """The images of the export that have any shape. Raises KitError for a file that is not labelme's."""
-    drawings = []
+def read(export: Export) -> Iterator[Drawing]:
+    """The images of the export. Raises KitError for a file that is not labelme's."""
     for name, where, content in json_files(export):
         if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
             raise KitError(f'{where} is not of labelme: it has no list of "shapes"')
         file = str(content.get("imagePath") or "").replace("\\", "/").rpartition("/")[2] or Path(name).stem
         size = content.get("imageHeight"), content.get("imageWidth")
         size = tuple(numbers(size, f"size of {file}", int)) if None not in size else None
-        if content["shapes"]:
-            drawings.append(Drawing(file, size, [_shape(each, file) for each in content["shapes"]]))
-    return drawings
+        yield Drawing(file, size, [_shape(each, file) for each in content["shapes"]])
 
 
 def _written(region: Shape) -> dict:
@@ -87,9 +84,8 @@ def _shape(shape: dict, file: str) -> Shape:
         turn = np.linspace(0, 2 * math.pi, ROUND, endpoint=False)
         around = math.hypot(x1 - x0, y1 - y0) * np.stack([np.cos(turn), np.sin(turn)], 1)
         return Polygon(label, np.array([(x0, y0)]) + around)
-    return Bitmap(
-        label, _bitmap(shape.get("mask"), where, (round(y1 - y0) + 1, round(x1 - x0) + 1)), round(y0), round(x0)
-    )
+    size = round(y1 - y0) + 1, round(x1 - x0) + 1
+    return Bitmap(label, _bitmap(shape.get("mask"), where, size), round(y0), round(x0))
 
 
 def _bitmap(coded: object, where: str, size: tuple[int, int]) -> np.ndarray:
@@ -99,19 +95,15 @@ def _bitmap(coded: object, where: str, size: tuple[int, int]) -> np.ndarray:
                 raise KitError(f"{where}: the bitmap is {picture.size[1]} x {picture.size[0]}, its box "
                                f"{size[0]} x {size[1]} (height x width)")  # fmt: skip
             return np.asarray(picture.convert("L")) > 0
-    except (TypeError, ValueError, binascii.Error, UnidentifiedImageError, OSError) as error:
-        if isinstance(error, KitError):
-            raise
+    except KitError:
+        raise
+    except (TypeError, ValueError, OSError) as error:
         raise KitError(f"{where}: the bitmap cannot be read: {error}") from error
 
 
 def _relative(file: Path, out: Path) -> str:
     """The image as labelme looks for it, from the JSON file's folder."""
     try:
-        return file.resolve().relative_to(out.resolve(), walk_up=True).as_posix()  # from Python 3.12
-    except TypeError:
-        import os
-
         return Path(os.path.relpath(file.resolve(), out.resolve())).as_posix()
     except ValueError:  # another drive
         return file.resolve().as_posix()

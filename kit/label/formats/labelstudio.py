@@ -6,7 +6,7 @@ Studio's local storage, `/data/local-files/?d=FILE`; other places are put in by 
 
 import json
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote, urlparse
 
@@ -38,28 +38,24 @@ def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
     return [out / "tasks.json", out / "interface.xml"]
 
 
-def read(export: Export) -> list[Drawing]:
+def read(export: Export) -> Iterator[Drawing]:
     """The tasks of an export that are annotated; of several annotations of one, the one that was changed last.
 
     What is only predicted is no label, so predictions are not read. Raises KitError for a file that is no export.
     """
-    drawings = []
     for _, where, tasks in json_files(export):
         if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
             raise KitError(f"{where} is not a list of Label Studio's tasks; export as JSON, not JSON-MIN")
         for task in tasks:
             file = image_file(task, where)
             done = [a for a in task.get("annotations") or [] if isinstance(a, dict) and not a.get("was_cancelled")]
-            if not done:
-                continue
-            last = max(done, key=lambda each: str(each.get("updated_at") or ""))
+            last = max(done, key=lambda each: str(each.get("updated_at") or ""), default={})
             regions = [each for each in last.get("result") or [] if str(each.get("type", "")).endswith("labels")]
             if regions:
                 sizes = {_size(each, file) for each in regions}
                 if len(sizes) > 1:
                     raise KitError(f"{file}: its regions belong to images of different sizes, {sorted(sizes)}")
-                drawings.append(Drawing(file, next(iter(sizes)), [_shape(each, file) for each in regions]))
-    return drawings
+                yield Drawing(file, sizes.pop(), [_shape(each, file) for each in regions])
 
 
 def image_file(task: dict, where: str) -> str:

@@ -5,11 +5,11 @@ SegmentationClass. Files in other folders of such an archive (SegmentationObject
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from kit.deploy.prediction_files import as_palette, png_bytes
 from kit.errors import KitError
@@ -45,8 +45,8 @@ def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
     return [*paths, out / MAP, out / LIST]
 
 
-def read(export: Export, classes: Sequence[str] = (), palette: Sequence[Sequence[int]] = ()) -> list[Drawing]:
-    """A drawing for each PNG file that has any class in it.
+def read(export: Export, classes: Sequence[str], palette: Sequence[Sequence[int]]) -> Iterator[Drawing]:
+    """A drawing for each PNG file.
 
     Args:
         classes, palette: names and colours of the data set, for files without labelmap.txt and for files of ids.
@@ -55,10 +55,8 @@ def read(export: Export, classes: Sequence[str] = (), palette: Sequence[Sequence
     maps = [name for name in export.named(".txt") if PurePosixPath(name).name == MAP]
     colours = _colours(export, maps[0]) if maps else dict(zip(map(tuple, palette), classes, strict=True))
     names = export.named(".png")
-    if within := [name for name in names if FOLDER in PurePosixPath(name).parts]:
-        names = within
-    drawings = [_drawing(export, name, colours, tuple(classes)) for name in names]
-    return [drawing for drawing in drawings if drawing.shapes]
+    within = [name for name in names if FOLDER in PurePosixPath(name).parts]
+    yield from (_drawing(export, name, colours, tuple(classes)) for name in within or names)
 
 
 def _colours(export: Export, name: str) -> dict[tuple[int, ...], str]:
@@ -79,7 +77,7 @@ def _drawing(export: Export, name: str, colours: dict, classes: tuple[str, ...])
         with Image.open(io.BytesIO(export.files[name]())) as picture:
             by_colour = picture.mode not in ("L", "P", "1", "I;16") or not _ids(picture, colours, classes)
             values = np.asarray(picture.convert("RGB") if by_colour else picture)
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError, SyntaxError) as error:
+    except (OSError, Image.DecompressionBombError, SyntaxError) as error:
         raise KitError(f"{where} is not a picture that can be read: {error}") from error
     shapes = _by_colour(values, colours, classes, where) if by_colour else _by_id(values, classes, where)
     return Drawing(PurePosixPath(name).name, values.shape[:2], shapes)

@@ -9,9 +9,7 @@ from collections.abc import Callable
 from kit.label.pool import Choice, Pool
 from kit.label.strategies.balanced import balanced
 from kit.label.strategies.cover import cover
-from kit.label.strategies.disagree import disagree
-from kit.label.strategies.margin import margin
-from kit.label.strategies.random import random
+from kit.label.strategies.simple import disagree, margin, random
 
 STRATEGIES: dict[str, Callable[[Pool, int, int], list[Choice]]] = {
     "balanced": balanced, "cover": cover, "disagree": disagree, "margin": margin, "random": random,

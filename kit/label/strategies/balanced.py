@@ -1,13 +1,14 @@
 """Covering while labels are few, disagreement as they become more, and never two images of one group."""
 
+import itertools
 import math
 
 import numpy as np
 
-from kit.label.groups import groups
+from kit.label.groups import groups, in_turns
 from kit.label.pool import Choice, Pool
 from kit.label.strategies.cover import cover
-from kit.label.strategies.disagree import reason
+from kit.label.strategies.simple import disagreement_of
 
 FEW, MANY = 0.5, 4.0
 """Labelled images per class up to which everything covers, and from which nothing does."""
@@ -28,9 +29,11 @@ def balanced(pool: Pool, count: int, seed: int) -> list[Choice]:
     typical = cover(pool, count, seed)
     differing = _one_per_group(pool, count, seed, taken=[choice.index for choice in typical[:covering]])
     order = [*typical[:covering], *differing[: count - covering]]
-    rest = [each for pair in zip(typical, _padded(differing, len(typical)), strict=True) for each in pair if each]
-    seen: set[int] = set()
-    return [choice for choice in [*order, *rest] if choice.index not in seen and not seen.add(choice.index)]
+    rest = itertools.chain.from_iterable(zip(typical, differing, strict=True))
+    first: dict[int, Choice] = {}
+    for choice in [*order, *rest]:
+        first.setdefault(choice.index, choice)
+    return list(first.values())
 
 
 def covering_share(labelled: int, classes: int) -> float:
@@ -58,19 +61,8 @@ def _one_per_group(pool: Pool, count: int, seed: int, taken: list[int]) -> list[
     """The best image of each group, the best groups first, then the second ones; groups of images in `taken` last."""
     rare = rarity(pool.shares)
     score = pool.disagreement * rare
-    of = groups(pool.features, pool.labelled_features[:0], max(2, 2 * count), seed).of
-    covered = set(of[taken].tolist())
-    order, turns, seen = np.argsort(-score, kind="stable"), [], dict.fromkeys(covered, 1)
-    for place, index in enumerate(order):
-        turn = seen.get(int(of[index]), 0)
-        seen[int(of[index])] = turn + 1
-        turns.append((turn, place, int(index)))
-    return [Choice(i, float(score[i]), _words(pool, i, rare[i])) for _, _, i in sorted(turns)]
-
-
-def _words(pool: Pool, index: int, rare: float) -> str:
-    return reason(pool, index) + (f"; rare classes, times {rare:.1f}" if rare >= 1.25 else "")
-
-
-def _padded(choices: list[Choice], length: int) -> list[Choice | None]:
-    return [*choices, *[None] * (length - len(choices))][:length]
+    of = groups(pool.features, pool.labelled_features[:0], max(2, 2 * count), seed).of.tolist()
+    ranked = np.argsort(-score, kind="stable").tolist()
+    turns = in_turns([of[index] for index in ranked], begun={of[index] for index in taken})
+    words = [f"; rare classes, times {times:.1f}" if times >= 1.25 else "" for times in rare]
+    return [Choice(i, float(score[i]), disagreement_of(pool, i) + words[i]) for i in (ranked[place] for place in turns)]
