@@ -60,39 +60,22 @@ class Readers:
         Raises KitError if it cannot be read."""
         pixels = read_pixels(path)
         image = self.student.prepare(pixels)
-        first, feature = self._nets[0].predict(image)
-        if not differing:
-            several = [first]
-        elif len(self._nets) > 1:
-            several = [first, *(net.predict(image)[0] for net in self._nets[1:])]
-        else:
-            several = [first, self._mirrored(image), self._smaller(image)]
-        members = [each[0].cpu().numpy() for each in several]
+        own, feature = self._nets[0].predict(image)
+        several = [own]
+        if differing and len(self._nets) > 1:
+            several += [net.predict(image)[0] for net in self._nets[1:]]
+        elif differing:
+            mirrored = self._nets[0].predict(image.flip(-1))[0].flip(-1)
+            size = tuple(max(1, round(SMALLER * side)) for side in image.shape[-2:])
+            smaller = self._nets[0].predict(resize(image, size))[0]
+            several += [mirrored, resize(smaller, tuple(image.shape[-2:]))]
+        members, feature = [each[0].cpu().numpy() for each in several], feature[0].cpu().numpy()
         return Reading(
-            _of_length_one(feature[0]),
+            feature / max(float(np.linalg.norm(feature)), 1e-9),
             np.mean(members, axis=0),
             disagreement(members),
             fingerprint(pixels.permute(1, 2, 0).numpy()),
         )
-
-    def feature(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
-        """Feature and fingerprint alone, for which the image is shown once, to the student."""
-        with torch.inference_mode():
-            pixels = read_pixels(path)
-            feature = self._nets[0].predict(self.student.prepare(pixels))[1][0]
-        return _of_length_one(feature), fingerprint(pixels.permute(1, 2, 0).numpy())
-
-    def _mirrored(self, image: Tensor) -> Tensor:
-        return self._nets[0].predict(image.flip(-1))[0].flip(-1)
-
-    def _smaller(self, image: Tensor) -> Tensor:
-        size = tuple(max(1, round(SMALLER * side)) for side in image.shape[-2:])
-        return resize(self._nets[0].predict(resize(image, size))[0], tuple(image.shape[-2:]))
-
-
-def _of_length_one(feature: Tensor) -> np.ndarray:
-    values = feature.cpu().numpy()
-    return values / max(float(np.linalg.norm(values)), 1e-9)
 
 
 class _Net:
@@ -122,7 +105,8 @@ def gather(readers: Readers, unlabelled: Named, labelled: Named, silent: bool = 
         differing: False runs the student alone on each image as it is, and leaves the disagreement 0.
     """
     classes = np.arange(len(readers.student.classes))[:, None, None]
-    rows: dict[str, list] = {name: [] for name in ("features", "disagreement", "margin", "shares", "prints")}
+    about = ("features", "disagreement", "margin", "shares", "prints", "labelled_features", "labelled_prints")
+    rows: dict[str, list] = {name: [] for name in about}
     with bar(len(unlabelled) + len(labelled), "predicting", "image", silent) as shown:
         for _, path in unlabelled:
             seen = readers.read(path, differing)
@@ -133,12 +117,12 @@ def gather(readers: Readers, unlabelled: Named, labelled: Named, silent: bool = 
             rows["shares"].append((seen.mean.argmax(0)[None] == classes).mean((1, 2)))
             rows["prints"].append(seen.print)
             shown.update()
-        known = []
         for _, path in labelled:
-            known.append(readers.feature(path))
+            seen = readers.read(path, differing=False)
+            rows["labelled_features"].append(seen.feature)
+            rows["labelled_prints"].append(seen.print)
             shown.update()
     arrays = {name: np.asarray(values, np.float32) for name, values in rows.items()}
-    empty = [arrays[name][:0] for name in ("features", "prints")]
-    features, prints = [np.asarray(each, np.float32) for each in zip(*known, strict=True)] if known else empty
-    return Pool(names=tuple(name for name, _ in unlabelled), **arrays, labelled_features=features,
-                labelled_prints=prints, members=readers.members)  # fmt: skip
+    if not labelled:
+        arrays |= {"labelled_features": arrays["features"][:0], "labelled_prints": arrays["prints"][:0]}
+    return Pool(names=tuple(name for name, _ in unlabelled), **arrays, members=readers.members)
