@@ -7,7 +7,6 @@ killed kernel) by this process, up to `retries` times.
 
 import dataclasses
 import json
-import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -34,8 +33,8 @@ class CellJob:
     """Slurm will restart the job: the effect of the signal on its notebook is not an outcome."""
 
     def __call__(self, cell: Cell, outcome_file: str) -> None:
-        mark, inherited = marked_processes.new_mark(), os.environ.get(marked_processes.MARK, "")
-        marked_processes.put_on(mark, inherited)
+        mark = marked_processes.new_mark()
+        marked_processes.put_on(mark)
         try:
             outcome = run_cell(cell)
         finally:

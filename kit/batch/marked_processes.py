@@ -14,15 +14,18 @@ import psutil
 MARK = "KIT_RUN"
 """Environment variable: marks joined by "/", as a run may start other runs."""
 
+PATIENCE = 5.0
+"""Seconds to wait for processes that do not die (stuck in the operating system)."""
+
 
 def new_mark() -> str:
     """A mark that no other process has."""
     return uuid.uuid4().hex
 
 
-def put_on(mark: str, inherited: str = "") -> None:
-    """Mark every process started from now on with `mark`, beside the marks that this process `inherited`."""
-    os.environ[MARK] = f"{inherited}/{mark}".strip("/")
+def put_on(mark: str) -> None:
+    """Mark every process started from now on with `mark`, beside the marks that this process has inherited."""
+    os.environ[MARK] = f"{os.environ.get(MARK, '')}/{mark}".strip("/")
 
 
 def marked(mark: str) -> list[psutil.Process]:
@@ -38,15 +41,12 @@ def marked(mark: str) -> list[psutil.Process]:
     return found
 
 
-def end_all(mark: str, patience: float = 5.0) -> None:
-    """Kill all processes with `mark` and wait until there is none.
+def end_all(mark: str) -> None:
+    """Kill all processes with `mark` and wait until there is none, or for PATIENCE.
 
     They cannot clean up, but every file of a run is written whole or not at all.
-
-    Args:
-        patience: seconds to wait for processes that do not die (stuck in the operating system).
     """
-    end = time.monotonic() + patience
+    end = time.monotonic() + PATIENCE
     while (found := marked(mark)) and time.monotonic() < end:  # repeated: a process may start another meanwhile
         for process in found:
             try:

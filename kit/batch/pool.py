@@ -138,9 +138,8 @@ class Worker:
 def serve(pipe: connection.Connection, parent: int, mark: str, threads: int, devices: str | None) -> None:
     """The loop of a worker: run each cell from the pipe, send its outcome, end all its processes."""
     os.setsid()  # a signal to the group of this process must not end the one that cleans up
-    inherited = os.environ.get(marked_processes.MARK, "")
     end_with(parent, before=lambda: marked_processes.end_all(mark))
-    marked_processes.put_on(mark, inherited)
+    marked_processes.put_on(mark)
     os.environ["OMP_NUM_THREADS"] = str(threads)  # read by the kernel that papermill starts
     if devices is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = devices

@@ -57,9 +57,8 @@ class Crop(NamedTuple):
     region: np.ndarray  # bool (h, w)
 
 
-def suspicious_labels(runs: Sequence[str | Path], sure: float = 0.7, everywhere: bool = False,
-                      parts: Sequence[str] = ("train", "val"), data_root: str = "", device: str = "cpu",
-                      silent: bool = False) -> Found:  # fmt: skip
+def suspicious_labels(runs: Sequence[str | Path], sure: float = 0.7, parts: Sequence[str] = ("train", "val"),
+                      data_root: str = "", device: str = "cpu", silent: bool = False) -> Found:  # fmt: skip
     """Regions of masks against which the networks of finished runs agree, most suspicious first.
 
     An image is predicted by the runs that have not learnt from its mask: by all networks that they kept, and once more,
@@ -69,8 +68,7 @@ def suspicious_labels(runs: Sequence[str | Path], sure: float = 0.7, everywhere:
     Args:
         runs: folders of finished runs on one data set.
         sure: 0..1, smallest mean probability of the networks' class.
-        everywhere: examine every mask of train; False: those that one of the runs has learnt from.
-        parts: of the data set.
+        parts: of the data set; of train those masks are examined that one of the runs has learnt from.
         data_root: the data set's folder, if it is not where it was in training.
     Raises: KitError for a run that is not finished, runs of different data sets, or if no mask can be examined.
     """
@@ -89,7 +87,7 @@ def suspicious_labels(runs: Sequence[str | Path], sure: float = 0.7, everywhere:
         used_runs.append(FoldRun(frozenset(data.split.labelled), members))
     used = frozenset().union(*(run.learnt for run in used_runs))
     names = [(files, name) for files in opened if files.part in parts for name in files.masked_ids
-             if everywhere or files.part == "val" or name in used]  # fmt: skip
+             if files.part == "val" or name in used]  # fmt: skip
     return _examined(used_runs, opened, names, sure, silent)
 
 

@@ -23,8 +23,7 @@ class Planted(NamedTuple):
     true: int  # class that they had; of several pairs, the one of most pixels
 
 
-def plant(mask: np.ndarray, kind: str, classes: int, rng: np.random.Generator,
-          smallest: int = SMALLEST) -> tuple[np.ndarray, Planted] | None:  # fmt: skip
+def plant(mask: np.ndarray, kind: str, classes: int, rng: np.random.Generator) -> tuple[np.ndarray, Planted] | None:
     """A copy of a mask with one wrong region, and what is wrong; None if no region of the mask will do.
 
     Args:
@@ -32,9 +31,8 @@ def plant(mask: np.ndarray, kind: str, classes: int, rng: np.random.Generator,
         kind: one of KINDS.
         classes: C.
         rng: which region, which class and how far.
-        smallest: pixels of the region.
     """
-    regions = _regions(mask, smallest)
+    regions = _regions(mask)
     if not regions:
         return None
     region = regions[rng.integers(len(regions))]
@@ -54,19 +52,19 @@ def plant(mask: np.ndarray, kind: str, classes: int, rng: np.random.Generator,
             inside &= columns + right < mask.shape[1]
             wrong[rows[inside] + down, columns[inside] + right] = cls
     where = (wrong != mask) & (mask != IGNORE)
-    if where.sum() < smallest // 2:
+    if where.sum() < SMALLEST // 2:
         return None
     pairs = wrong[where].astype(np.int64) * (IGNORE + 1) + mask[where]
     return wrong, Planted(kind, where, *divmod(_most(pairs), IGNORE + 1))
 
 
-def _regions(mask: np.ndarray, smallest: int) -> list[np.ndarray]:
+def _regions(mask: np.ndarray) -> list[np.ndarray]:
     """Connected regions of one class, neither too small nor too large."""
     found = []
     for cls in np.unique(mask[mask != IGNORE]).tolist():
         labels, count = ndimage.label(mask == cls)
         sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-        found += [labels == i + 1 for i in np.flatnonzero((sizes >= smallest) & (sizes <= LARGEST * mask.size))]
+        found += [labels == i + 1 for i in np.flatnonzero((sizes >= SMALLEST) & (sizes <= LARGEST * mask.size))]
     return found
 
 

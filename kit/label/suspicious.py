@@ -34,6 +34,9 @@ KEPT = 40
 AT_ONCE = 2
 """Regions of one image that come before the second ones of others."""
 
+HIT = 0.3
+"""Share of a finding's pixels that must be wrong where errors were planted."""
+
 NEIGHBOURS = np.ones((3, 3), bool)
 """Pixels that touch at a corner are connected: thin things are slanted."""
 
@@ -102,10 +105,10 @@ class Census:
         return [scored[place] for place in in_turns([each.name for each in scored], AT_ONCE)]
 
 
-def hits(found: Iterable[Suspicion], planted: dict[str, list], share: float = 0.3) -> tuple[list[bool], int]:
+def hits(found: Iterable[Suspicion], planted: dict[str, list]) -> tuple[list[bool], int]:
     """Which findings lie in a wrong region, and how many wrong regions are hit by any.
 
-    A finding hits if at least `share` of its pixels are wrong ones of a single region.
+    A finding hits if at least HIT of its pixels are wrong ones of a single region.
 
     Args:
         planted: id -> regions with `where` (bool (H, W)), as `kit.label.planted.plant` gives them.
@@ -114,7 +117,7 @@ def hits(found: Iterable[Suspicion], planted: dict[str, list], share: float = 0.
     for each in found:
         top, left, height, width = each.box
         inside = [(each.name, i) for i, wrong in enumerate(planted.get(each.name, ()))
-                  if wrong.where[top : top + height, left : left + width][each.region].mean() >= share]  # fmt: skip
+                  if wrong.where[top : top + height, left : left + width][each.region].mean() >= HIT]  # fmt: skip
         right.append(bool(inside))
         hit.update(inside)
     return right, len(hit)

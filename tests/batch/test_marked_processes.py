@@ -11,9 +11,9 @@ from kit.batch import marked_processes
 @pytest.fixture
 def marked(monkeypatch):
     """A mark, and a process that carries it whose own child is in another session and has lost its parent."""
-    monkeypatch.setenv(marked_processes.MARK, "")
+    monkeypatch.setenv(marked_processes.MARK, "outer")
     mark = marked_processes.new_mark()
-    marked_processes.put_on(mark, inherited="outer")
+    marked_processes.put_on(mark)
     sleep = "import time; time.sleep(60)"
     code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {sleep!r}], start_new_session=True)"
     subprocess.run([sys.executable, "-c", code], check=True)

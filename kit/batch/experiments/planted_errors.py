@@ -21,6 +21,9 @@ from kit.settings.recipes import configure
 from kit.system.storage import write_json
 from kit.train.folds import fold_runs
 
+FIRST = 50
+"""Findings that are counted."""
+
 
 def planted_copy(dataset: str, root: Path, out: Path, images: int, wrong: int,
                  seed: int = 0) -> dict[str, list[Planted]]:  # fmt: skip
@@ -59,8 +62,7 @@ def planted_copy(dataset: str, root: Path, out: Path, images: int, wrong: int,
 
 
 def measure(dataset: str, root: Path, out: Path, images: int = 60, wrong: int = 30, folds: int = 3, steps: int = 0,
-            first: int = 50, recipe: str = "", overrides: dict | None = None, seed: int = 0,
-            say: Callable[[str], None] | None = None) -> dict:  # fmt: skip
+            seed: int = 0, say: Callable[[str], None] | None = None) -> dict:  # fmt: skip
     """Precision and recall of the first suspicious labels where it is known which are wrong; `out/result.json`.
 
     As many of the masks that the runs learn from are wrong as of those that they check.
@@ -70,20 +72,17 @@ def measure(dataset: str, root: Path, out: Path, images: int = 60, wrong: int = 
         out: folder for the planted copy and the runs.
         images, wrong: as in `planted_copy`.
         folds, steps: of `kit.train.folds.fold_runs`.
-        first: findings that are counted.
-        recipe: of the runs, trained by "supervised"; "" is the one named like the data set.
-        overrides: other settings of theirs.
     """
     planted = planted_copy(dataset, root, out / "data", images, wrong, seed)
-    cfg = configure("supervised", recipe, dataset=dataset, data_root=str((out / "data").resolve()), seed=seed,
+    cfg = configure("supervised", dataset=dataset, data_root=str((out / "data").resolve()), seed=seed,
                     split=str((out / "data/lists").resolve()), steps=steps, run_dir=str(out / "run"),
-                    overrides={"data.observe": False, **(overrides or {})})  # fmt: skip
+                    overrides={"data.observe": False})  # fmt: skip
     folder = RunFolder(out / "run")
     folder.path.mkdir(parents=True, exist_ok=True)
     folder.check_free(cfg)
     folder.open(cfg, {})
     found = suspicious_labels(fold_runs(folder.path, folds, say=say), parts=("train",), silent=say is None)
-    record = {**scored(found.suspicions[:first], planted, found.classes), "images": images, "planted": wrong,
+    record = {**scored(found.suspicions[:FIRST], planted, found.classes), "images": images, "planted": wrong,
               "folds": folds, "steps": cfg.train.steps, "student": cfg.student.name, "regions": len(found.suspicions),
               **provenance()}  # fmt: skip
     write_json(out / "result.json", record)
