@@ -73,15 +73,16 @@ def run_on_cluster(
         return []
     outcomes = Outcomes(len(cells), grid.retries, ended)
     executor = _executor(folder, grid)
-    jobs = _going(cells, folder)
-    jobs |= _submit(executor, cells, [place for place in range(len(cells)) if place not in jobs], folder)
+    files = [folder / "outcomes" / f"{cell.executed.stem}.json" for cell in cells]
+    jobs = _going(files)
+    jobs |= _submit(executor, cells, [place for place in range(len(cells)) if place not in jobs], files)
     absent: dict[int, int] = {}
     while None in outcomes.final:
         time.sleep(POLL)
-        queued = _queued({job_id for job_id, _ in jobs.values()})
+        queued = _queued(set(jobs.values()))
         again = []
-        for place, (job_id, file) in list(jobs.items()):
-            outcome = Outcome(**json.loads(file.read_text())) if file.is_file() else None
+        for place, job_id in list(jobs.items()):
+            outcome = Outcome(**json.loads(files[place].read_text())) if files[place].is_file() else None
             absent[place] = 0 if outcome is not None or job_id in queued else absent.get(place, 0) + 1
             if outcome is None and absent[place] < GRACE:
                 continue
@@ -91,7 +92,7 @@ def run_on_cluster(
                 again.append(place)
         if again:
             absent |= dict.fromkeys(again, 0)
-            jobs |= _submit(executor, cells, again, folder)
+            jobs |= _submit(executor, cells, again, files)
     return outcomes.final
 
 
@@ -115,38 +116,28 @@ def _executor(folder: Path, grid: Grid):
     return executor
 
 
-def _submit(executor, cells: Sequence[Cell], places: Sequence[int], folder: Path) -> dict[int, tuple[str, Path]]:
-    """Submit some of the cells as one array; place -> (id of its job, file of its outcome)."""
+def _submit(executor, cells: Sequence[Cell], places: Sequence[int], files: Sequence[Path]) -> dict[int, str]:
+    """Submit some of the cells as one array; place -> id of its job, which is kept beside the file of its outcome."""
     if not places:
         return {}
-    (folder / "outcomes").mkdir(parents=True, exist_ok=True)
-    files = {place: _outcome_file(cells[place], folder) for place in places}
-    for file in files.values():
-        file.unlink(missing_ok=True)
+    for place in places:
+        files[place].parent.mkdir(parents=True, exist_ok=True)
+        files[place].unlink(missing_ok=True)
     try:
         jobs = executor.map_array(CellJob(), [cells[p] for p in places], [str(files[p]) for p in places])
     except Exception as error:  # submitit raises several kinds, with the message of sbatch
         raise KitError(f"Slurm rejects the jobs: {one_line(error)[:300]}") from error
     for place, job in zip(places, jobs, strict=True):
-        write_bytes(_job_file(files[place]), job.job_id.encode())
-    return {place: (job.job_id, files[place]) for place, job in zip(places, jobs, strict=True)}
+        write_bytes(files[place].with_suffix(".job"), job.job_id.encode())
+    return {place: job.job_id for place, job in zip(places, jobs, strict=True)}
 
 
-def _going(cells: Sequence[Cell], folder: Path) -> dict[int, tuple[str, Path]]:
+def _going(files: Sequence[Path]) -> dict[int, str]:
     """Jobs of an earlier call that wait or run, as in `_submit`."""
-    files = {place: _outcome_file(cell, folder) for place, cell in enumerate(cells)}
-    known = {p: _job_file(file).read_text() for p, file in files.items() if _job_file(file).is_file()}
+    kept = [(place, file.with_suffix(".job")) for place, file in enumerate(files)]
+    known = {place: file.read_text() for place, file in kept if file.is_file()}
     queued = _queued(set(known.values())) if known else set()
-    return {place: (job_id, files[place]) for place, job_id in known.items() if job_id in queued}
-
-
-def _outcome_file(cell: Cell, folder: Path) -> Path:
-    return folder / "outcomes" / f"{cell.executed.stem}.json"
-
-
-def _job_file(outcome_file: Path) -> Path:
-    """File with the id of the job that will write it."""
-    return outcome_file.with_suffix(".job")
+    return {place: job_id for place, job_id in known.items() if job_id in queued}
 
 
 def _queued(job_ids: set[str]) -> set[str]:

@@ -101,7 +101,11 @@ def to_html(notebook: str | Path, html: str | Path, title: str | None = None) ->
         network.
     """
     notebook, html = Path(notebook), Path(html)
-    content = _offline(_read(notebook))
+    content = read_notebook(notebook)
+    code = [cell for cell in content.cells if cell.cell_type == "code"]
+    if code and all(cell.execution_count is None for cell in code):
+        raise KitError(f"{notebook} has not been run; run it with papermill or in JupyterLab and save it first")
+    content = _offline(content)
     exporter = HTMLExporter(
         extra_loaders=[DictLoader({"report.html.j2": TEMPLATE})],
         template_file="report.html.j2",
@@ -125,14 +129,6 @@ def to_html(notebook: str | Path, html: str | Path, title: str | None = None) ->
     html.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(html, page.encode())
     return html
-
-
-def _read(path: Path) -> nbformat.NotebookNode:
-    content = read_notebook(path)
-    code = [cell for cell in content.cells if cell.cell_type == "code"]
-    if code and all(cell.execution_count is None for cell in code):
-        raise KitError(f"{path} has not been run; run it with papermill or in JupyterLab and save it first")
-    return content
 
 
 def _offline(content: nbformat.NotebookNode) -> nbformat.NotebookNode:

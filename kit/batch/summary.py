@@ -44,9 +44,7 @@ def summarise(rows: dict[str, list[dict]], baseline: str = "", weights: str = "l
         "difference" (see `difference`) and "change" per class.
     Raises: KitError for a baseline that is no row, or runs of one row that do not have the same classes.
     """
-    baseline = baseline or next(iter(rows))
-    if baseline not in rows:
-        raise KitError(f"no finished row is called {baseline!r}; there are {', '.join(rows)}")
+    baseline = baseline_row(rows, baseline)
     classes = rows[baseline][0]["dataset"]["classes"]
     if any(run["dataset"]["classes"] != classes for runs in rows.values() for run in runs):
         raise KitError("rows of data sets with other classes cannot be compared class by class")
@@ -60,6 +58,13 @@ def summarise(rows: dict[str, list[dict]], baseline: str = "", weights: str = "l
                 for name in classes
             }
     return {"baseline": baseline, "weights": weights, "classes": list(classes), "rows": summaries}
+
+
+def baseline_row(rows: dict[str, list[dict]], name: str = "") -> str:
+    """The name of the row that others are compared with; "" is the first. Raises KitError if there is none."""
+    if name and name not in rows:
+        raise KitError(f"no finished row is called {name!r}; there are {', '.join(rows)}")
+    return name or next(iter(rows))
 
 
 def mean_sd(values: Sequence[float]) -> dict:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from kit.commands import command
@@ -56,14 +57,12 @@ def _collect(options: argparse.Namespace) -> None:
 
 
 def _batch(options: argparse.Namespace) -> int:
-    import dataclasses
-
     from kit.batch import read_grid, run_grid
     from kit.figures.tables.formats import as_text
 
     grid = read_grid(options.grid)
     if options.out:
-        grid = dataclasses.replace(grid, out=Path(options.out).absolute())
+        grid = replace(grid, out=Path(options.out).absolute())
     os.chdir(PROJECT)  # the working folder of notebooks, for relative paths
     table = run_grid(grid, options.workers, say=show_line, cluster=options.cluster)
     show_line(f"\n{as_text(table.rows())}\n  {table.out / 'grid.json'}")
@@ -79,9 +78,8 @@ def _scores(grid) -> str:
     from kit.figures.tables.formats import as_text
 
     try:
-        rows = {
-            row: scored for row, runs in load_rows(grid).items() if (scored := [run for run in runs if "last" in run])
-        }
+        scored = {row: [run for run in runs if "last" in run] for row, runs in load_rows(grid).items()}
+        rows = {row: runs for row, runs in scored.items() if runs}
         return as_text(score_rows(summarise(rows))) if rows else "these runs have no scores"
     except KitError as error:
         return f"no table of scores: {error}"

@@ -6,8 +6,7 @@ A method that takes thrice the time of a step has to be compared with a baseline
 import json
 import statistics
 
-from kit.batch.summary import difference
-from kit.errors import KitError
+from kit.batch.summary import baseline_row, difference
 from kit.figures.comparisons.cost import cost_groups
 from kit.figures.style import group_key, setting_labels
 
@@ -59,9 +58,7 @@ def equal_budget(rows: dict[str, list[dict]], baseline: str = "", costs: dict[st
         as `kit.batch.summary.difference` has it, with the "verdict" beside it.
     Raises: KitError for a baseline that is no row.
     """
-    baseline, costs = baseline or next(iter(rows)), costs or row_costs(rows)
-    if baseline not in rows:
-        raise KitError(f"no finished row is called {baseline!r}; there are {', '.join(rows)}")
+    baseline, costs = baseline_row(rows, baseline), costs or row_costs(rows)
     setting, labels = _setting(rows[baseline][0]), rows[baseline][0]["split"]["labelled_sha256"]
     same = {row: runs for row, runs in rows.items() if runs[0]["split"]["labelled_sha256"] == labels}
     baselines = [row for row, runs in same.items() if _setting(runs[0]) == setting]

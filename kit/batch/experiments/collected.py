@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from kit.batch.grid import Grid, Run
+from kit.batch.summary import WEIGHTS
 from kit.errors import KitError
 from kit.evaluate.scores.bootstrap import overlaps
 from kit.evaluate.scores.counts import Counts, Overlaps, load_counts
@@ -36,9 +37,6 @@ SPLIT = ("name", "labelled", "unlabelled", "labelled_sha256", "unlabelled_sha256
 
 WATCHED = ("coverage", "accuracy", "sure_accuracy", "agreement")
 """Of what a log says about pseudo labels."""
-
-WEIGHTS = ("last", "average")
-"""Weights that were evaluated."""
 
 
 def collect(grids: dict[str, Grid], into: Path, costs: dict[str, dict] | None = None) -> tuple[dict, list[str]]:

@@ -39,9 +39,10 @@ def demo(out: Path, steps: int | None = None, workers: int = 2) -> dict:
     draw_dataset(base.data.root, progress=True)
     folders = [out / name for name in RUNS]
     cells = [
-        train_cell(folder, recipe="demo", steps=steps, **RUNS[folder.name])
+        _cell("train", out, {"recipe": "demo", "steps": steps, **RUNS[folder.name], "run_dir": str(folder)},
+              f"train_{folder.name}")
         for folder in reversed(folders)  # the longest first
-    ]
+    ]  # fmt: skip
     with StepBar(folders, steps * len(folders)) as progress:
         complete(cells, workers, progress.look)
     runs = load_runs(folders)
@@ -74,16 +75,11 @@ def tour(out: Path, folders: list[Path], data_root: str) -> list[Cell]:
         "doctor": {"data_root": data_root, "out": str(out / "doctor")},
         "compare": {"folder": str(out), "cost_of": "seconds", "out": str(out / "compare")},
     }  # fmt: skip
-    return [
-        Cell(PROJECT / f"notebooks/{name}.ipynb", out / f"notebooks/{name}.ipynb", given)
-        for name, given in parameters.items()
-    ]
+    return [_cell(name, out, given) for name, given in parameters.items()]
 
 
-def train_cell(folder: Path, **parameters: object) -> Cell:
-    """train.ipynb for one run; its executed copy is in notebooks/ beside the run's folder."""
-    executed = folder.parent / "notebooks" / f"train_{folder.name}.ipynb"
-    return Cell(PROJECT / "notebooks/train.ipynb", executed, {**parameters, "run_dir": str(folder)})
+def _cell(notebook: str, out: Path, parameters: dict, executed: str = "") -> Cell:
+    return Cell(PROJECT / f"notebooks/{notebook}.ipynb", out / f"notebooks/{executed or notebook}.ipynb", parameters)
 
 
 def summarise(run: dict) -> dict:

@@ -65,13 +65,13 @@ def simulate(cfg: RunConfig, loop: Loop, strategies: Sequence[str], out: Path, s
     first = _round(cfg, begun, everything, out / "start", "")
     found = {}
     for name in strategies:
-        labelled, last, points = list(begun), first, [{**_point(first, begun), "images": list(begun)}]
+        labelled, last, points = list(begun), first, [_point(first, begun, begun)]
         for turn in range(1, loop.rounds + 1):
             added = suggest(last["run_dir"], loop.add, name, seed=1000 * cfg.seed + turn, silent=True).names
             labelled += added
             steps = {"train.steps": loop.warm_steps} if loop.warm_steps else {}
             last = _round(replace_fields(cfg, steps), labelled, everything, out / f"{name}_{turn}", last["run_dir"])
-            points.append({**_point(last, labelled), "images": list(added)})
+            points.append(_point(last, labelled, added))
             if say:
                 say(f"{name}, {len(labelled)} labels: mIoU {last['last']['miou']:.1%}")
         found[name] = points
@@ -89,14 +89,16 @@ def spread(simulations: Sequence[dict]) -> dict[str, list[dict]]:
     curves = {}
     for name in simulations[0]["strategies"]:
         rounds = zip(*(each["strategies"][name] for each in simulations), strict=True)
-        curves[name] = [_over_seeds(points) for points in rounds]
+        curves[name] = [
+            {"labelled": points[0]["labelled"], **mean_sd([point["miou"] for point in points])} for points in rounds
+        ]
     return curves
 
 
-def saving(curves: dict[str, list[dict]], strategy: str, baseline: str = "random") -> float | None:
-    """Share of the labels that a strategy saves: 1 - (labels with which it reaches the baseline's last mean) / (the
-    baseline's labels), with straight lines between rounds; negative if it never does by as much as it lacks: None."""
-    target, labels = curves[baseline][-1]["mean"], curves[baseline][-1]["labelled"]
+def saving(curves: dict[str, list[dict]], strategy: str) -> float | None:
+    """Share of the labels that a strategy saves: 1 - (labels with which it reaches the last mean of random images) /
+    (their labels), with straight lines between rounds; negative if it never does by as much as it lacks: None."""
+    target, labels = curves["random"][-1]["mean"], curves["random"][-1]["labelled"]
     points = curves[strategy]
     if points[0]["mean"] >= target:
         return 1 - points[0]["labelled"] / labels
@@ -107,10 +109,6 @@ def saving(curves: dict[str, list[dict]], strategy: str, baseline: str = "random
     return None
 
 
-def _over_seeds(points: Sequence[dict]) -> dict:
-    return {"labelled": points[0]["labelled"], **mean_sd([point["miou"] for point in points])}
-
-
 def _round(cfg: RunConfig, labelled: Sequence[str], everything: Sequence[str], out: Path, start: str) -> dict:
     lists = out / "lists"
     name = f"{len(labelled)} labels of {out.parent.name}, {out.name}"
@@ -119,8 +117,8 @@ def _round(cfg: RunConfig, labelled: Sequence[str], everything: Sequence[str], o
     return {**launch(cfg), "run_dir": cfg.run_dir}
 
 
-def _point(run: dict, labelled: Sequence[str]) -> dict:
-    return {"labelled": len(labelled), "miou": run["last"]["miou"]}
+def _point(run: dict, labelled: Sequence[str], added: Sequence[str]) -> dict:
+    return {"labelled": len(labelled), "miou": run["last"]["miou"], "images": list(added)}
 
 
 def collect(folder: Path) -> dict[str, dict]:
