@@ -1,8 +1,8 @@
 """KL divergence between tables of attention scores, with little memory.
 
-A table for a crop of 512 has a million entries for each image and head, and a softmax, its logarithm and their
-gradients are as large. Here a few heads are worked on at a time, while they are in the cache, and the gradient with
-respect to the small table is taken on the spot: of the large ones nothing stays.
+A table for a crop of 512 has a million entries for each image and head; its softmax, log-softmax and their gradients
+are as large. Here a few heads are processed at a time, so that they fit the cache, and the forward pass also computes
+the gradient with respect to the small table. No large table is kept for the backward pass.
 """
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 CHUNK = {"cpu": 2**20, "cuda": 2**25}
-"""Entries of large tables that are worked on at a time: on a CPU they should fit its cache."""
+"""Entries of large tables that are processed at a time; on a CPU they should fit its cache."""
 
 
 def table_kl(student: Tensor, teacher: Tensor, resize: Tensor | None = None) -> Tensor:
@@ -30,7 +30,7 @@ class _TableKL(torch.autograd.Function):
     def forward(ctx, student: Tensor, teacher: Tensor, resize: Tensor | None) -> Tensor:
         together = max(1, CHUNK.get(student.device.type, 2**25) // teacher[0].numel())
         learns = ctx.needs_input_grad[0]
-        gradient = torch.empty_like(student) if learns else student  # the latter is not looked at
+        gradient = torch.empty_like(student) if learns else student  # without a gradient it is a placeholder
         total = student.new_zeros(())
         for s, t, g in zip(*(x.split(together) for x in (student, teacher, gradient)), strict=True):
             log_q = (s if resize is None else resize @ s @ resize.T).log_softmax(-1)

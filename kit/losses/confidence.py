@@ -1,4 +1,4 @@
-"""Learning only from what another prediction is sure of."""
+"""Losses on pseudo labels, with and without a confidence threshold, and mean teacher's consistency loss."""
 
 from typing import NamedTuple
 
@@ -13,23 +13,23 @@ from kit.types import IGNORE
 
 
 class Belief(NamedTuple):
-    """What a network takes to be there, and how sure it is; no gradient."""
+    """A network's predicted classes and their confidence, without gradient."""
 
     labels: Tensor  # (U, H, W) int64
     confidence: Tensor  # (U, H, W), probability of that class
 
 
 def believe(logits: Tensor) -> Belief:
-    """The most likely class and its probability, of logits (U, C, H, W)."""
+    """The most likely class and its probability at every pixel of logits (U, C, H, W)."""
     with torch.no_grad():
         confidence, labels = at_least_float32(logits).softmax(1).max(1)
     return Belief(labels, confidence)
 
 
 def confident_cross_entropy(logits: Tensor, labels: Tensor, sure: Tensor, valid: Tensor) -> Tensor:
-    """Cross entropy where `sure`, averaged over all valid pixels, sure or not (FixMatch, equation 4).
+    """Cross entropy at `sure` pixels, divided by the number of all valid pixels (FixMatch, equation 4).
 
-    Dividing by all of them makes the loss grow with the share of sure pixels, so few early labels pull little.
+    The loss thus grows with the share of sure pixels: the few labels early in training have little weight.
 
     Args:
         logits: (U, C, H, W).
@@ -45,27 +45,27 @@ def confident_cross_entropy(logits: Tensor, labels: Tensor, sure: Tensor, valid:
 
 
 def mean_belief(several: list[Tensor]) -> Belief:
-    """The most likely class and its probability by the mean of the probabilities of several logits (U, C, H, W)."""
+    """The most likely class and its probability, after averaging the probabilities of several logits (U, C, H, W)."""
     with torch.no_grad():
         confidence, labels = torch.stack([at_least_float32(x).softmax(1) for x in several]).mean(0).max(1)
     return Belief(labels, confidence)
 
 
 def taught_cross_entropy(views: list[Tensor], labels: list[list[Tensor]], valid: Tensor) -> Tensor:
-    """Every network learns from labels of its own: `kit.losses.pseudo.cross_pseudo` with labels from elsewhere.
+    """Cross entropy of each network against given labels, where `kit.losses.pseudo.cross_pseudo` makes them itself.
 
     Args:
         views: logits (U, C, H, W) of each network.
-        labels: int64 (U, H, W), IGNORE where it may not be learnt; several for each network.
+        labels: for each network, several int64 (U, H, W); IGNORE where a pixel must not be learnt.
         valid: bool (U, H, W), False where a crop was padded.
-    Returns: scalar, a sum over networks and their labels of means over all valid pixels, learnt or not.
+    Returns: scalar: means over all valid pixels, learnt or not, summed over networks and their labels.
     """
     terms = [pixel_cross_entropy(view, *given) for view, given in zip(views, labels, strict=True)]
     return masked_mean(torch.stack(terms).sum(0), valid)
 
 
 def probability_mse(student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
-    """Squared difference of class probabilities, summed over classes, a mean over valid pixels (mean teacher).
+    """Squared difference of class probabilities, summed over classes and averaged over valid pixels (mean teacher).
 
     Args:
         student: logits (B, C, H, W).

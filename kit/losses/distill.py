@@ -1,4 +1,4 @@
-"""Learning from what is inside another network. No gradient ever flows into the teacher's side."""
+"""Distillation of feature maps and attention scores. No gradient flows into the teacher's side."""
 
 import torch
 import torch.nn.functional as F
@@ -15,9 +15,9 @@ def map_mse(student: Tensor, teacher: Tensor, unit: str = "map") -> Tensor:
     """Mean squared difference of two maps (B, C, H, W), over all elements (TriKD, low-level distillation).
 
     Args:
-        unit: "map", the square of what maps are in (published); or "variance", the variance of the teacher's map, so
-            that the size of the loss does not follow from the scale of an encoder's activations.
-    Returns: scalar, float32 (float64 for float64 maps); with "variance", 1 if the student gives the teacher's mean.
+        unit: "map", the plain squared difference (published); or "variance", the difference divided by the variance of
+            the teacher's map, so that the loss does not depend on the scale of an encoder's activations.
+    Returns: scalar, float32 (float64 for float64 maps); with "variance", 1 if the student predicts the teacher's mean.
     Raises: KitError if the shapes differ, or for another unit.
     """
     require_same_shape(student, teacher)
@@ -30,17 +30,17 @@ def map_mse(student: Tensor, teacher: Tensor, unit: str = "map") -> Tensor:
 def attention_kl(student: Tensor, teacher: Tensor, resize: str = "grids", reduction: str = "queries") -> Tensor:
     """KL(teacher || student) between two attention tables, softmax over keys (TriKD, high-level distillation).
 
-    A student's table of another size is resized bilinearly (corners aligned) to the teacher's.
+    If the sizes differ, the student's table is resized bilinearly (corners aligned) to the teacher's.
 
     Args:
         student: scores before softmax (B, heads, h, w, h, w).
         teacher: scores (B, heads, H, W, H, W).
         resize: "grids" resizes queries and keys as two-dimensional grids; "table" resizes the flattened h*w x h*w
-            table to H*W x H*W, so that the ends of rows run into each other (the authors' code).
+            table to H*W x H*W, which interpolates across the ends of image rows (the authors' code).
         reduction: "queries" is the mean over images, heads and queries; "elements" the mean over all elements of the
             table (the authors' code), H*W times smaller.
     Returns: scalar, float32 (float64 for float64 scores), in nats per query for "queries".
-    Raises: KitError if batch or heads differ, or for a choice that is not there.
+    Raises: KitError if batch or heads differ, or for an unknown `resize` or `reduction`.
     """
     require_choice(("grids", "table"), resize=resize)
     require_choice(("queries", "elements"), reduction=reduction)
@@ -58,9 +58,9 @@ def attention_kl(student: Tensor, teacher: Tensor, resize: str = "grids", reduct
 
 
 def _resize_matrix(source: tuple[int, int], target: tuple[int, int], resize: str, like: Tensor) -> Tensor:
-    """What bilinear resizing (corners aligned) does to one side of a table: (target cells, source cells).
+    """Matrix (target cells, source cells) of bilinear resizing (corners aligned) along one side of a table.
 
-    "grids" takes each side of the table as a two-dimensional grid, "table" as the row of numbers that it is.
+    "grids" treats each side of the table as a two-dimensional grid, "table" as a one-dimensional row.
     """
     if resize == "table":
         source, target = (source[0] * source[1], 1), (target[0] * target[1], 1)

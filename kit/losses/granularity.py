@@ -1,6 +1,6 @@
-"""What a small student takes from frozen teachers, at three grains: pixels, regions and whole images.
+"""Distillation losses of a student against frozen teachers at three levels: pixels, regions and whole images.
 
-No gradient ever flows into a teacher's side. Pixels that are not valid weigh nothing at any grain.
+No gradient flows into a teacher's side. Invalid pixels have no weight at any level.
 """
 
 import torch
@@ -53,15 +53,15 @@ def pixel_kl(student: Tensor, teacher: Tensor, valid: Tensor, temperature: float
 
 
 def image_l1(student: Tensor, teacher: Tensor, valid: Tensor, reduction: str = "mean") -> Tensor:
-    """Absolute difference of logits that were averaged over each image (MGD, image level).
+    """Absolute difference between student and teacher of the logits averaged over each image (MGD, image level).
 
     Args:
         student: logits (B, C, H, W).
-        teacher: logits averaged over the valid pixels of each image (B, C), as `Frozen.mean_logits` has them.
+        teacher: logits averaged over the valid pixels of each image (B, C), from `Frozen.mean_logits`.
         valid: bool (B, H, W).
         reduction: "mean" over images and classes, or "sum" over classes and mean over images, C times larger. (The
-            authors sum over the images of one process as well, of which how many there are then matters; the
-            recipes of their settings have that number in the weight.)
+            authors also sum over the images of one process, so their loss depends on that number; the recipes of
+            their settings include it in the weight.)
     Returns: scalar, in units of logits.
     """
     require_same_shape(student[:, :, 0, 0], teacher)
@@ -71,10 +71,10 @@ def image_l1(student: Tensor, teacher: Tensor, valid: Tensor, reduction: str = "
 
 
 def region_mse(student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
-    """Squared difference of two self-similarity tables (MGD, region level).
+    """Mean squared difference of student's and teacher's self-similarity tables (MGD, region level).
 
-    Features are averaged over 7 x 7 regions; a table holds the cosine of every region with every other, so student and
-    teacher may differ in channels and in size.
+    Features are averaged over 7 x 7 regions. A table holds the cosine similarity of every pair of regions, so student
+    and teacher may differ in channels and in size.
 
     Args:
         student: features (B, Cs, hs, ws).
@@ -89,14 +89,14 @@ def region_mse(student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
 
 def _self_similarity(pooled: Tensor) -> Tensor:
     """(B, C, n, n) -> cosines (B, n*n, n*n)."""
-    with torch.autocast(pooled.device.type, enabled=False):  # it would run the product in half precision
+    with torch.autocast(pooled.device.type, enabled=False):  # autocast would run the product in half precision
         unit = F.normalize(pooled.flatten(2), dim=1)
         return unit.transpose(1, 2) @ unit
 
 
 def _pool(x: Tensor, valid: Tensor, regions: int) -> Tensor:
-    """Means of (B, C, h, w) over valid pixels of `regions` x `regions` regions, 0 where there are none."""
+    """Means of (B, C, h, w) over the valid pixels of each of `regions` x `regions` regions; 0 if a region has none."""
     x = at_least_float32(x)
     weight = F.adaptive_avg_pool2d(valid[:, None].to(x.dtype), x.shape[-2:])
-    # divided by its own pooled weight: where everything is valid this is the plain mean, bit for bit
+    # divided by the pooled weight: where every pixel is valid, this equals the plain mean bit for bit
     return F.adaptive_avg_pool2d(x * weight, regions) / F.adaptive_avg_pool2d(weight, regions).clamp(min=1e-6)

@@ -1,4 +1,4 @@
-"""Learning from what another network believes."""
+"""Pseudo labels, and cross pseudo supervision between networks."""
 
 import torch
 from torch import Tensor
@@ -22,11 +22,11 @@ def pseudo_labels(logits: Tensor, valid: Tensor) -> Tensor:
 
 
 def cross_pseudo(views: list[Tensor], valid: Tensor) -> Tensor:
-    """Every network learns from the most likely classes of every other, without a confidence threshold.
+    """Cross entropy of each network against the argmax of every other, without a confidence threshold.
 
     Sum over ordered pairs (i, j), i != j, of `cross_entropy(views[i], argmax views[j])`: two terms for two networks
     (Chen et al. 2021, CPS), six for three (TriKD, equation for L_cps). Each network's log-probabilities are computed
-    once and compared with all others' labels.
+    once for the labels of all others.
 
     Args:
         views: logits (U, C, H, W) of each network.

@@ -1,4 +1,4 @@
-"""What can be counted about pseudo labels while they are used; nothing here is learnt from.
+"""Counts about pseudo labels during training, for logs only; no loss uses them.
 
 Counts stay on the device and add up over steps. `kit.train.monitor.pseudo_labels` turns their sums into shares.
 """
@@ -15,14 +15,14 @@ def pseudo_counts(labels: Tensor, masks: Tensor, num_classes: int, *, sure: Tens
 
     Args:
         labels: int64 (U, H, W), pseudo labels, IGNORE where a crop was padded.
-        masks: int64 (B, H, W), labels made by people of the same step's labelled images.
+        masks: int64 (B, H, W), ground truth of the same step's labelled images.
         num_classes: C.
-        sure: bool (U, H, W), where labels pass a method's threshold; None: it uses all.
-        second: int64 (U, H, W), what another view or network takes to be there.
-        hidden: int64 (U, H, W), labels made by people that the method never sees, IGNORE where there are none; None or
-            no images at all: they were not read.
-    Returns: float32 pairs (hits, out of) "coverage", "agreement" and "accuracy", "sure_accuracy", as far as they are
-        known; and pixels per class (C,), "predicted" (in pseudo labels), "taught" (in sure ones) and "labelled" (in
+        sure: bool (U, H, W), where labels pass the method's threshold; None if the method uses all labels.
+        second: int64 (U, H, W), labels predicted by another view or network.
+        hidden: int64 (U, H, W), ground truth of the unlabelled images, which the method never sees; IGNORE where there
+            is none; None or U = 0 if it was not read.
+    Returns: float32 pairs (hits, total) "coverage", "agreement", "accuracy" and "sure_accuracy", where their inputs are
+        given; and pixels per class (C,): "predicted" (in pseudo labels), "taught" (in sure ones) and "labelled" (in
         `masks`).
     """
     with torch.no_grad():
@@ -46,5 +46,5 @@ def _pair(hits: Tensor, out_of: Tensor) -> Tensor:
 
 
 def _histogram(labels: Tensor, num_classes: int) -> Tensor:
-    """Pixels of each class, float32 (C,). `bincount` would wait for the device; values out of range are left out."""
+    """Pixels of each class, float32 (C,). `bincount` would wait for the device. Values out of range are ignored."""
     return torch.histc(labels.float(), num_classes, 0, num_classes)

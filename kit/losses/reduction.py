@@ -1,8 +1,8 @@
-"""What every loss shares: one reduction over valid pixels, and checks of inputs.
+"""The reduction over valid pixels that all losses share, and checks of inputs.
 
-Where several processes share a step, each divides by its part of the count of all of them, so that the mean of their
-losses, which is what distributed training takes the gradient of, is the loss of the whole step. With a count of its
-own, a process with few valid pixels would weigh as much as one with many.
+If several processes share a step, each divides its sum by the mean count of valid pixels per process. Distributed
+training averages the gradients of the processes, so the result is the gradient of the whole step's mean. If each
+divided by its own count, a process with few valid pixels would weigh as much as one with many.
 """
 
 import torch
@@ -13,15 +13,15 @@ from kit.errors import KitError
 
 
 def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
-    """Mean of `values` where `valid` (bool, same shape) is True; 0 with a zero gradient if it is nowhere.
+    """Mean of `values` where `valid` (bool, same shape) is True; 0 with a zero gradient if no pixel is valid.
 
-    In one of several processes: the sum of its values over a process's mean share of all valid ones."""
+    With several processes: this process's sum divided by the mean count of valid pixels per process."""
     require_same_shape(values, valid)
     return values.masked_fill(~valid, 0.0).sum() / _share(valid.sum())
 
 
 def of_all_processes(values: Tensor) -> Tensor:
-    """`values` (N,) of every process, of the same number in each, in one row (processes * N,); no gradient."""
+    """`values` (N,) of all processes, concatenated to (processes * N,); N is equal in all of them; no gradient."""
     if not _several():
         return values
     gathered = [torch.empty_like(values) for _ in range(dist.get_world_size())]
@@ -30,7 +30,7 @@ def of_all_processes(values: Tensor) -> Tensor:
 
 
 def _share(count: Tensor) -> Tensor:
-    """A process's mean share of a count, that of all of them being 1 at least."""
+    """Mean of a count over processes; their total is taken as at least 1."""
     if not _several():
         return count.clamp(min=1)
     count = count.clone()

@@ -1,4 +1,4 @@
-"""Cross entropy against labels made by people."""
+"""Cross entropy against ground truth, plain and over hard pixels only (OHEM)."""
 
 import math
 
@@ -13,15 +13,15 @@ from kit.types import IGNORE
 
 
 def pixel_cross_entropy(logits: Tensor, *labels: Tensor) -> Tensor:
-    """`-log p(label)` of every pixel, 0 where it is ignored, summed over several labels of it if there are more than
-    one; can be differentiated once.
+    """`-log p(label)` of every pixel, 0 where it is ignored; summed over labels if several are given. Can be
+    differentiated once.
 
-    What `F.cross_entropy(..., reduction="none")` returns, in two thirds of its time: the gradient, softmax - 1 at the
-    label, is made in one table.
+    Equals `F.cross_entropy(..., reduction="none")` in two thirds of its time: the backward pass builds the gradient,
+    softmax minus 1 at the label, in a single tensor.
 
     Args:
         logits: (B, C, H, W).
-        labels: int64 (B, H, W), 0..C-1 or IGNORE, each.
+        labels: one or more int64 (B, H, W), 0..C-1 or IGNORE.
     Returns: (B, H, W), float32 (float64 for float64 logits), in nats.
     """
     return _PixelCrossEntropy.apply(at_least_float32(logits), torch.stack(labels, 1))
@@ -59,18 +59,18 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 def kth_smallest(values: Tensor, k: int) -> Tensor:
     """The k-th smallest of `values` (N,), counted from 1; nan counts as largest. No gradient.
 
-    numpy selects several times as fast as torch on a CPU. On a GPU `kthvalue` of one row runs on one of the hundred
-    multiprocessors; a selection or a sort uses them all.
+    On a CPU, numpy's selection is several times as fast as torch's. On a GPU, `kthvalue` of one row runs on one of
+    about a hundred multiprocessors; `topk` and `sort` use all of them.
     """
     values = values.detach()
-    if values.device.type == "cpu" and type(values) is Tensor:  # not while a step is only traced
+    if values.device.type == "cpu" and type(values) is Tensor:  # not in a traced step
         return torch.as_tensor(np.partition(values.numpy(), k - 1)[k - 1])
     return selected(values, k) if values.device.type == "cuda" else values.sort().values[k - 1]
 
 
 def selected(values: Tensor, k: int) -> Tensor:
-    """`kth_smallest` by a selection of the smaller side, whose order does not matter; nan comes out as infinite."""
-    above = len(values) - k + 1  # the k-th smallest is the least of so many largest
+    """`kth_smallest` by an unsorted `topk` from the nearer end of the order; nan comes out as infinite."""
+    above = len(values) - k + 1  # the k-th smallest is the least of this many largest
     if above <= k:
         return values.topk(above, largest=True, sorted=False).values.nan_to_num(math.inf, math.inf, -math.inf).min()
     return values.topk(k, largest=False, sorted=False).values.max()
@@ -78,10 +78,10 @@ def selected(values: Tensor, k: int) -> Tensor:
 
 def ohem_cross_entropy(logits: Tensor, labels: Tensor, threshold: float = 0.7, min_kept: int = 0) -> Tensor:
     """Cross entropy over hard pixels only: those whose true class has a probability of at most `threshold`, and at
-    least the `min_kept` hardest of the batch, that is, of all processes that share it.
+    least the `min_kept` hardest of the batch over all processes.
 
-    `p <= threshold` is `-log p >= -log threshold`, so one pass of cross entropy tells everything, and the k-th
-    largest value is selected without sorting; nothing waits for the device.
+    `p <= threshold` is `-log p >= -log threshold`, so the cross entropy alone decides which pixels are hard. The
+    `min_kept`-th largest value is selected without sorting; nothing waits for the device.
 
     Args:
         logits: (B, C, H, W).
@@ -100,4 +100,4 @@ def ohem_cross_entropy(logits: Tensor, labels: Tensor, threshold: float = 0.7, m
         ranked = of_all_processes(per_pixel.masked_fill(~valid, -1.0).flatten())  # ignored pixels rank below all
         kth = kth_smallest(ranked, ranked.numel() - min(min_kept, ranked.numel()) + 1)
         least = kth.clamp(max=-math.log(threshold) if threshold > 0 else math.inf)
-    return masked_mean(per_pixel, valid & ~(per_pixel < least))  # so worded that a loss of nan is kept, and seen
+    return masked_mean(per_pixel, valid & ~(per_pixel < least))  # negated, so that a nan loss is kept and noticed
