@@ -1,3 +1,3 @@
-"""One file for each method: which networks it owns, and how a batch becomes a loss.
-Imports `kit.models`, `kit.losses` and `kit.settings`; knows nothing of data sets, devices or optimisers.
+"""One file for each method: its networks, and the loss of a batch.
+Imports `kit.models`, `kit.losses` and `kit.settings`; independent of data sets, devices and optimisers.
 """

@@ -1,4 +1,4 @@
-"""What every method is: a module that owns its networks and turns one batch into one loss."""
+"""Base class of methods: a module that owns its networks and turns one batch into one loss."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -19,16 +19,16 @@ Build = Callable[[ModelConfig], Segmenter]
 
 
 class Method(nn.Module, ABC):
-    """One way of training; it knows nothing of data sets, devices, optimisers or logging. A constructor takes the
-    networks of `teachers` by name too.
+    """A training method, independent of data sets, devices, optimisers and logging. The constructor of a method with
+    `teachers` also takes their networks, by name.
 
-    The step is `forward`, because autocast and distributed wrapping attach to `forward`.
+    A training step is `forward`, because autocast and distributed training wrap `forward`.
     """
 
     views = Views()
     """What the unlabelled loader should prepare."""
     teachers: tuple[str, ...] = ()
-    """Fields of the settings that name folders of finished runs; the networks in them are handed to the constructor
+    """Fields of the settings that name folders of finished runs; the constructor gets the networks in these folders
     under the same names."""
 
     def __init__(self, cfg: MethodConfig, student: ModelConfig, build: Build):
@@ -47,8 +47,8 @@ class Method(nn.Module, ABC):
 
     @classmethod
     def pastes(cls, cfg: MethodConfig, weak: Tensor, rng: np.random.Generator) -> list[Paste]:
-        """The CutMix of a step: a `Paste` for each of the strong views, or of the weak one if there is none. The first
-        numbers of a step that are drawn; none are without CutMix.
+        """The CutMix of a step: a `Paste` for each strong view, or for the weak one if there is none; empty without
+        CutMix. Its random numbers are the first of the step.
 
         Args:
             weak: the unlabelled images (U, 3, H, W); only size and device matter.
@@ -60,18 +60,18 @@ class Method(nn.Module, ABC):
         return self.student
 
     def networks(self) -> dict[str, Segmenter]:
-        """Networks that are trained, by name; the student first."""
+        """The trained networks by name, the student first."""
         return {name: net for name, net in self.named_children() if isinstance(net, Segmenter)}
 
     def companions(self) -> dict[str, Segmenter]:
-        """Those that are trained beside the student."""
+        """The trained networks other than the student."""
         return {name: net for name, net in self.networks().items() if net is not self.predictor()}
 
     def after_step(self, progress: Progress) -> None:
-        """Called after the optimiser's step: averaged weights and the like."""
+        """Called after the optimiser's step, for example to update averaged weights."""
 
     def terms(self, progress: Progress, steady: dict[str, float], rising: dict[str, float]) -> Terms:
-        """The weights of a step's terms, which are still to be added; `rising` ones go up over `cfg.ramp`."""
+        """A step's loss with weights for terms that are added later; `rising` weights ramp up over `cfg.ramp`."""
         ramp = progress.ramp(self.cfg.ramp)
         return Terms(steady | {name: ramp * weight for name, weight in rising.items()}, self)
 
@@ -81,19 +81,19 @@ class Method(nn.Module, ABC):
 
 
 def trained(method: nn.Module) -> list[Segmenter]:
-    """Networks of a method of which something is trained."""
+    """Networks of a method that have trainable parameters."""
     nets = [net for net in method.modules() if isinstance(net, Segmenter)]
     return [net for net in nets if any(p.requires_grad for p in net.parameters())]
 
 
 def see(net: nn.Module, groups: list[Tensor], passes: str = "joint", last_first: bool = False) -> list[SegOutput]:
-    """Logits and features that a network makes of several groups of images, without maps and scores.
+    """Logits and features of a network for several groups of images, without maps and scores.
 
     Args:
         groups: (Bi, 3, H, W) each.
-        passes: "joint" shows them together, so that batch norm sees one batch; "separate" one after the other.
-        last_first: separate passes begin with the last group. The group that is seen last weighs most in the running
-            averages of batch norm.
+        passes: "joint" runs all groups in one pass, so that batch norm sees one batch; "separate" runs one pass per
+            group.
+        last_first: run separate passes in reverse order. The last pass weighs most in batch norm's running averages.
     """
     if passes == "separate":
         seen = [net(images) for images in (reversed(groups) if last_first else groups)]

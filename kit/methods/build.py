@@ -38,9 +38,9 @@ def build_method(cfg: RunConfig, num_classes: int, teachers: dict[str, Segmenter
     """The method of a run with all its networks.
 
     Args:
-        teachers: the networks that `Method.teachers` names; they are taken over, not copied.
-        first: weights that the student starts from, of a network of the same settings; None leaves its own.
-    Raises: KitError for networks that cannot be built, or other teachers than the method needs.
+        teachers: the networks that `Method.teachers` names; used as they are, not copied.
+        first: initial weights of the student, from a network with the same settings; None keeps its own.
+    Raises: KitError for networks that cannot be built, or if `teachers` are not those that the method needs.
     """
     method, given = METHODS[cfg.method.name], teachers or {}
     if given.keys() != set(method.teachers):
@@ -57,7 +57,7 @@ def build_method(cfg: RunConfig, num_classes: int, teachers: dict[str, Segmenter
 
 
 def _starting_from(build: Build, weights: dict[str, Tensor]) -> Build:
-    """`build`, whose first network has these weights: every method makes its student first, then what follows it."""
+    """`build`, with `weights` loaded into the first network it makes: every method builds its student first."""
     left = [weights]
 
     def start(settings: ModelConfig) -> Segmenter:

@@ -17,7 +17,7 @@ from kit.types import IGNORE, Batch, Progress, StepOutput
 
 
 class CPS(Method):
-    """Two copies of the student, differently initialised, label each other; the first is kept.
+    """Two copies of the student with different initial weights label images for each other; the first one is kept.
 
     `L = sup + sup_partner + w * ramp * (CE(a, argmax b) + CE(b, argmax a))` (equations 2-4)
 
@@ -25,12 +25,12 @@ class CPS(Method):
     | --- | --- | --- | --- |
     | sup, sup_partner | labelled | cross entropy | student; partner |
     | cps | all, where not padded | each against the other's argmax | both |
-    | cps with `cutmix` | mixed unlabelled | each against the other's argmax on the images before mixing, mixed | both |
+    | cps with `cutmix` | mixed unlabelled | each against the other's mixed argmax of the unmixed images | both |
 
-    Differences: with CutMix the paper's code takes the cross term on mixed unlabelled images alone, as here, from two
-    loaders (`partner`) and boxes that cancel where they overlap (`overlap`), and runs labelled and unlabelled images
-    in separate passes (`passes`), with CutMix the mixed images before the labelled ones and each half of the unlabelled
-    images by itself. It weighs padding of unlabelled crops like content.
+    With CutMix the cross term is computed on mixed unlabelled images only, here as in the paper's code. Differences of
+    that code: images come from two loaders (`partner`); boxes cancel where they overlap (`overlap`); labelled and
+    unlabelled images take separate passes (`passes`), with CutMix the mixed images before the labelled ones and each
+    half of the unlabelled images by itself; padding of unlabelled crops counts like content.
     """
 
     def __init__(self, cfg: CPSConfig, student: ModelConfig, build: Build):
@@ -63,7 +63,7 @@ class CPS(Method):
         return terms.output()
 
     def unmixed(self, net: Segmenter, images: Tensor) -> Tensor:
-        """Logits (U, C, H, W) of the images that are to be mixed."""
+        """Logits (U, C, H, W) of the images before mixing."""
         apart = self.cfg.passes == "separate" and self.cfg.partner == "halves"
         groups = list(images.chunk(2)) if apart else [images]
         return torch.cat([out.logits for out in see(net, groups, self.cfg.passes)])

@@ -22,7 +22,7 @@ class Distill(Method):
     | sup | labelled | cross entropy | student |
     | deep, wide | all, where not padded | KL of each teacher to the student at every pixel | student |
 
-    Differences: the paper is about whole images; a pixel is one here, and the divergence a mean over pixels.
+    Differences: the paper classifies whole images; here each pixel is a sample, and the divergence a mean over pixels.
     """
 
     teachers = ("deep", "wide")

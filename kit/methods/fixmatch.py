@@ -20,21 +20,21 @@ from kit.types import IGNORE, Batch, Progress, StepOutput, Views
 
 
 class Strong(NamedTuple):
-    """A strong view as the student sees it, and what it is to learn there."""
+    """A strong view as the student sees it, with its pseudo labels."""
 
-    batch: Batch  # the step's; its unlabelled images are the view's
+    batch: Batch  # the step's, with this view as unlabelled images
     labels: Tensor  # (U, H, W) int64
-    sure: Tensor  # (U, H, W) bool, where the label may be learnt
+    sure: Tensor  # (U, H, W) bool, True where the label is learnt
 
     def loss(self, logits: Tensor) -> Tensor:
-        """Cross entropy of the student's logits (U, C, H, W) where it is sure."""
+        """Cross entropy of the student's logits (U, C, H, W) at sure labels."""
         return confident_cross_entropy(logits, self.labels, self.sure, self.batch.valid)
 
 
 class StrongViews(Method):
-    """What FixMatch and UniMatch share: sure labels of weak views, mixed by CutMix along with strong views.
+    """The parts that FixMatch and UniMatch share: CutMix of strong views, with confident labels from weak views.
 
-    Switches of later work: labels of a running average in eval mode (`labels_from`), a threshold for each class
+    Options from later work: labels from a running average in eval mode (`labels_from`), a threshold for each class
     (`class_share`), and classes cut out of labelled images pasted over the strong views (`class_paste`).
     """
 
@@ -44,11 +44,11 @@ class StrongViews(Method):
         self.thresholds = ClassThresholds(self.student.num_classes, cfg.class_share, cfg.threshold)
 
     def averaged(self, batch: Batch) -> Belief | None:
-        """Labels of the running average on the weak views, where the settings want these."""
+        """Labels of the weak views from the running average; None if the settings do not use one."""
         return None if self.average is None else believe(self.average(batch.weak).logits)
 
     def pasted(self, batch: Batch) -> Belief | None:
-        """Labels of what CutMix pastes where they come from a pass of their own; the student's mode stays."""
+        """Labels of the pasted images from a separate pass in eval mode, or None. The student's mode is restored."""
         if self.cfg.partner_pass != "eval" or self.average is not None:
             return None
         training = self.student.training
@@ -58,8 +58,8 @@ class StrongViews(Method):
         return believe(logits)
 
     def mixed(self, batch: Batch, belief: Belief, pasted: Belief | None, rng: np.random.Generator) -> list[Strong]:
-        """The strong views after CutMix, with labels of the weak views' `belief`, or `pasted` where that is given;
-        classes of labelled images are pasted over them, as `class_paste` has it."""
+        """The strong views after CutMix and `class_paste`. Labels come from `belief`, or inside pasted boxes from
+        `pasted`, if given."""
         sure, partners = self.thresholds.sure(belief), (None, None)
         if pasted is not None:
             partners = pasted.labels, self.thresholds.sure(pasted)
@@ -80,22 +80,22 @@ class StrongViews(Method):
 
 
 class FixMatch(StrongViews):
-    """What the network is sure of on a weak view is the label of a strong view of the same crop.
+    """Confident predictions on a weak view are the labels of a strong view of the same crop.
 
-    `L = (sup + ramp * strong) / 2`, with a threshold on the probability of the most likely class: 0.95, and 0 on
+    `L = (sup + ramp * strong) / 2`, with a threshold on the probability of the most likely class: 0.95, but 0 on
     Cityscapes.
 
     | term | images | what | gradient reaches |
     | --- | --- | --- | --- |
     | sup | labelled | cross entropy | student |
-    | strong | strong views after CutMix | cross entropy where sure, a mean over all that is not padded | student |
+    | strong | strong views after CutMix | cross entropy where sure, divided by all valid pixels | student |
 
-    Labels, confidences and valid maps are mixed like the images. Labelled and weak images share a pass, strong ones
-    have their own, as in the public code. It differs in these: what is pasted comes from a second loader (which may
-    deal the same image twice; here it is another image of the batch), and its labels from a pass in eval mode
-    (`partner_pass`). Boxes of crops that are not square have their ratio in shares of the sides.
+    Labels, confidences and valid maps are mixed like the images. Labelled and weak images share a pass, strong images
+    have their own, as in the public code. Differences: there, pasted images come from a second loader, which may
+    return the same image twice (here: another image of the batch), and their labels from a pass in eval mode
+    (`partner_pass`). In crops that are not square, a box's aspect ratio is relative to the crop's sides.
 
-    With labels of a running average, labelled and strong images share the only pass of the student.
+    With labels from a running average, the student makes one pass, over labelled and strong images together.
     """
 
     views = Views(strong=1)

@@ -16,21 +16,21 @@ from kit.types import IGNORE, Batch, Progress, StepOutput, Views
 
 
 class MeanTeacher(Method):
-    """The student should predict what a running average of its own weights predicts; the student is kept, and the
-    loop's own average beside it.
+    """The student learns to predict what a running average of its own weights predicts. The student is kept, together
+    with the training loop's own average.
 
     `L = sup + w * ramp * consistency`
 
     | term | images | what | gradient reaches |
     | --- | --- | --- | --- |
     | sup | labelled | cross entropy | student |
-    | consistency | all, where not padded | MSE of probabilities to the teacher's on the weak view | student |
+    | consistency | all, where not padded | MSE between its probabilities and the teacher's on the weak view | student |
 
-    Differences: the paper's noise is that of augmentation and dropout; here the student sees a strong view of
-    unlabelled images, and with `cutmix` boxes of others (French et al.). The public code for segmentation (in
-    TorchSemiSeg) shows both networks the same crops (`view`), weighs padding like content, keeps its teacher in train
-    mode and lets it start as a copy of the student after one step; here the teacher is in eval mode always. Its MSE is
-    a mean over classes, here a sum, so that its size does not follow their number.
+    Differences: the paper's noise comes from augmentation and dropout; here the student sees a strong view of
+    unlabelled images, and with `cutmix` boxes of other images (French et al.). The public code for segmentation (in
+    TorchSemiSeg) shows both networks the same crops (`view`), counts padding like content, keeps its teacher in train
+    mode and starts it as a copy of the student after one step; here the teacher is always in eval mode. Its MSE is a
+    mean over classes; here it is a sum, so that its scale does not depend on the number of classes.
     """
 
     def __init__(self, cfg: MeanTeacherConfig, student: ModelConfig, build: Build):

@@ -26,20 +26,20 @@ class MGD(Method):
     | sup | labelled | cross entropy | student |
     | pixel | mixed unlabelled | cross entropy against the mixed argmax of each teacher, summed over both | student |
     | pixel_labelled | labelled | the same against their argmax there | student |
-    | image | mixed unlabelled | L1 of logits averaged over the image to the deep teacher's | student |
-    | region | mixed unlabelled | MSE of the self-similarity of 7 x 7 regions to the wide teacher's | student |
+    | image | mixed unlabelled | L1 between its logits averaged over the image and the deep teacher's | student |
+    | region | mixed unlabelled | MSE between its self-similarity of 7 x 7 regions and the wide teacher's | student |
 
-    Teachers label the images before mixing, and are shown the mixed ones for the last two terms: the deep one's
-    classifier works there on one mean per image, the wide one's not at all. A term of weight 0 is not computed.
+    Teachers label the images before mixing. For the last two terms they see the mixed images: there the deep teacher's
+    classifier runs on one mean per image, and the wide teacher's is not needed. A term of weight 0 is not computed.
 
-    The authors' step also computes losses of the teachers and predictions of the student on images before mixing; no
-    gradient follows from either, so neither is here (the latter moves batch norm averages: `unmixed_passes`). Known
+    The authors' step also computes losses of the teachers, and predictions of the student on images before mixing.
+    Neither has a gradient, so both are left out (the predictions update batch norm averages: `unmixed_passes`). Known
     differences of their code, each a switch: sum instead of mean in the image term, boxes that cancel, a partner from a
     second loader, padding and unlabelled pixels taught as content, separate passes (mixed images before labelled ones),
     teachers in train mode.
 
-    Switches of later work: the student learns on strong views, from labels that the teachers give the weak crops
-    (`unlabelled_view`), and with classes of labelled images pasted over (`class_paste`).
+    Options from later work: the student learns on strong views, from the teachers' labels of the weak crops
+    (`unlabelled_view`), and with classes of labelled images pasted over them (`class_paste`).
     """
 
     teachers = ("deep", "wide")
@@ -53,10 +53,10 @@ class MGD(Method):
         cfg = self.cfg
         (paste,) = self.pastes(cfg, batch.weak, progress.rng)
         mix = Mix(paste, class_paste(batch, self.student.num_classes, cfg.class_paste, progress.rng))
-        weak = mix.images(batch.weak)  # what the teachers are shown
+        weak = mix.images(batch.weak)  # the teachers' input
         mixed = weak if cfg.unlabelled_view == "weak" else mix.images(batch.strong[:, 0])
         valid, labelled = mix.fill(batch.valid, True), batch.masks != IGNORE
-        seen = valid  # what statistics count
+        seen = valid  # pixels that statistics count
         if cfg.padding == "taught":
             valid, labelled = torch.ones_like(valid), torch.ones_like(labelled)
         unmixed = list(batch.weak.chunk(2)) if cfg.partner == "halves" else [batch.weak]
@@ -67,7 +67,7 @@ class MGD(Method):
             with no_gradient():
                 for images in unmixed:
                     self.student(images)
-        # (B, C, H, W) and (M, C, H, W); in separate passes the mixed images go first, as the authors have it
+        # (B, C, H, W) and (M, C, H, W); separate passes take the mixed images first, as in the authors' code
         here, there = see(self.student, [batch.images, mixed], cfg.passes, last_first=True)
         weights = {name: getattr(cfg, f"{name}_weight") for name in ("pixel", "pixel_labelled", "image", "region")}
         terms = self.terms(progress, {"sup": cfg.sup_weight}, {name: w for name, w in weights.items() if w})

@@ -1,4 +1,4 @@
-"""A step's loss, gathered term by term, of which a part may be differentiated before the rest is computed."""
+"""A step's loss, added up term by term; the first terms can be differentiated before the others are computed."""
 
 import torch
 from torch import Tensor, nn
@@ -8,17 +8,17 @@ from kit.types import StepOutput
 
 
 class Terms:
-    """The weighted terms of one step's loss, which are logged as they are. One of weight 0 stays in the graph, so that
-    every parameter has a gradient at every step, which distributed training relies on.
+    """The weighted terms of one step's loss; logs show them unweighted. A term of weight 0 stays in the graph, because
+    distributed training needs a gradient for every parameter at every step.
 
     Args:
-        weights: of all terms.
-        module: what learns from them.
+        weights: multiplier of each term.
+        module: the module that learns from the loss.
     """
 
     def __init__(self, weights: dict[str, float], module: nn.Module):
         self.weights, self.parts, self.stats = weights, {}, {}
-        self._module, self._rest = module, torch.zeros(())  # of what is added up, what still has its graph
+        self._module, self._rest = module, torch.zeros(())  # `_rest`: the sum of terms not yet differentiated
         self._settled: Tensor | None = None
         self._gradients: list[Tensor | None] = []
 
@@ -26,21 +26,21 @@ class Terms:
         return name in self.weights
 
     def add(self, name: str, value: Tensor) -> None:
-        """A term, or one more share of it. Raises KitError if it has no weight."""
+        """Add a term, or one more part of it. Raises KitError if it has no weight."""
         if name not in self.weights:
             raise KitError(f"term {name!r} and weights {sorted(self.weights)} do not match")
         self.parts[name] = self.parts.get(name, 0) + value.detach()
         self._rest = self._rest + self.weights[name] * value
 
     def count(self, stats: dict[str, Tensor]) -> None:
-        """Counts about pseudo labels, which add up."""
+        """Add counts about pseudo labels."""
         self.stats |= {name: self.stats.get(name, 0) + value for name, value in stats.items()}
 
     def settle(self) -> None:
-        """Take the gradient of all that has been added since the last time, so that the activations behind it can go.
+        """Differentiate the terms added since the last call, so that their activations are freed.
 
-        It arrives at the parameters when the step's loss is differentiated, once, as ever. Under float16 nothing is
-        done: there a loss must be scaled first, or its gradient underflows.
+        The parameters get this gradient when the step's loss is differentiated, as without this call. Under float16
+        this does nothing: there a loss must be scaled first, or its gradient underflows.
         """
         loss, kind = self._rest, self._rest.device.type
         half = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) == torch.float16
@@ -54,7 +54,7 @@ class Terms:
         self._rest = torch.zeros(())
 
     def output(self) -> StepOutput:
-        """What a method returns. Raises KitError if a weight has no term."""
+        """The result of a method's step. Raises KitError if a weight has no term."""
         if self.parts.keys() != self.weights.keys():
             raise KitError(f"terms {sorted(self.parts)} and weights {sorted(self.weights)} do not match")
         loss = self._rest
@@ -64,11 +64,11 @@ class Terms:
 
 
 class _Settled(torch.autograd.Function):
-    """A loss with the gradients of parameters, which it gives away once."""
+    """A loss whose gradients were computed before; backward passes them to the parameters, once."""
 
     @staticmethod
     def forward(ctx, loss: Tensor, gradients: list[Tensor | None], *parameters: Tensor) -> Tensor:
-        ctx.gradients = gradients  # not as saved tensors: no activations wait for the backward pass here
+        ctx.gradients = gradients  # not saved tensors: no activations are kept here for the backward pass
         return loss.clone()
 
     @staticmethod
@@ -82,7 +82,7 @@ class _Settled(torch.autograd.Function):
 
 
 def _is_one(factor: Tensor) -> bool:
-    """Whether multiplying by `factor` can be left out: seen where a look costs nothing, and not in a traced step."""
+    """Whether `factor` is known to be 1: it is read only where that is free, on a CPU, and not in a traced step."""
     return factor.device.type == "cpu" and type(factor) is Tensor and factor.item() == 1
 
 
@@ -91,5 +91,5 @@ def _learning(module: nn.Module) -> list[nn.Parameter]:
 
 
 def _added(total: Tensor | None, more: Tensor | None) -> Tensor | None:
-    """Either may be lacking; `total` is used up."""
+    """Sum of two tensors, either of which may be None; `total` is overwritten."""
     return more if total is None else total if more is None else total.add_(more)

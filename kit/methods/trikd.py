@@ -36,28 +36,28 @@ class TriKD(Method):
     | low | all | MSE of the student's finest map, through `low` (1x1), to the CNN's finest | student, `low` |
     | high | all | KL of the student's last attention, heads mapped by `high` (1x1), to the ViT's | student, `high` |
 
-    A term of weight 0 and a view that is left out are not computed; a term goes with the view it needs.
+    A term of weight 0 is not computed. Without a view, the terms that need it are left out too.
 
     Known differences of the authors' code, each a switch (`kit.settings.ablations.OFFICIAL`): two passes, so that batch
-    norm sees labelled and unlabelled images apart; padding of unlabelled crops taught as content; the attention KL a
-    mean over every element, its table resized as if flattened; the student's last block without windows and bias in its
-    forward, not in its scores alone; the Gaussian one bin beside the zero frequency; a ViT pyramid upside down, whose
-    decoder works at 1/32; a rate that comes one step late and never decays for the ViT; weight decay on everything.
-    Of the paper: it names OHEM for all views, while the code, and this, take plain cross entropy for the ViT.
+    norm sees labelled and unlabelled images apart; padding of unlabelled crops taught as content; the attention KL
+    averaged over all elements of a table that is resized flattened; the student's last block without windows and bias
+    in its forward, not only in its scores; the Gaussian one bin off the zero frequency; an inverted ViT pyramid, whose
+    decoder works at 1/32; a rate that is one step late and never decays for the ViT; weight decay on everything.
+    The paper names OHEM for all views; the authors' code and this kit use plain cross entropy for the ViT.
 
     Not switches: their mixed precision is float16 (here bfloat16, and scores as its softmax sees them), their padding
     is black (here the mean colour), their batch norm is synchronised over four GPUs, and their labelled list is
     repeated to the length of the unlabelled one (here each list is shuffled and repeated by itself).
 
-    Switches of later work: all networks learn on strong views with CutMix, from labels that running averages of them
-    give the weak crops (`unlabelled_view`), each from the others or all from their mean (`cps_labels`), where these are
-    sure, by one threshold or one for each class, or agree (`cps_threshold`, `class_share`, `cps_agreement`), and with
-    classes of labelled images pasted over (`class_paste`). The low- and high-level terms then see the mixed images.
+    Options from later work: all networks learn on strong views with CutMix, from labels that the networks' running
+    averages predict on the weak crops (`unlabelled_view`). Labels come from each other network or from the mean of all
+    (`cps_labels`); they can be limited by a threshold, by one per class, or to pixels where the averages agree
+    (`cps_threshold`, `class_share`, `cps_agreement`); classes of labelled images can be pasted over the views
+    (`class_paste`). The low- and high-level terms then see the mixed images.
 
-    In two passes the gradient of the first is taken before the second is made, and that of a network which no other
-    waits for at once: a third less memory than a joint pass wants, in the same time, with the same gradient. For that
-    the unlabelled images go first; running averages of batch norm come out as with the authors, who begin with the
-    labelled ones.
+    With two passes, the first is differentiated before the second runs, and a network whose output no other term needs
+    at once: a third less memory than a joint pass, in the same time, with the same gradient. Unlabelled images
+    therefore go first; batch norm's running averages still match the authors' order, labelled images first.
     """
 
     def __init__(self, cfg: TriKDConfig, student: ModelConfig, build: Build):
@@ -89,7 +89,7 @@ class TriKD(Method):
             batch, labels = self.teaching(batch, paste, progress.rng)
         if self.cfg.passes == "joint":
             self.one_pass(batch, terms, labels)
-        else:  # first the images for which all networks must be kept in memory together, while no gradient is
+        else:  # unlabelled first: all networks' activations are kept at once, so no other gradients should be
             images = len(batch.images) + len(batch.weak)
             unlabelled = batch._replace(images=batch.images[:0], masks=batch.masks[:0])
             labelled = batch._replace(weak=batch.weak[:0], valid=batch.valid[:0], hidden=None)
@@ -101,15 +101,15 @@ class TriKD(Method):
         return terms.output()
 
     def one_pass(self, batch: Batch, terms: Terms, labels: dict[str, list[Tensor]] | None, share: float = 1.0) -> None:
-        """Add what can be had of labelled images, followed by unlabelled ones; of either there may be none.
+        """Add the terms of one pass over labelled and unlabelled images; either may be empty.
 
         Args:
-            labels: of the unlabelled images for each network, where they do not come from this pass.
-            share: of the step's images that are in `batch`, by which terms of all images are multiplied.
+            labels: for each network, labels of the unlabelled images; None takes them from this pass.
+            share: share of the step's images that are in `batch`; multiplies the terms that use all images.
         """
         cfg, n, images = self.cfg, len(batch.images), torch.cat([batch.images, batch.weak])
         of_vit = self.supervised if cfg.sup_vit_loss == "ohem" else cross_entropy
-        coupled = "cps" in terms and len(batch.weak) > 0  # else nothing reaches the CNN and the ViT but their own
+        coupled = "cps" in terms and len(batch.weak) > 0  # else the CNN and the ViT learn only from their own terms
 
         vit = self.vit(images, "high" in terms and "detached") if self.vit else None
         if "sup_vit" in terms and n:
@@ -134,14 +134,14 @@ class TriKD(Method):
                 terms.add("cps", taught_cross_entropy(list(seen.values()), [labels[name] for name in seen], valid))
         if "low" in terms:
             mapped = self.low(student.maps[0])
-            if mapped.shape != cnn.maps[0].shape:  # views of other strides, or that resize their images
+            if mapped.shape != cnn.maps[0].shape:  # networks with other strides, or that resize their images
                 mapped = resize(mapped, cnn.maps[0].shape[-2:])
             terms.add("low", share * map_mse(mapped, cnn.maps[0], self.cfg.low_unit))
         if "high" in terms:
             mapped = self.map_heads(student.scores)
             terms.add("high", share * attention_kl(mapped, vit.scores, cfg.high_resize, cfg.high_reduction))
         teaching = [pseudo_labels(view.logits[n:], batch.valid) for view in (cnn, vit, student) if view]
-        if labels is not None:  # those that are learnt
+        if labels is not None:  # the labels that are learnt
             teaching[0] = labels["student"][0]
         terms.count(pseudo_counts(teaching[0], batch.masks, self.student.num_classes,
                                   second=teaching[1], hidden=batch.hidden))  # fmt: skip

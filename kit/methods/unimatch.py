@@ -22,11 +22,11 @@ class UniMatch(StrongViews):
     | strong_1, strong_2 | strong views after CutMix, boxes drawn apart | as FixMatch's strong | student |
     | feature | weak views, encoder maps with dropped channels | cross entropy where sure, not mixed | student |
 
-    Both strong views share a pass. It differs from the public code in what FixMatch does (`partner_pass`, and the
-    partner from the same batch), and decodes labelled images without their dropped channels once only
-    (`feature_images`). There the decoder sees two maps; here all that the student's decoder has lose channels.
-    Labels of a running average (`labels_from`) are those of UniMatch V2; the student's pass over the weak views stays,
-    for the dropped channels.
+    Both strong views share a pass. Differences from the public code: those of FixMatch (`partner_pass`, and the partner
+    from the same batch); and labelled images are not decoded a second time with dropped channels (`feature_images`).
+    There the decoder has two input maps; here all input maps of the student's decoder lose channels. Labels from a
+    running average (`labels_from`) follow UniMatch V2; the student still runs on the weak views, for the view with
+    dropped channels.
     """
 
     views = Views(strong=2)
@@ -53,7 +53,7 @@ class UniMatch(StrongViews):
         return terms.output()
 
     def decode_twice(self, images: Tensor, labelled: int) -> tuple[Tensor, Tensor]:
-        """Logits of all images, and of the unlabelled ones after channels of their maps were dropped."""
+        """Logits of all images, and logits of the unlabelled ones decoded from maps with dropped channels."""
         size, count = images.shape[-2:], len(images)
         first = labelled if self.cfg.feature_images == "unlabelled" else 0
         maps = self.student.encode(images).maps

@@ -1,3 +1,3 @@
-"""What methods share about unlabelled images: what is pasted over them, which labels are sure, who gives them.
-Of `kit.methods`, imports nothing.
+"""Parts for unlabelled images that methods share: pasting, confidence thresholds, and labels from averaged networks.
+Imports nothing else of `kit.methods`.
 """

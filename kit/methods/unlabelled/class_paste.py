@@ -1,4 +1,4 @@
-"""Classes of labelled images, with their labels, cut out and pasted over unlabelled ones."""
+"""Pasting classes of labelled images, with their labels, over unlabelled images."""
 
 from typing import NamedTuple
 
@@ -10,13 +10,13 @@ from kit.methods.unlabelled.cutmix import Paste
 from kit.types import IGNORE, Batch
 
 CERTAIN = 20.0
-"""Logit of a class that is given, and with a minus those of the others: e^-40 is left for them."""
+"""Logit of a pasted label's class; the other classes get its negative, so their odds are e^-40."""
 
 
 class ClassPaste(NamedTuple):
     """Pixels of labelled images, with their labels, that cover parts of U unlabelled ones."""
 
-    inside: Tensor  # (U, H, W) bool, True where a labelled pixel is seen
+    inside: Tensor  # (U, H, W) bool, True at pasted pixels
     images: Tensor  # (U, 3, H, W) the labelled images
     labels: Tensor  # (U, H, W) int64
 
@@ -24,20 +24,20 @@ class ClassPaste(NamedTuple):
 def class_paste(batch: Batch, num_classes: int, which: str, rng: np.random.Generator) -> ClassPaste | None:
     """Half of the classes that a labelled image shows, cut out along their borders, for each unlabelled image.
 
-    ClassMix (Olsson et al., WACV 2021, arXiv 2007.07936) with labelled images as its source, as DACS has it (Tranheden
-    et al., WACV 2021, arXiv 2007.08702), so that what is pasted has labels of people. Labelled images are taken in a
-    drawn order. There the colours of the mixture change as a whole; here those of the unlabelled image alone.
+    ClassMix (Olsson et al., WACV 2021, arXiv 2007.07936) with labelled images as its source, as in DACS (Tranheden et
+    al., WACV 2021, arXiv 2007.08702), so that pasted pixels have ground truth. Labelled images are taken in random
+    order. DACS changes the colours of the whole mixture; here only those of the unlabelled image change.
 
     Args:
-        which: "half", classes drawn at random (both papers), "small", those with the fewest pixels in the image, which
-            rare and thin classes are, or "none": nothing is drawn or pasted.
+        which: "half", random classes (both papers); "small", the half with the fewest pixels in the image, usually rare
+            and thin classes; "none": nothing is drawn or pasted.
     """
     if which == "none":
         return None
     order = rng.permutation(len(batch.images))
     order = torch.from_numpy(order[np.arange(len(batch.weak)) % len(order)]).to(batch.masks.device)
     labels = batch.masks[order]  # (U, H, W)
-    columns = labels.clamp(max=num_classes).flatten(1)  # those of no class in a column of their own
+    columns = labels.clamp(max=num_classes).flatten(1)  # ignored pixels get an extra column
     pixels = torch.zeros(len(labels), num_classes + 1, device=labels.device)
     pixels.scatter_add_(1, columns, torch.ones_like(columns, dtype=pixels.dtype))
     pixels[:, num_classes] = 0
@@ -51,8 +51,8 @@ def class_paste(batch: Batch, num_classes: int, which: str, rng: np.random.Gener
 
 
 class Mix(NamedTuple):
-    """What happens to the unlabelled images of a step, and alike to all that belongs to them: CutMix, and then classes
-    of labelled images over the mixture; either may be left out. Nothing, or nothing of no image, stays what it is."""
+    """Mixing of a step's unlabelled images and of their labels, logits and masks: CutMix first, then pasted classes of
+    labelled images; either may be left out. None and empty tensors are returned unchanged."""
 
     paste: Paste | None
     over: ClassPaste | None
@@ -62,11 +62,11 @@ class Mix(NamedTuple):
         return self._covered(x, self.over and self.over.images)
 
     def labels(self, x: Tensor, partners: Tensor | None = None) -> Tensor:
-        """Labels (U, H, W) -> (M, H, W), those of people where classes are pasted; `partners` are as `Paste` has it."""
+        """Labels (U, H, W) -> (M, H, W), ground truth where classes are pasted; `partners` as in `Paste`."""
         return self._covered(x, self.over and self.over.labels, partners)
 
     def logits(self, x: Tensor) -> Tensor:
-        """Logits (U, C, H, W) -> (M, C, H, W), certain of the labels where classes are pasted."""
+        """Logits (U, C, H, W) -> (M, C, H, W); where classes are pasted, near-certain logits of their labels."""
         certain = None
         if self.over is not None:
             known = self.over.labels.clamp(max=x.shape[1] - 1)[:, None]
@@ -78,7 +78,7 @@ class Mix(NamedTuple):
         return self._covered(x, value, partners)
 
     def seen(self, batch: Batch, images: Tensor) -> Batch:
-        """A batch whose unlabelled images are these, mixed; what people labelled is valid, and nothing is hidden."""
+        """`batch` with `images`, mixed, as unlabelled images; pasted pixels are valid and have no hidden label."""
         return batch._replace(weak=self.images(images), valid=self.fill(batch.valid, True),
                               hidden=self.fill(batch.hidden, IGNORE))  # fmt: skip
 

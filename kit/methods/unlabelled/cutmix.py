@@ -1,7 +1,7 @@
 """CutMix on the device: rectangles of one unlabelled image are pasted over another, its partner.
 
-Where they go is drawn with `Progress.rng`, so a resumed run draws the same. Images, labels, confidences and valid maps
-of one step are pasted with one `Paste`, so they stay together.
+Boxes are drawn with `Progress.rng`, so a resumed run draws the same ones. One `Paste` mixes the images, labels,
+confidences and valid maps of a step, so they stay consistent.
 """
 
 from typing import NamedTuple
@@ -16,15 +16,15 @@ from kit.errors import KitError
 class Paste(NamedTuple):
     """Where each of M mixed images shows its partner."""
 
-    inside: Tensor  # (M, H, W) bool, True where the partner is seen
+    inside: Tensor  # (M, H, W) bool, True where the partner is shown
     partner: str  # "roll" or "halves"
 
     def __call__(self, x: Tensor | None, partners: Tensor | None = None) -> Tensor | None:
         """Mix any (U, ..., H, W) of the unlabelled images -> (M, ..., H, W).
 
         Args:
-            x: nothing, or nothing of no image, stays what it is.
-            partners: like `x`, to paste from instead.
+            x: None and empty tensors are returned unchanged.
+            partners: values to paste, shaped like `x`; None pastes from `x`.
         """
         if x is None or not len(x):
             return x
@@ -33,7 +33,7 @@ class Paste(NamedTuple):
         return torch.where(inside, other, own)
 
     def pair(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The M images that are pasted over, and the partner of each."""
+        """The M images that receive boxes, and the partner of each."""
         if self.partner == "halves":
             return x.chunk(2)
         return x, x.roll(1, 0)
@@ -46,11 +46,11 @@ def french_cutmix(batch: Tensor, rng: np.random.Generator, overlap: str = "union
 
     Args:
         batch: the unlabelled images (U, 3, H, W); only size and device matter.
-        overlap: pixels that several boxes cover show the partner ("union") or the partner if their number is odd
-            ("invert", the public code of all three).
-        partner: "roll" mixes each image with the one before it in the batch, so M = U and only a batch of one is mixed
-            with itself, that is, stays as it is; "halves" mixes the first half of the batch with the second (M = U/2),
-            which is how two separate loaders look from here.
+        overlap: where boxes overlap, show the partner always ("union") or only if their number is odd ("invert", the
+            public code of all three).
+        partner: "roll" mixes each image with the one before it in the batch, so M = U, and a batch of one stays
+            unchanged; "halves" mixes the first half of the batch with the second (M = U/2), which is equivalent to two
+            separate loaders.
     Raises: KitError for "halves" and an odd number of images.
     """
     count = len(batch)
@@ -69,10 +69,10 @@ def french_cutmix(batch: Tensor, rng: np.random.Generator, overlap: str = "union
 
 
 def single_cutmix(batch: Tensor, rng: np.random.Generator, probability: float = 0.5) -> Paste:
-    """One box in a share of the images, the partner being the one before in the batch (UniMatch and its FixMatch).
+    """One box in a share of the images; the partner is the previous image of the batch (UniMatch and its FixMatch).
 
-    Its area is drawn from 0.02..0.4 of the image, height over width (as shares of the image's) from 0.3..1/0.3; both
-    are drawn again until it lies inside.
+    The area is drawn from 0.02..0.4 of the image. The aspect ratio (height over width, as shares of the image's sides,
+    from 0.3..1/0.3) and the corner are drawn again until the box lies inside the image.
 
     Args:
         batch: the unlabelled images (U, 3, H, W); only size and device matter.
@@ -98,7 +98,7 @@ def _cover(start: np.ndarray, end: np.ndarray, batch: Tensor) -> Tensor:
     """Corners (M, boxes, 2) in pixels -> bool (M, boxes, H, W) on the device of `batch`."""
     corners = torch.from_numpy(np.stack([start, end])).float()
     if batch.is_cuda:
-        corners = corners.pin_memory()  # from other memory the copy would wait for all the work that is queued
+        corners = corners.pin_memory()  # from pageable memory the copy would wait for all queued work
     corners = corners.to(batch.device, non_blocking=True)
     along = []
     for axis, side in enumerate(batch.shape[-2:]):

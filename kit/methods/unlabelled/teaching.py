@@ -1,4 +1,4 @@
-"""What averaged networks teach the ones that are trained: labels of weak crops for strong views of them."""
+"""Pseudo labels from averaged networks: predicted on weak crops, learnt on strong views by the trained networks."""
 
 from typing import NamedTuple
 
@@ -20,14 +20,14 @@ class Taught(NamedTuple):
 
     batch: Batch
     labels: dict[str, list[Tensor]]
-    """Network -> int64 (U, H, W) each, IGNORE where it may not be learnt."""
+    """Network -> several int64 (U, H, W), IGNORE where a pixel must not be learnt."""
 
 
 class Teaching(nn.Module):
-    """Running averages of several networks, which label for them (TriKD with `unlabelled_view` "strong").
+    """Running averages of several networks, which predict their pseudo labels (TriKD with `unlabelled_view` "strong").
 
     Args:
-        nets: name -> network that is trained.
+        nets: name -> trained network.
         num_classes: C.
     """
 
@@ -62,18 +62,18 @@ class Teaching(nn.Module):
         return Taught(mix.seen(batch, batch.strong[:, 0]), labels)
 
     def learnt(self, name: str, giver: Belief, valid: Tensor) -> Tensor:
-        """Labels that are sure enough, IGNORE elsewhere and where padded."""
+        """Confident labels; IGNORE elsewhere and in padding. Updates the thresholds first."""
         thresholds = self.thresholds[name]
         thresholds.update(giver, valid)
         return giver.labels.masked_fill(~(thresholds.sure(giver) & valid), IGNORE)
 
     def agreed(self, beliefs: list[Belief]) -> Tensor | None:
-        """bool (U, H, W): where all name one class; None if that is not wanted."""
+        """bool (U, H, W): where all predict the same class; None if agreement is not required."""
         if not self.cfg.cps_agreement:
             return None
         return torch.stack([belief.labels == beliefs[0].labels for belief in beliefs]).all(0)
 
     def update(self, nets: dict[str, nn.Module], updates: int) -> None:
-        """Follow the networks after their update number `updates` (from 0)."""
+        """Update the averages after update number `updates` (from 0) of the networks."""
         for name, average in self.averages.items():
             average.update(nets[name], updates)

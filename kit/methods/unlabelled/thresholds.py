@@ -6,20 +6,20 @@ from torch import Tensor, nn
 from kit.losses.confidence import Belief
 
 BINS = 200
-"""Of the confidence, between 0 and 1, in which a threshold is found."""
+"""Number of bins of confidence, over 0..1, in the search for a threshold."""
 
 
 class ClassThresholds(nn.Module):
-    """Lets the surest `share` of the pixels of every predicted class through, and all above `ceiling`.
+    """Selects the most confident `share` of the pixels of every predicted class, and all pixels above `ceiling`.
 
-    A class of which a network is never sure, such as a thin or a rare one, would else never be taught. Class-balanced
-    self-training (Zou et al., ECCV 2018, arXiv 1810.07911, equation 7) takes such a share of each class over the whole
-    data set between rounds of training; here the level is a running average over steps, so that it can follow.
+    With one threshold, a class that is never predicted with high confidence (thin or rare objects) would never be
+    learnt. Class-balanced self-training (Zou et al., ECCV 2018, arXiv 1810.07911, equation 7) takes a share of each
+    class over the whole data set between rounds of training; here each level is a running average over steps.
 
     Args:
         num_classes: C.
-        share: of each class's pixels, 0..1; 0 leaves `ceiling` alone.
-        ceiling: threshold of a class that is often sure.
+        share: of each class's pixels, 0..1; 0 uses `ceiling` for all classes.
+        ceiling: highest threshold of any class.
         momentum: of the running average.
     """
 
@@ -44,9 +44,9 @@ class ClassThresholds(nn.Module):
         self.level.copy_(torch.where(seen, torch.lerp(level, self.level, self.momentum), self.level))
 
     def sure(self, belief: Belief) -> Tensor:
-        """bool (U, H, W): where a label may be learnt."""
+        """bool (U, H, W): where a label is learnt."""
         return belief.confidence >= self.level.clamp(max=self.ceiling)[belief.labels]
 
     def _load_from_state_dict(self, state: dict, prefix: str, *others) -> None:
-        state.setdefault(f"{prefix}level", self.level)  # checkpoints of UniMatch from before it had thresholds lack it
+        state.setdefault(f"{prefix}level", self.level)  # older checkpoints of UniMatch lack it
         super()._load_from_state_dict(state, prefix, *others)
