@@ -1,3 +1,3 @@
-"""Networks: encoders of timm, decoders, and both as one `Segmenter`. Imports `kit.settings` and `kit.system`;
-knows nothing of methods, data sets or training.
+"""Networks: timm encoders, decoders, and both combined in a `Segmenter`. Imports `kit.settings` and `kit.system`;
+independent of methods, data sets and training.
 """

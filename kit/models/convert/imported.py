@@ -1,7 +1,7 @@
-"""Networks out of the authors' checkpoints: read, renamed by rules, loaded strictly, and every key accounted for.
+"""Networks from the authors' checkpoints: read, renamed by rules, loaded strictly, with a record of every key.
 
-Nothing is guessed: every key of a file is either given a name here or left out for a stated reason, and the result
-is loaded strictly, so that a missing, unknown or misshapen weight is an error that names it.
+Rules either rename a key or leave it out for a stated reason. The result is loaded strictly, so a missing, unknown or
+wrongly shaped weight raises an error that names it.
 """
 
 import _codecs
@@ -23,8 +23,8 @@ from kit.settings.run import ModelConfig
 _scalar = numpy.float64(0).__reduce__()[0]  # numpy's own function that makes a scalar
 
 Rules = Sequence[tuple[str, str | Callable[[re.Match], str], str] | tuple[str, str | Callable[[re.Match], str]]]
-"""(regular expression over the authors' key, this kit's name for it, a note if there is one); the first that fits the
-whole key counts. The name "" leaves a key out."""
+"""(regular expression for the authors' key, this kit's name for it, optional note); the first that matches the whole
+key applies. The name "" leaves a key out."""
 
 State = dict[str, Tensor]
 """Weights by name."""
@@ -32,17 +32,17 @@ State = dict[str, Tensor]
 
 @dataclass
 class Imported:
-    """Networks with their weights loaded, and what became of every key."""
+    """Networks with their weights loaded, and a record of every key."""
 
     num_classes: int
     configs: dict[str, ModelConfig] = field(default_factory=dict)
-    """Network -> the settings under which it computes what the authors' does."""
+    """Network -> the settings with which it computes the same as the authors' network."""
     nets: dict[str, Segmenter] = field(default_factory=dict)
     """Network ("student", "teacher_cnn", "teacher_wide" ...) -> itself, in eval mode."""
     projections: State = field(default_factory=dict)
-    """What maps the student to its teachers in training, under the method's names."""
+    """Projections from student to teachers, used in training only, under the method's names."""
     apart: bool = False
-    """Every network is of use by itself: a teacher that a student's run can name."""
+    """Whether each network can be used by itself, as a teacher that a student's run names."""
     keys: list[dict] = field(default_factory=list)
     """One {"network", "source", "target", "shape", "note"} per key; "target" is None for what is left out."""
 
@@ -52,12 +52,12 @@ class Imported:
 
     def add(self, net: str, weights: Mapping[str, Tensor], rules: Rules, cfg: ModelConfig,
             fitted: Callable[[State], State], prefix: str = "") -> None:  # fmt: skip
-        """Rename, load, and write down what was done.
+        """Rename and load weights, and record every key.
 
         Args:
-            rules: of the names.
-            fitted: from renamed weights to those that are loaded, where more than a name differs.
-            prefix: of the keys as they are written down.
+            rules: for renaming.
+            fitted: turns renamed weights into the weights to load, where more than names differ.
+            prefix: of the recorded keys.
         Raises: KitError naming a key or weight that does not fit.
         """
         state: State = {}
@@ -71,7 +71,7 @@ class Imported:
         self.configs[net], self.nets[net] = cfg, model.eval()
 
     def add_training_state(self, names: Iterable[str], known: str, beside: str) -> None:
-        """Note what a file holds besides weights. Raises KitError for a name that `known` (an expression) is not of."""
+        """Record a file's entries besides weights. Raises KitError for a name that does not match `known`."""
         for name in names:
             if not re.fullmatch(known, name):
                 raise KitError(f"unknown key {name!r} beside {beside}; is this a checkpoint of the method's authors?")
@@ -80,11 +80,11 @@ class Imported:
 
 _SCORE = [numpy.dtype, numpy.dtypes.Float64DType, _codecs.encode, (_scalar, "numpy.core.multiarray.scalar"),
           (_scalar, "numpy._core.multiarray.scalar")]  # fmt: skip
-"""What a number of numpy's consists of in a file; the authors keep the best score as one."""
+"""Pickled parts of a numpy scalar; the authors' files hold the best score as one."""
 
 
 def read_checkpoint(path: Path) -> dict:
-    """Content of a .pth file: tensors and plain values, no code of its own is run. Raises KitError if it holds more."""
+    """Content of a .pth file, tensors and plain values, read without running code. Raises KitError if it holds more."""
     try:
         with torch.serialization.safe_globals(_SCORE):
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -98,7 +98,7 @@ def read_checkpoint(path: Path) -> dict:
 
 
 def renamed(source: str, rules: Rules) -> tuple[str, str]:
-    """This kit's name of a key, "" for one that is left out, and the note. Raises KitError if no rule fits."""
+    """This kit's name of a key, "" if it is left out, and the rule's note. Raises KitError if no rule matches."""
     for pattern, target, *note in rules:
         if found := re.fullmatch(pattern, source):
             return target(found) if callable(target) else found.expand(target), "".join(note)
@@ -111,7 +111,7 @@ def bare(weights: Mapping[str, Tensor]) -> State:
 
 
 def shape_of(weights: Mapping[str, Tensor], key: str, prefix: str = "") -> torch.Size:
-    """Shape of a weight from which sizes are read. Raises KitError if it is not there."""
+    """Shape of a weight. Raises KitError if the checkpoint lacks it."""
     if not isinstance(weights.get(key), Tensor):
         raise KitError(f"the checkpoint lacks {prefix + key!r}; is it one of the method's authors?")
     return weights[key].shape

@@ -1,11 +1,12 @@
 """Checkpoints of MGD's authors (JayQine/MGD-SSSS).
 
 A student's file holds three networks: "branch1" the student, "branch2" the wide and "branch3" the deep teacher. A
-teacher's file, from cross pseudo supervision, holds two of one kind, of which the first is kept. Which encoder a
-network has is read off its keys.
+teacher's file, from cross pseudo supervision, holds two networks of one kind; the method keeps the first. A network's
+encoder follows from its keys.
 
-Their ASPP normalises the maps of four convolutions with one batch norm and adds the outputs of two 1x1 convolutions,
-where this kit's has a batch norm each and one 1x1 convolution over all: the same numbers, cut apart and put together.
+Their ASPP normalises the maps of four convolutions with one batch norm and adds the outputs of two 1x1 convolutions.
+This kit's has one batch norm per convolution and one 1x1 convolution over all maps; conversion splits the former and
+concatenates the latter.
 """
 
 import re
@@ -20,9 +21,9 @@ from kit.settings.run import ModelConfig
 
 
 def mgd(checkpoint: Mapping) -> Imported:
-    """A student with its two teachers, or a teacher with the copy it was trained beside ("partner").
+    """A student with its two teachers, or a teacher with the copy that was trained with it ("partner").
 
-    The networks are given the official head and encoder.
+    The networks get the official head and encoder.
     """
     branches: dict[str, State] = {}
     for key, value in bare(checkpoint.get("model", checkpoint)).items():
@@ -46,7 +47,7 @@ def mgd(checkpoint: Mapping) -> Imported:
 
 
 def _network(weights: dict[str, Tensor]) -> str:
-    """The key of MODELS that fits."""
+    """The key of MODELS for these weights."""
     if "backbone.features.0.0.weight" in weights:
         return "deeplab_mobilenetv2"
     if "backbone.conv1.weight" in weights:  # a 7x7 stem
@@ -55,11 +56,11 @@ def _network(weights: dict[str, Tensor]) -> str:
 
 
 _DEPTHS = (1, 2, 3, 4, 3, 3, 1)
-"""Blocks of MobileNetV2's stages; the authors count them through, after the stem."""
+"""Blocks of MobileNetV2's stages; the authors number all blocks in one sequence, after the stem."""
 
 _FIRST = {"0.0": "conv_dw", "0.1": "bn1", "1": "conv_pw", "2": "bn2"}
 _INVERTED = {"0.0": "conv_pw", "0.1": "bn1", "1.0": "conv_dw", "1.1": "bn2", "2": "conv_pwl", "3": "bn3"}
-"""Parts of a block, here and in torchvision's layout, which the authors keep."""
+"""Parts of a block: torchvision's names, which the authors use -> timm's."""
 
 
 def _mobilenet(found: re.Match) -> str:
@@ -78,11 +79,11 @@ def _mobilenet(found: re.Match) -> str:
 
 
 _NORM = "decoder.aspp.convs.0.1."
-"""Batch norm of the first of four maps, which is given those of all."""
+"""Batch norm of the first of four maps; holds the weights for all four until `_fitted` splits them."""
 
 _PROJECT = "decoder.aspp.project.0.weight"
 _POOLED = f"{_PROJECT} of the pooled map"
-"""Two 1x1 convolutions that become one, in this order."""
+"""Two 1x1 convolutions that `_fitted` concatenates, in this order."""
 
 _RULES: Rules = (
     (r"backbone\.(?:fc|classifier\.1)\.(?:weight|bias)", "", "classifier of ImageNet, which no map passes"),
@@ -104,7 +105,7 @@ _RULES: Rules = (
 
 
 def _fitted(state: State) -> State:
-    """The batch norm over four maps cut apart, the two projections joined."""
+    """Split the batch norm over four maps, and concatenate the two projections."""
     for name, theirs in ((_PROJECT, "red_conv"), (_POOLED, "pool_red_conv")):
         if name not in state:
             raise KitError(f"the checkpoint lacks 'head.aspp.{theirs}.weight'")

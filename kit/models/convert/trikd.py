@@ -25,7 +25,7 @@ _DECODER: Rules = (
 
 
 def _tinyvit(target: str) -> Callable[[re.Match], str]:
-    """A place in TinyViT, whose convolutions with norm the authors call c and timm conv."""
+    """A name in TinyViT; the convolutions of its ConvNorm layers are "c" in the authors' code and "conv" in timm."""
     return lambda found: re.sub(r"(.+)\.c\.(.+)", r"\1.conv.\2", found.expand(target))
 
 
@@ -55,9 +55,9 @@ _STUDENTS = {256: "tinyvit_11m", 384: "tinyvit_21m"}
 
 
 def trikd(checkpoint: Mapping) -> Imported:
-    """ "model_tiny", and if present "model_cnn" and "model_vit"; or a bare student.
+    """The student ("model_tiny", or the whole file) and, if present, the views "model_cnn" and "model_vit".
 
-    The networks are given the official switches that change what they compute: filter centre, last block, pyramid.
+    The networks get the official switches that change their outputs: filter centre, last block, pyramid.
     """
     if any(isinstance(value, Tensor) for value in checkpoint.values()):
         checkpoint = {"model_tiny": checkpoint}
@@ -70,7 +70,7 @@ def trikd(checkpoint: Mapping) -> Imported:
     imported = Imported(shape_of(weights["model_tiny"], "decoder.cls_seg.1.weight")[0])
 
     def fitted(state: State) -> State:
-        """Without projections, which no network has, and without the class token's position."""
+        """Weights without the projections, which are not part of a network, and without the class token's position."""
         imported.projections |= {name: value for name, value in state.items() if name.startswith(("low.", "high."))}
         positions = "encoder.pos_embed"
         cut = {positions: state[positions][:, 1:]} if positions in state else {}

@@ -1,1 +1,1 @@
-"""From an encoder's maps to features for the classifier: the dual-frequency UPer decoder and DeepLabv3+."""
+"""Decoders, from an encoder's maps to features for the classifier: dual-frequency UPer, DeepLabv3+ and a fast one."""

@@ -1,4 +1,4 @@
-"""Atrous spatial pyramid pooling: context around every pixel at several distances (Chen et al. 2018, DeepLabv3+)."""
+"""Atrous spatial pyramid pooling: context at several distances around every pixel (Chen et al. 2018, DeepLabv3+)."""
 
 import importlib
 
@@ -15,9 +15,9 @@ ATROUS = (6, 12, 18)
 class OfficialASPP(nn.Module):
     """The ASPP of MGD's authors: a 1x1 and three dilated 3x3 convolutions and the mean over the image, then a 1x1.
 
-    (B, C, h, w) -> (B, width, h, w). It differs from segmentation_models_pytorch's in its leaky ReLUs (slope 0.01, no
-    dropout) and bears the same names, so that weights of one fit the other. Theirs is written otherwise, with one batch
-    norm over the four convolutions' channels and two convolutions whose sum is normalised; it computes the same.
+    (B, C, h, w) -> (B, width, h, w). It differs from segmentation_models_pytorch's in leaky ReLUs (slope 0.01) and no
+    dropout; names are equal, so the weights of one fit the other. The authors' code computes the same with one batch
+    norm over the four convolutions' channels and two 1x1 convolutions whose sum is normalised.
     """
 
     def __init__(self, channels: int, width: int, atrous: tuple[int, int, int] = ATROUS):

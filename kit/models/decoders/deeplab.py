@@ -1,4 +1,4 @@
-"""DeepLabv3+ (Chen et al. 2018) as MGD has it: an encoder at output stride 16, ASPP, and a decoder at 1/4."""
+"""DeepLabv3+ (Chen et al. 2018) as in MGD: an encoder at output stride 16, ASPP, and a decoder at 1/4."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -12,15 +12,15 @@ from kit.models.encoders.timm_encoder import TimmEncoder
 from kit.models.layers.upsampling import conv_bn_relu
 
 HEADS = {"smp": smp_aspp, "official": OfficialASPP}
-"""What a coarse map goes through, by `ModelConfig.head`."""
+"""`ModelConfig.head` -> ASPP of the coarsest map."""
 
 
 class DeepLabV3Plus(nn.Module):
-    """The coarsest of the encoder's maps through ASPP, joined with the finest, and two 3x3 ConvBNReLU.
+    """ASPP on the coarsest encoder map, concatenation with the finest map, and two 3x3 ConvBNReLU.
 
-    Only the first and the last map are looked at. Filters are drawn by Kaiming's normal rule, as those of MGD's authors
-    are. Known differences: segmentation_models_pytorch's own decoder has separable convolutions and one of its two 3x3
-    before the maps are joined; MGD's has both after, which its size (16.63 M with ResNet-18) is of, and so has this.
+    Only the first and the last map are used. Weights are initialised by Kaiming's normal rule, as in MGD's code. Known
+    differences: segmentation_models_pytorch's own decoder has separable convolutions, one of its two 3x3 before the
+    concatenation; here both come after it as in MGD, whose size (16.63 M with ResNet-18) this matches.
 
     Args:
         channels: of the encoder's maps, fine to coarse.
@@ -50,17 +50,17 @@ class DeepLabV3Plus(nn.Module):
 
 
 def dilated_encoder(name: str, layout: str, *, pretrained: bool, weights: str | None = None, **sizes) -> TimmEncoder:
-    """A timm network whose last stage is dilated instead of strided, so that its coarsest map is at 1/16.
+    """A timm network with a dilated last stage instead of a strided one, so that its coarsest map is at 1/16.
 
     Args:
         name: of timm.
-        layout: "timm", dilation 2 in the last stage from its second 3x3 convolution on; or "official", what MGD's
-            authors have: dilations 2, 4, 8 in the blocks of a ResNet's last stage; "resnet18d" with plain shortcuts (no
+        layout: "timm", dilation 2 in the last stage from its second 3x3 convolution on; or "official", as in MGD's
+            code: dilations 2, 4, 8 in the blocks of a ResNet's last stage; "resnet18d" with plain shortcuts (no
             pooling) and torchvision's weights, which leave its deep stem random; MobileNetV2's last three blocks
-            dilated by 2, 4, 8 but its stride kept, so that its coarsest map is at 1/32. Pretrained weights of the
-            others are timm's, the authors' MobileNetV2 has torchvision's and their wide network its own.
+            dilated by 2, 4, 8 but with stride kept, so that its coarsest map is at 1/32. The other networks take
+            timm's pretrained weights; the authors' MobileNetV2 has torchvision's and their wide network its own.
         weights, sizes: as for `TimmEncoder`; `weights` are torchvision's ResNet-18 for an official "resnet18d".
-    Raises: KitError for a network that cannot be dilated so.
+    Raises: KitError for a network that cannot be dilated this way.
     """
     made = partial(TimmEncoder, name, pretrained=pretrained, weights=weights, **sizes)
     if layout == "timm":
@@ -92,7 +92,7 @@ def _plain_resnet18(pretrained: bool, weights: str | None, sizes: dict[str, obje
 
 
 def _dilate(blocks: Iterable[nn.Module]) -> None:
-    """3x3 convolutions of the i-th block by 2 ** (i + 1)."""
+    """Dilate the 3x3 convolutions of the i-th block (from 0) by 2 ** (i + 1)."""
     for i, block in enumerate(blocks):
         for part in block.modules():
             if isinstance(part, nn.Conv2d) and part.kernel_size == (3, 3):

@@ -1,8 +1,8 @@
 """A narrow decoder for CPUs: separable convolutions, and channels selected by one level of a Haar transform.
 
-It keeps what TriKD's decoder does (section III-C): lateral connections that weigh channels by what they hold in the
-high or the low band, and a path from coarse to fine. It is made for 8-bit arithmetic: every activation is a ReLU6, and
-nothing is as large as the fine map times many channels.
+As in TriKD's decoder (section III-C), lateral connections weight channels by their content in the high or low band,
+and a top-down path runs from coarse to fine. The design suits 8-bit arithmetic: every activation is a ReLU6, and no
+tensor has many channels at the finest size.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from kit.system.precision import at_least_float32
 def haar_mean(x: Tensor, band: str) -> Tensor:
     """Mean magnitude of the low or high band of one Haar level in every channel, float32 (B, C, 1, 1).
 
-    The low band is the mean of each 2 x 2 block, the high one what is left of the map.
+    The low band is the mean of each 2 x 2 block, the high band the remainder of the map.
 
     Args:
         x: (B, C, H, W), H and W even.
@@ -33,8 +33,8 @@ def haar_mean(x: Tensor, band: str) -> Tensor:
 class HaarSelect(nn.Module):
     """`kit.models.decoders.frequency.FrequencySelect` with a Haar level in place of the Gaussian split.
 
-    `f = |band(x)|`, `a = sigmoid(W1 GAP(f))`, result `W2 (x + a x)`. Known difference from TriKD: the bands are those
-    of 2 x 2 blocks, at the cost of a pooling, where the paper transforms the whole map. `W2` has a batch norm.
+    `f = |band(x)|`, `a = sigmoid(W1 GAP(f))`, result `W2 (x + a x)`. Known differences from TriKD: bands come from
+    2 x 2 blocks, which costs one pooling, where the paper transforms the whole map; `W2` has a batch norm.
 
     Args:
         channels, width: C, and channels of the result.
@@ -57,7 +57,7 @@ class HaarSelect(nn.Module):
 
 
 class FastFrequencyDecoder(nn.Module):
-    """Four encoder maps to one of the finest one's size.
+    """Fuse four encoder maps into one map of the finest one's size.
 
     Args:
         channels: of the four maps.
@@ -89,7 +89,7 @@ class FastFrequencyDecoder(nn.Module):
 
 
 def _conv(channels: int, width: int, kernel: int, groups: int = 1) -> nn.Sequential:
-    """Convolution that keeps the size, batch norm."""
+    """Convolution that keeps the size, then batch norm."""
     conv = nn.Conv2d(channels, width, kernel, padding=kernel // 2, groups=groups, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(width))
 

@@ -2,8 +2,8 @@
 
 The filter `G(u, v) = exp(-(u^2 + v^2) / (2 D0^2))` is separable and circular, so filtering a map X needs no Fourier
 transform: with the real symmetric circulant matrices `C` of the two one-dimensional filters, `low = C_h X C_w` and
-`high = X - low`. Plain matrix products: exact to rounding, safe in mixed precision, fast for small maps, exportable.
-For large maps there is the transform of real signals, with the same result.
+`high = X - low`. These plain matrix products are exact to rounding, safe in mixed precision, fast
+for small maps, and exportable. Large maps use the FFT of real signals, with the same result.
 """
 
 import math
@@ -17,19 +17,19 @@ from kit.models.layers.upsampling import constant
 from kit.system.precision import at_least_float32
 
 PATHS = ("auto", "matmul", "fft")
-"""How a map is filtered. "auto" is "matmul" up to `LARGEST_PRODUCT` and wherever a graph is captured, else "fft"."""
+"""How maps are filtered. "auto" is "matmul" up to `LARGEST_PRODUCT` and in a captured graph, else "fft"."""
 
 LARGEST_PRODUCT = 256
-"""Longest side for which matrix products are faster than the transform on a CPU."""
+"""Longest side for which matrix products are faster than the FFT on a CPU."""
 
 CHUNK = {"cpu": 2**17, "cuda": 2**25}
-"""Pixels of channels that are worked on at a time: on a CPU what is made of them should fit its cache, on a GPU it
-should fill the device, with channels of several images where one image's are few."""
+"""Pixels, over all channels, that are processed at a time. On a CPU their intermediate tensors should fit the cache; on
+a GPU they should fill the device, with several images at once where one image has few."""
 
 
 def gaussian_response(size: int, d0: float) -> Tensor:
-    """exp(-u^2 / (2 d0^2)) at the signed frequencies u of a signal, in the order of `fftfreq`; float64 (size,), on the
-    CPU, as all filters are until they are rounded: not every device has float64."""
+    """exp(-u^2 / (2 d0^2)) at the signed frequencies u of a signal, in the order of `fftfreq`; float64 (size,). All
+    filters are computed on the CPU before rounding, because not every device has float64."""
     bins = (torch.arange(size, dtype=torch.float64) + size // 2) % size - size // 2
     return torch.exp(-(bins**2) / (2 * d0**2))
 
@@ -48,15 +48,14 @@ def gaussian_circulant(size: int, d0: float, device: torch.device, dtype: torch.
 
 @constant
 def half_plane_response(h: int, w: int, radius: tuple[float, float], device: torch.device, dtype: torch.dtype):
-    """The Gaussian where `rfft2` has its frequencies, (h, w // 2 + 1)."""
+    """The Gaussian at the frequencies of `rfft2`, (h, w // 2 + 1)."""
     rows, columns = gaussian_response(h, radius[0]), gaussian_response(w, radius[1])
     return (rows[:, None] * columns[: w // 2 + 1]).to(dtype).to(device)
 
 
 @constant
 def off_centre_turn(h: int, w: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """(2, 1, 1, h, w): cosine and sine of the wave that moves every frequency of a map up by one bin, along its even
-    sides only."""
+    """(2, 1, 1, h, w): cosine and sine of the wave that shifts a map's spectrum up by one bin along even sides."""
     rows, columns = (torch.arange(n, dtype=torch.float64) / n * (n % 2 == 0) for n in (h, w))
     angle = 2 * math.pi * (rows[:, None] + columns)
     return torch.stack([angle.cos(), angle.sin()])[:, None, None].to(dtype).to(device)
@@ -96,12 +95,11 @@ def gaussian_split(x: Tensor, radius: tuple[float, float], path: str = "auto") -
 
 
 def official_split(x: Tensor, radius: tuple[float, float], path: str = "auto") -> tuple[Tensor, Tensor]:
-    """As `gaussian_split`, with the Gaussian where TriKD's authors have it; both parts are complex and add up to `x`.
+    """`gaussian_split` with the filter centre of TriKD's authors; both parts are complex and add up to `x`.
 
-    They shift the spectrum so that the zero frequency stands at `H // 2`, and the Gaussian to `(H - 1) // 2`: at
-    frequency -1 for even sizes (exact for odd ones). A spectrum multiplied so is no longer that of a real map. It is
-    that of the map moved up by one bin, filtered exactly, and moved back; the real and the imaginary part of the
-    moved map are filtered apart.
+    The authors shift the zero frequency to `H // 2` but centre the Gaussian at `(H - 1) // 2`: at frequency -1 for even
+    sizes (exact for odd ones). The filtered map is therefore complex. It equals the map with its spectrum shifted up by
+    one bin, filtered exactly, and shifted back; real and imaginary part of the shifted map are filtered separately.
     """
     with torch.autocast(x.device.type, enabled=False):
         x = at_least_float32(x)
@@ -113,7 +111,7 @@ def official_split(x: Tensor, radius: tuple[float, float], path: str = "auto") -
 def band_magnitude(x: Tensor, band: str, radius: tuple[float, float], official: bool, path: str = "auto") -> Tensor:
     """|low| or |high| of `gaussian_split` or `official_split`, real, like `x`.
 
-    For the official filter the map that is moved up by one bin need not be moved back.
+    The official filter skips the shift back, which does not change magnitudes.
     """
     with torch.autocast(x.device.type, enabled=False):
         x = at_least_float32(x)
@@ -124,9 +122,9 @@ def band_magnitude(x: Tensor, band: str, radius: tuple[float, float], official: 
 def band_mean(x: Tensor, band: str, radius: tuple[float, float], official: bool, path: str = "auto") -> Tensor:
     """Mean of `band_magnitude` over every map, (B, C, 1, 1).
 
-    A few channels are worked on at a time, while they are in the cache, and the gradient is taken on the spot: of all
-    that lies between, one map like `x` is kept for the backward pass, and nothing where no gradient is wanted. A
-    captured graph holds the plain form.
+    A few channels are processed at a time, so that they fit the cache, and the forward pass also computes the
+    gradient: one map like `x` is kept for the backward pass, and nothing where no gradient is wanted. A captured graph
+    holds the plain form.
     """
     with torch.autocast(x.device.type, enabled=False):
         if torch.compiler.is_compiling() or torch.jit.is_tracing():
@@ -155,10 +153,10 @@ class _BandMean(torch.autograd.Function):
 
 
 def _mean_and_slope(x: Tensor, band: str, radius: tuple[float, float], official: bool, path: str, learns: bool):
-    """`band_mean` (B, C) and, if `learns`, the gradient of each sum over a map, like `x`. Channels that are worked on
-    lie one after the other, in float32 at least, whatever layout and dtype `x` has.
+    """`band_mean` (B, C) and, if `learns`, the gradient of each map's sum, like `x`. Computed on contiguous channels in
+    float32 at least, whatever layout and dtype `x` has.
 
-    Filters are their own transposes. So the gradient of the sum of |F x| is F (F x / |F x|), and for the official
+    Filters are symmetric. So the gradient of the sum of |F x| is F (F x / |F x|), and for the official
     filter, F = G T with the turn T, it is T^T G (F x / |F x|).
     """
     h, w = x.shape[-2:]
@@ -167,7 +165,7 @@ def _mean_and_slope(x: Tensor, band: str, radius: tuple[float, float], official:
     room = CHUNK.get(x.device.type, 2**25)
     images, channels = (max(1, room // size) for size in (x[0].numel(), h * w))
     mean = x.new_empty(x.shape[:2], dtype=dtype)
-    slope = torch.empty_like(x) if learns else x  # the latter is not looked at
+    slope = torch.empty_like(x) if learns else x  # without a gradient it is a placeholder
     for some in zip(*(maps.split(images) for maps in (x, mean, slope)), strict=True):
         for part, of_part, gradient in zip(*(maps.split(channels, 1) for maps in some), strict=True):
             part = part.to(dtype, memory_format=torch.contiguous_format)
@@ -181,7 +179,7 @@ def _mean_and_slope(x: Tensor, band: str, radius: tuple[float, float], official:
 
 
 def _turned(x: Tensor, turn: Tensor | None) -> Tensor:
-    """Real and imaginary part of maps moved up by one bin, (2, ...), or, without a turn, the maps alone, (1, ...)."""
+    """Real and imaginary part of maps after the spectral shift, (2, ...); without a turn, the maps as (1, ...)."""
     return x[None] if turn is None else turn * x
 
 
@@ -191,31 +189,31 @@ def _band(x: Tensor, band: str, radius: tuple[float, float], path: str) -> Tenso
 
 
 def _magnitude(parts: Tensor) -> Tensor:
-    """Of maps in one or two parts, (1 or 2, ...) -> (...)."""
+    """Magnitude of real (1, ...) or complex (2, ...) maps -> (...)."""
     if len(parts) == 1:
         return parts[0].abs()
     square = torch.addcmul(parts[0].square(), parts[1], parts[1])
-    return (square + torch.finfo(parts.dtype).tiny).sqrt()  # a root has no gradient at 0
+    return (square + torch.finfo(parts.dtype).tiny).sqrt()  # the square root has no gradient at 0
 
 
 class FrequencySelect(nn.Module):
-    """Lateral connection that weighs channels by what they hold in one frequency band.
+    """Lateral connection that weights channels by their content in one frequency band.
 
     `f = |band(x)|`, `a = sigmoid(W1 GAP(f))`, result `W2 (x + a x)`; W1 (C -> C) and W2 (C -> width) are 1x1
-    convolutions without bias, norm or activation, both drawn by Kaiming's normal rule with a = 1.
+    convolutions without bias, norm or activation, both initialised by Kaiming's normal rule with a = 1.
 
-    `split`, `descriptor` and `channel_attention` give their values for any map at any time, for figures.
+    Figures call `split`, `descriptor` and `channel_attention` on any map.
 
     Args:
         channels, width: C, and channels of the result.
         band: "low" or "high".
         d0: radius of the filter in frequency bins; may be infinite.
-        side: side of this map at the published crop; `d0` is counted there and grows and shrinks with the map, so
-            that the same share of the spectrum passes at every size. None keeps `d0` bins at every size (published).
+        side: side of this map at the published crop. `d0` applies at that size and scales with the map, so that the
+            same share of the spectrum passes at every size. None keeps `d0` bins at every size (published).
         centre: "exact", or "official" (`official_split`).
         path: one of PATHS.
 
-    Of a non-negative map the low-pass is non-negative and keeps the mean, so there the low branch is global average
+    The low-pass of a non-negative map is non-negative and keeps the mean, so there the low branch equals global average
     pooling; it differs only for maps with negative values.
     """
 

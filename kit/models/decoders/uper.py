@@ -9,14 +9,14 @@ from kit.models.layers.norm import PooledBatchNorm2d
 from kit.models.layers.upsampling import conv_bn_relu, resize
 
 BANDS = {"frequency": ("high", "high", "low"), "swapped": ("low", "low", "high")}
-"""What levels 0, 1 and 2 look at, by selection; level 3 is pyramid pooling."""
+"""Selection -> bands of levels 0, 1 and 2; level 3 is pyramid pooling."""
 
 PUBLISHED_CROP = 512
-"""Side of the images at which a relative D0 counts as it is."""
+"""Side of the images at which a relative D0 is in bins."""
 
 
 class PyramidPooling(nn.Module):
-    """Context at 1, 2, 3 and 6 bins beside the input. (B, C, h, w) -> (B, width, h, w)."""
+    """Pooled context at 1, 2, 3 and 6 bins, concatenated with the input and fused. (B, C, h, w) -> (B, width, h, w)."""
 
     def __init__(self, channels: int, width: int, bins: tuple[int, ...] = (1, 2, 3, 6)):
         super().__init__()
@@ -31,7 +31,7 @@ class PyramidPooling(nn.Module):
 
 
 class DualFrequencyUPer(nn.Module):
-    """Four encoder maps to one map of the first one's size.
+    """Fuse four encoder maps into one map of the first one's size.
 
     Args:
         channels: of the four maps.

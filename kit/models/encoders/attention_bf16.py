@@ -1,9 +1,9 @@
 """Attention in bfloat16 on a CPU, a few heads at a time.
 
-PyTorch's fused attention takes as long in bfloat16 as in float32 there (torch 2.13). The products alone are twice as
-fast, so each head's table of scores is made, in memory that is used again for the next one, and made once more in the
-backward pass; nothing of it is kept. Tables are of bfloat16, as products leave them; softmax and its gradient read and
-write them so and compute in float32, a row at a time. Copies of tables in float32 took longer than the softmax itself.
+On a CPU, PyTorch's fused attention takes as long in bfloat16 as in float32 (torch 2.13), but matrix products are twice
+as fast. So each head's table of scores is computed explicitly, in a buffer that is reused, and recomputed in the
+backward pass; no table is kept. Tables are bfloat16, the type of the products; softmax and its gradient read and
+write bfloat16 and compute in float32 row by row. Copies of tables in float32 took longer than the softmax itself.
 """
 
 from functools import partial
@@ -15,15 +15,15 @@ from torch.autograd.function import once_differentiable
 from torch.overrides import TorchFunctionMode
 
 ROOM = 2**20
-"""Entries of tables that are worked on at a time: they should fit a CPU's cache."""
+"""Entries of tables that are processed at a time; they should fit a CPU's cache."""
 
 LARGEST = 1024
-"""Tokens up to which a head's table is made; PyTorch's attention, which makes tiles of it, takes over above."""
+"""Most tokens for which tables are computed; above it, PyTorch's tiled attention is used."""
 
 
 def fast_attention(net: nn.Module) -> int:
-    """Let the fused attention of timm's blocks in `net` be `attend` from now on, wherever autocast computes in bfloat16
-    on a CPU; return how many there are."""
+    """Replace the fused attention of timm's blocks in `net` by `attend`, which acts where autocast computes in bfloat16
+    on a CPU; return the number of blocks."""
     modules = [module for module in net.modules() if getattr(module, "fused_attn", False)]
     for module in modules:
         module.forward = partial(_forward, module.forward)
@@ -38,7 +38,7 @@ def _forward(original, x: Tensor, *arguments, **settings) -> Tensor:
 
 
 class _Attend(TorchFunctionMode):
-    """Within, PyTorch's fused attention is `attend`."""
+    """Context in which PyTorch's fused attention is replaced by `attend`."""
 
     def __torch_function__(self, function, types, arguments=(), settings=None):
         settings = settings or {}
@@ -50,7 +50,7 @@ class _Attend(TorchFunctionMode):
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, scale: float | None = None) -> Tensor:
-    """softmax(scale q k^T) v for q, k and v (B, heads, N, d), as `F.scaled_dot_product_attention` has it.
+    """softmax(scale q k^T) v for q, k and v (B, heads, N, d), like `F.scaled_dot_product_attention`.
 
     Args:
         scale: None is 1 / sqrt(d).
@@ -81,7 +81,7 @@ class _ByHead(torch.autograd.Function):
         q, k, v = ctx.saved_tensors
         q, shape, outer = q * ctx.scale, outer.shape, outer.flatten(0, 1).contiguous()
         of_q, of_k, of_v = (x.new_empty(size) for x, size in ((q, q.shape), (k, k.mT.shape), (v, v.mT.shape)))
-        for at, shares, free in _tables(q, k):  # the latter two as `transposed_product` makes them
+        for at, shares, free in _tables(q, k):  # of_k and of_v transposed, as in `transposed_product`
             torch.bmm(outer[at].mT, shares, out=of_v[at])
             of_scores = to_scores(torch.bmm(outer[at], v[at].mT, out=free), shares)
             torch.bmm(of_scores, k[at], out=of_q[at])
@@ -90,8 +90,7 @@ class _ByHead(torch.autograd.Function):
 
 
 def _tables(q: Tensor, k: Tensor):
-    """Which heads are worked on at a time, softmax(q k^T) of theirs, and room for as much; in the same place every
-    time."""
+    """Yield a slice of heads, their softmax(q k^T), and a free buffer of the same size; memory is reused."""
     heads, n, _ = q.shape
     together = min(heads, max(1, ROOM // n**2))
     room = q.new_empty(2, together, n, n)
@@ -103,12 +102,12 @@ def _tables(q: Tensor, k: Tensor):
 
 
 def to_scores(of_shares: Tensor, shares: Tensor) -> Tensor:
-    """The gradient of a softmax's input from that of its result, in whose place it is written: one pass, whose sums are
-    of float32 whatever the tables are of."""
+    """Gradient of a softmax's input, written over `of_shares`, the gradient of its output: one pass, with sums in
+    float32 for any dtype of the tables."""
     return torch.ops.aten._softmax_backward_data.out(of_shares, shares, -1, shares.dtype, grad_input=of_shares)
 
 
 def transposed_product(a: Tensor, b: Tensor) -> Tensor:
-    """a^T b, of (m, n, n) and (m, n, d), as (b^T a)^T: in bfloat16 on a CPU seven times as fast, for oneDNN takes a
-    transposed first factor slowly."""
+    """a^T b for (m, n, n) and (m, n, d), computed as (b^T a)^T: seven times as fast in bfloat16 on a CPU, as oneDNN is
+    slow with a transposed first factor."""
     return (b.mT @ a).mT

@@ -1,10 +1,10 @@
 """Attention scores before the softmax, recomputed for one block from its input; TinyViT's attention without windows.
 
 Only `q k^T` of the requested block is computed again; the block itself keeps its fused attention, which never
-forms the table. Scores are (B, heads, h, w, h, w): the query's place on the token grid, then the key's.
+forms the table. Scores are (B, heads, h, w, h, w): the query's position on the token grid, then the key's.
 
-Scores without a gradient are computed with one and detached: autocast of torch before 2.10 uses the copies of weights
-that it makes without a gradient for the block itself, whose weights then have none.
+Scores are always computed with gradient, and detached if none is wanted. Under no_grad, autocast of torch before 2.10
+would cache weight copies without gradient and use them in the block itself, whose weights would then get none.
 """
 
 import torch
@@ -21,7 +21,7 @@ def vit_scores(block: nn.Module, tokens: Tensor, grid: tuple[int, int], turn: Te
 
     Args:
         block: a block of `timm.models.vision_transformer` or `timm.models.eva`.
-        tokens: its input (B, P + h*w, C); scores of the first P tokens, which are no patches, are left out.
+        tokens: its input (B, P + h*w, C); scores of the first P tokens, which are not patches, are left out.
         grid: (h, w).
         turn: rotary positions of the patches, for a block that has them.
     """
@@ -36,7 +36,7 @@ def vit_scores(block: nn.Module, tokens: Tensor, grid: tuple[int, int], turn: Te
 
 
 def _queries_keys(attention: nn.Module, x: Tensor) -> tuple[Tensor, ...]:
-    """Queries and keys, heads side by side, without the values that a block computes with them."""
+    """Queries and keys (..., all heads), without computing the values."""
     if getattr(attention, "qkv", None) is None:
         return attention.q_proj(x), attention.k_proj(x)
     weight, bias = attention.qkv.weight, attention.qkv.bias
@@ -47,10 +47,10 @@ def _queries_keys(attention: nn.Module, x: Tensor) -> tuple[Tensor, ...]:
 
 
 def tinyvit_scores(block: nn.Module, x: Tensor) -> Tensor:
-    """Scores of a timm TinyViT block, every token of the map against every other.
+    """Scores of a timm TinyViT block between all pairs of tokens of the map.
 
-    The block attends within windows and adds a position bias; the scores do neither (as the authors have it), so
-    that they can be compared with a ViT's.
+    The block attends within windows and adds a position bias. The scores use neither (as in TriKD's code), so that they
+    are comparable to a ViT's.
 
     Args:
         block: a `timm.models.tiny_vit.TinyVitBlock`.
@@ -66,7 +66,7 @@ def tinyvit_global(block: nn.Module, x: Tensor) -> Tensor:
     Args:
         block: a `timm.models.tiny_vit.TinyVitBlock`; its `attention_biases` are not used.
         x: (B, h, w, C).
-    Returns: (B, h, w, C). The softmax is that of `tinyvit_scores`.
+    Returns: (B, h, w, C). The softmax is taken of the `tinyvit_scores`.
     """
     q, k, v = queries_keys_values(block.attn, x.flatten(1, 2))
     mixed = attend(q, k, v, block.attn.scale)  # (B, heads, N, d)

@@ -1,4 +1,4 @@
-"""Attention on a pretrained convolutional network, as R50+ViT of Dosovitskiy et al. 2021 (arXiv 2010.11929)."""
+"""Attention on a pretrained convolutional network, like R50+ViT of Dosovitskiy et al. 2021 (arXiv 2010.11929)."""
 
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
@@ -9,27 +9,27 @@ from kit.models.encoders.timm_encoder import Encoder, Features, TimmEncoder
 from kit.models.layers.upsampling import conv_bn_relu
 
 HEAD = 32
-"""Channels of an attention head, as TinyViT has it."""
+"""Channels of an attention head, as in TinyViT."""
 
 
 class HybridEncoder(Encoder):
     """A timm network down to 1/16 or 1/32, and transformer blocks on its last map.
 
-    Every block adds to what it is given, with a small factor at first (`LayerScale`), so that training starts from
-    nearly the pretrained map. Positions come from a 3x3 depthwise convolution before the first block (conditional
-    positions, Chu et al. 2021, arXiv 2102.10882): there is no table, so other image sizes need no resizing of one.
+    Every block is residual with a small initial factor (`LayerScale`), so that training starts close to the pretrained
+    map. Positions come from a 3x3 depthwise convolution before the first block (conditional
+    positions, Chu et al. 2021, arXiv 2102.10882): there is no position embedding to resize for other image sizes.
 
-    Known differences from R50+ViT: positions are not a table of parameters; the grid is that of the whole network's
-    last map, not of a ResNet with one stage moved; the finer maps go to the decoder as they are.
+    Known differences from R50+ViT: positions are not a table of parameters; tokens are the whole network's last map,
+    not that of a ResNet with rearranged stages; the finer maps go to the decoder unchanged.
 
     Args:
         name: a timm network with maps at 1/4 to 1/32.
-        stem_stride: 32, all of `name` and blocks at 1/32; or 16, without its last stage and with blocks at 1/16, from
-            which a 3x3 convolution makes the map at 1/32.
+        stem_stride: 32 keeps all of `name`, with blocks at 1/32; 16 drops its last stage, with blocks at 1/16 and a 3x3
+            convolution that makes the map at 1/32 from theirs.
         blocks, block_width: as in `ModelConfig`; heads have 32 channels each.
         qk_norm: layer norm of every head's queries and keys (Dehghani et al. 2023, arXiv 2302.05442), which bounds the
-            scores. New blocks learn at a high rate; without it their attention narrows to single tokens, and a student
-            cannot follow that of a view.
+            scores. New blocks learn at a high rate; without this norm their attention narrows to single tokens, which a
+            student cannot learn from.
     Raises: KitError for a width or stride that does not fit.
     """
 

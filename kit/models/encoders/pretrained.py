@@ -1,13 +1,13 @@
 """Pretrained weights of encoders: where they come from, and timm networks that start from them.
 
-`pretrained` takes the first of these that is there:
+`pretrained` takes the first of these sources that is available:
 
 1. the local file that the network's `weights` names;
 2. timm's cache on this machine;
-3. an installed package (`kit.models.encoders.weight_packages`), which pip can bring to machines that reach no hub;
+3. an installed package (`kit.models.encoders.weight_packages`), which pip can install without access to the hub;
 4. the hub, from which timm downloads.
 
-`weights: hub` leaves only 2 and 4, `weights: package` only 3. Random weights never take the place of pretrained ones.
+`weights: hub` allows only 2 and 4, `weights: package` only 3. Random weights never replace pretrained ones.
 """
 
 import logging
@@ -44,7 +44,7 @@ class Origin:
     name: str | None = None
     """File or folder, package with its version, or address on the hub."""
     sha256: str | None = None
-    """Of the file that was read."""
+    """Digest of the file that was read."""
 
     def record(self) -> dict[str, str | None]:
         """Plain values for JSON."""
@@ -52,16 +52,16 @@ class Origin:
 
 
 def create(name: str, pretrained: bool, weights: str | None, **options) -> tuple[nn.Module, Origin]:
-    """`timm.create_model` and where its weights come from, with errors that help.
+    """A network from `timm.create_model` and the origin of its weights, with helpful errors.
 
     Args:
         name: of timm, with or without a tag.
         pretrained: start from pretrained weights; see above for their sources.
-        weights: None, "hub", "package", or a local file; only looked at if `pretrained`.
+        weights: None, "hub", "package", or a local file; only used if `pretrained`.
         options: for `timm.create_model`.
     Raises:
         KitError: unknown name, a size the network does not have, a file that does not fit, or weights that cannot be
-            had, with the ways to get them.
+            found, with the ways to get them.
     """
     if not timm.is_model(name):
         raise unknown("timm network", name, timm.list_models(f"*{name.split('_')[0]}*")[:20] or timm.list_models()[:20])
@@ -78,7 +78,7 @@ def create(name: str, pretrained: bool, weights: str | None, **options) -> tuple
         net = _load(name, {"file": str(path)}, str(path), options)
         return net, Origin(network, "cache", _address(name), file_sha256(path))
     if weights != HUB and (package := find_package(network)) is not None:
-        with torch.device("meta"):  # its names and shapes are enough
+        with torch.device("meta"):  # names and shapes are enough
             whole = timm.create_model(name, pretrained=False)
         state = read_package(package, whole)
         net = _load(name, {"state_dict": state}, str(package.path), options)
@@ -127,7 +127,7 @@ def _load(name: str, source: dict, where: str, options: dict) -> nn.Module:
     except Exception as error:
         reason = " ".join(line.strip() for line in str(error).splitlines()[:2])
         raise KitError(f"{where} does not fit {name}: {reason}") from error
-    heads = timm.get_pretrained_cfg(name).classifier or ()  # which networks without their classifier do without
+    heads = timm.get_pretrained_cfg(name).classifier or ()  # absent in networks without a classifier
     heads = tuple(f"{head}." for head in ((heads,) if isinstance(heads, str) else heads))
     missing = [key for key in log.missing if not key.startswith(heads)]
     if missing:
@@ -136,7 +136,7 @@ def _load(name: str, source: dict, where: str, options: dict) -> nn.Module:
 
 
 class _LoadLog(logging.Handler):
-    """Within, `missing` fills with the weights that timm does not find: it loads loosely, and only its log tells."""
+    """Context that collects in `missing` the weights timm does not find; timm loads loosely and only logs them."""
 
     def __init__(self):
         super().__init__(logging.INFO)

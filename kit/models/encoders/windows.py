@@ -1,13 +1,13 @@
-"""Maps cut into windows, and put together again. Where windows overhang the map, only what lies on it is cut out."""
+"""Cutting maps into windows, and joining them again. Windows that overhang the map are cut to their part on the map."""
 
 import torch
 from torch import Tensor
 
 
 def cut(x: Tensor, window: tuple[int, int]) -> list[Tensor]:
-    """Windows of a map (B, H, W, C) from its top left on: a tensor (M, a, b, C) for each size that there is.
+    """Windows of a map (B, H, W, C), starting at its top left: a tensor (M, a, b, C) for each window size.
 
-    There are up to four: whole windows, what is left at the right, what is left below, and the corner.
+    There are up to four sizes: whole windows, the rest on the right, the rest below, and the corner.
     """
     parts = []
     for rows, n, a in _spans(x.shape[1], window[0]):
@@ -18,7 +18,7 @@ def cut(x: Tensor, window: tuple[int, int]) -> list[Tensor]:
 
 
 def joined(windows: list[Tensor], size: tuple[int, int], window: tuple[int, int]) -> Tensor:
-    """The map (B, *size, C) whose windows, as `cut` orders them, these are."""
+    """Undo `cut`: the map (B, *size, C) from its windows, in the order of `cut`."""
     parts, rows = iter(windows), []
     for _, n, a in _spans(size[0], window[0]):
         row = []
@@ -30,12 +30,12 @@ def joined(windows: list[Tensor], size: tuple[int, int], window: tuple[int, int]
 
 
 def concatenated(parts: list[Tensor], dim: int) -> Tensor:
-    """`torch.cat`, which would copy a single tensor as well."""
+    """`torch.cat` that does not copy a single tensor."""
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim)
 
 
 def _spans(length: int, window: int) -> list[tuple[slice, int, int]]:
-    """Along one axis: the part that whole windows cover, and the rest; how many windows it holds, and their side."""
+    """Along one axis, (range, number of windows, their side) of the part that whole windows cover, and of the rest."""
     whole = length // window
     spans = [(slice(0, whole * window), whole, window), (slice(whole * window, length), 1, length % window)]
     return [span for span in spans if span[1] * span[2]]

@@ -1,15 +1,14 @@
 """Depthwise convolutions whose gradients are fast on a CPU.
 
-Two of them have no kernel of their own in oneDNN (torch 2.13):
+Two gradients have no kernel of their own in oneDNN (torch 2.13):
 
-- the gradient of the weights of a filter larger than 3 x 3: it is computed as that of a grouped convolution whose
-  groups are padded to 16 channels, which takes 20 to 500 times as long as for 3 x 3. Here it is put together from
-  gradients of 3 x 3 pieces of the filter, for which there is a kernel, or computed in float32 where the filter is
-  dilated;
-- the gradient of the input where the stride is above 1, in bfloat16: it takes 10 to 40 times as long as in float32, in
-  which it is computed here.
+- the gradient of the weights of a filter larger than 3 x 3: oneDNN computes it as for a grouped convolution with groups
+  padded to 16 channels, which takes 20 to 500 times as long as for 3 x 3. Here it is assembled from gradients of 3 x 3
+  pieces of the filter, which have a kernel, or computed in float32 for a dilated filter;
+- the gradient of the input for strides above 1 in bfloat16: it takes 10 to 40 times as long as in float32, so it is
+  computed in float32 here.
 
-Everything else stays as it is.
+Everything else is unchanged.
 """
 
 from functools import partial
@@ -26,8 +25,8 @@ PIECE = 3
 
 
 def fast_depthwise(net: nn.Module) -> int:
-    """Let the depthwise convolutions of `net` that need it compute their gradients so from now on, on a CPU in float32
-    or under autocast to bfloat16; return how many there are. Weights and their names stay."""
+    """Make the depthwise convolutions of `net` that need it use these gradients, on a CPU in float32 or under autocast
+    to bfloat16; return their number. Weights and their names do not change."""
     convs = [module for module in net.modules() if _needs_it(module)]
     for conv in convs:
         conv.forward = partial(_forward, conv, conv.forward)
@@ -96,8 +95,8 @@ def _gradients(outer: Tensor, x: Tensor, weight: Tensor, *settings, of_x: bool =
 
 
 def _gradient_in_pieces(outer: Tensor, x: Tensor, weight: Tensor, stride, padding, groups) -> Tensor:
-    """The gradient of the weights (O, 1, kh, kw). A piece of the filter sees a window of the padded input that begins
-    where the piece does; pieces overlap where a side is no multiple of theirs."""
+    """The gradient of the weights (O, 1, kh, kw). Each piece of the filter uses the padded input shifted by the piece's
+    offset; pieces overlap where a side is not a multiple of PIECE."""
     x = F.pad(x, (padding[1], padding[1], padding[0], padding[0]))
     made, piece = torch.empty_like(weight), weight[:, :, :PIECE, :PIECE].contiguous()
     height, width = ((n - 1) * s + PIECE for n, s in zip(outer.shape[2:], stride, strict=True))
@@ -109,5 +108,5 @@ def _gradient_in_pieces(outer: Tensor, x: Tensor, weight: Tensor, stride, paddin
 
 
 def _starts(side: int) -> list[int]:
-    """Where pieces begin that cover a filter's side: 5 -> 0, 2; 7 -> 0, 3, 4."""
+    """Starts of the pieces that cover a filter's side: 5 -> 0, 2; 7 -> 0, 3, 4."""
     return [*range(0, side - PIECE, PIECE), side - PIECE]

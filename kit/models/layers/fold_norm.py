@@ -7,18 +7,18 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 @torch.no_grad()
 def fold_batch_norm(net: nn.Module, images: Tensor) -> nn.Module:
-    """Fold every batch norm that takes the output of one convolution into that convolution's weights, in place.
+    """Fold every batch norm that directly follows a convolution into that convolution's weights, in place.
 
-    Which they are is not guessed from names or order: `net` sees `images` once, and a pair is a convolution and a
-    batch norm that is handed the very tensor it made. What such a network computes in eval mode is the same up to
-    rounding; it cannot be trained on, and its weights fit no other network.
+    Pairs are not guessed from names or order: `net` runs once on `images`, and a pair is a convolution and the batch
+    norm that gets its output tensor. In eval mode the result is the same up to rounding. The network cannot be trained
+    any more, and its weights fit no other network.
 
     Args:
-        net: put into eval mode, where it has to stay.
-        images: any input that `net` takes, as small as you like.
+        net: put into eval mode, where it must stay.
+        images: any input that `net` takes; a small one is enough.
     Returns: `net`.
     """
-    made: list[tuple[nn.Conv2d, Tensor]] = []  # keeping the tensors keeps their identities apart
+    made: list[tuple[nn.Conv2d, Tensor]] = []  # holding the tensors keeps their identities unique
     pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d]] = []
 
     def watch(module, inputs, output):
@@ -47,5 +47,5 @@ def fold_batch_norm(net: nn.Module, images: Tensor) -> nn.Module:
 
 
 def _after(norm: nn.BatchNorm2d) -> nn.Module:
-    """What a batch norm does besides: timm's may hold dropout and an activation."""
+    """The layers inside a batch norm that remain: timm's may hold dropout and an activation."""
     return nn.Sequential(norm.drop, norm.act) if hasattr(norm, "act") else nn.Identity()

@@ -1,4 +1,4 @@
-"""Batch norm where a batch may hold a single value per channel, and in two passes."""
+"""Batch norm for batches with a single value per channel, and for steps of two passes."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -9,12 +9,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class PooledBatchNorm2d(nn.BatchNorm2d):
-    """Batch norm for maps pooled to one pixel, as ASPP and pyramid pooling have them.
+    """Batch norm for maps pooled to one pixel, as in ASPP and pyramid pooling.
 
-    With one image per device such a map holds one value per channel, which has no variance: plain batch norm refuses
-    it in train mode. Here that one case is normalised by the running statistics, which stay as they are; every other
-    case, and all of eval mode, is plain batch norm. Synchronised batch norm, which replaces this class over several
-    devices, counts the values of all of them and needs no such rule.
+    With one image per device, such a map holds one value per channel, which has no variance; plain batch norm raises an
+    error in train mode. This class normalises that case by the running statistics, without updating them. Every other
+    case, and all of eval mode, is plain batch norm. Synchronised batch norm, which replaces this class on several
+    devices, uses the values of all devices and does not have this problem.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -26,7 +26,7 @@ class PooledBatchNorm2d(nn.BatchNorm2d):
 
 @contextmanager
 def norms_with(net: nn.Module, change: Callable[[_BatchNorm], dict[str, object]]) -> Iterator[None]:
-    """Within, every batch norm of `net` has the attributes that `change` names; afterwards its own again."""
+    """Context in which every batch norm of `net` has the attributes from `change`; its own are restored at the end."""
     norms = [module for module in net.modules() if isinstance(module, _BatchNorm)]
     changes = [change(norm) for norm in norms]
     own = [{name: getattr(norm, name) for name in new} for norm, new in zip(norms, changes, strict=True)]
@@ -44,10 +44,10 @@ def _set(norms: list[_BatchNorm], attributes: list[dict[str, object]]) -> None:
 
 
 def exchanged_pass(net: nn.Module, first: bool) -> AbstractContextManager[None]:
-    """Batch norm's momenta for one of two passes, so that running averages come out as if the other order were taken.
+    """Context with batch norm momenta for one of two passes, so that running averages equal those of the reverse order.
 
-    With a momentum p, `r <- (1 - p) r + p x`, the later of two batches weighs p and the earlier p (1 - p). To end up
-    with these weights exchanged, the "first" pass takes p / (1 - p (1 - p)) and the other one p (1 - p).
+    With a momentum p, `r <- (1 - p) r + p x`, the later of two batches has weight p and the earlier one p (1 - p). To
+    exchange these weights, the "first" pass uses p / (1 - p (1 - p)) and the other one p (1 - p).
     """
 
     def momentum(norm: _BatchNorm) -> dict[str, object]:

@@ -1,15 +1,15 @@
-"""Maps of several sizes brought to one size, and a 3x3 convolution over them that works at their own sizes.
+"""Resizing maps of several sizes to one size, and a 3x3 convolution over them that works at their own sizes.
 
-Bilinear resizing with corners aligned is `y = R x C^T` for every channel, with fixed matrices `R` and `C` of which a
-3x3 convolution sees nine shifted copies. It commutes with the mixing of channels, which is where nearly all the
-work of a convolution is. So the channels of a coarse map are mixed first, for the nine taps, at its own size, and
-then three products with the shifted matrices bring it to the large size, summing the taps:
+Bilinear resizing with corners aligned is `y = R x C^T` for every channel, with fixed matrices `R` and `C`. A 3x3
+convolution of `y` uses nine shifted copies of them. Resizing commutes with the mixing of channels, which is nearly all
+the work of a convolution. So the channels of a coarse map are mixed first, for all nine taps, at its own size; then
+products with the shifted matrices resize the result and sum the taps:
 
     conv(up(x)) = sum over dy of R_dy (sum over dx of (W_dy,dx x) C_dx^T)
 
 The zero padding of the convolution is exact: rows of the shifted matrices that fall outside are zero. For a UPer
-decoder (maps at 1/4 to 1/32, 3x3 convolution of all at 1/4) this is a fourth of the multiplications, and neither
-the enlarged maps nor their concatenation exist.
+decoder (maps at 1/4 to 1/32, 3x3 convolution of all at 1/4) this takes a fourth of the multiplications, and
+neither the enlarged maps nor their concatenation are formed.
 """
 
 from functools import lru_cache, wraps
@@ -20,15 +20,15 @@ from torch import Tensor, nn
 
 
 def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bilinear, corners aligned: the one way in which maps and logits change size in this kit."""
+    """Bilinear resizing with corners aligned, which the kit uses for all maps and logits."""
     return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=True)
 
 
 def constant(make):
-    """Remember what `make(*arguments)` returned, a tensor that depends on nothing else.
+    """Decorator that caches the tensor `make(*arguments)`, which must depend only on its arguments.
 
-    It is made outside inference mode, where it could not be used in training later, and made again whenever a graph
-    is captured, so that no tensor of a trace outlives it.
+    The tensor is made outside inference mode, so that training can use it later. While a graph is captured it is made
+    anew, so that the cache holds no tensor of a trace.
     """
 
     def plain(*arguments):
@@ -48,7 +48,7 @@ def constant(make):
 def shifted_resize(source: int, target: int, kernel: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Resizing along one axis under each tap of a convolution: (target, source, kernel).
 
-    `[:, :, t]` takes a signal of `source` samples to `target` samples, of which sample i is the resized signal's
+    `[:, :, t]` maps a signal of `source` samples to `target` samples; sample i is the resized signal at
     i + t - kernel // 2, or zero outside of it.
     """
     unit = torch.eye(source, dtype=torch.float64 if dtype == torch.float64 else torch.float32)
@@ -65,8 +65,8 @@ def conv_resized(weight: Tensor, maps: list[Tensor], size: tuple[int, int], bias
         maps: (B, Ci, Hi, Wi) each.
         size: (H, W) of the result.
         bias: (channels of the result,), or none.
-    Returns: (B, channels of the result, H, W), equal up to rounding; channels last in memory, which is the layout
-        of the matrix products, if any map was mixed at its own size.
+    Returns: (B, channels of the result, H, W), equal up to rounding; channels last in memory, the layout of the
+        matrix products, if any map was mixed at its own size.
     """
     size, whole, mixed = tuple(size), [], []
     for part in zip(weight.split([x.shape[1] for x in maps], 1), maps, strict=True):
@@ -82,9 +82,8 @@ def conv_resized(weight: Tensor, maps: list[Tensor], size: tuple[int, int], bias
 
 
 def _mixing_first_is_cheaper(weight: Tensor, x: Tensor, size: tuple[int, int]) -> bool:
-    """Compare multiplications. Those of a plain convolution count half, for it runs closer to the peak; bringing the
-    weights into another order costs as much as another 128 pixels, once for all images. A captured graph, which is for
-    any number of images, goes by one."""
+    """Compare multiplications. Those of a plain convolution count half, as it runs closer to peak speed. Reordering the
+    weights costs as much as 128 more pixels, once for all images. A captured graph assumes one image."""
     _, channels, kernel, _ = weight.shape
     (h, w), (height, width) = x.shape[-2:], size
     images = 1 if torch.compiler.is_compiling() else len(x)
@@ -114,7 +113,7 @@ def _add_mixed_first(total: Tensor | None, weight: Tensor, x: Tensor, size: tupl
 
 
 class ConvOfMaps(nn.Conv2d):
-    """A convolution that keeps the size, over maps brought to one size: of their concatenation, by `conv_resized`."""
+    """A convolution that keeps the size, over the concatenation of maps resized to one size, by `conv_resized`."""
 
     def forward(self, maps: list[Tensor], size: tuple[int, int]) -> Tensor:
         """Maps (B, Ci, Hi, Wi) -> (B, out_channels, *size)."""

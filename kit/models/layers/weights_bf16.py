@@ -1,7 +1,7 @@
-"""A frozen network in half precision whose weights are cast once, not at every pass.
+"""A frozen network in half precision whose weights are cast once instead of at every pass.
 
-Autocast remembers the copies that it makes of weights only where these want a gradient. A teacher's weights want none,
-so every pass would read and write all of them, for nothing: they never change.
+Autocast caches its copies of weights only if the weights require a gradient. A teacher's weights do not, so every pass
+would cast all of them again, although they never change.
 """
 
 import copy
@@ -13,15 +13,15 @@ from torch import nn
 from kit.models.layers.upsampling import ConvOfMaps
 
 LAYERS = (nn.Conv2d, Conv2dSame, ConvOfMaps, nn.Linear)
-"""What autocast computes in half precision. Layers derived from these may do something else with their weights."""
+"""Layers that autocast computes in half precision. Subclasses are left out, as they may use their weights otherwise."""
 
 
 class Halved:
-    """Remembers, for a network that does not learn, a twin in half precision.
+    """Cached copy ("twin") of a frozen network in half precision.
 
     Args:
         net: its weights may be replaced or changed in place; the twin is then made again.
-        whole: children of `net` that are used in float32 as well, and stay in it.
+        whole: names of children of `net` that stay in float32, because they are also used in float32.
     """
 
     def __init__(self, net: nn.Module, whole: tuple[str, ...] = ()):
@@ -31,7 +31,7 @@ class Halved:
     def suited(self, device: torch.device) -> nn.Module:
         """The twin where autocast computes in half precision on a CPU, else the network itself.
 
-        Both give the same bits. A compiled network fuses its casts, and keeps its weights.
+        Both give the same bits. A compiled network fuses its casts, so it is returned itself.
         """
         half = device.type == "cpu" and torch.is_autocast_enabled("cpu") and self.net._compiled_call_impl is None
         if not half or torch.compiler.is_compiling():
@@ -46,7 +46,7 @@ class Halved:
         return twin
 
     def _made(self, dtype: torch.dtype) -> nn.Module:
-        """A copy that shares running statistics and all parameters but those of LAYERS, which are of `dtype`."""
+        """A copy with the parameters of LAYERS cast to `dtype`; all other parameters and the buffers are shared."""
         shared = {id(tensor): tensor for tensor in (*self.net.parameters(), *self.net.buffers())}
         twin = copy.deepcopy(self.net, shared)
         for name, child in twin.named_children():
