@@ -1,3 +1,3 @@
-"""What defines a run: frozen configuration objects, their fields and checks, recipes (one file per publication) and
-ablations. Imports `kit.system` alone.
+"""The configuration of a run: frozen objects, their fields and checks, recipes (one file per publication) and
+ablations. Imports only `kit.system`.
 """

@@ -1,7 +1,7 @@
 """Rows of TriKD's ablation tables: name -> overrides for `kit.settings.recipes.configure`."""
 
 NETWORKS = ("student", "method.cnn", "method.vit")
-"""Where a configuration of TriKD has its three networks."""
+"""Fields of a TriKD configuration that hold its three networks."""
 
 
 def everywhere(**settings: object) -> dict[str, object]:
@@ -24,8 +24,8 @@ OFFICIAL: dict[str, dict[str, object]] = {
     "taught_padding": {"method.padding": "taught"},
     "separate_passes": {"method.passes": "separate"},
 }
-"""What the authors' code does where the kit's default is something else (filter_radius and vit_cross_entropy: the same,
-listed because a recipe may have changed them)."""
+"""Settings of the authors' code that differ from the kit's defaults (filter_radius and vit_cross_entropy are equal, but
+a recipe may have changed them)."""
 
 ABLATIONS: dict[str, dict[str, object]] = {
     "full": {},
@@ -40,11 +40,11 @@ ABLATIONS: dict[str, dict[str, object]] = {
     **{f"d0_{d0}": everywhere(d0=float(d0), d0_relative=False) for d0 in (1, 5, 10, 20, "inf")},
     **{f"official_{row}": overrides for row, overrides in OFFICIAL.items()},
 }
-"""One row each; "full" is the recipe itself."""
+"""Row of a table -> overrides; "full" is the recipe itself."""
 
 
 def official(method: str = "trikd") -> dict[str, object]:
-    """All of OFFICIAL together; for another method than "trikd" what concerns the student and the optimiser."""
+    """All rows of OFFICIAL merged; for other methods than "trikd", only settings of the student and the optimiser."""
     merged = {name: value for row in OFFICIAL.values() for name, value in row.items()}
     if method == "trikd":
         return merged

@@ -1,6 +1,6 @@
 """Checks of configuration objects and losses: each raises one `KitError` that names the value.
 
-A configuration object states what its fields may be in their types, and `Checked` holds them to it.
+The types of a configuration object's fields state their allowed values, and `Checked` enforces them.
 """
 
 import dataclasses
@@ -51,12 +51,12 @@ Whole = Annotated[int, require_non_negative]
 
 
 class Checked:
-    """A frozen dataclass whose fields have to fit their types: the limits above, the choices of a `Literal`, and both
-    inside tuples and beside None. Further checks follow in the subclass's own `__post_init__`."""
+    """Base of frozen dataclasses that checks fields against their types: the limits above, the choices of a `Literal`,
+    and both inside tuples and unions with None. Subclasses add checks in their own `__post_init__`."""
 
     __slots__ = ()
     WHERE: ClassVar[str] = ""
-    """What stands before the names of fields in messages."""
+    """Prefix of field names in messages."""
 
     def __post_init__(self):
         """Raise KitError naming the first field whose value does not fit."""

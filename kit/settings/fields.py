@@ -1,7 +1,7 @@
 """Configuration objects as plain values: to and from JSON, and changed copies by dotted names.
 
-Every name and every type is checked here, so that "stpes", a number in quotes or a method that does not exist is
-refused with the choices named before anything heavy starts. JSON has no infinity: it is written as "inf".
+Every name and type is checked here: "stpes", a number in quotes or an unknown method raises an error that lists the
+choices, before anything heavy starts. JSON has no infinity; it is written as "inf".
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ def to_dict(cfg: RunConfig) -> dict:
 
 
 def from_dict(plain: dict) -> RunConfig:
-    """The configuration that `to_dict` was given. Raises KitError on unknown names and wrong values."""
+    """The configuration from the result of `to_dict`. Raises KitError on unknown names and wrong values."""
     if not isinstance(plain, dict):
         raise KitError(f"a configuration is an object of names and values, got {type(plain).__name__}")
     return _build(RunConfig, plain, "")
@@ -82,7 +82,7 @@ def _method(plain: object):
 def _convert(hint: object, value: object, dotted: str):
     """`value` as the annotated type, or a KitError; nothing is guessed from strings."""
     if typing.get_origin(hint) is typing.Literal:
-        hint = type(typing.get_args(hint)[0])  # which of them is checked by the object
+        hint = type(typing.get_args(hint)[0])  # the object itself checks the choice
     if dataclasses.is_dataclass(hint):
         if isinstance(value, dict):
             return _build(hint, value, dotted)

@@ -1,7 +1,7 @@
-"""Parameters of a notebook: what its tagged cell declares, and what papermill put in their place.
+"""Parameters of a notebook: the declarations in its tagged cell, and the values that papermill sets.
 
-papermill only warns about a parameter that a notebook does not have, and runs with the default instead; here
-such a name stops the run.
+papermill only warns about a parameter that the notebook does not declare, and runs with the defaults; here such a name
+stops the run.
 """
 
 import ast
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import nbformat
 
 TYPES = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict}
-"""Types a parameter may have. papermill cannot read others (it stops at the bar of `str | None`), so a parameter that
-may be left out has an empty value for that."""
+"""Allowed types of parameters. papermill cannot read others, such as `str | None`, so an optional parameter has an
+empty value as default."""
 
 INJECTED = "# Parameters"
 """First line of the cell that papermill adds."""
@@ -47,7 +47,7 @@ def parameters(namespace: dict) -> dict[str, object]:
 
 def read_notebook(path: str | Path) -> "nbformat.NotebookNode":
     """A notebook file. Raises KitError naming it if it is missing or damaged."""
-    import nbformat  # two seconds, which no running notebook should wait for to read its parameters
+    import nbformat  # takes two seconds; reading the parameters of a running notebook must not need it
 
     path = Path(path)
     try:
@@ -61,7 +61,7 @@ def read_notebook(path: str | Path) -> "nbformat.NotebookNode":
 def declared_in(path: str | Path) -> dict[str, str]:
     """Name -> type of every parameter that a notebook's tagged cell declares, without running anything.
 
-    Raises: KitError if there is no such notebook, or none such cell in it.
+    Raises: KitError if the notebook or the cell is missing.
     """
     return _declared(_tagged(path))
 
@@ -87,7 +87,7 @@ def check_values(path: str | Path, values: dict[str, object]) -> None:
 
 
 def _tagged(path: str | Path) -> str:
-    """Source of the cell tagged "parameters", if that is what it is."""
+    """Source of the cell tagged "parameters". Raises KitError if there is none, or if it holds anything else."""
     for cell in read_notebook(path).cells:
         if cell.cell_type == "code" and "parameters" in cell.metadata.get("tags", []) and _declared(cell.source):
             return cell.source

@@ -1,6 +1,6 @@
 """RECIPES: name -> function returning a full RunConfig for a method. A recipe is a setting (data, student, budget)
-in which every method can be run, so that rows of a table differ in the method alone. Published settings are functions
-of the student's size and the labelled share, and stand in RECIPES by names such as "trikd_cityscapes_21m_1_8".
+in which every method can be run, so that rows of a table differ only in the method. Published settings are functions
+of the student's size and the labelled share; RECIPES lists them under names such as "trikd_cityscapes_21m_1_8".
 """
 
 from kit.errors import KitError, unknown
@@ -65,5 +65,5 @@ def configure(method: str = "trikd", recipe: str = "", overrides: dict | None = 
     base = RECIPES[recipe](method)
     changes = {SHORT_NAMES[name]: value for name, value in given.items()}
     if dataset not in (None, base.data.dataset) and "split" not in given:
-        changes["data.split"] = "1_8"  # the recipe's lists are of its own data set
+        changes["data.split"] = "1_8"  # the recipe's lists belong to its own data set
     return replace_fields(base, {**changes, **(overrides or {})})

@@ -1,9 +1,9 @@
-"""Settings that start from ImageNet weights an installed package carries and train on two CPU cores, in minutes.
+"""Settings that start from ImageNet weights of an installed package and train in minutes on two CPU cores.
 
 Every method trains the same student, EfficientNet-Lite0 with two transformer blocks on top, from the same weights.
-TriKD's other views are Lite2 and Lite1 with six blocks, at 1/32 like the student's, so all of its terms have what they
-need. MGD's and distillation's teachers are Lite2 and Lite1 without attention: one deeper, the other as wide as the
-student; no package carries weights of a really wide network.
+TriKD's other views are Lite2 and Lite1 with six blocks, at 1/32 like the student's, so all of its terms can be
+computed. MGD's and distillation's teachers are Lite2 and Lite1 without attention: one deeper, the other as wide as the
+student; no package provides weights of a really wide network.
 """
 
 from kit.settings.recipes.parts import method_settings, plain_network, renamed
@@ -18,8 +18,8 @@ def demo(method: str) -> RunConfig:
         student=_light("hybrid_lite0"),
         data=DataConfig(dataset="synthetic", root="data/synthetic", split="1_8", crop=(128, 128), scale=(0.75, 1.5),
                         jitter=0.1, labelled=4, unlabelled=2, cache=True, observe=True),
-        # Supervised, one seed: new layers at three times the rate gain 1.8 points, OHEM that keeps an eighth of the
-        # pixels 1.2, 300 steps instead of 200 1.5, and then persons are found (IoU 11 instead of 5).
+        # Gains in points, supervised, one seed: 1.8 from three times the rate for new layers, 1.2 from OHEM on an
+        # eighth of the pixels, 1.5 from 300 steps instead of 200; persons are then found (IoU 11 instead of 5).
         optim=OptimConfig(name="adamw", lr=1.5e-3, decoder_lr=3.0, weight_decay=0.01, warmup=20, clip=5.0),
         train=TrainConfig(steps=300, log_every=10, eval_every=100, checkpoint_every=50, ema_decay=0.98,
                           keep_views=True),
@@ -44,8 +44,8 @@ def camvid(method: str) -> RunConfig:
 
 
 def folder(method: str) -> RunConfig:
-    """One's own images in the layout of `kit.data.catalog.folder_spec`; whatever has a mask is labelled. Of whatever
-    shape they are, they keep it."""
+    """Your own images in the layout of `kit.data.catalog.folder_spec`. Images with a mask are labelled; all keep their
+    aspect ratio."""
     own = {"dataset": "folder", "root": "data/mine", "split": "masks", "keep_aspect": True}
     return renamed(camvid(method), "folder", {f"data.{name}": value for name, value in own.items()})
 
@@ -53,13 +53,13 @@ def folder(method: str) -> RunConfig:
 def light_method(name: str, ohem_min_kept: int) -> MethodConfig:
     """Settings of a method for a light student from pretrained weights.
 
-    Losses on unlabelled images rise over the first fifth of a run, in which the decoder, which is new, learns enough to
-    teach. Weights and thresholds are the published ones; those of TriKD's low- and high-level terms are in the units of
-    `low_unit` "variance" and `high_reduction` "queries". Of the transformer view queries and keys are normalised:
-    without that the attention KL grew to 2.8 nats in 200 steps of the demo.
+    The weights of losses on unlabelled images ramp up over the first fifth of a run, until the new decoder gives useful
+    pseudo labels. Weights and thresholds are the published ones, except that TriKD's low- and high-level terms use the
+    units `low_unit` "variance" and `high_reduction` "queries". The transformer view normalises queries and keys;
+    without this the attention KL grew to 2.8 nats in 200 steps of the demo.
 
     Args:
-        ohem_min_kept: as in `SupervisedConfig`, for all of them.
+        ohem_min_kept: as in `SupervisedConfig`, for every method.
     """
     everywhere = {"ohem_min_kept": ohem_min_kept, "ramp": 0.2, "teacher_ramp": 0.2,
                   "deep_net": _light("efficientnet_lite2"), "wide_net": _light("efficientnet_lite1")}  # fmt: skip
@@ -69,7 +69,7 @@ def light_method(name: str, ohem_min_kept: int) -> MethodConfig:
         cps={"cps_weight": 1.0, "cutmix": True},
         trikd={"cnn": _light("efficientnet_lite2"), "low_unit": "variance", "high_weight": 1.0,
                "vit": _light("hybrid_lite1", stem_stride=32, qk_norm=True)},
-        distill={"ramp": 0.0}, mgd={"ramp": 0.0},  # their teachers are finished
+        distill={"ramp": 0.0}, mgd={"ramp": 0.0},  # their teachers are already trained
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""MGD's published settings, and those of every method beside it; listed in `RECIPES`."""
+"""MGD's published settings, and every other method in the same setting; listed in `RECIPES`."""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,38 +10,38 @@ from kit.settings.run import OptimConfig, RunConfig
 STUDENTS, SHARES = ("resnet18", "mobilenetv2"), ("1_16", "1_8", "1_4", "1_2")
 
 EPOCHS = {"cityscapes": (128, 137, 160, 240), "voc": (32, 34, 40, 60)}
-"""Over the longer of the two lists, by share. The authors say 137 and 34 (1/8) in their code; the others of Cityscapes
-belong to this family of recipes, those of VOC keep the same proportions."""
+"""Epochs over the longer of the two lists, by share. The authors' code gives 137 and 34 (1/8); the other values for
+Cityscapes belong to this family of recipes, and those for VOC keep the same proportions."""
 
 SUM_WEIGHT = {("cityscapes", "resnet18"): 0.001, ("voc", "resnet18"): 0.002, ("voc", "mobilenetv2"): 0.0005,
               ("cityscapes", "mobilenetv2"): 0.00025}  # fmt: skip
-"""Published multiplier on the image term as a sum; the last is not published, and keeps VOC's proportion."""
+"""Published multiplier on the image term as a sum; the last one is not published and keeps VOC's proportion."""
 
 OF_A_PROCESS = 2
-"""Images that this sum is over, besides the classes: 16 on eight GPUs, 8 on four."""
+"""Images per process in this sum, which also runs over the classes: 16 on eight GPUs, 8 on four."""
 
 RATE = {("cityscapes", "resnet18"): 0.0025, ("voc", "resnet18"): 0.0025, ("voc", "mobilenetv2"): 0.0035,
         ("cityscapes", "mobilenetv2"): 0.0025}  # fmt: skip
-"""The rate that acts in the authors' runs, for a loss that is a mean over all images; the last is not published.
+"""The effective rate of the authors' runs, for a loss that is a mean over all images; the last one is not published.
 
-Theirs is written as 0.02, 0.01 and 0.014. But they sum each loss over W processes, divide it by W and differentiate
-the result, which divides a process's gradient by W before it is averaged over processes. So the gradient acts at the
-written rate over W. Weight decay is not divided, so it is W times as strong beside it (`DECAY`). The kit's own form of
-a recipe has these values too, because the published figures were made with them."""
+Their configuration says 0.02, 0.01 and 0.014. But they sum each loss over W processes, divide it by W and differentiate
+the result, which divides a process's gradient by W before it is averaged over processes. The effective rate is thus the
+written rate over W. Weight decay is not divided, so it is W times as strong relative to the gradient (`DECAY`). The
+kit's own recipes use these values too, because the published results were obtained with them."""
 
 DECAY = {"cityscapes": 8e-4, "voc": 4e-4}
-"""Written as 1e-4; W is 8 on Cityscapes and 4 on VOC."""
+"""Effective weight decay, written as 1e-4; W is 8 on Cityscapes and 4 on VOC."""
 
 TEACHER_RATE = {"cityscapes": {"deep_lr": 0.0025, "wide_lr": 0.0025}, "voc": {"deep_lr": 0.0025, "wide_lr": 0.001}}
-"""Base rates of the teachers; written as 0.02, and on VOC as 0.01 and 0.004."""
+"""Effective base rates of the teachers; written as 0.02, and on VOC as 0.01 and 0.004."""
 
 TEACHER_BATCH = 8
-"""The authors' for both teachers on both data sets."""
+"""The authors' batch for both teachers on both data sets."""
 
 CLASSES = {"cityscapes": 19, "voc": 21}
 
 IMAGES = {"cityscapes": 2975, "voc": 10582}
-"""For training."""
+"""Training images."""
 
 OFFICIAL = {
     "method.image_reduction": "sum",
@@ -61,18 +61,18 @@ OFFICIAL = {
     "evaluate.combine": "logits",
     "evaluate.pad": "centre",
 }
-"""What the authors' code does where this kit's default is something else; their image weight, twice as many unlabelled
-images (for halves), as many epochs for teachers of a smaller batch, and on VOC windows of 512 come with it in
-`mgd_official_*`."""
+"""Settings of the authors' code that differ from this kit's defaults. `mgd_official_*` also set their image weight,
+twice as many unlabelled images (for halves), the same number of epochs for teachers with a smaller batch, and on VOC
+windows of 512."""
 
 
 def mgd_cityscapes(student: str = "resnet18", share: str = "1_8", method: str = "mgd") -> RunConfig:
-    """MGD on Cityscapes: crops of 800, SGD at the rate that acts in the authors' runs (`RATE`), 16 labelled and 16
-    unlabelled images a step.
+    """MGD on Cityscapes: crops of 800, SGD at the effective rate of the authors' runs (`RATE`), 16 labelled and 16
+    unlabelled images per step.
 
     OHEM keeps 800,000 pixels of a step, where the authors keep 100,000 on each of eight GPUs. Scales are uniform in
-    0.5..2.0, where the authors draw from six of them. Teachers, if they have to be trained, get the student's batch,
-    where theirs had 8. The split is the kit's own draw; for a paper's lists, name their folder in `data.split`.
+    0.5..2.0, where the authors draw from six of them. Teachers that have to be trained use the student's batch,
+    where the authors used 8. The split is the kit's own draw; for a paper's lists, name their folder in `data.split`.
 
     Args:
         student: "resnet18" or "mobilenetv2" (whose setting on Cityscapes is not published).
@@ -83,17 +83,17 @@ def mgd_cityscapes(student: str = "resnet18", share: str = "1_8", method: str = 
 
 
 def mgd_voc(student: str = "resnet18", share: str = "1_8", method: str = "mgd") -> RunConfig:
-    """MGD on Pascal VOC's 10,582 training images: crops of 512, eight labelled and eight unlabelled images a step.
-    Evaluation shows whole images (the authors pad them to 512 x 512). Arguments as of `mgd_cityscapes`."""
+    """MGD on Pascal VOC's 10,582 training images: crops of 512, eight labelled and eight unlabelled images per
+    step. Evaluation uses whole images (the authors pad them to 512 x 512). Arguments as in `mgd_cityscapes`."""
     return _published("voc", IMAGES["voc"], student, share, method)
 
 
 def mgd_voc_classic(student: str = "resnet18", share: str = "1_8", method: str = "mgd") -> RunConfig:
-    """`mgd_voc` on the lists that its authors call PseudoSeg's: shares of VOC's own 1,464 images, the rest of them
+    """`mgd_voc` on the lists that the authors call PseudoSeg's: shares of VOC's own 1,464 images, the rest of which are
     unlabelled.
 
-    The lists are looked for in `splits/voc/pseudoseg_SHARE`, where users put them; the authors' files name
-    one image in both lists, which has to be taken out of the unlabelled one. Arguments as of `mgd_cityscapes`.
+    Users must put the lists into `splits/voc/pseudoseg_SHARE`. The authors' files name one image in both lists; remove
+    it from the unlabelled one. Arguments as in `mgd_cityscapes`.
     """
     cfg = _published("voc", 1464, student, share, method)
     return renamed(cfg, f"mgd_voc_classic_{student}_{share}", {"data.split": f"splits/voc/pseudoseg_{share}"})
@@ -101,7 +101,7 @@ def mgd_voc_classic(student: str = "resnet18", share: str = "1_8", method: str =
 
 def official(recipe: Callable[..., RunConfig], student: str = "resnet18", share: str = "1_8",
              method: str = "mgd") -> RunConfig:  # fmt: skip
-    """A recipe of this file with every switch as MGD's authors have it; for other methods, those of the same name.
+    """A recipe of this file with every switch as in MGD's code; other methods get the switches of the same name.
 
     On VOC their evaluation slides windows of 512 too; VOC's images are smaller, so each is one window.
     """
@@ -119,7 +119,7 @@ def official(recipe: Callable[..., RunConfig], student: str = "resnet18", share:
 
 
 def _steps(dataset: str, images: int, share: str, batch: int) -> int:
-    """Of the published epochs over the unlabelled images, the longer list."""
+    """Steps of the published epochs over the unlabelled images, which are the longer list."""
     unlabelled = images - images // int(share.removeprefix("1_"))
     return EPOCHS[dataset][SHARES.index(share)] * (unlabelled // batch)
 
@@ -155,4 +155,5 @@ def _named(recipe: Callable[..., RunConfig]) -> dict[str, Callable[[str], RunCon
 
 
 MGD_RECIPES = _named(mgd_cityscapes) | _named(mgd_voc) | _named(mgd_voc_classic)
-"""Name -> function of a method: "mgd_voc_resnet18_1_8" as this kit has it, "mgd_official_voc_..." as its authors do."""
+"""Name -> function of a method: "mgd_voc_resnet18_1_8" with this kit's settings, "mgd_official_voc_..." with the
+authors'."""

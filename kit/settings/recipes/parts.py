@@ -1,4 +1,4 @@
-"""What recipes share: settings of one method out of a table's rows, and the setting of a published run."""
+"""Parts that recipes share: settings of one method from a table's rows, and the setting of a published run."""
 
 import dataclasses
 import math
@@ -22,8 +22,8 @@ def method_settings(name: str, everywhere: dict[str, object], **own: dict[str, o
 
     Args:
         name: a key of `METHOD_CONFIGS`.
-        everywhere: fields of every method that has them.
-        own: method -> fields of its own, which count more.
+        everywhere: values for every method that has these fields.
+        own: method -> values for it alone, which override `everywhere`.
     Raises: KitError for an unknown name.
     """
     if name not in METHOD_CONFIGS:
@@ -39,7 +39,7 @@ def published_method(name: str, dataset: str, ohem_min_kept: int, **own: dict[st
     Args:
         name: a key of `METHOD_CONFIGS`.
         dataset: "cityscapes" or "voc".
-        ohem_min_kept: as in `SupervisedConfig`, for all of them; TriKD always has OHEM.
+        ohem_min_kept: as in `SupervisedConfig`, for every method; TriKD always uses OHEM.
         own: as in `method_settings`.
     """
     city = dataset == "cityscapes"
@@ -54,8 +54,8 @@ def published_method(name: str, dataset: str, ohem_min_kept: int, **own: dict[st
 
 def published_run(name: str, method: MethodConfig, student: ModelConfig, optim: OptimConfig, *, dataset: str,
                   split: str, crop: int, batch: int, steps: int, eval_every: int = 0) -> RunConfig:  # fmt: skip
-    """A run of the field's common setting: square crops at scales of 0.5 to 2, `batch` labelled and as many unlabelled
-    images a step. Cityscapes is evaluated by windows of the crop's size at a stride of two thirds, VOC whole."""
+    """A run in the field's common setting: square crops at scales of 0.5 to 2, `batch` labelled and `batch` unlabelled
+    images per step. Cityscapes is evaluated by windows of the crop's size with stride two thirds, VOC whole."""
     window = {"mode": "slide", "window": (crop, crop)} if dataset == "cityscapes" else {}
     return RunConfig(
         recipe=name,
@@ -71,12 +71,12 @@ def published_run(name: str, method: MethodConfig, student: ModelConfig, optim: 
 
 
 def renamed(cfg: RunConfig, name: str, changes: dict[str, object]) -> RunConfig:
-    """`cfg` with some fields changed, as the recipe `name`, with a folder of its own."""
+    """`cfg` with some fields changed, under the recipe name `name` and with its own folder."""
     return replace_fields(cfg, {**changes, "recipe": name, "run_dir": f"runs/{name}/{cfg.method.name}"})
 
 
 def switches_for(cfg: RunConfig, switches: dict[str, object]) -> dict[str, object]:
-    """Those of `switches` (dotted names) that the method of `cfg` has, and those that belong to no method."""
+    """The part of `switches` (dotted names) that the method of `cfg` has or that belongs to no method."""
     has = to_dict(cfg)["method"]
     return {k: v for k, v in switches.items() if not k.startswith("method.") or k.split(".")[1] in has}
 

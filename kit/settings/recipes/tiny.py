@@ -24,22 +24,22 @@ def tiny(method: str) -> RunConfig:
 
 
 def tiny_official(method: str) -> RunConfig:
-    """`tiny` with every switch as TriKD's authors have it."""
+    """`tiny` with every switch as in the code of TriKD's authors."""
     grid = {"method.vit.grid": [6, 6]} if method == "trikd" else {}
     return renamed(tiny(method), "tiny_official", official(method) | grid)
 
 
 def _small(name: str) -> ModelConfig:
-    # A fixed radius of 10 bins passes nearly everything on maps this small, and so few channels cannot do without any.
+    # A fixed radius of 10 bins passes nearly everything on maps this small; with so few channels, dropout would hurt.
     return plain_network(name, d0_relative=True)
 
 
 def _small_method(name: str) -> MethodConfig:
     """Settings of a method for the smallest networks.
 
-    Losses on unlabelled images rise over the first half of a run, because networks from random weights have nothing to
-    teach at its start; students of finished teachers need no such patience. TriKD's weights are the published ones;
-    CPS's published 1.5 belongs to pretrained networks and is lowered.
+    The weights of losses on unlabelled images ramp up over the first half of a run, because pseudo labels from randomly
+    initialised networks are useless at first. Methods with finished teachers need no ramp. TriKD's weights are the
+    published ones; CPS's published 1.5 is for pretrained networks and is lowered.
     """
     everywhere = {"ohem_min_kept": 28_000, "ramp": 0.5, "teacher_cps_weight": 0.2, "teacher_ramp": 0.5,
                   "deep_net": plain_network("deeplab_deep_demo"),

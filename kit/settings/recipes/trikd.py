@@ -12,14 +12,14 @@ SIZES, SHARES = ("11m", "21m"), ("1_16", "1_8", "1_4", "1_2")
 
 
 def trikd_cityscapes(size: str = "21m", share: str = "1_8", method: str = "trikd") -> RunConfig:
-    """TriKD on Cityscapes, in the form this kit holds for right: 300 epochs over the unlabelled images, crops of 512,
-    SGD at 0.005, eight labelled and eight unlabelled images a step (theirs: two and two on each of four GPUs).
+    """TriKD on Cityscapes with this kit's corrections: 300 epochs over the unlabelled images, crops of 512, SGD at
+    0.005, eight labelled and eight unlabelled images per step (the authors: two and two on each of four GPUs).
 
     OHEM keeps 800,000 pixels of a step, where the authors keep 200,000 on each GPU. The split is the kit's own draw;
     for the lists of a paper, name their folder in `data.split`.
 
     Args:
-        size: of the student, "11m" or "21m".
+        size: size of the student, "11m" or "21m".
         share: labelled share, "1_16", "1_8", "1_4" or "1_2".
         method: any key of `METHOD_CONFIGS`, for other rows of the same table.
     """
@@ -27,16 +27,16 @@ def trikd_cityscapes(size: str = "21m", share: str = "1_8", method: str = "trikd
 
 
 def trikd_official_cityscapes(size: str = "21m", share: str = "1_8", method: str = "trikd") -> RunConfig:
-    """`trikd_cityscapes` with every switch as the authors' code has it (`kit.settings.ablations.OFFICIAL`), and
-    windows combined by logits, as their eval.py does."""
+    """`trikd_cityscapes` with every switch as in the authors' code (`kit.settings.ablations.OFFICIAL`), and windows
+    combined by logits, as in their eval.py."""
     cfg = trikd_cityscapes(size, share, method)
     changes = {**official(method), "evaluate.combine": "logits"}
     return renamed(cfg, f"trikd_official_cityscapes_{size}_{share}", changes)
 
 
 def trikd_voc(size: str = "21m", share: str = "1_8", method: str = "trikd") -> RunConfig:
-    """TriKD on Pascal VOC's 10,582 training images. The authors published settings for Cityscapes alone: here are
-    theirs, with the 80 epochs that are customary on VOC. Arguments as of `trikd_cityscapes`."""
+    """TriKD on Pascal VOC's 10,582 training images. The authors published settings only for Cityscapes; this uses
+    them with 80 epochs, which are customary on VOC. Arguments as in `trikd_cityscapes`."""
     return _published("voc", 10582, 80, size, share, method)
 
 

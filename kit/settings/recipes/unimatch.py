@@ -1,4 +1,4 @@
-"""UniMatch's published settings, and those of the methods beside it; listed in `kit.settings.recipes`."""
+"""UniMatch's published settings, and every other method in the same setting; listed in `kit.settings.recipes`."""
 
 from functools import partial
 
@@ -12,7 +12,7 @@ SPLITS = {
             "u2pl_1_16": 9920, "u2pl_1_8": 9259, "u2pl_1_4": 7936},
     "cityscapes": {"1_30": 2875, "1_16": 2789, "1_8": 2603, "1_4": 2231, "1_2": 1487},
 }  # fmt: skip
-"""The authors' lists by their own names -> unlabelled images in them."""
+"""Data set -> the authors' name of a split -> number of its unlabelled images."""
 
 OFFICIAL = {
     "method.partner_pass": "eval",
@@ -20,20 +20,20 @@ OFFICIAL = {
     "optim.lag": 1,
     "optim.decay_all": True,
 }
-"""What the authors' code does where this kit's default is something else."""
+"""Settings of the authors' code that differ from this kit's defaults."""
 
 
 def unimatch_voc(split: str = "732", method: str = "unimatch") -> RunConfig:
     """UniMatch on Pascal VOC: crops of 321, SGD at 0.001 and ten times that for the head, 80 epochs, plain cross
-    entropy, pseudo labels from a probability of 0.95 on, whole images in evaluation.
+    entropy, pseudo labels with a probability of at least 0.95, whole images in evaluation.
 
-    DeepLabv3+ on ResNet-101 with the deep stem at output stride 16, eight labelled and eight unlabelled images a step
-    (theirs: two and two on each of four GPUs), every switch as the authors' code has it (`OFFICIAL`).
+    DeepLabv3+ on ResNet-101 with the deep stem at output stride 16, eight labelled and eight unlabelled images per
+    step (the authors: two and two on each of four GPUs), every switch as in the authors' code (`OFFICIAL`).
 
     Known differences. The authors' head starts from torch's default weights (here from Kaiming's), and their padding is
-    black (here the mean colour). They do not pad in evaluation; here an image is padded to a multiple of 16, a window
-    of 801 to 816. Their last window at the edge of an image is narrower; here it is flush with the edge. Their
-    supervised row has twice as many labelled images a step; here every row has the same.
+    black (here the mean colour). They do not pad in evaluation; here an image is padded to a multiple of 16, for
+    example a window of 801 to 816. Their last window at the edge of an image is narrower; here it is flush with the
+    edge. Their supervised row has twice as many labelled images per step; here all rows have the same.
 
     Args:
         split: the authors' name of their lists, a key of `SPLITS["voc"]`. They are looked for in
@@ -44,10 +44,10 @@ def unimatch_voc(split: str = "732", method: str = "unimatch") -> RunConfig:
 
 
 def unimatch_cityscapes(split: str = "1_16", method: str = "unimatch") -> RunConfig:
-    """UniMatch on Cityscapes: crops of 801, SGD at 0.005 for the whole network (the head has no rate of its own in this
-    configuration of theirs), 240 epochs, OHEM with 800,000 pixels kept of a step (200,000 on each of four GPUs), every
-    pseudo label whatever its probability, windows of 801 whose probabilities are averaged. The rest, and the arguments,
-    as of `unimatch_voc`."""
+    """UniMatch on Cityscapes: crops of 801, SGD at 0.005 for the whole network (in the authors' configuration the head
+    has no separate rate), 240 epochs, OHEM that keeps 800,000 pixels per step (200,000 on each of four GPUs), pseudo
+    labels of any probability, windows of 801 with averaged probabilities. The rest, and the arguments, as in
+    `unimatch_voc`."""
     return _published("cityscapes", split, method)
 
 
