@@ -1,4 +1,4 @@
-"""Runs that check labels they have not learnt from: the labelled images of a run in k parts, and a run without each."""
+"""Cross-validation runs, to check labels they have not learnt from: k runs, each without one k-th of the labels."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,14 +14,14 @@ from kit.train.launch import launch
 
 def fold_runs(run: str | Path, folds: int, out: str | Path = "", steps: int = 0,
               say: Callable[[str], None] | None = None) -> list[Path]:  # fmt: skip
-    """Train a run like `run` without each of `folds` parts of its labelled images, which it may see without their
-    masks; return the folders. What is finished is not trained again.
+    """Train `folds` runs like `run`, each without the masks of one part of its labelled images, which stay in as
+    unlabelled ones; return the folders. Finished runs are not trained again.
 
     Args:
-        run: folder of a run, finished or not, whose settings are taken.
+        run: folder of a run, finished or not, whose settings are used.
         folds: 2 or more, at most as many as there are labelled images.
-        out: folder for the runs; "" is folds_K in the run's.
-        steps: of each run; 0 is the run's own.
+        out: folder for the runs; "" is folds_K in the folder of `run`.
+        steps: training steps of each run; 0 is the number of `run`.
         say: called with a line before each run.
     Raises: KitError for a number of folds that does not fit, and as `kit.fit`.
     """

@@ -1,7 +1,7 @@
 """One run in `train.processes` processes on this machine.
 
-Several processes are started with torchrun. A notebook's kernel is not forked, their output is passed on line by line,
-and they always end with the process that started them.
+Several processes are started with torchrun. A notebook's kernel is not forked. The output of the processes is passed on
+line by line, and they always end with the process that started them.
 """
 
 import contextlib
@@ -58,7 +58,7 @@ def _command(cfg: RunConfig, config: Path) -> list[str]:
 
 
 def _run(command: list[str], stop: Stop) -> list[str]:
-    """Run a command, print its output, pass signals on; return its lines that begin with "error: "."""
+    """Run a command, print its output, pass signals on; return the text of its "error: " lines."""
     threads = max(1, (os.cpu_count() or 1) // int(command[command.index("--nproc_per_node") + 1]))
     paths = os.pathsep.join(filter(None, (str(PROJECT), os.environ.get("PYTHONPATH"))))
     environment = {"OMP_NUM_THREADS": str(threads), **os.environ, LAUNCHED: "1", "PYTHONPATH": paths}

@@ -58,7 +58,7 @@ def fit(cfg: RunConfig) -> dict:
     if (done := folder.result()) is not None:
         Reporter(label, 0, not accelerator.is_main_process).say(f"already finished in {folder.path}")
         if accelerator.is_main_process:
-            folder.remove_checkpoints()  # of a process that was killed at its end
+            folder.remove_checkpoints()  # left by a process that was killed at its end
         return done
     world = World(accelerator, cfg)
     parts = prepare(cfg, world.rank, world.size)
@@ -113,7 +113,7 @@ class Run:
                 if isinstance(net, Segmenter):  # a whole method would be recompiled whenever its progress changes
                     net.compile()
         self.guard = Guard(cfg.train.skip_nonfinite, self.tally.skipped, method, device, world)
-        self.provenance = provenance()  # now: the sources may change during the run
+        self.provenance = provenance()  # read now, because the sources may change during the run
         self.log = Logbook(folder, self.start, self.evaluated, silent=not world.first)
         for problem in problems:
             reporter.say(f"{problem}; the previous one is used, from step {self.start}")
@@ -190,7 +190,7 @@ class Run:
         self.accelerator.unwrap_model(self.method).after_step(progress)
 
     def update(self) -> bool:
-        """Clip and step, unless loss or gradient is not finite; True if that is known and the step was not taken."""
+        """Clip and step, unless loss or gradient is not finite; True if the step is known to be skipped."""
         guard, scaler, norm = self.guard, self.accelerator.scaler, None
         if scaler is not None and not guard.watched:
             guard.poison()
@@ -289,7 +289,7 @@ class Run:
         if self.cfg.train.keep_views:
             for name, net in self.accelerator.unwrap_model(self.method).companions().items():
                 state.write_weights(self.folder.view(name), state.weights(net))
-        if self.best_weights is not None:  # the file may be of a later step of a killed process
+        if self.best_weights is not None:  # the file may come from a later step of a killed process
             state.write_weights(self.folder.weights("best"), self.best_weights)
         write_json(self.folder.result_file, result)
         self.folder.remove_checkpoints()

@@ -1,4 +1,4 @@
-"""GPU memory of a step: an estimate, settings that fit into less, and the error when it is used up.
+"""GPU memory of a step: an estimate, settings that need less, and the error for exhausted memory.
 
 The estimate is no measurement: the step is traced without computing, and the tensors that autograd would keep for the
 backward pass are added up. Workspaces of convolutions and the allocator's gaps are covered only by an allowance.
@@ -38,16 +38,16 @@ class Need:
     fixed: int
     """Weights of all networks, gradients, optimiser and running average."""
     kept: int
-    """Tensors that autograd keeps of one micro-step."""
+    """Tensors that autograd keeps for one micro-step."""
 
     @property
     def total(self) -> float:
-        """With allowance and context."""
+        """Bytes including allowance and context."""
         return self.fixed + ALLOWANCE * self.kept + CONTEXT
 
 
 class Kept:
-    """Size of the tensors that autograd keeps between forward and backward, as hooks for saved tensors.
+    """Hooks for saved tensors that measure the size of all tensors autograd keeps between forward and backward.
 
     Args:
         own: tensors that do not count, as they exist anyway.
@@ -61,7 +61,7 @@ class Kept:
         """Largest number of bytes at any time."""
 
     def pack(self, tensor: torch.Tensor) -> "_Saved":
-        """The object that autograd holds instead of a tensor as long as it needs it."""
+        """Wrap a tensor in the object that autograd holds instead, as long as it needs the tensor."""
         saved, storage = _Saved(tensor), tensor.untyped_storage()
         if storage._cdata not in self.own:
             self._count(storage._cdata, storage.nbytes(), 1)
@@ -72,7 +72,7 @@ class Kept:
         return saved.tensor
 
     def _count(self, storage: int, size: int, change: int) -> None:
-        """Count a storage once, however many of its tensors are saved; its number is unique while one of them is."""
+        """Count a storage once for all its saved tensors. Its number is unique while one of them is saved."""
         before = self.uses[storage] > 0
         self.uses[storage] += change
         self.now += size * ((self.uses[storage] > 0) - before)
@@ -125,16 +125,16 @@ def estimate(cfg: RunConfig, classes: int) -> Need:
         average = sum(p.numel() for p in method.predictor().parameters())
         del out
     moments = 2 if cfg.optim.name == "adamw" else 1
-    copies = 2 * weights if half else 0  # autocast keeps halves of the weights during a step
+    copies = 2 * weights if half else 0  # autocast caches half-precision copies of the weights during a step
     return Need(4 * (weights + learnt * (1 + moments) + average) + copies, kept.most)
 
 
 def preset(cfg: RunConfig, gigabytes: float, classes: int) -> tuple[RunConfig, Need]:
-    """`cfg` with the fewest changes that fit into a GPU's memory, and its need. The images of a step, and with them the
-    rate, do not change.
+    """`cfg` with the fewest changes that make it fit into a GPU's memory, and its need. The number of images per step
+    and the learning rate do not change.
 
-    First activations are recomputed, which only costs time; then steps are divided into micro-steps, each with its own
-    batch norm statistics.
+    The first change recomputes activations, which only costs time; the next divides steps into micro-steps, each with
+    its own batch norm statistics.
 
     Raises: KitError if one image of each kind does not fit.
     """
@@ -169,7 +169,7 @@ def _networks(cfg: RunConfig) -> list[str]:
 
 
 def out_of_memory(cfg: RunConfig, error: RuntimeError, device: torch.device) -> KitError | None:
-    """The error for memory that is used up, with the settings to change; None for any other `error`."""
+    """The error for exhausted memory, with the settings to change; None for any other `error`."""
     if not (isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)):
         return None
     size = ""

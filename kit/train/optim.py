@@ -11,7 +11,7 @@ from kit.settings.run import OptimConfig, RunConfig
 def poly_lr(step: int, total: int, power: float = 0.9, warmup: int = 0) -> float:
     """Multiplier on the base rate: `(1 - step/total) ** power`, rising linearly over the first `warmup` steps.
 
-    1 at step 0 (without warm-up), 0 at `total`; set before the step. The same curve for every network of a run.
+    It is 1 at step 0 (without warm-up) and 0 at `total`, is set before the step, and is the same for all networks.
     """
     rise = min(1.0, (step + 1) / (warmup + 1))
     return rise * (1.0 - min(step, total) / total) ** power
@@ -21,10 +21,10 @@ def make_optimizer(cfg: OptimConfig, method: nn.Module, fused: bool = False) -> 
     """SGD or AdamW over all parameters that require a gradient.
 
     Args:
-        fused: one kernel for all parameters, on a CPU 3 (SGD, same bits) to 7 times (AdamW) as fast; on a GPU it can
-            skip an update on the device (`kit.train.monitor.nonfinite`). The networks must be on their device already.
+        fused: one kernel for all parameters: on a CPU 3 times (SGD, same bits) to 7 times (AdamW) as fast; on a GPU it
+            can skip an update on the device (`kit.train.monitor.nonfinite`). Networks must be on their device already.
 
-    Groups: parameters of one rate (`rates`), separated by weight decay and by membership in the networks of
+    Groups: parameters with the same rate (`rates`), separated by weight decay and by membership in the networks of
     `cfg.constant`. A group's "scale" is its factor on the base rate; "constant" groups have no schedule.
 
     Raises: KitError if `cfg.constant` names a network that the method does not have.
@@ -54,7 +54,7 @@ def make_optimizer(cfg: OptimConfig, method: nn.Module, fused: bool = False) -> 
 
 
 def rates(cfg: OptimConfig, method: nn.Module) -> dict[nn.Parameter, float]:
-    """Pretrained parameters -> factor on the base rate: `encoder_lr`, less `layer_decay` once for every layer above."""
+    """Pretrained parameters -> factor on the base rate: `encoder_lr`, times `layer_decay` for every layer above."""
     factors = {}
     for net in trained(method):
         for above, layer in enumerate(reversed(net.encoder.layers())):

@@ -66,8 +66,8 @@ def _accelerator(precision: str) -> Accelerator:
 
 @contextmanager
 def training_on(device: torch.device) -> Iterator[None]:
-    """Settings of a device during training: all steps are alike, so that keeping freed memory and benchmarking
-    convolutions pays."""
+    """Settings of a device during training. All steps have the same sizes, so keeping freed memory and benchmarking
+    convolutions pay off."""
     with kept_pages(device), gpu_settings(device, one_size=True):
         yield
 

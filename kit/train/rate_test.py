@@ -1,4 +1,4 @@
-"""A learning-rate test (Smith, WACV 2017, arXiv 1506.01186): the loss over a rate that grows from step to step."""
+"""A learning-rate test (Smith, WACV 2017, arXiv 1506.01186): losses at a rate that grows at every step."""
 
 import math
 from collections.abc import Callable
@@ -20,13 +20,13 @@ from kit.train.processes import make_accelerator
 from kit.types import Progress
 
 DIVERGED = 4.0
-"""Times the lowest smoothed loss at which the test ends."""
+"""Multiple of the lowest smoothed loss at which the test ends."""
 
 WIDTH = 0.03
 """Standard deviation of the smoothing, as a share of the steps."""
 
 FALL = 0.05
-"""Share of the first smoothed loss by which it must fall, else no rate is suggested."""
+"""Share of the first smoothed loss by which the loss must fall, else no rate is suggested."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class RateTest:
     rates: list[float]
     """`optim.lr` of each step, rising."""
     losses: list[float]
-    """Of the step before its update."""
+    """Loss of each step before its update."""
     smoothed: list[float]
     """The same, smoothed over neighbouring steps."""
 
@@ -53,10 +53,10 @@ class RateTest:
 
 def try_rates(cfg: RunConfig, low: float = 1e-6, high: float = 1.0, steps: int = 100,
               done: Callable[[], None] | None = None) -> RateTest:  # fmt: skip
-    """Losses of a run at rates rising from `low` to `high`, a step each, in this process. Nothing is written into the
-    run's folder, and the run later starts from its own weights.
+    """Losses of a run at rates rising from `low` to `high`, one step per rate, in this process. Nothing is written to
+    the run's folder, and a later run does not use these weights.
 
-    Every term of the loss has its weight of the first step, so that losses are comparable: terms with a ramp have
+    Every term of the loss keeps its weight of the first step, so that losses are comparable; terms with a ramp have
     weight 0. Each group of parameters keeps its factor on the rate.
 
     Args:

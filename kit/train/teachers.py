@@ -17,7 +17,7 @@ from kit.train.resume.data_binding import check_data, digest_if_other
 
 
 def with_teachers(cfg: RunConfig) -> RunConfig:
-    """`cfg` with the folder of every teacher; teachers without a folder are trained now, unless they are finished.
+    """`cfg` with the folder of every teacher. Trains teachers without a folder first, unless they are finished.
 
     The `cfg` of a method without teachers is returned unchanged.
 

@@ -15,7 +15,7 @@ from kit.types import Batch
 
 
 class Shown(NamedTuple):
-    """A step's images."""
+    """Images of a step."""
 
     spec: DatasetSpec
     batch: Batch
@@ -26,7 +26,7 @@ class Shown(NamedTuple):
 def shown_batch(cfg: RunConfig, step: int = 0) -> Shown:
     """The images of a step of a run, exactly as its networks get them; no network is built, nothing is written.
 
-    If a step is divided among processes or micro-steps, it is the first part.
+    If a step is divided among processes or micro-steps, these are the images of its first part.
 
     Args:
         step: from 0.
@@ -42,7 +42,7 @@ def shown_batch(cfg: RunConfig, step: int = 0) -> Shown:
 
 def _mixed(cfg: RunConfig, batch: Batch, num_classes: int, step: int) -> list[Tensor]:
     """The views that anything is pasted into, drawn as the method draws them."""
-    rng = np.random.default_rng([cfg.seed, step, 3, 0])  # that of `kit.train.loop`
+    rng = np.random.default_rng([cfg.seed, step, 3, 0])  # the generator of `kit.train.loop`
     pastes = METHODS[cfg.method.name].pastes(cfg.method, batch.weak, rng)
     which = getattr(cfg.method, "class_paste", "none")
     mixed = []

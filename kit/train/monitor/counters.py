@@ -11,7 +11,7 @@ from kit.types import StepOutput
 
 @dataclass
 class Tally:
-    """Saved in checkpoints: `seconds` to `bad` once, the rest by every process."""
+    """Counters, saved in checkpoints: `seconds` to `bad` once, the others by every process."""
 
     seconds: float = 0.0
     """Time of training steps."""
@@ -24,7 +24,7 @@ class Tally:
     bad: list[bool] = field(default_factory=list)
     """Which steps since the last line of the log had a loss that is not finite, as far as known."""
     losses: dict[str, list[Tensor]] = field(default_factory=dict)
-    """Of this process since the last line of the log, left on the device."""
+    """Losses of this process since the last line of the log, left on the device."""
     counts: dict[str, Tensor] = field(default_factory=dict)
     """Sums, over the same steps, of `StepOutput.stats`."""
 

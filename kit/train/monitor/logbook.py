@@ -30,8 +30,8 @@ class Logbook:
 
     def train_line(self, done: int, steps: int, tally: Tally, world: World, rate: float, spec: DatasetSpec,
                    reporter: Reporter) -> None:  # fmt: skip
-        """Write means of the losses and shares of the counts since the last such line, over all processes; the tally of
-        these is empty afterwards."""
+        """Write means of the losses and shares of the counts since the last such line, over all processes, and clear
+        them in the tally."""
         skipped = sum(tally.bad)
         means, counts = tally.means(world), tally.sums(world)
         record = {"step": done, "loss": means.pop("loss"), "parts": means, "lr": rate,

@@ -1,10 +1,10 @@
-"""Steps whose loss is not finite never change the weights, without waiting for the device.
+"""Guard that keeps steps with a non-finite loss from changing the weights, without waiting for the device.
 
-Where reading a loss is free (`WATCHED`), each is read before the backward pass. On an accelerator every step would wait
-for the one before, so the decision stays on the device: fused optimisers skip weights and momentum if their `found_inf`
-is 1, and a gradient scaler skips a step if a gradient is not finite. After more bad steps than allowed, every later one
-counts as bad too, so that the weights have not changed when the loop reads the count, which it does at every line of
-the log, evaluation and checkpoint.
+Where reading a loss is free (`WATCHED`), each is read before the backward pass. On an accelerator a read would make
+every step wait for the one before, so the decision stays on the device: fused optimisers skip weights and momentum if
+their `found_inf` is 1, and a gradient scaler skips a step if a gradient is not finite. After more bad steps than
+allowed, every later one counts as bad too, so that the weights have not changed when the loop reads the count, which it
+does at every line of the log, evaluation and checkpoint.
 """
 
 import io
@@ -29,7 +29,7 @@ class Guard:
     Args:
         allowed: bad steps that may be skipped in the whole run.
         seen: those skipped so far.
-        net: the trained networks; their running statistics are restored after a skipped step.
+        net: the trained networks; a skipped step restores their running statistics.
         device: where losses are.
     """
 
@@ -42,7 +42,7 @@ class Guard:
         self._statistics: list[tuple[Tensor, Tensor]] = []
 
     def begin(self) -> None:
-        """Before a step."""
+        """Start a step."""
         self._flag = torch.zeros((), device=self.device)
         if self.allowed:
             self._statistics = [(buffer, buffer.clone()) for buffer in self.net.buffers()]
@@ -70,7 +70,7 @@ class Guard:
         gradient.mul_(torch.where(self.gate() > 0, math.nan, 1.0))
 
     def end(self, stopped: bool = False) -> None:
-        """After a step, which was `stopped` by `watch`, or decided by `gate`."""
+        """Finish a step that was `stopped` by `watch` or decided by `gate`."""
         if stopped:
             self._flag = torch.ones_like(self._flag)
         self.flags.append(self._flag)

@@ -8,7 +8,7 @@ HISTOGRAMS = ("predicted", "taught", "labelled")
 """Names of counts per class; all others are pairs (hits, total)."""
 
 QUIET = 0.2
-"""First share of a run without alarms: networks from random weights start with one class."""
+"""Share of a run, at its start, without alarms: networks from random weights first predict one class."""
 
 FEW = 0.25
 """Share of the labels' diversity below which pseudo labels count as collapsed."""
@@ -44,7 +44,7 @@ def diversity(histogram: list[float] | None) -> float | None:
 def alarm(seen: dict[str, object], done: int, steps: int) -> str | None:
     """One line if pseudo labels have collapsed to few classes by step `done` of `steps`, else None.
 
-    They have if their diversity above one class is below a fourth of that of the labels in the same steps.
+    They have if their diversity minus 1 is below FEW times the labels' diversity minus 1 in the same steps.
     """
     mine, theirs = seen.get("diversity"), seen.get("labelled_diversity")
     if mine is None or theirs is None or done < QUIET * steps or mine - 1 >= FEW * (theirs - 1):

@@ -71,7 +71,7 @@ class Checkpoints:
 
     def __init__(self, current: Path, previous: Path, run: str):
         self.current, self.previous, self.run = current, previous, run
-        self.whole = True  # `current` is absent or undamaged, so that it may replace `previous`
+        self.whole = True  # `current` is absent or undamaged, so it may replace `previous`
 
     def load(self) -> tuple[dict | None, list[str]]:
         """The newest undamaged checkpoint of this run, and the problems of newer ones.

@@ -1,7 +1,7 @@
 """The state of a run in a checkpoint: weights, state that differs between processes, and random generators.
 
-Order of images, augmentation, mixing and dropout follow from (seed, step, place in the step), so a run would resume the
-same without the generators; they are kept for any other code that draws.
+Order of images, augmentation, mixing and dropout depend only on (seed, step, place in the step), so a run resumes
+identically without the generators; they are saved for any other code that draws random numbers.
 """
 
 import random
@@ -21,7 +21,7 @@ from kit.train.processes import precision_of
 
 
 def capture(run, done: int, evaluated: bool) -> dict:
-    """Everything from which a `kit.train.loop.Run` can resume at step `done`, before or after the evaluation there.
+    """The state from which a `kit.train.loop.Run` resumes at step `done`, before or after the evaluation at that step.
 
     Called in every process. The number of the step is also the position of the samplers.
     """
@@ -59,8 +59,8 @@ def restore_networks(run, saved: dict) -> None:
 
 
 def restore_rest(run, saved: dict) -> None:
-    """Restore optimiser, scaler, statistics of this process and random states, after networks were moved and wrapped,
-    which gives every process the first one's statistics."""
+    """Restore optimiser, scaler, statistics of this process and random states. Call it after networks are moved and
+    wrapped, because wrapping gives every process the first one's statistics."""
     load_optimizer(run.optimizer, saved["optimizer"])
     if run.accelerator.scaler is not None and saved["scaler"]:  # else it started on a device without loss scaling
         run.accelerator.scaler.load_state_dict(saved["scaler"])
@@ -122,7 +122,7 @@ def set_random_states(states: dict) -> None:
 def statistics(net: nn.Module) -> dict[str, Tensor]:
     """Running means and variances of batch norm by name: the only buffers that can differ between processes.
 
-    Counts and tables of indices (50 MB in a TinyViT-21M) are equal everywhere, as are the statistics of frozen
+    Counts and tables of indices (50 MB in a TinyViT-21M) are equal in all processes, as are the statistics of frozen
     teachers, which are not saved.
     """
     state = net.state_dict()
