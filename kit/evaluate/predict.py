@@ -55,8 +55,8 @@ class Predictor:
 
     @torch.no_grad()
     def scores(self, images: Tensor, size: tuple[int, int]) -> Tensor:
-        """Float32 (B, C, *size), with the predicted class at the maximum: logits if nothing is averaged, else what the
-        protocol combines.
+        """Float32 (B, C, *size), with the predicted class at the maximum: logits if nothing is averaged, else the
+        averaged logits or probabilities.
 
         Args:
             images: float32 (B, 3, H, W) in 0..1.

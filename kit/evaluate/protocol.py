@@ -24,8 +24,8 @@ def sentence(cfg: EvalConfig) -> str:
 
 
 def record(cfg: EvalConfig) -> dict:
-    """The same as plain values for JSON, with the stride that "slide" uses; without `batch` and `windows`, which change
-    only the speed."""
+    """The protocol as plain values for JSON, with the stride that "slide" uses, and without `batch` and `windows`,
+    which change only the speed."""
     plain = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(cfg).items()}
     plain["stride"] = list(stride_of(cfg)) if cfg.window else None
     return {name: value for name, value in plain.items() if name not in ("batch", "windows")}

@@ -17,7 +17,7 @@ from kit.settings.run import EvalConfig
 from kit.system.storage import write_json
 
 UNLIKE = {"names": "their ids differ", "masks": "the masks differ", "images": "images of one name differ on disk"}
-"""Result of `kit.evaluate.scores.counts.unlike` -> words of a message."""
+"""Result of `kit.evaluate.scores.counts.unlike` -> text for the error message."""
 
 BUDGET = {
     "steps": lambda run: run["steps"],

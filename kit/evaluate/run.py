@@ -37,10 +37,10 @@ def count(net: nn.Module, items: Iterable[Item], spec: DatasetSpec, cfg: EvalCon
 
     Args:
         net: put in eval mode, where it stays; used on its device.
-        items: this process's share: of all images in order, those at rank, rank + world, rank + 2 world ...
+        items: this process's share of the ordered images: those at rank, rank + world, rank + 2 world ...
         cfg: the protocol.
-        rank, world: this process and the number of processes. Each calls this and gets the counts of all images, each
-            image once; more than one need an initialised process group.
+        rank, world: this process and the number of processes. All of them call this function, and each gets the counts
+            of all images, each image once. Several processes need an initialised process group.
         full: also count boundaries and calibration, and record digests of the masks.
     """
     predictor = Predictor(net, cfg)
@@ -101,7 +101,7 @@ def _gather(rows: Tensor | None, total: int, rank: int, world: int) -> Tensor | 
 
 
 def _batches(items: Iterable[Item], batch: int) -> Iterator[list[Item]]:
-    """Neighbouring items of equal size."""
+    """Batches of consecutive items of equal size."""
     held: list[Item] = []
     for item in items:
         if held and (len(held) == batch or [x.shape for x in item[1:]] != [x.shape for x in held[0][1:]]):

@@ -1,4 +1,4 @@
-"""Sliding windows: their places, and the average of their scores."""
+"""Sliding windows: their positions, and the average of their scores."""
 
 from collections import deque
 from collections.abc import Callable, Iterator

@@ -29,7 +29,7 @@ Picture = str | Path | Image.Image | np.ndarray | Tensor
 """Input of a student: a file, a PIL image, uint8 array (H, W, 3), or uint8 tensor (3, H, W)."""
 
 WEIGHTS = ("last", "average", "best")
-"""Weights of its student that a run may keep."""
+"""Kinds of weights that a run may keep of its student."""
 
 NAMED = 8
 """Number of classes that `print(student)` names."""
@@ -166,5 +166,5 @@ def read_pixels(image: Picture) -> Tensor:
         return torch.from_numpy(read_image(Path(image)).copy()).permute(2, 0, 1)
     if isinstance(image, Image.Image):
         image = np.array(ImageOps.exif_transpose(image).convert("RGB"))
-    image = image if image.flags.writeable else image.copy()  # torch warns of others
+    image = image if image.flags.writeable else image.copy()  # torch warns about read-only arrays
     return torch.from_numpy(image).permute(2, 0, 1)

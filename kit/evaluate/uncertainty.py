@@ -32,7 +32,7 @@ def entropy(probabilities: np.ndarray) -> np.ndarray:
 
 
 def disagreement(members: list[np.ndarray]) -> np.ndarray:
-    """Jensen-Shannon divergence of the members' probabilities divided by its largest value, log n: 0 where all agree, 1
+    """Jensen-Shannon divergence of the members' probabilities divided by its maximum, log n: 0 where all agree, 1
     where each is certain of a different class; float32 (H, W). 0 everywhere for a single member."""
     if len(members) < 2:
         return np.zeros(members[0].shape[1:], np.float32)

@@ -1,6 +1,6 @@
 """Uncertainty of a score from the choice of val images: bootstrap over images (Efron), single and paired.
 
-A draw has as many images as there are, with replacement; its score is that of the sum of their confusion matrices.
+A draw takes n of the n images with replacement; its score comes from the sum of their confusion matrices.
 Two networks are compared on the same draws, which removes the variation that both share.
 Intervals are the 2.5th and 97.5th percentile. They do not cover other seeds of training.
 """
@@ -17,7 +17,7 @@ LEVEL = 95
 def intervals(matrices: np.ndarray, classes: tuple[str, ...], resamples: int, seed: int = 0) -> dict:
     """Intervals of the mean and the class IoUs: {"level", "resamples", "miou": [low, high], "iou": {class: ...}}.
 
-    A class that is absent from some draws has the interval of the others; None if it is absent from all.
+    The interval of a class ignores draws without the class; it is None if all draws lack it.
 
     Args:
         matrices: confusion matrices of the images, int64 (n, C, C).
@@ -33,12 +33,12 @@ def intervals(matrices: np.ndarray, classes: tuple[str, ...], resamples: int, se
 
 
 def compare(first: np.ndarray, second: np.ndarray, resamples: int, seed: int = 0) -> dict:
-    """Mean IoU of the second minus that of the first network, on the same images.
+    """Difference in mean IoU, second network minus first, on the same images.
 
     Args:
         first, second: confusion matrices of the images in one order, int64 (n, C, C).
     Returns: {"images", "resamples", "level", "first", "second", "difference", "interval", "p"}; p is two-sided, from
-        the number of draws on the other side of 0, at least 2 / (resamples + 1); None for fewer than FEW_VAL images.
+        the number of draws with the opposite sign, at least 2 / (resamples + 1); None for fewer than FEW_VAL images.
     Raises: KitError if the true pixels of the two differ.
     """
     if first.shape != second.shape or not np.array_equal(first.sum(2), second.sum(2)):
@@ -85,7 +85,7 @@ def resampled_iou(matrices: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def overlap_iou(hits: np.ndarray, unions: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The same, of what `overlaps` returns."""
+    """`resampled_iou` from the results of `overlaps`."""
     hits, unions = weights @ hits.astype(np.float64), weights @ unions.astype(np.float64)  # whole numbers below 2 ** 53
     return np.divide(hits, unions, out=np.full_like(hits, np.nan), where=unions > 0)
 

@@ -1,7 +1,7 @@
 """Boundary IoU (Cheng et al., CVPR 2021): IoU of the pixels inside a class within a distance of its border.
 
 A pixel of a class belongs to its inner band if a square of side 2d + 1 around it holds another label, or reaches beyond
-the image; that is the class's mask without its d-fold erosion by a 3 x 3 square, as in the authors' code. Whether a
+the image; this equals the class's mask minus its d-fold erosion by a 3 x 3 square, as in the authors' code. Whether a
 square holds one label or several does not depend on the class, so one minimum and one maximum filter of the labels
 serve all classes at once.
 """

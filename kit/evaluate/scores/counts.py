@@ -1,5 +1,5 @@
-"""Counts of each image, from which every score follows; kept beside a result, so that intervals and comparisons need no
-network later."""
+"""Counts of each image, from which all scores are computed; stored with a result, so that intervals and comparisons
+need no network later."""
 
 import hashlib
 import io
@@ -21,7 +21,7 @@ from kit.system.storage import write_bytes
 
 @dataclass(frozen=True)
 class Counts:
-    """Of n images and C classes, in the order of the images; whole numbers of pixels."""
+    """Pixel counts of n images and C classes, in the order of the images."""
 
     names: tuple[str, ...]
     """Ids of the images."""
@@ -76,12 +76,12 @@ class Overlaps:
     names: tuple[str, ...]
     """Ids of the images."""
     hits: np.ndarray
-    """int64 (n, C): pixels of each class that are predicted as it."""
+    """int64 (n, C): correctly predicted pixels of each class."""
     unions: np.ndarray
-    """int64 (n, C): pixels that are of a class or predicted as it."""
+    """int64 (n, C): pixels of each class or predicted as it."""
 
     def part(self, images: slice) -> "Overlaps":
-        """Those of some of the images."""
+        """Overlaps of a slice of the images."""
         return Overlaps(self.names[images], self.hits[images], self.unions[images])
 
     def scores(self, classes: Sequence[str]) -> dict:
@@ -99,7 +99,7 @@ def mask_digest(mask: Tensor) -> str:
 
 
 def unlike(first: Counts, second: Counts) -> str:
-    """Difference between the images of two counts: "names", "masks" or "images"; "" if there is none.
+    """The first difference between the images of two counts: "names", "masks" or "images"; "" if there is none.
 
     Digests that were not recorded are not compared; masks are then compared by their pixels of each class.
     """

@@ -16,7 +16,7 @@ ADDED = ("boundary_miou", "boundary_iou", "calibration_error", "intervals")
 
 @dataclass(frozen=True)
 class Scores:
-    """Shares in 0..1. A class that neither the truth nor the prediction ever holds has None and is left out."""
+    """Scores in 0..1. A class absent from both truth and prediction has None and is left out of means."""
 
     miou: float
     """Mean of `iou` over the classes that have one."""
