@@ -45,8 +45,8 @@ _HOME = {
     "parameters": "settings.notebook",
     "suggest": "label.suggest",
 }
-"""Name -> module of the kit, imported on first use: torch, timm and others take seconds to import, which
-`python -m kit --help` and processes that only read results do not need."""
+"""Name -> module of the kit, imported on first use: importing torch, timm and others takes seconds, and
+`python -m kit --help` and processes that only read results do not need them."""
 
 
 def __getattr__(name: str):

@@ -8,7 +8,7 @@ from kit.errors import KitError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; return the exit code. A `KitError` is one line on standard error."""
+    """Run a command; return the exit code. A `KitError` is printed as one line on standard error."""
     parser = argparse.ArgumentParser(
         prog="python -m kit",
         usage="python -m kit COMMAND ...",

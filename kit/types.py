@@ -22,9 +22,9 @@ class Batch(NamedTuple):
     images: Tensor  # (B, 3, H, W) labelled images
     masks: Tensor  # (B, H, W) int64, class ids or IGNORE
     weak: Tensor  # (U, 3, H, W) unlabelled images; U = 0 if the method uses none
-    strong: Tensor  # (U, S, 3, H, W) the same crops with strong changes of colour; S = Views.strong
+    strong: Tensor  # (U, S, 3, H, W) the same crops with strong colour changes; S = Views.strong
     valid: Tensor  # (U, H, W) bool, False where the crop was padded
-    hidden: Tensor | None = None  # (U, H, W) int64 labels of `weak`, only for statistics; None or U = 0: not read
+    hidden: Tensor | None = None  # (U, H, W) int64 labels of `weak`, for statistics only; not read if None or U = 0
 
 
 class SegOutput(NamedTuple):
@@ -39,7 +39,7 @@ class SegOutput(NamedTuple):
 class StepOutput(NamedTuple):
     """Output of a method for one step. A tuple, so that Accelerate casts its tensors to float32."""
 
-    loss: Tensor  # scalar float32, the only thing that is back-propagated
+    loss: Tensor  # scalar float32, the only output that is back-propagated
     parts: dict[str, Tensor]  # detached scalars before weighting, logged under these names
     stats: dict[str, Tensor] = {}  # counts about pseudo labels (`kit.losses.pseudo_label_counts`), summed by the loop
 
@@ -49,9 +49,9 @@ class Views:
     """Views of each unlabelled image that a method needs from the loader."""
 
     unlabelled: bool = True
-    """False: the method uses no unlabelled images, so none are read."""
+    """Whether the method uses unlabelled images; if False, none are read."""
     strong: int = 0
-    """Number of strongly changed views beside the weak one."""
+    """Number of strong views in addition to the weak one."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Progress:
     """Position of a step in its run, and its random generator."""
 
     step: int
-    """Steps done so far; 0 for the first."""
+    """Number of steps already done; 0 in the first step."""
     total: int
     """Steps of the whole run."""
     rng: np.random.Generator
