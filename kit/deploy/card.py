@@ -71,10 +71,10 @@ def as_text(card: dict) -> str:
         lines.append(row)
     if card["export"]:
         check = card["export"]["check"]
-        lines.append(
-            f"ONNX against PyTorch on {check['images']} images: {check['agreement']:.3%} of pixels agree, "
-            f"largest difference of logits {check['difference']:.1e}"
-        )
+        part = f"{check['worst']:.3%} on the worst" if "worst" in check else ""  # an export from pixels to classes
+        part = part or f"largest difference of logits {check['difference']:.1e}"
+        of = f"ONNX against PyTorch on {check['images']} images"
+        lines.append(f"{of}: {check['agreement']:.3%} of pixels agree, {part}")
     return "\n".join(lines) + "\n"
 
 

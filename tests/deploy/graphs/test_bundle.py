@@ -11,6 +11,7 @@ from PIL import Image
 
 import kit
 from kit.__main__ import main
+from kit.deploy.card import as_text, make_card
 from kit.deploy.graphs import int8
 from kit.deploy.graphs.logits_graph import open_graph, require_packages
 from kit.errors import KitError
@@ -54,6 +55,13 @@ def test_a_folder_segments_photographs_without_the_kit(exported, scenes, tmp_pat
     assert (module.predict(module.read(tmp_path / "turned.jpg")) == ours).mean() >= 0.999
     overlay = student.predict(tmp_path / "turned.jpg", overlay=True).astype(int)
     assert np.abs(np.asarray(Image.open(tmp_path / "over.png")).astype(int) - overlay).max() <= 1
+
+
+def test_the_card_of_a_run_names_its_export(exported):
+    run, out = exported
+    check = json.loads((out / "export.json").read_text())["check"]
+    text = as_text(make_card(run, (64, 64), repeats=2))
+    assert f"{check['agreement']:.3%} of pixels agree, {check['worst']:.3%} on the worst" in text
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK", "I;16", "P"])
