@@ -1,1 +1,1 @@
-"""What `python -m kit bench NAME` runs: the kit against the plain way, in turns in one process."""
+"""Benchmarks of `python -m kit bench NAME`; most time the kit and a plain reference in turns, in one process."""

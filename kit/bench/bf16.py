@@ -1,7 +1,7 @@
-"""Checks of bfloat16 in benches of training steps: whether its loss stays with float32's while the networks learn, and
-how much memory a step takes.
+"""Checks for benchmarks of training steps in bfloat16: whether the loss follows that of float32 while the networks
+learn, and how much memory a step takes.
 
-Speed alone would not do: a format that loses a term or a gradient is fast, too.
+Speed alone proves nothing: a step that loses a term or a gradient in bfloat16 is fast, too.
 """
 
 import argparse
@@ -14,14 +14,14 @@ from kit.errors import KitError
 from kit.system.precision import cpu_has_bfloat16
 
 ALLOWED = 0.01
-"""Largest difference of the loss after some steps, relative to float32's."""
+"""Largest allowed difference between the losses of the last step, relative to the loss in float32."""
 
 CHECKED = 128
 """Largest side of the images on which losses are compared."""
 
 
 def measured_here() -> bool:
-    """Whether rows in bfloat16 are worth their time; prints a note if not."""
+    """Whether this CPU has bfloat16, so that rows in it are measured; prints a note if not."""
     if not cpu_has_bfloat16():
         sys.stdout.write("this CPU has no bfloat16 (AVX512_BF16 or AMX), and no row is in it\n")
     return cpu_has_bfloat16()
@@ -29,12 +29,12 @@ def measured_here() -> bool:
 
 def compare_learning(make_step: Callable[..., Callable], rows: dict[str, str], options: argparse.Namespace,
                      rate: float) -> None:  # fmt: skip
-    """Let both formats take some steps from the same weights on the same images, and write how far apart they end.
+    """Train in both formats from the same weights on the same images, and print how far apart the last losses are.
 
     Args:
-        make_step: from a row of a bench, its options and a learning rate to a step, which returns terms of its loss.
-        rows: "fp32" and "bf16" -> the row in this format.
-        options: of the bench, with "steps" to take; "crop" is cut down to CHECKED.
+        make_step: function of (row of a bench, options, learning rate); returns a step, which returns its loss terms.
+        rows: "fp32" and "bf16" -> row of the bench in this format.
+        options: of the bench; "steps" is the number of steps, and "crop" is limited to CHECKED.
     Raises: KitError if the last losses differ by more than `ALLOWED`.
     """
     small, last = argparse.Namespace(**{**vars(options), "crop": min(options.crop, CHECKED)}), {}
@@ -51,7 +51,7 @@ def compare_learning(make_step: Callable[..., Callable], rows: dict[str, str], o
 
 
 def peak_memory(make_step: Callable[..., Callable], *arguments: object) -> float:
-    """GB that a process with nothing but two of the steps that `make_step(*arguments)` returns has needed at most."""
+    """Peak resident memory, in GB, of a new process that runs the step from `make_step(*arguments)` twice."""
     spawn = multiprocessing.get_context("spawn")
     with spawn.Pool(1) as pool:
         return pool.apply(_two_steps, (make_step, arguments))

@@ -1,7 +1,7 @@
 """`python -m kit bench data`: training crops per second, against the plain way, on frames the bench makes itself.
 
-A sample is one labelled crop as published recipes have it: scale 0.5 to 2, crop, flip, no change of colour. What a
-strong view of an unlabelled crop costs is a line of its own. Both sides get the same draws and one thread.
+A sample is one labelled crop as in published recipes: scaled by 0.5 to 2, cropped, flipped, colours unchanged. The
+strong view of an unlabelled crop is timed on a separate line. Both sides use the same random draws and one thread.
 """
 
 import argparse
@@ -30,10 +30,10 @@ NAMES = {"reference": "plain reference", "ours": "ours", "cached": "ours, cached
 
 
 class Pipeline:
-    """Steps that make a crop one after the other, with a stopwatch for each.
+    """Stages that make a crop, run in order and timed separately.
 
     Args:
-        steps: stage -> function of the crop's number and of what the step before returned.
+        steps: stage -> function of (index of the crop, result of the previous stage).
     """
 
     def __init__(self, steps: dict[str, Callable]):
@@ -51,7 +51,7 @@ class Pipeline:
         return made
 
     def run(self, count: int) -> None:
-        """Make the first `count` crops; note the seconds that each stage took for all of them."""
+        """Make the first `count` crops, and append the total seconds of each stage to `seconds`."""
         self.spent = dict.fromkeys(self.steps, 0.0)
         for k in range(count):
             self.sample(k)
@@ -60,12 +60,12 @@ class Pipeline:
 
 
 class Crops:
-    """The same `count` crops of a data set's training images, frame after frame, for every pipeline.
+    """The same `count` random crops for every pipeline, cut from the training images in turn.
 
     Args:
-        files: of the data set; all images of one size.
+        files: of the data set; all images have one size.
         crop: side of a crop in pixels.
-        table: the reference maps label ids by a table, which is faster than the usual loop over them.
+        table: the reference maps label ids with a lookup table, which is faster than the usual loop over ids.
     """
 
     def __init__(self, files: SegFiles, crop: int, count: int, table: bool = False):
@@ -79,7 +79,7 @@ class Crops:
         self.draws = [self._as_plain(k) for k in range(count)]
 
     def _as_plain(self, k: int) -> reference.Draw:
-        """Crop `k` in the words of the reference: scale first, then a place in the scaled image."""
+        """Crop `k` in the parameters of the reference: the scale, then the position in the scaled image."""
         g: Geometry = self.geometries[k]
         s = np.random.default_rng(self.seeds[k]).uniform(*SCALE)  # what `draw_geometry` draws first
         size = self.files.size(self.names[k])
@@ -90,7 +90,7 @@ class Crops:
         return reference.Draw(s, top, left, g.flip)
 
     def reference(self) -> Pipeline:
-        """The plain way."""
+        """The reference pipeline."""
         files, raw_ids = self.files, self.files.layout.masks[0].raw_ids
 
         def decode(k, _):
@@ -103,7 +103,7 @@ class Crops:
         })  # fmt: skip
 
     def ours(self, files: SegFiles) -> Pipeline:
-        """The kit's way, step by step as in `kit.data.loaders`; `files` may have a cache."""
+        """The kit's pipeline, with the steps of `kit.data.loaders`; `files` may have a cache."""
 
         def fit(k, pair):
             image, mask = pair
@@ -122,7 +122,7 @@ class Crops:
         })  # fmt: skip
 
     def colours(self) -> dict[str, Callable[[], None]]:
-        """A strong view of every crop, by the reference and by the kit, of crops that are in memory."""
+        """Functions that make a strong view of every crop, by the reference and by the kit, from crops in memory."""
 
         def views(pipeline: Pipeline, change: Callable) -> Callable[[], None]:
             decode, fit, _ = pipeline.steps.values()
@@ -139,7 +139,7 @@ class Crops:
 
 
 def loader_runs(plain: SegFiles, cached: SegFiles, crop: int, count: int) -> dict[str, Callable[[], None]]:
-    """Whole passes over a DataLoader that makes about `count` labelled crops in batches of 2."""
+    """Label -> full pass over a DataLoader that makes about `count` labelled crops in batches of 2."""
 
     def run(files: SegFiles, workers: int) -> None:
         for _ in crop_loader(files, crop, 2, workers, max(1, count // 2), unlabelled=False):

@@ -1,8 +1,8 @@
 """`python -m kit bench deploy`: frames a second of students from uint8 pixels to class ids, in four forms, in turns.
 
-The forms are the kit's ONNX graph in float32 and in 8 bits under ONNX Runtime, and the same computation by PyTorch, as
-it is and compiled. Students are runs, whose mean IoU on val is measured with the very graphs that are timed, or names
-of networks with random weights, for speed alone. The last line, `fps=`, is of the first student's fastest graph.
+The forms are the kit's ONNX graph in float32 and in 8 bits under ONNX Runtime, and the same computation in PyTorch,
+eager and compiled. A student is a run, whose timed graphs are evaluated on val (mean IoU), or the name of a network,
+which gets random weights and no score. The last line, `fps=`, is the speed of the first student's fastest ONNX graph.
 """
 
 import argparse
@@ -103,7 +103,7 @@ def _trained(run: str, options: argparse.Namespace) -> tuple[Student, dict[str, 
 
 
 def _random(name: str, options: argparse.Namespace) -> tuple[Student, dict[str, bytes], np.ndarray, dict]:
-    """A network with random weights on pictures of the given size; in 8 bits, all layers are."""
+    """The same for a network with random weights: a noise picture, an 8-bit graph with no layer in float, no scores."""
     net, size = make_network(name), tuple(options.size)
     classes = [str(i) for i in range(net.num_classes)]
     student = Student(net, classes, [[0, 0, 0]] * len(classes), RunConfig(student=ModelConfig(name=name)))
@@ -126,6 +126,6 @@ def _torch_calls(student: Student, picture: np.ndarray) -> dict:
     try:
         compiled()
         calls["compiled"] = compiled
-    except Exception as error:  # most often for want of a C++ compiler, which torch says in many ways
+    except Exception as error:  # most often a missing C++ compiler, which torch reports in many ways
         sys.stderr.write(f"torch.compile does not work here ({type(error).__name__}: {str(error).splitlines()[0]})\n")
     return calls

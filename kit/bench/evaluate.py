@@ -1,9 +1,8 @@
 """`python -m kit bench evaluate`: sliding windows over frames of Cityscapes' size, against one window at a time.
 
 Both sides evaluate the same noise with the same weights, at the published windows and stride; their confusion matrices
-have to agree before anything is timed. The reference is the usual loop. It is timed with the network written plainly,
-as published code has it (that is what the ratio is of), and with the kit's own network, which shows what the windows
-alone gain.
+must agree before anything is timed. The reference is the usual loop. It is timed with the plain network of published
+code, which `ratio=` refers to, and with the kit's own network, which shows the gain from the windows alone.
 """
 
 import argparse
@@ -29,7 +28,7 @@ from kit.system.turns import interleaved
 SPEC = DATASETS["cityscapes"]
 
 AGREE = 0.999
-"""Share of pixels that both sides have to put in the same cell of the confusion matrix; random networks have ties."""
+"""Least share of pixels that both sides count in the same cell of the confusion matrix; random networks have ties."""
 
 NAMES = {"reference": "one window at a time, plain network", "same": "one window at a time, the kit's network",
          "ours": "ours"}  # fmt: skip
@@ -52,7 +51,7 @@ def bench_evaluate(arguments: list[str]) -> None:
 
 
 def make_network(name: str) -> nn.Module:
-    """A student whose batch norms do something, as those of a trained one."""
+    """A student with random weights and random batch norm statistics, so that batch norm is not the identity."""
     torch.manual_seed(0)
     net = build_model(ModelConfig(name=name), SPEC.num_classes, pretrained=False).eval()
     for part in net.modules():
@@ -63,7 +62,7 @@ def make_network(name: str) -> nn.Module:
 
 
 def make_frames(count: int, size: tuple[int, int]) -> list[tuple[str, Tensor, Tensor]]:
-    """Items of noise with random masks."""
+    """(name, noise image, random mask) of each frame."""
     random = torch.Generator().manual_seed(0)
     return [
         (str(i), torch.randn(3, *size, generator=random),
@@ -73,7 +72,7 @@ def make_frames(count: int, size: tuple[int, int]) -> list[tuple[str, Tensor, Te
 
 
 def _plainly(net: nn.Module, frames: list, window: int) -> np.ndarray:
-    """The whole confusion matrix by the reference."""
+    """Confusion matrix of all frames, by the reference."""
     return sum(histogram(slide(net, image[None], window), mask.numpy(), SPEC.num_classes) for _, image, mask in frames)
 
 

@@ -1,4 +1,4 @@
-"""Frames to read, in the layout of Cityscapes: a few drawn scenes made to compress like photographs; crops of them."""
+"""Frames in the layout of Cityscapes, drawn so that they compress like photographs, and a loader of their crops."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,11 +16,11 @@ from kit.settings.run import DataConfig
 from kit.types import Views
 
 SCENES = 2
-"""Scenes drawn (seconds each at 2048 x 1024); further frames are the same scenes with other noise."""
+"""Number of scenes drawn (each takes seconds at 2048 x 1024); further frames repeat them with other noise."""
 
 BLUR, NOISE = 1.0, 1.0
-"""Of a lens (radius in pixels) and of a sensor (standard deviation in grey levels, one for all colours). With both
-a frame takes 2.4 MB, about what one of Cityscapes does; drawn scenes as they are take more and are decoded faster."""
+"""Blur of a lens (radius in pixels), noise of a sensor (standard deviation in grey levels, same noise in all channels).
+With both, a frame takes 2.4 MB, about as much as in Cityscapes; without them, it takes more and decodes faster."""
 
 
 def make_frames(root: Path, count: int, size: tuple[int, int]) -> Path:
@@ -38,7 +38,7 @@ def make_frames(root: Path, count: int, size: tuple[int, int]) -> Path:
 
 
 def frame_files(folder: Path, count: int, size: tuple[int, int]) -> tuple[SegFiles, SegFiles]:
-    """`make_frames` below `folder` as a data set: read from its files, and from a cache that is filled."""
+    """Make frames below `folder`; return them as a data set read from files and as one read from a filled cache."""
     root, spec = make_frames(folder / "frames", count, size), DATASETS["cityscapes"]
     cached = SegFiles(spec, root, "train", cache=folder / "cache")
     cached.keep((), cached.ids, silent=True)
@@ -46,7 +46,7 @@ def frame_files(folder: Path, count: int, size: tuple[int, int]) -> tuple[SegFil
 
 
 def crop_loader(files: SegFiles, crop: int, images: int, workers: int, steps: int, unlabelled: bool) -> Iterable:
-    """The loader of a training: `steps` batches of `images` labelled crops, and as many unlabelled ones if wanted."""
+    """Training loader: `steps` batches of `images` labelled crops, and as many unlabelled ones if `unlabelled`."""
     cfg = DataConfig(crop=(crop, crop), labelled=images, unlabelled=images, workers=workers)
     split = Split("bench", files.ids, files.ids if unlabelled else ())
     return train_loader(TrainBatches(cfg, files, split, Views(unlabelled=unlabelled), 0, steps), 0)

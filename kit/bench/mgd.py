@@ -1,11 +1,12 @@
 """`python -m kit bench mgd`: MGD's training step against the plain form of the same networks.
 
-Two forms of it: "gradient" has every switch as the authors have it and gives the student the very gradient of the plain
-step, which is checked in float64 before anything is timed; "fixed" is the kit's default, with frozen teachers, a
-partner from the same batch and joint passes, whose gradient is another by design. Both are channels-last.
+The kit's step has two forms. "gradient" has every switch as in the authors' code; the student's gradient equals that of
+the plain step, which is checked in float64 before anything is timed. "fixed" is the kit's default, with frozen
+teachers, a partner from the same batch and joint passes; its gradient differs by design. Both are channels-last.
 
-Both are also taken in bfloat16 on CPUs that have it, against the plain step in float32; that the loss stays with
-float32's is seen in some steps at a rate at which the student learns. Peak memory is that of a process of its own.
+On CPUs with bfloat16, both forms are also timed in it, against the plain step in float32. First the losses of "fixed"
+in both formats are compared over some steps, at a rate at which the student learns. Peak memory of each row is measured
+in a separate process.
 """
 
 import argparse
@@ -34,12 +35,12 @@ from kit.types import Batch
 
 FORMS = ("gradient", "fixed")
 IN_BF16 = {f"{form}, bfloat16": form for form in FORMS}
-"""Rows in bfloat16 -> the form they are of."""
+"""Row in bfloat16 -> its form."""
 TOLERANCE = 1e-9
 """Largest difference of the student's gradient in float64, relative to its norm."""
 
 LEARNING_RATE = 0.0025
-"""For the steps in which losses are compared; what is timed hardly moves."""
+"""For the steps whose losses are compared; the rate of timed steps is so small that weights hardly change."""
 
 SIZES = {
     "resnet18": {},
@@ -50,7 +51,7 @@ SIZES = {
 
 
 def bench_mgd(arguments: list[str]) -> None:
-    """Read the options, compare gradients, time in turns, write the table; the last ratio is that of equal gradients.
+    """Read the options, compare gradients, time in turns, write the table; the last line is the ratio of "gradient".
 
     Raises: KitError if the gradients do not agree.
     """
@@ -91,7 +92,7 @@ def bench_mgd(arguments: list[str]) -> None:
 
 
 def make_config(size: str, crop: int, batch: int, form: str) -> RunConfig:
-    """Settings of one form. The student's passes on unmixed images carry no gradient and are left out of both."""
+    """Settings of one form. Both leave out the student's passes on unmixed images, which carry no gradient."""
     switches = "official_" if form == "gradient" else ""
     recipe = f"mgd_{switches}cityscapes_resnet18_1_8"
     nets = {f"{net}.{field}": "official" for net in ("student", "method.wide_net", "method.deep_net")
@@ -102,13 +103,13 @@ def make_config(size: str, crop: int, batch: int, form: str) -> RunConfig:
 
 
 def make_nets(cfg: RunConfig) -> Nets:
-    """The same random weights at every call."""
+    """Student and teachers, with the same random weights at every call."""
     torch.manual_seed(0)
     return Nets(*(build_model(c, CLASSES, False) for c in (cfg.student, cfg.method.wide_net, cfg.method.deep_net)))
 
 
 def make_method(cfg: RunConfig, nets: Nets) -> MGD:
-    """The method over copies of these networks."""
+    """The method in train mode, with copies of these networks."""
     teachers = {"wide": copy.deepcopy(nets.wide), "deep": copy.deepcopy(nets.deep)}
     method = build_method(cfg, CLASSES, teachers)
     method.student.load_state_dict(nets.student.state_dict())
@@ -143,10 +144,10 @@ def gradient_difference(size: str, crop: int, batch: int) -> float:
 
 
 def make_step(row: str, options: argparse.Namespace, lr: float = 1e-9) -> Callable[[], dict[str, float]]:
-    """A training step, which returns its loss, from the same weights at every call.
+    """A training step that returns its loss; every call starts from the same weights.
 
     Args:
-        row: "plain", of FORMS or of IN_BF16.
+        row: "plain", one of FORMS, or a key of IN_BF16.
         options: with "size", "crop" and "batch".
     """
     official, form = make_config(options.size, options.crop, options.batch, "gradient"), IN_BF16.get(row, row)

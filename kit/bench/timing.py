@@ -1,4 +1,4 @@
-"""What two variants took compared, and what they ran on; `kit.system.turns` takes their times."""
+"""Speedup between two variants, and a line about the machine; `kit.system.turns` measures the times."""
 
 import contextlib
 import datetime
@@ -13,7 +13,7 @@ import torch
 
 @contextlib.contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Let torch use `count` threads, and as many as before afterwards."""
+    """Context in which torch uses `count` threads; the number before is restored at its end."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -23,12 +23,12 @@ def torch_threads(count: int) -> Iterator[None]:
 
 
 def speedup(reference: Sequence[float], ours: Sequence[float]) -> float:
-    """How many times faster: the median over turns of the ratio within a turn."""
+    """How many times faster `ours` is than `reference`: the median over turns of the ratio of their times."""
     return median(slow / fast for slow, fast in zip(reference, ours, strict=True))
 
 
 def environment() -> str:
-    """Processor, versions and date in one line, which stands beside every number; no benchmark uses a GPU."""
+    """Processor, versions and date in one line, printed with the results; none of these benchmarks uses a GPU."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision", "pillow", "numpy"))
     date = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     return f"{os.cpu_count()} cores {platform.machine()}, Python {platform.python_version()}, {packages}, {date}"

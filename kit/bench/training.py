@@ -1,4 +1,4 @@
-"""What training steps are shown while they are measured, and how they end."""
+"""Batches for benchmarks of training steps, and the step of the optimiser."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -24,7 +24,7 @@ class Side(NamedTuple):
 
 def make_batch(crop: int, images: int, unlabelled: int, dtype: torch.dtype = torch.float32,
                device: torch.device = CPU) -> Batch:  # fmt: skip
-    """Noise to look at, and labels of a few hundred large patches, some of them ignored."""
+    """Noise images; masks are a grid of 16 x 16 patches of random classes, some of them IGNORE."""
     make = torch.Generator().manual_seed(1)
     noise = torch.randn(images + unlabelled, 3, crop, crop, generator=make).to(device, dtype)
     patches = torch.randint(0, CLASSES + 1, (images, 1, 16, 16), generator=make).float()
@@ -35,7 +35,7 @@ def make_batch(crop: int, images: int, unlabelled: int, dtype: torch.dtype = tor
 
 
 def progress() -> Progress:
-    """The same draws at every call."""
+    """Progress at the first step, with the same random draws at every call."""
     return Progress(0, 1, np.random.default_rng(0))
 
 
@@ -44,8 +44,8 @@ def sgd_step(net: nn.Module, losses: Callable[[], tuple[Tensor, dict[str, Tensor
     """A training step of `net` on a CPU, which returns the terms of its loss.
 
     Args:
-        losses: what is minimised, and its terms.
-        plainly: else the step has what a run has: a fused optimiser, and freed memory is kept within it.
+        losses: returns the loss and its terms.
+        plainly: False gives the step a run's fused optimiser, and keeps freed memory in the process during the step.
         precision: "fp32" or "bf16", in which `losses` is computed.
     """
     optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=0.9, weight_decay=1e-4, fused=not plainly)

@@ -1,11 +1,11 @@
 """`python -m kit bench trikd`: TriKD's training step, and its parts, against the plain form of the same networks.
 
-Both sides have the same random weights and images, and their losses are compared before anything is timed. Batch norm
-takes its running statistics and nothing is dropped, on both sides: only then are a joint pass and two separate ones the
-same, and one image is enough for the pooled branches. Peak memory is that of a process of its own for each side.
+Both sides have the same random weights and images, and their losses are compared before anything is timed. On both,
+batch norm uses its running statistics and dropout is off: only then does a joint pass equal two separate ones, and the
+pooled branches work on one image. Peak memory of each side is measured in a separate process.
 
-The step is also taken in bfloat16 on CPUs that have it, against the plain form in float32; that its loss stays with
-float32's is seen in some steps at a rate at which the networks learn.
+On CPUs with bfloat16, the step is also timed in it, against the plain form in float32. First its loss is compared with
+that of the kit's step in float32 over some steps, at a rate at which the networks learn.
 """
 
 import argparse
@@ -35,21 +35,21 @@ from kit.types import Batch
 
 PARTS = ("step", "split", "ohem", "inference")
 RECIPES = {"official": "trikd_official_cityscapes", "default": "trikd_cityscapes"}
-"""Whose switches: those of the authors' code, or the kit's own."""
+"""Recipe that sets the switches: those of the authors' code, or the kit's own."""
 SIDES = {"ours": "", "bf16": ", bfloat16", "recomputed": ", encoders recomputed"}
-"""What is measured against the plain form, and the label of its row; only a step has more than the first."""
+"""Side measured against the plain form -> suffix of its row; parts other than "step" have only the first side."""
 RECOMPUTED = {f"{net}.recompute": True for net in ("student", "method.cnn", "method.vit")}
-"""The settings of the last: less memory for a forward pass of the encoders more."""
+"""Settings of "recomputed": less memory, at the cost of one more forward pass of the encoders."""
 LEARNING_RATE = 0.005
-"""Published, for the steps in which losses are compared; what is timed hardly moves."""
+"""The published rate, for the steps whose losses are compared; in timed steps the weights hardly change."""
 OHEM_THRESHOLD = 0.7
 TOLERANCE = 1e-6
-"""Largest difference of a term of the loss in float32, relative to the term, or to a hundredth of the whole loss where
-that is more: a divergence of nearly equal tables is a small difference of large numbers."""
+"""Largest difference of a loss term in float32, relative to the larger of the term and a hundredth of the whole loss: a
+divergence between nearly equal tables is a small difference of large numbers."""
 
 
 def bench_trikd(arguments: list[str]) -> None:
-    """Read the options, compare, time in turns, write the table; the last ratio is that of the first requested part.
+    """Read the options, compare, time in turns, write the table; the last line is the first requested part's ratio.
 
     Raises: KitError if the two sides do not agree.
     """
@@ -77,18 +77,18 @@ def bench_trikd(arguments: list[str]) -> None:
     say(f"{'':<42}{'plain':>10}{'ours':>10}{'ratio':>8}  switches\n")
     ratios = {}
     for part in PARTS if options.part == "all" else (options.part,):
-        if part == "step" and not options.no_memory:  # before all forms lie in this process's memory side by side
+        if part == "step" and not options.no_memory:  # before this process holds the networks of all sides
             peaks = {side: [peak_memory(make_step, side, options)] for side in ("plain", *options.sides)}
             _write_rows("peak memory", "GB", peaks, _switches(part, options))
         for chosen in _variants(part, options):
-            seconds = interleaved(MEASURES[part](chosen), options.repeats, warmup=0)  # they have run to be compared
+            seconds = interleaved(MEASURES[part](chosen), options.repeats, warmup=0)  # the comparison ran each once
             ratios.setdefault(part, speedup(seconds["plain"], seconds["ours"]))
             _write_rows(part, "s", seconds, _switches(part, chosen))
     say(f"\nratio={next(iter(ratios.values())):.2f}\n")
 
 
 def _write_rows(name: str, unit: str, measured: dict[str, list[float]], switches: str) -> None:
-    """A row for each side but the plain form, beside that form."""
+    """Write a row for each measured side, with the plain form beside it."""
     reference = measured["plain"]
     for side, label in SIDES.items():
         if ours := measured.get(side):
@@ -98,7 +98,7 @@ def _write_rows(name: str, unit: str, measured: dict[str, list[float]], switches
 
 
 def _variants(part: str, options: argparse.Namespace) -> list[argparse.Namespace]:
-    """The options a part is measured with: those given, and for the split the other recipe's filter after them."""
+    """The options a part is measured with: those given and, for "split", also those with the other recipe's filter."""
     others = [name for name in RECIPES if name != options.recipe] if part == "split" and options.size != "demo" else []
     return [argparse.Namespace(**{**vars(options), "recipe": name}) for name in (options.recipe, *others)]
 
@@ -118,12 +118,12 @@ def _recipe(options: argparse.Namespace) -> str:
 
 
 def _kept(crop: int) -> int:
-    """The published 200 000 pixels of a crop of 512, as large a share of another one."""
+    """Least number of pixels that OHEM keeps: the published 200 000 at crop 512, scaled to the area of `crop`."""
     return crop**2 * 200_000 // 512**2
 
 
 def make_method(options: argparse.Namespace, side: str = "plain") -> nn.Module:
-    """The method with random weights, in train mode but for batch norm and everything that drops."""
+    """The method with random weights, in train mode except for batch norm, dropout and drop path."""
     overrides = {"pretrained": False, **(RECOMPUTED if side == "recomputed" else {})}
     if options.size == "demo":
         overrides |= {"method.ohem_min_kept": options.crop**2 // 2, "method.ramp": 0.0}
@@ -136,7 +136,7 @@ def make_method(options: argparse.Namespace, side: str = "plain") -> nn.Module:
 
 
 def losses_of(method: nn.Module, batch: Batch, plainly: bool) -> Callable[[], tuple[Tensor, dict[str, Tensor]]]:
-    """The loss of a step and its terms before weighting, of either side; `method` itself is prepared for it."""
+    """Function that returns the loss of a step and its terms before weighting, for either side; changes `method`."""
     if plainly:
         plain(method)
 
@@ -231,7 +231,7 @@ MEASURES = {"step": _steps, "split": _splits, "ohem": _ohem, "inference": _infer
 
 
 def require_equal(what: str, runs: dict[str, Callable], tolerance: float) -> dict[str, Callable]:
-    """Refuse to time two things that are not the same: norm of the difference over norm of the reference."""
+    """Return `runs`; KitError if norm of the difference over norm of the reference is more than `tolerance`."""
     for reference, ours in zip(runs["plain"](), runs["ours"](), strict=True):
         reference, ours = reference.detach().double(), ours.detach().double()
         off = ((ours - reference).norm() / reference.norm().clamp(min=1e-12)).item()

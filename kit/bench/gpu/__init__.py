@@ -1,1 +1,1 @@
-"""Everything that needs a GPU once: checks, training steps, loaders and serving, in ten minutes."""
+"""All checks and measurements on a GPU in one run of ten minutes: tests, training steps, loaders, latency."""

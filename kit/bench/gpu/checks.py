@@ -1,4 +1,4 @@
-"""What has to hold on a device: the tests marked `gpu`, and a run that is killed and ends with the same weights."""
+"""Checks on a device: the tests marked `gpu`, and whether a run killed and resumed ends with the same weights."""
 
 import contextlib
 import json
@@ -25,7 +25,7 @@ from kit.settings.run import RunConfig
 from kit.system.paths import PROJECT
 
 MARK = "mark.gpu"
-"""Only files that say so are collected: others may import what a machine with a GPU lacks."""
+"""Only test files with this text are collected: others may import packages that a machine with a GPU lacks."""
 
 PRELOAD = ["kit.train.launch", "torch.utils.tensorboard", "timm"]
 """Imported once for all processes of `kill_and_resume`."""
@@ -35,9 +35,9 @@ def device_tests(timeout: float, folder: Path = PROJECT / "tests") -> dict:
     """Run the tests marked `gpu` in a process of their own.
 
     Args:
-        timeout: seconds they may take.
-        folder: where they are.
-    Returns: {"tests", "passed", "failed" (names)}; without a GPU there are none.
+        timeout: seconds that the tests may take.
+        folder: of the tests.
+    Returns: {"tests", "passed", "failed" (names)}; "tests" is 0 without a GPU.
     Raises: KitError if pytest is not installed, or does not end in time.
     """
     files = [str(path) for path in sorted(folder.rglob("test_*.py")) if MARK in path.read_text()]
@@ -61,9 +61,10 @@ def device_tests(timeout: float, folder: Path = PROJECT / "tests") -> dict:
 
 
 def kill_and_resume(device: torch.device, method: str = "trikd", steps: int = 24, patience: float = 120.0) -> dict:
-    """A small deterministic run, and the same killed by SIGKILL after a checkpoint and started again.
+    """Compare a small deterministic run with the same run, killed by SIGKILL after a checkpoint and resumed.
 
-    Returns: {"killed_after" (step of the checkpoint at least), "same_bits", "largest_difference" of any weight}.
+    Returns: {"killed_after" (last logged step, at least the checkpoint's), "same_bits", "largest_difference" of any
+        weight}.
     Raises: KitError if a run ends otherwise than expected.
     """
     with tempfile.TemporaryDirectory(prefix="bench-gpu-") as scratch:
@@ -111,7 +112,7 @@ def _started(cfg: RunConfig, device: torch.device) -> multiprocessing.Process:
 
 
 def _train(file: str, output: str, kind: str) -> None:
-    """In a process of its own: `python -m kit train FILE`."""
+    """Run `python -m kit train FILE` in this process, which is a child, and append its output to a file."""
     stream = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(stream, 1)
     os.dup2(stream, 2)
@@ -131,7 +132,7 @@ def _finish(process: multiprocessing.Process, cfg: RunConfig, patience: float) -
 
 
 def _output(cfg: RunConfig) -> Path:
-    """The file that takes what all runs print."""
+    """The file that collects the output of all runs."""
     return Path(cfg.run_dir).with_name("output")
 
 

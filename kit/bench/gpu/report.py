@@ -50,7 +50,7 @@ def _latency(rows: list[dict], parts: dict) -> str:
 
 
 def _loader(rows: list[dict], parts: dict) -> str:
-    """Against the fastest step of each network."""
+    """Crops per second, and whether they keep up with the fastest step of each network."""
     fastest = {}
     for row in parts["steps"]:
         fastest[row["network"]] = max(fastest.get(row["network"], 0.0), row["images_per_second"])

@@ -1,9 +1,9 @@
 """`python -m kit bench gpu`: everything that needs a GPU once, in ten minutes, without a network: `make bench-gpu`.
 
-Training steps of TriKD and MGD in four forms, latency of students, whether loader processes keep up, a run that is
-killed and resumes, the tests marked `gpu`. What is measured is written to one JSON file after every part, so that
-nothing is lost if the machine goes away; at the end a table is printed. A part starts only if the time that is left
-will probably do for it; what was left out is named. `--device cpu --size demo` tries all of it with small networks.
+It measures training steps of TriKD and MGD in four forms, latency of students, and whether loader processes keep up; it
+kills and resumes a run, and runs the tests marked `gpu`. Results are written to one JSON file after every part, so
+nothing is lost if the machine goes away; at the end tables are printed. A part starts only if it will probably end in
+time; parts left out are listed. `--device cpu --size demo` tries all parts with small networks.
 """
 
 import argparse
@@ -29,20 +29,20 @@ from kit.settings.checks import require_choice, require_positive
 from kit.system.storage import read_json, write_json
 
 PARTS = ("steps", "latency", "loader", "resume", "tests", "compiled")
-"""In the order in which they run; what takes longest comes last."""
+"""In the order in which they run; the slowest part comes last."""
 
 
 class Sizes(NamedTuple):
-    """What is measured."""
+    """What one value of `--size` measures."""
 
     works: tuple[tuple[type, str], ...]
     """Kind of step and size of its student."""
     crop: int
     images: tuple[int, ...]
-    """Labelled ones of a step, and as many unlabelled or mixed ones."""
+    """Numbers of labelled images of a step, which has as many unlabelled or mixed ones."""
     students: tuple[str, ...]
     frames: tuple[tuple[int, int], ...]
-    """(height, width) of images for students; the last is that of the loader's frames."""
+    """(height, width) of images for students; the loader's frames have the last."""
     workers: tuple[int, ...]
     repeats: int
 
@@ -56,13 +56,13 @@ SIZES = {
 
 
 class Part(NamedTuple):
-    """Something that is measured at one go."""
+    """One measurement or check, run or left out as a whole."""
 
     kind: str
     """One of PARTS."""
     name: str
     seconds: float
-    """It takes on one H100, roughly; it starts only if as much is left."""
+    """Rough duration on one H100; on a GPU the part starts only if this much time is left."""
     run: Callable[[], dict | list[dict]]
 
 
@@ -113,7 +113,7 @@ def find_device(name: str) -> torch.device:
 
 
 def head(device: torch.device, options: argparse.Namespace) -> dict:
-    """What was measured, on what, of which commit and when."""
+    """Header of the record: options, device, versions, commit and date."""
     record = {"schema": 1, "size": options.size, "minutes": options.minutes, "device": device_record(options.device),
               "cores": os.cpu_count(), **provenance()}  # fmt: skip
     record["commit"] = record["commit"] or options.commit
@@ -140,7 +140,7 @@ def make_parts(sizes: Sizes, device: torch.device) -> list[Part]:
 
     workers = tuple(count for count in sizes.workers if count <= (os.cpu_count() or 1)) or (1,)
     loader = partial(loader_rates, sizes.crop, sizes.images[-1], sizes.frames[-1], workers)
-    most_first = sorted(sizes.images, reverse=True)  # which tell most if time is short
+    most_first = sorted(sizes.images, reverse=True)  # the most informative first, in case time runs out
     return [
         *(step("steps", 12.0, work, images, form) for work in works for images in sizes.images for form in FORMS[:-1]),
         *(answer(name, size) for size in sizes.frames for name in sizes.students),
@@ -166,7 +166,7 @@ def run_parts(parts: list[Part], record: dict, deadline: float, started: float, 
             found = part.run()
         except torch.OutOfMemoryError:
             record["out_of_memory"].append(part.name)
-        except Exception as error:  # whatever it is, it must not cost the other parts
+        except Exception as error:  # a failed part must not stop the others
             record["failed"][part.name] = _reason(error)
             sys.stdout.write(f"         failed: {record['failed'][part.name]}\n")
         else:

@@ -1,4 +1,4 @@
-"""Around a step: how fast loader processes make its images, and how fast a student answers."""
+"""Throughput of loader processes during training, and latency of a student."""
 
 import tempfile
 import time
@@ -17,16 +17,16 @@ from kit.models.build import build_model
 from kit.settings.run import ModelConfig
 
 FRAMES = 6
-"""PNG frames, drawn for the purpose, that crops are cut from."""
+"""Number of PNG frames, drawn for the benchmark, that crops are cut from."""
 ROUNDS = 4
-"""Batches that every loader process makes, of which the first two fill the queue and are not timed."""
+"""Batches per loader process; the first two fill the queue and are not timed."""
 
 
 def latency(name: str, size: tuple[int, int], device: torch.device, repeats: int) -> list[dict]:
-    """One image at a time through a student with folded batch norm, in float32 and in half precision.
+    """Latency of a student with folded batch norm on one image, in float32 and in half precision.
 
     Args:
-        name: of the student, as `kit.models.build.MODELS` has it.
+        name: of the student, a key of `kit.models.build.MODELS`.
         size: (height, width) of an image.
     Returns: for each precision {"network", "size", "precision", "milliseconds" (median), "images_per_second",
         "peak_memory" in bytes, None on a CPU}.
@@ -55,7 +55,7 @@ def loader_rates(crop: int, images: int, size: tuple[int, int], workers: tuple[i
 
     Args:
         crop: side of a crop.
-        images: labelled ones of a batch, and as many unlabelled ones.
+        images: labelled images of a batch, which has as many unlabelled ones.
         size: (height, width) of a frame.
         workers: numbers of loader processes to try.
     Returns: for each {"source" ("files" or "cache"), "workers", "images_per_second"}.

@@ -1,7 +1,7 @@
-"""Training steps of TriKD and MGD on one device: written plainly, ours, and compiled.
+"""Training steps of TriKD and MGD on one device: plain, ours, and compiled.
 
-All forms of a step have the same random weights and images and the authors' switches, so that they compute the same;
-batch norm, dropout and the optimiser work as in a run. What a form is:
+All forms of a step have the same random weights and images and the authors' switches, so they compute the same loss;
+batch norm, dropout and the optimiser work as in a run. The forms:
 
     plain, float32    `kit.bench.plain.trikd` and `kit.bench.plain.mgd`
     plain, half       the same under autocast, with a scaled loss in float16
@@ -27,14 +27,14 @@ from kit.models.segmenter import Segmenter
 FORMS = ("plain, float32", "plain, half", "ours", "compiled")
 
 WARM_UP = 3
-"""Steps before the timed ones; the first of them is timed apart, for there a network is compiled."""
+"""Steps before the timed ones on a GPU; the first, in which networks are compiled, is timed separately."""
 
 
 class TriKDWork:
     """TriKD's networks.
 
     Args:
-        size: of the student, as `python -m kit bench trikd` has it.
+        size: of the student, as in `python -m kit bench trikd`.
         crop: side of an image.
     """
 
@@ -54,7 +54,7 @@ class TriKDWork:
 
 
 class MGDWork:
-    """MGD's networks; arguments as above."""
+    """MGD's networks; `size` is as in `python -m kit bench mgd`."""
 
     def __init__(self, size: str, crop: int):
         self.name, self.size, self.crop = f"MGD {size}", size, crop
@@ -83,7 +83,7 @@ def measure_step(work: TriKDWork | MGDWork, form: str, images: int, device: torc
     """
     side, dtype = work.side(form.startswith("plain"), images, device), precision_of(form, device)
     if form == "compiled":
-        torch.compiler.reset()  # nothing of networks that were compiled before
+        torch.compiler.reset()  # forget networks that were compiled before
         for net in side.trained.modules():
             if isinstance(net, Segmenter):
                 net.compile()
@@ -101,7 +101,8 @@ def measure_step(work: TriKDWork | MGDWork, form: str, images: int, device: torc
 
 
 def precision_of(form: str, device: torch.device) -> torch.dtype:
-    """float32, or what halves are on this device: float16 in the plain form on a GPU, else bfloat16 where there is."""
+    """float32 for "plain, float32", and on a CPU for all but "plain, half". Otherwise bfloat16, but on a GPU float16
+    for "plain, half", or if it has no bfloat16."""
     if form == "plain, float32" or (device.type != "cuda" and form != "plain, half"):
         return torch.float32
     if device.type == "cuda" and (form == "plain, half" or not torch.cuda.is_bf16_supported(including_emulation=False)):
@@ -127,7 +128,7 @@ def _step(side: Side, dtype: torch.dtype, device: torch.device, form: str) -> Ca
 
 
 def _timed(step: Callable[[], None], device: torch.device, repeats: int) -> tuple[float, float, int | None]:
-    """Seconds of the first step and of a later one, and the largest number of bytes that tensors took."""
+    """Seconds of the first step, mean seconds of the timed steps, and peak bytes of tensors (None on a CPU)."""
     on_gpu = device.type == "cuda"
     wait = torch.cuda.synchronize if on_gpu else lambda: None
     if on_gpu:
@@ -143,7 +144,7 @@ def _timed(step: Callable[[], None], device: torch.device, repeats: int) -> tupl
 
 
 def release(device: torch.device) -> None:
-    """Give memory back that nothing refers to any more."""
+    """Free memory that nothing refers to."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()

@@ -1,1 +1,1 @@
-"""The plain way, as most published code has it, to be measured against."""
+"""Plain implementations, written like most published code, as references for the benchmarks."""

@@ -1,6 +1,6 @@
-"""The plain way to prepare a labelled crop, as most published code has it: every step on the whole image, with Pillow.
+"""Reference pipeline for crops, written like most published code: every step on the whole image, with Pillow.
 
-Nothing of the kit's own pipeline is used here, so that there is something to compare it with.
+It uses nothing of the kit's own pipeline, so that the two can be compared.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ IGNORE = 255
 
 
 class Draw(NamedTuple):
-    """What is drawn for one crop."""
+    """Random parameters of one crop."""
 
     scale: float
     top: int  # of the crop, in pixels of the scaled image
@@ -25,7 +25,7 @@ class Draw(NamedTuple):
 
 
 def decode(image: Path, mask: Path, raw_ids: dict[int, int], table: bool) -> tuple[Image.Image, Image.Image]:
-    """Both files, with label ids turned into class ids: one after the other as most code has it, or by a table."""
+    """Image and mask; label ids become class ids one at a time, as in most code, or by a lookup table."""
     raw = np.array(Image.open(mask))
     if table:
         lookup = np.full(256, IGNORE, np.uint8)
@@ -39,7 +39,7 @@ def decode(image: Path, mask: Path, raw_ids: dict[int, int], table: bool) -> tup
 
 
 def geometry(image: Image.Image, mask: Image.Image, draw: Draw, crop: int) -> tuple[Image.Image, Image.Image]:
-    """Resize the whole, pad where it has become smaller than the crop, crop, flip."""
+    """Resize the whole image, pad it if it is smaller than the crop, crop, flip."""
     width, height = round(image.width * draw.scale), round(image.height * draw.scale)
     image = image.resize((width, height), Image.Resampling.BILINEAR)
     mask = mask.resize((width, height), Image.Resampling.NEAREST)

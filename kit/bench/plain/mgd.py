@@ -1,7 +1,7 @@
-"""MGD's step written plainly, to be measured against: twelve forwards and every loss that the authors' step computes.
+"""Plain reference of MGD's step: twelve forward passes and every loss that the authors' step computes.
 
-Teachers are in train mode without gradients. The student labels images as well, teachers have a supervised and a pseudo
-label loss of their own, and everybody's logits are made at full size everywhere. Memory layout is PyTorch's default.
+Teachers are in train mode without gradients. The student predicts pseudo labels as well, the teachers have supervised
+and pseudo-label losses too, and all networks compute all logits at full size. Memory layout is PyTorch's default.
 """
 
 from typing import NamedTuple
@@ -24,18 +24,18 @@ class Nets(NamedTuple):
     deep: Segmenter
 
     def plain(self) -> "Nets":
-        """The same, in train mode, with plain forwards and teachers without gradients."""
+        """These networks in train mode, with plain forwards, and teachers without gradients."""
         for teacher in (self.wide, self.deep):
             teacher.requires_grad_(False)
         return Nets(*(plain(net).train() for net in self))
 
     def see(self, images: Tensor) -> list[SegOutput]:
-        """What each of them makes of images."""
+        """Outputs of student, wide and deep teacher on images."""
         return [self.student(images), *(_quiet(teacher, images) for teacher in (self.wide, self.deep))]
 
 
 class Images(NamedTuple):
-    """What a step is shown."""
+    """Input of a step."""
 
     labelled: Tensor  # (B, 3, H, W)
     masks: Tensor  # (B, H, W)
@@ -44,7 +44,7 @@ class Images(NamedTuple):
     inside: Tensor  # (B, 1, H, W) 1 where `second` is seen, 0 elsewhere
 
     def mix(self, first: Tensor, second: Tensor) -> Tensor:
-        """Paste (B, C, H, W) of one kind."""
+        """Paste `second` over `first`; both are images or logits (B, C, H, W)."""
         return first * (1 - self.inside) + second * self.inside
 
 
@@ -74,7 +74,7 @@ def _quiet(net: Segmenter, images: Tensor) -> SegOutput:
 
 
 def _each_other(seen: list[SegOutput], labels: list[Tensor]) -> Tensor:
-    """The student against each teacher's labels, and each teacher against the student's."""
+    """Sum of cross entropies: the student with each teacher's labels, and each teacher with the student's labels."""
     pairs = [pair for teacher in (1, 2) for pair in ((0, teacher), (teacher, 0))]
     return sum(F.cross_entropy(seen[a].logits, labels[b], ignore_index=IGNORE) for a, b in pairs)
 

@@ -1,4 +1,4 @@
-"""The usual loop of published code over sliding windows, to be measured against: one window at a time."""
+"""Reference for sliding windows: the usual loop of published code, one window at a time."""
 
 import math
 
@@ -11,8 +11,8 @@ IGNORE = 255
 
 @torch.no_grad()
 def slide(net: nn.Module, image: Tensor, window: int, rate: float = 2 / 3) -> np.ndarray:
-    """Class ids (H, W) of one image (1, 3, H, W) in 0..1: softmax of each window's enlarged logits, added up on a
-    canvas and divided by how often each pixel was seen."""
+    """Class ids (H, W) of one image (1, 3, H, W) in 0..1: the softmax of each window's full-size logits is summed on a
+    canvas and divided by the number of windows over each pixel."""
     _, _, height, width = image.shape
     step = math.ceil(window * rate)
     rows, columns = (math.ceil((side - window) / step) + 1 for side in (height, width))
@@ -31,7 +31,7 @@ def slide(net: nn.Module, image: Tensor, window: int, rate: float = 2 / 3) -> np
 
 
 def histogram(prediction: np.ndarray, truth: np.ndarray, num_classes: int) -> np.ndarray:
-    """Confusion matrix (C, C) as the field's scripts count it."""
+    """Confusion matrix (C, C), counted as in most published code."""
     counted = truth != IGNORE
     places = num_classes * truth[counted].astype(int) + prediction[counted]
     return np.bincount(places, minlength=num_classes**2).reshape(num_classes, num_classes)

@@ -1,9 +1,9 @@
-"""TriKD's step written plainly, to be measured against: the same networks, with the forward of fast parts spelt out.
+"""Plain reference of TriKD's step: the same networks, with plain forwards in place of the fast ones.
 
-What is plain here: attention tables of every block, the split by complex Fourier transforms of shifted spectra, of
-which both bands are taken, maps enlarged and concatenated before a convolution, labelled and unlabelled images in
-separate passes, a softmax for every term, a row of probabilities for every class and all pixels sorted for OHEM, whole
-tables in the KL. Memory layout is PyTorch's default.
+Every attention block computes its whole table; the frequency split uses complex Fourier transforms of shifted spectra
+and filters both bands; maps are enlarged and concatenated before a convolution; labelled and unlabelled images take
+separate passes; every loss term computes its own softmax; OHEM computes probabilities of all classes and sorts all
+pixels; the KL uses whole tables. Memory layout is PyTorch's default.
 """
 
 from types import MethodType
@@ -25,7 +25,7 @@ from kit.types import IGNORE, Batch
 
 
 def plain(net: nn.Module) -> nn.Module:
-    """`net` itself, after the forwards below have taken the place of its own; its weights stay."""
+    """Replace the forwards of modules of `net` by those below, in place, and return `net`; its weights stay."""
     for module in net.modules():
         if type(module) in FORWARDS:
             module.forward = MethodType(FORWARDS[type(module)], module)
@@ -37,8 +37,8 @@ def _conv_of_maps(self: ConvOfMaps, maps: list[Tensor], size: tuple[int, int]) -
 
 
 def fourier_descriptor(x: Tensor, band: str, radius: tuple[float, float], official: bool) -> Tensor:
-    """Mean magnitude of one band of every channel, (B, C, 1, 1): the filter computed again, all axes of the spectrum
-    shifted, both bands of it taken, one transformed back."""
+    """Mean magnitude of one band of every channel, (B, C, 1, 1). Each call computes the filter, shifts the spectrum on
+    all axes, filters both bands and transforms one back."""
     x = at_least_float32(x)  # half-precision transforms take few sizes
     h, w = x.shape[-2:]
     centre = ((h - 1) // 2, (w - 1) // 2) if official else (h // 2, w // 2)
@@ -56,7 +56,7 @@ def _frequency_select(self: FrequencySelect, x: Tensor) -> Tensor:
 
 
 def _attend(self: nn.Module, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Attention with its table; the table of scores is left at the module until its encoder is done."""
+    """Attention with a whole table of scores, which stays in `self.table` until `_pop_table` removes it."""
     self.table = (q @ k.transpose(-2, -1)) * self.scale
     if bias is not None:
         self.table = self.table + bias
@@ -77,7 +77,7 @@ def _tinyvit_qkv(self: TinyViTAttention, x: Tensor) -> list[Tensor]:
 
 
 def _pop_table(encoder: nn.Module) -> Tensor:
-    """Scores of the last block; no table stays at its module."""
+    """Scores of the last block; removes the tables of all blocks."""
     tables = [module.__dict__.pop("table") for module in encoder.modules() if "table" in module.__dict__]
     return tables[-1]
 
@@ -113,7 +113,7 @@ def _tinyvit_encoder(self: TinyViTEncoder, images: Tensor, scores: bool = False)
         x = block.local_conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         x = x + block.mlp(x)
         table = _pop_table(self)
-    else:  # the block's own tables are those of windows
+    else:  # the block itself computes tables of windows only
         q, k, _ = _tinyvit_qkv(block.attn, x.flatten(1, 2))
         table = (q @ k.transpose(-2, -1)) * block.attn.scale
         x = block(x)
@@ -126,7 +126,7 @@ FORWARDS = {
     ConvOfMaps: _conv_of_maps,
     FrequencySelect: _frequency_select,
     ViTAttention: _vit_attention,
-    TinyVitBlock: TinyVitBlock.forward,  # pads maps that windows overhang
+    TinyVitBlock: TinyVitBlock.forward,  # timm's own, which pads maps to whole windows
     TinyViTAttention: _tinyvit_attention,
     ViTEncoder: _vit_encoder,
     TinyViTEncoder: _tinyvit_encoder,
@@ -134,7 +134,7 @@ FORWARDS = {
 
 
 def sorted_ohem(logits: Tensor, labels: Tensor, threshold: float = 0.7, min_kept: int = 200_000) -> Tensor:
-    """OHEM with a row of probabilities for every class, those of the true ones sorted."""
+    """OHEM with probabilities of all classes, of which those of the true classes are sorted."""
     wanted = labels.flatten()
     valid = wanted != IGNORE
     table = logits.softmax(1).transpose(0, 1).reshape(logits.shape[1], -1)  # (C, B * H * W)
