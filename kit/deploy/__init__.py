@@ -1,3 +1,3 @@
-"""A student leaves the kit: graphs for other runtimes, 8 bits, model folders, cost card, predictions as files; and
-weights of others come in. Imports `kit.evaluate`.
+"""Export of students (graphs for other runtimes, 8 bits, model folders, cost cards, predictions as files), and import
+of published weights. Imports `kit.evaluate`.
 """

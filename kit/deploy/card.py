@@ -1,4 +1,4 @@
-"""The efficiency card of a run: what its student costs beside what it scores, and its teachers beside it."""
+"""The efficiency card of a run: cost and score of its student and of its teachers."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,13 +21,13 @@ def make_card(run_dir: str | Path, size: tuple[int, int] | None = None, repeats:
 
     Args:
         run_dir: of a finished run, or of imported weights.
-        size: (height, width) of an image; None is what the student works at
+        size: (height, width) of an image; None is the student's working size
             (`kit.deploy.graphs.logits_graph.working_size`).
         repeats: timed runs of each network, at least 2.
         teachers: measure them too. Networks that a run trains beside its student (TriKD's) are not kept, so they are
-            built again, which costs the same, and have no score.
+            built again; their cost is the same, and they have no score.
     Returns: the card; "networks" are the student and its teachers, each with "role", "name", "miou" (None where there
-        is none), "protocol" and what `kit.deploy.cost.cost` says.
+        is none), "protocol" and the fields of `kit.deploy.cost.cost`.
     Raises: KitError if there is no such run, or a network does not take this size.
     """
     if repeats < 2:
@@ -79,7 +79,7 @@ def as_text(card: dict) -> str:
 
 
 def _judged(folder: RunFolder) -> list | None:
-    """What the scores of a run are about: data set, digests of its lists and protocol; None for imported weights."""
+    """Data set, digest of the labelled list, protocol and number of images of a run's scores; None if imported."""
     result = folder.result()
     if result is None:
         return None
@@ -88,7 +88,7 @@ def _judged(folder: RunFolder) -> list | None:
 
 def _networks(folder: RunFolder, student: Student,
               teachers: bool) -> Iterator[tuple[str, Segmenter, ModelConfig, dict]]:  # fmt: skip
-    """(role, network, its settings, {"miou", "protocol"}) of the student and of those it learnt from."""
+    """(role, network, its settings, {"miou", "protocol"}) of the student and of its teachers."""
     yield "student", student.net, student.config.student, _scored(folder)
     for role, value in beside(student.config).items() if teachers else ():
         if isinstance(value, ModelConfig):

@@ -15,21 +15,22 @@ from kit.settings.run import ModelConfig
 from kit.system.turns import interleaved
 
 BATCHES = (1, 8)
-"""Images predicted together, in cards."""
+"""Batch sizes that a card reports."""
 
 WARM_UP = 3
 """Untimed runs before the timed ones."""
 
 
 def cost(net: Segmenter, cfg: ModelConfig, size: tuple[int, int], repeats: int = 10) -> dict:
-    """What a card says of a network, on the device it is on, in float32.
+    """Cost of a network, measured in float32 on the device it is on.
 
     Args:
         net: put into eval mode, where it stays.
         cfg: the settings it was built from.
         size: (height, width) of an image; multiples of `net.multiple`.
         repeats: timed runs, at least 2.
-    Returns: {"parameters", "encoder_parameters", "flops", "timing": {batch: {...}}}, see `time_of` for the last.
+    Returns: {"parameters", "encoder_parameters", "flops", "timing": {batch: {...}}}; a batch has the
+        fields of `time_of` and "peak_memory" in bytes.
     """
     net.eval()
     fast = fast_copy(net)
@@ -47,13 +48,13 @@ def cost(net: Segmenter, cfg: ModelConfig, size: tuple[int, int], repeats: int =
 
 
 def count_parameters(net: nn.Module) -> int:
-    """Numbers that training could change."""
+    """Number of parameters of a network."""
     return sum(p.numel() for p in net.parameters())
 
 
 @torch.no_grad()
 def flops(net: Segmenter, size: tuple[int, int]) -> int:
-    """Floating-point operations of one image, by `torch.utils.flop_counter`: two for each multiply and add of
+    """Floating-point operations of one image, by `torch.utils.flop_counter`: two for each multiply-add in
     convolutions, matrix products and attention; the rest is not counted."""
     images = torch.zeros(1, 3, *size, device=next(net.parameters()).device)
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:  # fused attention on CPUs counts as 0
@@ -76,7 +77,7 @@ def time_of(net: nn.Module, images: Tensor, repeats: int) -> dict:
 
 
 def device_record(device: str) -> dict:
-    """What was measured on."""
+    """Type and name of a device, and torch's number of threads on a CPU."""
     if torch.device(device).type == "cuda":
         return {"type": "cuda", "name": torch.cuda.get_device_name(device)}
     return {"type": "cpu", "name": platform.processor() or platform.machine(), "threads": torch.get_num_threads()}

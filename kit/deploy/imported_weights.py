@@ -1,4 +1,4 @@
-"""The folder that weights from elsewhere are written to, so that `kit.load` and all that follows can use them."""
+"""Import of published weights into a folder that `kit.load`, and everything after it, can use."""
 
 from pathlib import Path
 
@@ -17,16 +17,16 @@ from kit.system.storage import file_sha256, write_bytes, write_json
 def import_weights(family: str, file: Path, out: Path, dataset: str = "cityscapes") -> Imported:
     """Convert a checkpoint of the authors of `family` and write it as a folder.
 
-    config.json holds the networks with their official switches, import.json where they come from, what they tell
-    apart and what became of every key; student.safetensors and teacher_*.safetensors are the weights, and
-    projections.safetensors what only training needs. MGD's teachers have folders of their own in it, teacher_deep and
-    teacher_wide, which `method.deep` and `method.wide` can name.
+    config.json holds the networks with their official switches; import.json their source, the data set and what was
+    done with every key; student.safetensors and teacher_*.safetensors the weights; projections.safetensors the weights
+    that only training needs. MGD's teachers have subfolders, teacher_deep and teacher_wide, which `method.deep` and
+    `method.wide` can name.
 
     Args:
         family: a key of `kit.models.convert.families.FAMILIES`.
         file: a .pth file.
         out: a folder that does not hold a run.
-        dataset: whose classes the student tells apart; a key of `kit.data.catalog.DATASETS`.
+        dataset: whose classes the student predicts; a key of `kit.data.catalog.DATASETS`.
     Raises: KitError if the checkpoint, the data set or the folder does not fit; nothing is written then.
     """
     folder, spec = RunFolder(Path(out)), find_spec(dataset, Path())

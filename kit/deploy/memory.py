@@ -1,4 +1,4 @@
-"""How much memory one prediction takes: on a GPU what torch has allocated, on a CPU that of a process of its own."""
+"""Peak memory of one prediction: torch's allocations on a GPU, the resident size of a separate process on a CPU."""
 
 import contextlib
 import json
@@ -18,16 +18,16 @@ from kit.system.paths import PROJECT
 
 
 def peak_memory(net: nn.Module, cfg: ModelConfig, shapes: list[tuple[int, ...]]) -> list[int]:
-    """Bytes needed at most while `net` predicts images of each shape, its weights included.
+    """Peak bytes while `net` predicts images of each shape, its weights included.
 
-    On a CPU a network of the same shape is built in a fresh process, whose largest resident size while predicting is
-    compared with its size before the network was built; this counts what the allocator holds as well.
+    On a CPU, a new process builds the network from the same settings. The result is its peak resident size while
+    predicting minus its size before the network was built, which includes freed memory that the allocator keeps.
 
     Args:
         net: in eval mode.
         cfg: the settings it was built from.
         shapes: (B, 3, H, W), small batches first.
-    Raises: KitError if that process fails, most often for want of memory.
+    Raises: KitError if that process fails, most often because memory runs out.
     """
     device = next(net.parameters()).device
     if device.type == "cuda":
@@ -45,7 +45,7 @@ def peak_memory(net: nn.Module, cfg: ModelConfig, shapes: list[tuple[int, ...]])
 
 @torch.no_grad()
 def _peak_on_gpu(net: nn.Module, images: torch.Tensor) -> int:
-    """Of the network and its images alone: what else lies on the device is not counted."""
+    """Peak bytes of the network and its images; other tensors on the device are not counted."""
     own = sum(x.numel() * x.element_size() for x in (*net.parameters(), *net.buffers(), images))
     others = torch.cuda.memory_allocated(images.device) - own
     torch.cuda.reset_peak_memory_stats(images.device)
@@ -55,7 +55,7 @@ def _peak_on_gpu(net: nn.Module, images: torch.Tensor) -> int:
 
 
 def resident(peak: bool) -> int:
-    """Resident size of this process in bytes, at its largest or now; where Linux does not say, the largest so far."""
+    """Resident size of this process in bytes, its peak or its current value; without Linux's /proc, always the peak."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:" if peak else "VmRSS:"))
@@ -72,7 +72,7 @@ def _measure(order: dict) -> list[int]:
     net = build_model(from_dict(order["config"]).student, order["classes"], pretrained=False).eval()
     peaks = []
     for shape in order["shapes"]:
-        with contextlib.suppress(OSError):  # forget the peak of importing, which only Linux can
+        with contextlib.suppress(OSError):  # reset the peak left by imports; only on Linux
             Path("/proc/self/clear_refs").write_text("5")
         net(torch.zeros(shape))
         peaks.append(resident(peak=True) - before)

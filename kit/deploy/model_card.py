@@ -9,7 +9,7 @@ TASK = "image-segmentation"
 
 SCORES = {"miou": "mean IoU", "pixel_accuracy": "pixel accuracy", "boundary_miou": "boundary mean IoU",
           "calibration_error": "expected calibration error"}  # fmt: skip
-"""Scores of a card's first table, as a reader knows them."""
+"""Key -> label of the scores in a card's first table."""
 
 
 def model_card(record: dict, student: Student, export: dict | None, picture: str | None) -> str:

@@ -29,15 +29,15 @@ def pack(run_dir: str | Path, out: str | Path, weights: str = "last", licence: s
          export: Path | None = None, pictures: Mapping[str, bytes] | None = None) -> dict:  # fmt: skip
     """Write a model folder, and return the content of its config.json.
 
-    Graphs that an export has written into `out` before, or into `export`, become part of it, if they are of the same
-    weights.
+    Graphs of an export become part of the folder: those in `export`, or else those that are in `out` already. They
+    must be of the same weights.
 
     Args:
         run_dir: of a finished run or of imported weights.
         out: a new folder, or one that was exported or packed into before.
         weights: "last", "average" or "best".
-        licence: as the hub writes it, such as "mit"; "" says that none was chosen.
-        name: of the model, for the card; "" is the folder's.
+        licence: the hub's name of it, such as "mit"; "" is none chosen.
+        name: of the model, for the card; "" is the name of the folder.
         export: folder of an export.
         pictures: name of a file -> content, for the card; PICTURE is shown in it.
     Raises: KitError, and writes nothing, if the run is not finished or graphs are of other weights.
@@ -90,7 +90,7 @@ def pack(run_dir: str | Path, out: str | Path, weights: str = "last", licence: s
 
 
 def _graphs(folder: Path, sha256: str, copied: bool) -> dict[str, bytes]:
-    """Files of an export that lie in a folder. KitError if there is none but should be, or of other weights."""
+    """Files of an export in a folder. KitError if they are of other weights, or there are none although `copied`."""
     found = {name: (folder / name).read_bytes() for name in GRAPHS if (folder / name).is_file()}
     if GRAPH not in found or RECORD not in found:
         if copied:
@@ -105,14 +105,14 @@ def _graphs(folder: Path, sha256: str, copied: bool) -> dict[str, bytes]:
 
 
 def _scores(folder: RunFolder, result: dict, weights: str) -> dict | None:
-    """What a run scored with these weights, with everything that was counted if it was."""
+    """Scores of a run with these weights; for "best", those of a later evaluation with all counts if there is one."""
     full = folder.scores(weights).with_suffix(".json")
     found = read_json(full) if weights == "best" and full.is_file() else result.get(weights)
     return {key: value for key, value in found.items() if key in KEPT} if found else None
 
 
 def _cost(folder: RunFolder) -> dict | None:
-    """The student's part of a run's efficiency card, and what it was measured on."""
+    """The student's part of a run's efficiency card, with size and device; None without a card."""
     if not folder.card_file.is_file():
         return None
     card = read_json(folder.card_file)

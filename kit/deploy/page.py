@@ -1,4 +1,4 @@
-"""A local page on which a student can be tried: Voila on a notebook of one cell, which shows `kit.widgets.trial`."""
+"""A local page to try a student on: Voila serves a notebook of one cell, which shows `kit.widgets.trial`."""
 
 import importlib.util
 import json
@@ -17,10 +17,10 @@ from kit.models.model_folder import located
 from kit.system.paths import PROJECT
 
 ADDRESS = "127.0.0.1"
-"""The page is for who sits at this machine."""
+"""The page can be reached from this machine only."""
 
 LARGEST_MESSAGE = 32_000_000
-"""Bytes that a browser may send at once; the panel itself takes less."""
+"""Largest message in bytes that a browser may send; the panel's own limit is lower."""
 
 TEMPLATE = "kit"
 """Name of the page's template among Voila's."""
@@ -64,7 +64,7 @@ def serve(run_or_dir: str | Path, port: int = 8866, browser: bool = True) -> Non
 
 
 def _offline_template(target: Path) -> None:
-    """Voila's own template without the style sheets that it has a browser fetch from the network.
+    """Write Voila's own template to `target`, without the style sheets that a browser would fetch from the network.
 
     Raises: KitError if this Voila has no such template.
     """

@@ -1,5 +1,5 @@
-"""Predictions as picture files: in the classes' colours, over the image, or in the numbers that a benchmark's server
-wants."""
+"""Predictions as picture files: in the classes' colours, blended over the image, or as the label ids that a benchmark's
+server expects."""
 
 import io
 from collections.abc import Iterable, Iterator
@@ -21,8 +21,8 @@ from kit.system.storage import write_bytes
 from kit.types import IGNORE
 
 FORMS = ("palette", "ids", "overlay")
-"""Class numbers with the palette in the file; the data set's own numbers, grey (Cityscapes: labelIds, as its server
-takes them); or the image with the classes' colours blended over it."""
+"""Class ids with the palette in the file; the data set's own label ids in grey (Cityscapes: labelIds, which its server
+expects); or the image with the classes' colours blended over it."""
 
 
 def save_predictions(student: Student, images: Iterable[tuple[str, Path]], out: Path, form: str = "palette",
@@ -33,11 +33,11 @@ def save_predictions(student: Student, images: Iterable[tuple[str, Path]], out: 
         student: from `kit.load`, on any device.
         images: (name, file); the PNG is `out/NAME.png`.
         form: one of FORMS.
-        cfg: the protocol; None is that of its run.
-        spec: of the data set whose numbers are wanted; for form "ids" only.
-    Raises: KitError for a form that does not exist or a spec that does not fit; before anything is written if two
-        pictures would have one file, or one would be overwritten by its prediction; and, once all others are written,
-        naming the pictures that cannot be read.
+        cfg: the protocol; None is the protocol of the student's run.
+        spec: of the data set whose label ids are written; for form "ids" only.
+    Raises: KitError before anything is written, for an unknown form, a spec that does not fit, two pictures with the
+        same PNG, or a PNG that would overwrite a picture; and after all others are written, naming the pictures that
+        cannot be read.
     """
     require_choice(FORMS, form=form)
     if form == "ids" and (spec is None or spec.classes != tuple(student.classes)):
@@ -92,7 +92,7 @@ def as_palette(mask: np.ndarray, palette: list) -> Image.Image:
 
 
 def raw_values(spec: DatasetSpec) -> np.ndarray:
-    """uint8 (256,): class id -> the value that the data set's preferred kind of masks has for it; IGNORE stays."""
+    """uint8 (256,): class id -> its value in the data set's preferred kind of masks; all others are IGNORE."""
     table = np.full(256, IGNORE, np.uint8)
     for raw, cls in sorted(spec.layouts[0].masks[0].raw_ids.items(), reverse=True):  # of several, the smallest
         if cls != IGNORE:
@@ -101,7 +101,7 @@ def raw_values(spec: DatasetSpec) -> np.ndarray:
 
 
 def pictures_in(place: Path) -> list[tuple[str, Path]]:
-    """(name, file) of one picture, or of all below a folder, by name; two of one name keep their folder's."""
+    """(name, file) of one picture, or of all below a folder, sorted; names include folders if two stems are equal."""
     if place.is_file():
         return [(place.stem, place)]
     files = sorted(path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES and path.name[0] != ".")

@@ -27,10 +27,10 @@ from kit.runs.folder import provenance
 from kit.system.storage import file_sha256, write_bytes, write_json
 
 SOURCE = Path(__file__).with_name("example_overlay.py")
-"""What is copied as example.py; it imports nothing of the kit."""
+"""The file that is copied as example.py; it imports nothing of the kit."""
 
 LEAST_AGREEMENT = 0.999
-"""Share of pixels in which graph and `Student.predict` have to agree."""
+"""Share of pixels in which graph and `Student.predict` must agree."""
 
 GRAPH, GRAPH_INT8, PROGRAM, LABELS = "student.onnx", "student_int8.onnx", "student.pt2", "labels.json"
 
@@ -40,18 +40,18 @@ def bundle(run_dir: str | Path, out: str | Path, weights: str = "last", size: Si
            say: Callable[[str], object] = lambda line: None) -> dict:  # fmt: skip
     """Write student.onnx, student.pt2, labels.json, example.py and export.json into `out`, checked against `predict`.
 
-    Nothing is written before everything was checked. The record is kept in the run's folder as well, for its card.
+    Nothing is written until all checks have passed. The record is kept in the run's folder as well, for its card.
 
     Args:
         run_dir: a finished run, imported weights, or a model folder.
         weights: "last", "average" or "best".
-        size: (height, width) of the pictures; None is any size where the student stretches pictures to one size anyway
-            (`kit.deploy.graphs.picture_graph.takes_any_size`), else the commonest of `pictures`.
-        pictures: files for the check; without any it sees noise.
+        size: (height, width) of the pictures; None is any size if the student resizes all pictures to one size
+            (`kit.deploy.graphs.picture_graph.takes_any_size`), else the most common size of `pictures`.
+        pictures: files for the check; without any, noise is used.
         probabilities: the graph returns class probabilities as well.
         int8: arguments of `kit.deploy.graphs.int8.to_int8` beside the data, such as {"max_drop": 0.5}, with
-            "data_root" and "limit" (val images, 0 is all); None makes no 8-bit graph. One that does not pay is not
-            written.
+            "data_root" and "limit" (val images, 0 is all); None makes no 8-bit graph. One that loses
+            too much mIoU or is not faster is not written.
         say: called with lines on progress.
     Returns: the record: "size" (None: any), "outputs", "check" and, if wanted, "int8" (`kit.deploy.graphs.int8.Int8`).
     Raises: KitError if packages are missing, the run or the size does not fit, or the graph disagrees with `predict` on
@@ -88,7 +88,7 @@ def bundle(run_dir: str | Path, out: str | Path, weights: str = "last", size: Si
             files[GRAPH_INT8] = form.model
     out.mkdir(parents=True, exist_ok=True)
     if GRAPH_INT8 not in files:
-        (out / GRAPH_INT8).unlink(missing_ok=True)  # of an earlier export, which this is not about
+        (out / GRAPH_INT8).unlink(missing_ok=True)  # left by an earlier export
     for name, content in files.items():
         write_bytes(out / name, content)
     note = "" if size is None else f"pictures of another size than {size_text(size)} are stretched to it"
@@ -99,14 +99,14 @@ def bundle(run_dir: str | Path, out: str | Path, weights: str = "last", size: Si
 
 
 def commonest_size(student: Student, pictures: Sequence[Path]) -> Size:
-    """(height, width) of most of these pictures; without any, that of the run's images or crops."""
+    """Most common (height, width) of these pictures; without any, `data.base_size` or else the size of a crop."""
     if not pictures:
         return student.config.data.base_size or student.config.data.crop
     return Counter(picture_size(path) for path in pictures).most_common(1)[0][0]
 
 
 def shown(pictures: Sequence[Path], size: Size | None) -> list[np.ndarray]:
-    """Pictures uint8 (H, W, 3) for a check: these files, but for those of another size than the graph's, or noise."""
+    """Pictures uint8 (H, W, 3) for a check: these files (those of `size`, if given), or noise if there are none."""
     read = [read_image(path) for path in pictures if size is None or picture_size(path) == tuple(size)]
     if read and size is None:  # another size than any of the files has
         read.append(np.ascontiguousarray(read[0][: read[0].shape[0] * 3 // 4, : read[0].shape[1] - 5]))
@@ -115,7 +115,7 @@ def shown(pictures: Sequence[Path], size: Size | None) -> list[np.ndarray]:
 
 
 def check(student: Student, model: bytes, program: torch.export.ExportedProgram, pictures: list[np.ndarray]) -> dict:
-    """How often graph and exported program have the class of `Student.predict`, and on the worst picture.
+    """Shares of pixels in which graph and exported program agree with `Student.predict`, and the graph's worst picture.
 
     Raises: KitError below LEAST_AGREEMENT.
     """

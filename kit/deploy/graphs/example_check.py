@@ -1,4 +1,4 @@
-"""What an export's example.py does to a picture, and how well its masks agree with `Student.predict`."""
+"""Settings of an export's example.py, and how well its masks agree with `Student.predict`."""
 
 import importlib.util
 from collections import Counter
@@ -13,15 +13,15 @@ from kit.evaluate.student import Student
 from kit.types import PADDING
 
 SOURCE = Path(__file__).with_name("example_protocol.py")
-"""What is copied as example.py; it imports nothing of the kit."""
+"""The file that is copied as example.py; it imports nothing of the kit."""
 
 
 def graph_size(student: Student, pictures: Sequence[Path] = ()) -> tuple[int, int]:
-    """(height, width) of what the network is shown by the protocol of its run, for a graph of one size.
+    """(height, width) of the network's input under the protocol of its run, for a graph of one size.
 
-    That is a window, else a whole picture as it is resized when read, padded to what the network takes. Where pictures
-    of several sizes stay different, it is the commonest size of `pictures`; if there are none, `data.base_size`, else
-    the size of a training crop.
+    This is the window, or else the size of a picture after it is read and resized, rounded up to multiples of
+    `net.multiple`. If pictures keep different sizes, it is the most common size of `pictures`; without pictures,
+    `data.base_size`, else the size of a training crop.
     """
     data, multiple, size = student.config.data, student.net.multiple, fixed_size(student)
     if size is None and pictures:
@@ -31,17 +31,17 @@ def graph_size(student: Student, pictures: Sequence[Path] = ()) -> tuple[int, in
 
 
 def fixed_size(student: Student) -> tuple[int, int] | None:
-    """(height, width) of what the network is shown, before padding; None where it depends on the picture."""
+    """(height, width) of the network's input before padding; None if it depends on the picture."""
     cfg = student.config
     return cfg.evaluate.window or (None if cfg.data.keep_aspect else cfg.data.base_size)
 
 
 def settings_of(student: Student, size: tuple[int, int], free: bool) -> dict:
-    """How `Student.predict` prepares pictures and calls its network, as example.py reads it.
+    """Settings for example.py: how `Student.predict` prepares pictures and calls its network.
 
     Args:
         size: (height, width) of the exported graph.
-        free: whether it takes any other multiple of the network's as well.
+        free: whether the graph takes any other size, in multiples of `net.multiple`, as well.
     """
     base = student.config.data.base_size
     return {
@@ -57,7 +57,7 @@ def settings_of(student: Student, size: tuple[int, int], free: bool) -> dict:
 
 
 def remark(student: Student, size: tuple[int, int], free: bool) -> str:
-    """What example.py does otherwise than `Student.predict`; "" if it does the same to every picture."""
+    """Sentence on how example.py differs from `Student.predict`; "" if it does the same to every picture."""
     cfg, fixed = student.config, fixed_size(student)
     multiple, height, width = student.net.multiple, *size
     same = fixed is not None and tuple(-(-side // multiple) * multiple for side in fixed) == tuple(size)

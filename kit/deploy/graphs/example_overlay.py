@@ -1,4 +1,4 @@
-"""A photograph with its classes over it, by NumPy, Pillow and ONNX Runtime: python example.py PHOTO [OVERLAY.png]"""
+"""Draw classes over a photograph, with NumPy, Pillow and ONNX Runtime: python example.py PHOTO [OVERLAY.png]"""
 
 import json
 import sys
@@ -12,16 +12,16 @@ HERE = Path(__file__).parent
 
 
 def predict(picture, model="student.onnx"):
-    """Class ids, uint8 (H, W), of an RGB image of PIL."""
+    """Class ids, uint8 (H, W), of a PIL image in RGB."""
     session = onnxruntime.InferenceSession(str(HERE / model), providers=["CPUExecutionProvider"])
-    height, width = session.get_inputs()[0].shape[1:3]  # names instead of numbers where every size will do
+    height, width = session.get_inputs()[0].shape[1:3]  # names instead of numbers if the graph takes any size
     shown = picture if isinstance(height, str) else picture.resize((width, height), Image.BILINEAR)
     ids = session.run(["classes"], {"pictures": np.asarray(shown)[None]})[0][0]
     return np.asarray(Image.fromarray(ids).resize(picture.size, Image.NEAREST))
 
 
 def read(path):
-    """An RGB image, upright; of 16 bits the upper 8."""
+    """An upright RGB image; of 16-bit pixels, the upper 8 bits."""
     picture = ImageOps.exif_transpose(Image.open(path))
     if max(picture.size) > 16384:
         raise ValueError(f"{picture.width} x {picture.height} pixels are too many; 16384 a side will do")

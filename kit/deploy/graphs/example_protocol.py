@@ -1,16 +1,16 @@
-"""Class ids of a picture by NumPy, Pillow and ONNX Runtime alone: python example.py PICTURE [MASK.png]
+"""Class ids of a picture, with NumPy, Pillow and ONNX Runtime alone: python example.py PICTURE [MASK.png]
 
-Prints the size of the mask and the share of each class; MASK.png is written in the classes' colours. What is done to a
-picture is stored in student.onnx beside this file, under the key "settings":
+Prints the size of the mask and the share of each class; MASK.png is written in the classes' colours. The steps,
+whose settings are stored in student.onnx beside this file under the key "settings":
 
-1. The picture is turned upright as the camera noted, and converted to RGB.
+1. The picture is turned upright by its EXIF orientation, and converted to RGB.
 2. It is resized to the working size, bilinear with antialiasing (`base_size`; null keeps its own size; with
-   `keep_aspect` only its shorter side has that of `base_size`).
-3. It is shown to the network as `protocol` says, by which the network was evaluated: whole, padded on the right and
-   below, or in overlapping windows; at several scales and mirrored, if the scores were averaged over these. A network
-   that takes one size alone sees other pictures in windows of that size.
-4. Logits, or probabilities where scores are averaged, are resized to the picture's own size, corners aligned; the
-   largest is the class.
+   `keep_aspect` only its shorter side becomes the shorter side of `base_size`).
+3. The network sees it as in `protocol`, the protocol of its evaluation: whole, padded on the right and below, or in
+   overlapping windows; at several scales and mirrored, if scores were averaged over these. A network that takes only
+   one size sees other pictures in windows of that size.
+4. Logits, or probabilities if scores are averaged, are resized to the picture's own size, corners aligned; the largest
+   is the class.
 """
 
 import json
@@ -31,7 +31,7 @@ def open_student(path):
 
 
 def read_picture(path):
-    """A PIL image, upright, RGB; of 16 bits the upper 8."""
+    """An upright PIL image in RGB; of 16-bit pixels, the upper 8 bits."""
     picture = ImageOps.exif_transpose(Image.open(path))
     if picture.mode.startswith("I"):
         grey = np.asarray(picture).astype(np.int64)
@@ -50,7 +50,7 @@ def working_size(settings, height, width):
 
 
 def predict(session, settings, picture):
-    """Class ids, uint8 (H, W), of an RGB image of PIL, at its own size."""
+    """Class ids, uint8 (H, W), of a PIL image in RGB, at its own size."""
     size = (picture.height, picture.width)
     height, width = working_size(settings, *size)
     small = picture if picture.size == (width, height) else picture.resize((width, height), Image.BILINEAR)
@@ -65,7 +65,7 @@ def predict(session, settings, picture):
 
 
 def scores(session, settings, image, size):
-    """float32 (C, *size) of an image (3, h, w) in 0..1."""
+    """Scores, float32 (C, *size), of an image (3, h, w) in 0..1."""
     protocol = settings["protocol"]
     window, stride = windows(settings, *image.shape[1:])
     if window is not None:
@@ -91,7 +91,7 @@ def windows(settings, height, width):
 
 
 def sliding(session, settings, image, window, stride):
-    """Scores, float32 (C, h, w), averaged over windows, of which the last are flush with the edges of the image."""
+    """Scores, float32 (C, h, w), averaged over windows; the last windows end at the edges of the image."""
     height, width = image.shape[1:]
     full = [max(side, part) for side, part in zip((height, width), window, strict=True)]
     centred = settings["protocol"].get("pad") == "centre"
@@ -112,14 +112,14 @@ def sliding(session, settings, image, window, stride):
 
 
 def logits(session, settings, image):
-    """float32 (C, h, w) of an image (3, h, w) in 0..1."""
+    """Logits, float32 (C, h, w), of an image (3, h, w) in 0..1."""
     height, width = image.shape[1:]
     shown = pad(settings, image, *padded(settings, height, width))
     return session.run(["logits"], {"images": shown[None]})[0][0, :, :height, :width]
 
 
 def combined(settings, values):
-    """What is averaged: probabilities over the first axis, or logits."""
+    """Values to average, from logits (C, h, w): probabilities over the first axis, or the logits themselves."""
     if settings["protocol"].get("combine") == "logits":
         return values
     values = np.exp(values - values.max(0))
@@ -127,13 +127,13 @@ def combined(settings, values):
 
 
 def padded(settings, height, width):
-    """The smallest size of at least (height, width) whose sides are multiples that the network takes."""
+    """(height, width) rounded up to multiples that the network takes."""
     multiple = settings["multiple"]
     return tuple(-(-side // multiple) * multiple for side in (height, width))
 
 
 def pad(settings, image, height, width, top=0, left=0):
-    """An image (3, h, w) amid the padding's colour, (3, height, width)."""
+    """An image (3, h, w) placed at (top, left) in the padding colour, (3, height, width)."""
     out = np.empty((3, height, width), np.float32)
     out[:] = np.asarray(settings["padding"], np.float32)[:, None, None]
     out[:, top : top + image.shape[1], left : left + image.shape[2]] = image

@@ -1,4 +1,4 @@
-"""What a graph has right and wrong, counted as the kit counts it of its own networks."""
+"""Evaluation counts of a graph, by the functions that count for the kit's own networks."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,13 +18,13 @@ from kit.settings.run import EvalConfig
 
 
 def count_graph(graph: bytes | Path, pairs: Sequence[Pair], classes: Sequence[str], cfg: EvalConfig) -> Counts:
-    """Counts of every picture, from which all scores follow: confusion, boundaries, and, of a graph that returns
-    probabilities, calibration.
+    """Counts from which all scores follow: confusion and boundaries of every picture and, if the graph returns
+    probabilities, calibration over all pictures.
 
     Args:
         graph: of `kit.deploy.graphs.picture_graph`, or its file.
         pairs: pictures and their masks.
-        cfg: widths of boundaries and bins.
+        cfg: width of the boundary and number of calibration bins.
     """
     session, c = open_graph(graph), len(classes)
     sure = PROBABILITIES in [output.name for output in session.get_outputs()]

@@ -1,4 +1,4 @@
-"""Whether 8 bits pay for a student: which layers, what it loses in mIoU, what it gains in time."""
+"""Decide whether 8 bits pay for a student: which layers, how much mIoU is lost, how much time is gained."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -14,18 +14,18 @@ from kit.evaluate.scores.metrics import confusion_matrix, scores_of
 from kit.system.turns import SETTLE, interleaved, percentiles
 
 CALIBRATION, TUNING, PROBED = 16, 32, 4
-"""Labelled training images that ranges are measured on; others that decide how many layers stay in float; and how many
-of these each layer is tried on alone."""
+"""Labelled training images that activation ranges are measured on; others that decide how many layers stay in float;
+and how many of the latter measure the sensitivity of single layers."""
 
 GAIN = 1.05
-"""How many times faster than float 8 bits have to be to be kept."""
+"""Smallest speedup over float at which the 8-bit graph is kept."""
 
 Pair = tuple[np.ndarray, np.ndarray]
 """(picture uint8 (1, H, W, 3), mask of class ids or IGNORE uint8 (H, W))."""
 
 
 class Int8(NamedTuple):
-    """A graph in 8 bits, if it is worth having, and what was found out."""
+    """A graph in 8 bits, None if it does not pay, and the record of the measurements."""
 
     model: bytes | None
     record: dict
@@ -45,8 +45,8 @@ def to_int8(model: bytes, train: Sequence[Pair], val: Sequence[Pair], classes: S
 
     Args:
         model: the float graph.
-        train: labelled training images; the first CALIBRATION are calibrated on, the next TUNING tuned on.
-        val: images that the drop is stated for.
+        train: labelled training images; the first CALIBRATION are for calibration, the next TUNING for tuning.
+        val: images on which the drop is reported.
         classes: names.
         max_drop: points of mIoU, 0..100.
         threads: of ONNX Runtime in the timing; 0 is all cores.
@@ -93,8 +93,8 @@ def to_int8(model: bytes, train: Sequence[Pair], val: Sequence[Pair], classes: S
 
 def _least_float(best: Calibrated, found: dict[str, float], drop_of: Callable[[bytes], float], max_drop: float,
                  say: Callable[[str], object]) -> tuple[bytes | None, list[str]]:  # fmt: skip
-    """The graph with as few layers in float as keep the drop within `max_drop`, None if half of them do not, and the
-    names of those layers."""
+    """The first graph, with 1, 2, 4 ... half of the layers in float, whose drop is at most `max_drop` (None if there is
+    none), and the names of the float layers."""
     order = sorted(found, key=found.get, reverse=True)
     left: list[str] = []
     for count in shares_left(len(order)):
@@ -108,7 +108,7 @@ def _least_float(best: Calibrated, found: dict[str, float], drop_of: Callable[[b
 
 
 def shares_left(count: int) -> list[int]:
-    """How many of the most sensitive layers are left in float, one attempt after the other: 1, 2, 4 ... half."""
+    """Numbers of most sensitive layers to leave in float, in the order they are tried: 1, 2, 4 ... up to half."""
     return [2**i for i in range((count // 2).bit_length())]
 
 
@@ -136,7 +136,7 @@ def miou(got: Sequence[np.ndarray], masks: Sequence[np.ndarray], classes: Sequen
 
 
 def in_turns(models: dict[str, bytes], picture: np.ndarray, threads: int = 0, repeats: int = 20) -> dict[str, dict]:
-    """Latency of one picture (`kit.system.turns.percentiles`) by each graph, run in turns; with "threads" of each."""
+    """Latency of one picture (`kit.system.turns.percentiles`) by each graph, run in turns, with threads and size."""
     runs = {name: open_graph(model, threads) for name, model in models.items()}
     calls = {name: lambda session=session: session.run(None, {INPUT: picture}) for name, session in runs.items()}
     times = interleaved(calls, repeats, settle=SETTLE)
@@ -145,12 +145,12 @@ def in_turns(models: dict[str, bytes], picture: np.ndarray, threads: int = 0, re
 
 
 def _faster(latency: dict) -> bool:
-    """By the shortest times: whatever else a machine does only adds to them."""
+    """Whether 8 bits are faster by GAIN, by the shortest times: other load on the machine only makes times longer."""
     return latency["float"]["least"] >= GAIN * latency["int8"]["least"]
 
 
 def _other_way(model: bytes) -> str:
-    """What is left for networks whose work is not in convolutions; "" for others."""
+    """Hint at bfloat16 for networks with attention, which stays in float; "" for others."""
     import onnx
 
     attends = any(node.op_type == "Softmax" for node in onnx.load_from_string(model).graph.node)

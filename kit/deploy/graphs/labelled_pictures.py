@@ -1,4 +1,4 @@
-"""Pictures with their masks, as graphs are calibrated and evaluated on."""
+"""Pictures with masks, for the calibration and evaluation of graphs."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ def labelled_pairs(student: Student, size: Size | None, data_root: str | None = 
 
     Args:
         size: only pictures of this size; None is any.
-        limit: val images; 0 is all.
+        limit: number of val images; 0 is all.
     Raises: KitError if the data set is not there, or no picture has this size.
     """
     data = student.config.data

@@ -1,9 +1,9 @@
 """A student as a file that runs without the kit: ONNX, and PyTorch's own exported programs.
 
 Both take images (B, 3, H, W) in 0..1 under the name "images" and give logits (B, C, H, W) under "logits". The batch
-is free; so is the size of a DeepLabv3+'s images. Attention in windows and the matrices that filter maps belong to one
-size, so a UPer decoder's images have the size that was exported. Filtering is done by matrix products, for ONNX has no
-Fourier transform of this kind.
+size is free. The image size is free with a DeepLabv3+ decoder only: window attention and the matrices that filter maps
+belong to one size, so a graph with a UPer decoder takes only the exported size. Filtering uses matrix products because
+ONNX has no such Fourier transform.
 """
 
 import copy
@@ -61,13 +61,13 @@ def export(run_dir: str | Path, out: str | Path, weights: str = "last", size: tu
         weights: "last", "average" or "best".
         size: (height, width) of the graph; None is `working_size` where its size is free, else
             `kit.deploy.graphs.example_check.graph_size`.
-        pictures: files for the check, such as `pictures_for` finds; without any it sees four images of noise, and
-            example.py is not compared with `predict`.
+        pictures: files for the check, such as those of `pictures_for`; without any, the check uses four images of
+            noise and does not compare example.py with `predict`.
     Returns: the record, with "check": {"images", "difference", "agreement", "exported_program_difference", "example"}:
         the graph's logits against PyTorch's, and the masks of example.py against those of `Student.predict`
         (`kit.deploy.graphs.example_check.check_example`, None without pictures).
-    Raises: KitError if packages are missing, or the run, or the network does not take this size; and, after nothing
-        but the files were written, if the results differ by more than rounding explains.
+    Raises: KitError if packages or the run are missing, or the network does not take this size; also if results differ
+        by more than rounding explains, when all files except the record are written.
     """
     require_packages()
     student, out = load(run_dir, weights), Path(out)
@@ -108,7 +108,7 @@ def require_packages() -> None:
 
 
 def working_size(student: Student) -> tuple[int, int]:
-    """(height, width) a student works at: images as they are resized when read, padded; else windows; else crops."""
+    """(height, width) of a student's input: `base_size`, else window, else crop, rounded up to multiples it takes."""
     cfg, multiple = student.config, student.net.multiple
     size = cfg.data.base_size or cfg.evaluate.window or cfg.data.crop
     return tuple(-(-side // multiple) * multiple for side in size)
@@ -151,8 +151,8 @@ def exportable(net: Segmenter) -> Logits:
 
 
 def _padded_by_a_constant(pool: AvgPool2dSame) -> nn.Module:
-    """What a pooling that keeps the size does: at stride 1 its padding does not depend on the size, which a graph for
-    all sizes would have to compute."""
+    """The same pooling with constant padding. `AvgPool2dSame` computes its padding from the image size, although at
+    stride 1 it does not depend on it; a graph for all sizes would have to compute it, too."""
     height, width = (side - 1 for side in pool.kernel_size)
     pad = nn.ZeroPad2d((width // 2, width - width // 2, height // 2, height - height // 2))
     return nn.Sequential(pad, nn.AvgPool2d(pool.kernel_size, 1, count_include_pad=pool.count_include_pad))
@@ -172,7 +172,7 @@ def exported(net: nn.Module, example: Tensor, free: Iterable[int]) -> torch.expo
 
 
 def program_bytes(program: torch.export.ExportedProgram) -> bytes:
-    """The content of its file."""
+    """The content of a program's file."""
     buffer = io.BytesIO()
     torch.export.save(program, buffer)
     return buffer.getvalue()
@@ -193,7 +193,7 @@ def to_onnx(program: torch.export.ExportedProgram, inputs: Sequence[str], output
 
 
 def open_graph(model: bytes | Path, threads: int = 0):
-    """An ONNX Runtime session on the CPU; 0 threads are as many as there are cores."""
+    """An ONNX Runtime session on the CPU; `threads` 0 is one for each core."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -204,7 +204,7 @@ def open_graph(model: bytes | Path, threads: int = 0):
 
 
 def metadata(student: Student, size: tuple[int, int], free: bool) -> dict[str, str]:
-    """What is needed to use the file alone; JSON where it is no plain text."""
+    """Metadata with which the file can be used alone; values that are not plain text are JSON."""
     return {
         "classes": json.dumps(student.classes),
         "palette": json.dumps(student.palette),
@@ -221,7 +221,7 @@ def metadata(student: Student, size: tuple[int, int], free: bool) -> dict[str, s
 
 @torch.no_grad()
 def check(net: Segmenter, out: Path, images: list[Tensor], free: bool) -> dict:
-    """How far the files in `out` are from `net` on images (1, 3, H, W) in 0..1, one by one and two at a time.
+    """How far the files in `out` are from `net` on images (1, 3, H, W) in 0..1, one at a time and two together.
 
     Raises: KitError if a difference is not explained by rounding (1e-3 of the largest logit).
     """

@@ -1,7 +1,7 @@
 """A student as one graph from the pixels of a picture to its class ids.
 
-Resizing, normalisation, padding, network, the protocol of its run and the largest class are all inside, so a program
-that runs the graph needs to know nothing but that pictures are uint8 RGB.
+The graph contains resizing, normalisation, padding, the network, the protocol of its run and the argmax over classes;
+a program that runs it only has to pass uint8 RGB pictures.
 """
 
 from dataclasses import replace
@@ -20,18 +20,18 @@ from kit.models.segmenter import cells, of_cells
 from kit.types import PADDING
 
 INPUT, CLASSES, PROBABILITIES = "pictures", "classes", "probabilities"
-"""Names of what goes in and comes out."""
+"""Names of the graph's input and outputs."""
 
 ALL_WINDOWS = 10_000
-"""More windows than an image has: all are predicted together, for a graph has no loop."""
+"""More windows than any image has: all are predicted in one batch, because a graph has no loop."""
 
 
 class PictureGraph(nn.Module):
-    """Pictures uint8 (B, H, W, 3) to class ids uint8 (B, H, W), as `Student.predict` has them.
+    """Maps pictures uint8 (B, H, W, 3) to class ids uint8 (B, H, W), as `Student.predict` does.
 
     Args:
-        student: stays as it is; this works with a copy of its network.
-        size: (height, width) of all pictures; None where they may have any, see `takes_any_size`.
+        student: not modified; the graph has a copy of its network.
+        size: (height, width) of all pictures; None for any size, see `takes_any_size`.
         probabilities: return class probabilities as well, float32 (B, C, H, W).
     """
 
@@ -65,13 +65,13 @@ class PictureGraph(nn.Module):
         return ids, scores if averaged else scores.softmax(1)
 
     def _logits(self, images: Tensor, size: Size) -> Tensor:
-        """Of pixels 0..255, (B, C, *size)."""
+        """Logits (B, C, *size) of images with pixels in 0..255."""
         h, w = images.shape[-2:]
         logits = self.net(self._padded(images)).logits[..., :h, :w]
         return resize(logits, size) if self.resized else logits
 
     def _by_cells(self, images: Tensor) -> Tensor:
-        """Class ids (B, H, W): the largest logit is found before a cell is split into its pixels."""
+        """Class ids (B, H, W), with the argmax taken once for each cell before it is enlarged to its pixels."""
         (h, w), net = images.shape[-2:], self.net
         padded = self._padded(images)
         logits = net.classify(net.decoder(net.encode(padded).maps))
@@ -80,7 +80,7 @@ class PictureGraph(nn.Module):
         return (ids if net.cell == 1 else of_cells(ids, padded.shape[-2:], net.cell))[:, 0, :h, :w]
 
     def _padded(self, images: Tensor) -> Tensor:
-        """Images of 0..255 up to the next multiple that the network takes, as `pad_images` does it."""
+        """Images in 0..255, padded to the next multiple that the network takes, as in `pad_images`."""
         (h, w), multiple = images.shape[-2:], self.net.multiple
         colour = 255 * images.new_tensor(PADDING)[None, :, None, None]
         if right := -w % multiple:
@@ -91,13 +91,13 @@ class PictureGraph(nn.Module):
 
 
 def takes_any_size(student: Student) -> bool:
-    """Whether one graph serves pictures of every size: those are stretched to one size before the network sees them."""
+    """Whether one graph takes pictures of any size, because all are resized to one size before the network."""
     data = student.config.data
     return data.base_size is not None and not data.keep_aspect
 
 
 def trace_pictures(graph: PictureGraph, size: Size | None = None, batch: bool = True) -> torch.export.ExportedProgram:
-    """The graph for pictures of `size`, or of any if that is None; for any number of them at a time if `batch`."""
+    """Export for pictures of `size`, or of any size if None; with `batch` and a plain protocol, for any batch size."""
     several = batch and graph.plain
     height, width = size or (graph.inside[0] + 7, graph.inside[1] + 13)  # a size that equals nothing by chance
     example = torch.zeros(2 if several else 1, height, width, 3, dtype=torch.uint8)

@@ -1,8 +1,8 @@
-"""A graph in 8 bits: calibration, how much each layer suffers, and which layers stay in float.
+"""A graph in 8 bits: its calibration, the sensitivity of each layer, and the choice of layers that stay in float.
 
 ONNX Runtime's static quantisation in the QDQ form: unsigned activations, signed weights with a scale per channel.
-A layer is a convolution with the activation behind it, or a sum or product of maps. Whatever comes before the first
-convolution and after the last one (resizing, normalisation, upsampling, the largest class) stays in float.
+A layer is a convolution with the activation after it, or a sum, product, concatenation or pooling of maps. Everything
+before the first convolution and after the last one (resizing, normalisation, upsampling, argmax) stays in float.
 """
 
 import contextlib
@@ -18,13 +18,13 @@ from kit.deploy.graphs.logits_graph import open_graph
 from kit.deploy.graphs.picture_graph import CLASSES, INPUT
 
 OPERATORS = ("Conv", "Clip", "Relu", "Add", "Mul", "Concat", "AveragePool", "MaxPool")
-"""What is computed in 8 bits. A Clip or ReLU behind a convolution becomes part of it."""
+"""Operators computed in 8 bits. A Clip or ReLU after a convolution becomes part of it."""
 
 LEAST_CHANNELS = 8
-"""Convolutions of fewer channels stay in float: the first of a network, of three colours, is faster so."""
+"""Convolutions with fewer input channels stay in float: the first of a network, with three, is faster that way."""
 
 METHODS = {"largest": "MinMax", "percentile": "Percentile"}
-"""How the range of an activation is taken from calibration images: all of it, or but for the outermost values."""
+"""How calibration sets the range of an activation: from all values, or without the outermost ones."""
 
 PERCENTILE = 99.99
 
@@ -34,7 +34,7 @@ class Layer:
     """A part of a graph that is computed in 8 bits as a whole."""
 
     name: str
-    """Of its output, as PyTorch's export calls it."""
+    """Name of its output in PyTorch's export."""
     nodes: tuple[str, ...]
     """Names of its nodes."""
 
@@ -68,7 +68,7 @@ def classes_of(session, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def calibrate(model: bytes, pictures: Sequence[np.ndarray], method: str = "largest") -> Calibrated:
-    """Fold what can be folded, find the layers, and measure the range of every activation on `pictures`.
+    """Simplify the graph, find its layers, and measure the range of every activation on `pictures`.
 
     Args:
         model: a float graph of `kit.deploy.graphs.picture_graph`.
@@ -88,7 +88,7 @@ def calibrate(model: bytes, pictures: Sequence[np.ndarray], method: str = "large
             extra_options={"percentile": PERCENTILE} if method == "percentile" else {},
         )  # fmt: skip
         with contextlib.redirect_stdout(io.StringIO()):  # it prints a line for every picture
-            for picture in pictures:  # one at a time, for a calibrator keeps all maps of what it is given at once
+            for picture in pictures:  # one at a time: a calibrator keeps the maps of all pictures of a call
                 calibrator.collect_data(Pictures([picture]))
             ranges = calibrator.compute_data()
         return Calibrated(ready.read_bytes(), tuple(find_layers(onnx.load(ready))), ranges, method)
@@ -128,7 +128,7 @@ def quantised(calibrated: Calibrated, layers: Iterable[Layer]) -> bytes:
 
     chosen = [name for layer in layers for name in layer.nodes]
     model = onnx.load_from_string(calibrated.model)
-    if not chosen:  # ONNX Runtime takes an empty list for all
+    if not chosen:  # to ONNX Runtime an empty list means all nodes
         return calibrated.model
     quantizer = QDQQuantizer(
         model, per_channel=True, reduce_range=False, weight_qType=QuantType.QInt8, activation_qType=QuantType.QUInt8,
@@ -155,5 +155,5 @@ def sensitivity(calibrated: Calibrated, pictures: Sequence[np.ndarray],
 
 
 def changed(got: Sequence[np.ndarray], wanted: Sequence[np.ndarray]) -> float:
-    """Share of pixels of all masks in which they differ."""
+    """Share of pixels, over all masks, that differ."""
     return sum(int((a != b).sum()) for a, b in zip(got, wanted, strict=True)) / sum(b.size for b in wanted)
