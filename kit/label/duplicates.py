@@ -1,4 +1,4 @@
-"""Pictures that show nearly the same, such as neighbouring frames of a video: one label for all of them is enough."""
+"""Near-duplicate images, such as neighbouring frames of a video: one label for all of them is enough."""
 
 from collections.abc import Iterable
 
@@ -9,13 +9,13 @@ PRINT = (24, 32)
 """(height, width) of a fingerprint."""
 
 ALIKE = 0.9
-"""Correlation of two fingerprints from which on two pictures count as one. Of CamVid's frames, taken a second apart, 40
-% of neighbours reach it, and fewer than 0.1 % of the pairs that lie more than 20 frames apart."""
+"""Smallest correlation of the fingerprints of two near-duplicates. In CamVid, with one frame per second, 40 % of
+neighbouring frames reach it, but fewer than 0.1 % of the pairs that are more than 20 frames apart."""
 
 
 def fingerprint(image: np.ndarray) -> np.ndarray:
-    """A picture as a small grey one of mean 0 and length 1, float32 (768,), so that the dot product of two is their
-    correlation; a picture of one grey value is all zeros, alike to none.
+    """Downscaled grey values of an image with mean 0 and norm 1, float32 (768,), so that the dot product of two
+    fingerprints is their correlation; all zeros for an image of one grey value, which has no duplicates.
 
     Args:
         image: uint8 (H, W, 3).
@@ -29,14 +29,14 @@ def fingerprint(image: np.ndarray) -> np.ndarray:
 
 def without_duplicates(order: Iterable[int], prints: np.ndarray, taken: np.ndarray, count: int,
                        alike: float = ALIKE) -> list[int]:  # fmt: skip
-    """The first `count` places of `order` that are alike to nothing before them and to nothing taken.
+    """The first `count` indices in `order` that duplicate neither `taken` nor an index chosen before them.
 
     Args:
         order: indices into `prints`, the best first.
         prints: float32 (N, P), fingerprints.
-        taken: float32 (L, P), fingerprints of what is labelled already.
-        count: fewer come back if the others are all alike to something.
-        alike: smallest correlation that counts as the same picture; above 1 nothing does.
+        taken: float32 (L, P), fingerprints of the labelled images.
+        count: number of indices; fewer are returned if all others are duplicates.
+        alike: smallest correlation of duplicates; above 1 there are none.
     """
     chosen: list[int] = []
     for index in order:

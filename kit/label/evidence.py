@@ -1,4 +1,4 @@
-"""What a finished run's networks predict for unlabelled images, gathered into a `Pool`."""
+"""Predictions of a finished run's networks for unlabelled images, gathered into a `Pool`."""
 
 import math
 from collections.abc import Sequence
@@ -19,32 +19,32 @@ from kit.models.layers.upsampling import resize
 from kit.system.console import bar
 
 SMALLER = 0.75
-"""Factor of the smaller one among the views of an image."""
+"""Scale factor of the smaller view of an image."""
 
 Named = Sequence[tuple[str, Path]]
 """(id, file) of images."""
 
 
 class Reading(NamedTuple):
-    """What the networks predict for one image as the student sees it, (h, w) after resizing. F features, C classes."""
+    """Predictions for one image at the student's input size (h, w). F features, C classes, P fingerprint values."""
 
     feature: np.ndarray  # float32 (F,), of length 1
     mean: np.ndarray  # float32 (C, h, w), probabilities averaged over networks or views
-    differing: np.ndarray  # float32 (h, w), their divergence, 0..1
-    print: np.ndarray  # float32 (P,)
+    differing: np.ndarray  # float32 (h, w), divergence of networks or views, 0..1
+    print: np.ndarray  # float32 (P,), fingerprint of the image
 
 
 class Readers:
-    """The networks of a run, which predict many images.
+    """The networks of a run, loaded once to predict many images.
 
     Args:
         run: folder of a finished run.
-        weights: of its student, as `kit.load` takes them.
+        weights: of the student, as in `kit.load`.
         device: such as "cpu" or "cuda".
     Attributes:
-        student: the run's.
-        members: what is compared, in words: the networks that the run kept (`train.keep_views`), else three views of an
-            image (as it is, mirrored, smaller) by the student alone.
+        student: the run's student.
+        members: names of what is compared: the networks that the run kept (`train.keep_views`), else the student's
+            predictions of three views of an image (original, mirrored, smaller).
     Raises: KitError as `kit.load`.
     """
 
@@ -56,8 +56,8 @@ class Readers:
 
     @torch.inference_mode()
     def read(self, path: Path, differing: bool = True) -> Reading:
-        """Their predictions of a picture; without `differing` those of the student alone, and of the image as it is.
-        Raises KitError if it cannot be read."""
+        """Predictions for an image file; without `differing`, only those of the student for the original image.
+        Raises KitError if the file cannot be read."""
         pixels = read_pixels(path)
         image = self.student.prepare(pixels)
         own, feature = self._nets[0].predict(image)
@@ -79,7 +79,7 @@ class Readers:
 
 
 class _Net:
-    """A network that gives probabilities (1, C, h, w) and the mean of its deepest map (1, F)."""
+    """A network that returns probabilities (1, C, h, w) and the mean of its deepest feature map (1, F)."""
 
     def __init__(self, student: Student):
         self.multiple = student.net.multiple
@@ -96,13 +96,13 @@ class _Net:
 
 
 def gather(readers: Readers, unlabelled: Named, labelled: Named, silent: bool = False, differing: bool = True) -> Pool:
-    """What the networks predict for each unlabelled image, and what is needed of the labelled ones.
+    """Predictions for each unlabelled image, and the features and fingerprints of the labelled ones.
 
     Args:
         readers: of the run.
         unlabelled, labelled: ids and files.
         silent: show no progress bar.
-        differing: False runs the student alone on each image as it is, and leaves the disagreement 0.
+        differing: False runs only the student, on the original images, and sets the disagreement to 0.
     """
     classes = np.arange(len(readers.student.classes))[:, None, None]
     about = ("features", "disagreement", "margin", "shares", "prints", "labelled_features", "labelled_prints")

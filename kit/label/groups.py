@@ -1,4 +1,4 @@
-"""Groups of images that look alike to the student's encoder."""
+"""Groups of images with similar features of the student's encoder."""
 
 import warnings
 from collections import Counter
@@ -10,24 +10,24 @@ from scipy.cluster.vq import kmeans2
 from scipy.spatial.distance import cdist
 
 NEIGHBOURS = 20
-"""Images over which typicality is measured, as in TypiClust."""
+"""Nearest neighbours that define typicality, as in TypiClust."""
 
 
 class Groups(NamedTuple):
     """k-means clusters of N unlabelled and L labelled images."""
 
     of: np.ndarray  # int (N,), group of each unlabelled image
-    labelled: np.ndarray  # int (k,), labelled images of each group
-    size: np.ndarray  # int (k,), unlabelled images of each group
+    labelled: np.ndarray  # int (k,), number of labelled images in each group
+    size: np.ndarray  # int (k,), number of unlabelled images in each group
 
 
 def groups(features: np.ndarray, labelled: np.ndarray, count: int, seed: int) -> Groups:
-    """k-means (scipy, k-means++ start) of all images into `count` groups; fewer where there are fewer different images.
+    """k-means clusters of all images (scipy, k-means++ initialisation): `count`, or one per distinct image if fewer.
 
     Args:
         features, labelled: float32 (N, F) and (L, F).
         count: 1 or more.
-        seed: of the start.
+        seed: of the initialisation.
     """
     both = np.concatenate([features, labelled]).astype(np.float64)
     count = min(count, len(np.unique(both.round(6), axis=0)))
@@ -39,12 +39,13 @@ def groups(features: np.ndarray, labelled: np.ndarray, count: int, seed: int) ->
 
 
 def in_turns(groups: Iterable[Hashable], at_once: int = 1, begun: Iterable[Hashable] = ()) -> list[int]:
-    """Places of a ranking in turns: the first `at_once` of each group in their order, then the next ones of each, and
-    so on.
+    """Round-robin order of a ranking over groups, as indices: the first `at_once` entries of each group, then the next
+    `at_once` of each, and so on.
 
     Args:
-        groups: of every place in the ranking.
-        begun: groups of which one was taken before.
+        groups: group of each entry of the ranking.
+        at_once: entries of one group per turn.
+        begun: group of each entry that was taken before.
     """
     seen, turns = Counter(begun), []
     for place, group in enumerate(groups):
@@ -54,7 +55,7 @@ def in_turns(groups: Iterable[Hashable], at_once: int = 1, begun: Iterable[Hasha
 
 
 def typicality(features: np.ndarray) -> np.ndarray:
-    """1 / (mean distance to the nearest images of a group), float (N,); equal for a group of one.
+    """1 / (mean distance to the nearest images of a group), float (N,); 1 for a group of one.
 
     Args:
         features: float32 (N, F) of one group.

@@ -1,4 +1,4 @@
-"""Labels that come back from an annotation tool, put into a data set: all of them or none."""
+"""Import labels from an annotation tool into a data set: all of them or none."""
 
 import contextlib
 import os
@@ -35,7 +35,7 @@ class Change(NamedTuple):
     path: Path  # file of the mask
     mask: np.ndarray  # uint8 (H, W), class ids or IGNORE
     kind: str  # "new", "replaced" or "unchanged"
-    changed: int  # pixels that differ from the mask that was there; of a new one, those with a class
+    changed: int  # pixels that differ from the old mask; for a new mask, pixels with a class
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Plan:
     """uint8 (256,): class id -> value in the data set's masks."""
 
     def count(self, kind: str) -> int:
-        """Images of a kind."""
+        """Number of images of a kind."""
         return sum(change.kind == kind for change in self.changes)
 
     def rows(self) -> list[dict]:
@@ -73,11 +73,11 @@ def plan_import(export: str | Path, dataset: str, root: str | Path, form: str = 
     Args:
         export: a file, folder or zip archive.
         dataset, root: a key of `kit.data.catalog.DATASETS` or "folder", and its folder.
-        form: a key of `kit.label.formats.FORMATS`; "" tells it from the files.
-        replacing: take masks that differ from those that are there.
+        form: a key of `kit.label.formats.FORMATS`; "" detects it from the files.
+        replacing: allow masks that differ from existing ones, and replace these.
         overlap: as in `kit.label.formats.shapes.paint`.
-        before: folder of lists that `extended_split` is to extend; only looked for.
-    Raises: KitError, one line that names the file, for whatever is wrong with the export or does not fit the data set.
+        before: folder of lists that `extended_split` will extend; only its existence is checked.
+    Raises: KitError, one line that names the file, if the export is invalid or does not fit the data set.
     """
     require_choice(OVERLAPS, overlap=overlap)
     if before is not None and not (before / LABELLED).is_file():
@@ -105,12 +105,12 @@ def plan_import(export: str | Path, dataset: str, root: str | Path, form: str = 
 
 
 def carry_out(plan: Plan) -> tuple[str, ...]:
-    """Write the masks of a plan, all or none: under temporary names first, then renamed together, so that neither a
-    full disk nor a file that cannot be replaced leaves a part of them.
+    """Write the masks of a plan, all or none. They are written under temporary names and then renamed together, so that
+    a full disk or a file that cannot be replaced leaves no partial import.
 
-    A val part that is drawn from the images with masks is named in val.txt before (`drawn_val`), so that new masks move
-    no image from val to train. Returns: its ids, () if nothing had to be named. Raises: KitError if a file cannot be
-    written; the data set is then as it was.
+    If val is drawn from the images with masks, its present ids are written to val.txt too (`drawn_val`), so that new
+    masks move no image from val to train. Returns: these ids, or () if val.txt is not written. Raises: KitError if a
+    file cannot be written; the data set is then unchanged.
     """
     frozen = drawn_val(plan.dataset, plan.root)
     contents = {plan.root / VAL: "".join(f"{name}\n" for name in frozen).encode()} if frozen else {}
@@ -128,25 +128,25 @@ def carry_out(plan: Plan) -> tuple[str, ...]:
         replace_together(waiting)
     finally:
         for temporary, _ in waiting:
-            with contextlib.suppress(OSError):  # it must not hide why nothing was written
+            with contextlib.suppress(OSError):  # a failed clean-up must not hide the first error
                 temporary.unlink()
     return frozen
 
 
 def drawn_val(dataset: str, root: Path) -> tuple[str, ...]:
-    """Ids of the val part if it is drawn from the images with masks; () if it is named or in a folder of its own, or
-    there are no masks yet."""
+    """Ids of the val part if it is drawn from the images with masks; () if val.txt names it, if it has its own folder,
+    or if there are no masks yet."""
     if dataset != "folder" or (root / VAL).is_file():
         return ()
     try:
         val = SegFiles(find_spec(dataset, root), root, "val")
-    except KitError:  # no masks yet: val is drawn from those that come
+    except KitError:  # no masks yet: val will be drawn from the new ones
         return ()
     return val.ids if val.layout.members is not None else ()
 
 
 def extended_split(plan: Plan, before: Path | None = None, out: Path | None = None) -> tuple[Path, Split]:
-    """Write lists in which the plan's train images are labelled too; call it after `carry_out`.
+    """Write lists that add the plan's train images to the labelled ones; call it after `carry_out`.
 
     Args:
         before: folder of the lists to extend; None takes every train image that has a mask now.
@@ -166,7 +166,7 @@ def extended_split(plan: Plan, before: Path | None = None, out: Path | None = No
 
 
 def _parts(spec, root: Path) -> list[SegFiles]:
-    """Train and val as far as they can be opened; of a folder without any mask, all images."""
+    """The parts (train, val) that can be opened; for a folder without any mask, all images as train."""
     found, problem = [], None
     for part in ("train", "val"):
         try:
@@ -177,13 +177,13 @@ def _parts(spec, root: Path) -> list[SegFiles]:
         return found
     if spec.layouts[0].members is None:
         raise problem
-    # Before the first mask no val part can be drawn: all images are of train.
+    # Before the first mask no val part can be drawn: all images belong to train.
     everything = replace(spec, layouts=tuple(replace(layout, members=None) for layout in spec.layouts))
     return [SegFiles(everything, root, "train")]
 
 
 def _known(parts: Iterable[SegFiles]) -> dict[str, list[tuple[str, SegFiles]]]:
-    """File name, and name without ending -> (id, part) of the images."""
+    """File name, stem or id -> [(id, part)] of the images that have it."""
     known: dict[str, list] = {}
     for files in parts:
         for name, path in files.paths.items():
@@ -215,5 +215,5 @@ def _change(name: str, files: SegFiles, mask: np.ndarray) -> Change:
 
 
 def _png(mask: np.ndarray, plan: Plan) -> bytes:
-    # Plain grey: where black is a class's colour, a palette would turn what is not counted into that class.
+    # Grey, without a palette: if a class is black, a palette would turn ignored pixels into that class.
     return png_bytes(Image.fromarray(plan.values[mask]))

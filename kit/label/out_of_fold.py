@@ -1,4 +1,4 @@
-"""Suspicious labels of a data set, by runs that have not learnt from them."""
+"""Suspicious labels of a data set, found by runs that were not trained on them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,14 +21,14 @@ from kit.system.console import bar
 from kit.types import IGNORE
 
 AROUND = 0.6
-"""Of a crop: what is shown around a region, as a share of its longer side, on each side."""
+"""Margin around a region in a crop, on each side, as a share of the region's longer side."""
 
 SMALLEST_CROP = 96
-"""Pixels of a crop's side, at least."""
+"""Smallest side of a crop in pixels, unless the image is smaller."""
 
 
 class FoldRun(NamedTuple):
-    """A run with the images that it has learnt from."""
+    """A run, and the ids of the labelled images it was trained on."""
 
     learnt: frozenset[str]
     members: list[tuple[Student, Predictor]]
@@ -38,8 +38,8 @@ class Found(NamedTuple):
     """Suspicious regions, and which images were examined."""
 
     suspicions: list[Suspicion]
-    examined: int  # images with a mask that at least one run has not learnt from
-    passed_over: tuple[str, ...]  # ids of images that every run has learnt from
+    examined: int  # number of images with a mask that at least one run was not trained on
+    passed_over: tuple[str, ...]  # ids of images that every run was trained on
     classes: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
     parts: tuple[SegFiles, SegFiles]
@@ -50,7 +50,7 @@ class Found(NamedTuple):
 
 
 class Crop(NamedTuple):
-    """A suspicious region as it is shown, small pictures of one size."""
+    """A suspicious region with its surroundings, for display."""
 
     image: np.ndarray  # uint8 (h, w, 3)
     mask: np.ndarray  # uint8 (h, w)
@@ -59,16 +59,16 @@ class Crop(NamedTuple):
 
 def suspicious_labels(runs: Sequence[str | Path], sure: float = 0.7, parts: Sequence[str] = ("train", "val"),
                       data_root: str = "", device: str = "cpu", silent: bool = False) -> Found:  # fmt: skip
-    """Regions of masks against which the networks of finished runs agree, most suspicious first.
+    """Mask regions where the networks of finished runs agree on another class, most suspicious first.
 
-    An image is predicted by the runs that have not learnt from its mask: by all networks that they kept, and once more,
-    mirrored, by their students. An image that all of them have learnt from is passed over: `kit.train.folds`
-    makes runs that leave it out.
+    Each image is predicted by the runs that were not trained on its mask: by all networks they kept, and again by their
+    students on the mirrored image. Images that every run was trained on are skipped; `kit.train.folds` makes runs that
+    leave them out.
 
     Args:
         runs: folders of finished runs on one data set.
         sure: 0..1, smallest mean probability of the networks' class.
-        parts: of the data set; of train those masks are examined that one of the runs has learnt from.
+        parts: of the data set to examine; in train, only masks that at least one of the runs was trained on.
         data_root: the data set's folder, if it is not where it was in training.
     Raises: KitError for a run that is not finished, runs of different data sets, or if no mask can be examined.
     """
@@ -92,7 +92,7 @@ def suspicious_labels(runs: Sequence[str | Path], sure: float = 0.7, parts: Sequ
 
 
 def crops(found: Found, count: int) -> list[Crop]:
-    """The first `count` regions with what lies around them."""
+    """Crops around the first `count` regions."""
     shown = []
     for each in found.suspicions[:count]:
         files = found.files(each.name)

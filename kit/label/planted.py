@@ -1,4 +1,4 @@
-"""Wrong regions put into masks on purpose, to find out how many of them are found."""
+"""Wrong regions planted into masks, to measure how many of them are found."""
 
 from typing import NamedTuple
 
@@ -8,29 +8,29 @@ from scipy import ndimage
 from kit.types import IGNORE
 
 KINDS = ("swapped", "shifted", "missing")
-"""A region has another class; a region lies beside its place; a region has the class of what surrounds it."""
+"""A region gets another class; a region is moved; a region gets the class of its surroundings."""
 
 SMALLEST, LARGEST = 150, 0.2
-"""Pixels of a region that is planted, at least; and share of the image, at most."""
+"""Smallest region that is made wrong, in pixels, and largest, as a share of the image."""
 
 
 class Planted(NamedTuple):
     """A wrong region."""
 
     kind: str  # one of KINDS
-    where: np.ndarray  # bool (H, W), pixels that are wrong now
-    given: int  # class that they have now
-    true: int  # class that they had; of several pairs, the one of most pixels
+    where: np.ndarray  # bool (H, W), wrong pixels
+    given: int  # their wrong class
+    true: int  # their original class; of several pairs (given, true), the one with most pixels
 
 
 def plant(mask: np.ndarray, kind: str, classes: int, rng: np.random.Generator) -> tuple[np.ndarray, Planted] | None:
-    """A copy of a mask with one wrong region, and what is wrong; None if no region of the mask will do.
+    """A copy of a mask with one wrong region, and its description; None if there is no region, or the drawn one fails.
 
     Args:
         mask: uint8 (H, W), class ids or IGNORE.
         kind: one of KINDS.
-        classes: C.
-        rng: which region, which class and how far.
+        classes: number of classes.
+        rng: draws the region, its class and the direction of a shift.
     """
     regions = _regions(mask)
     if not regions:
@@ -69,7 +69,7 @@ def _regions(mask: np.ndarray) -> list[np.ndarray]:
 
 
 def _around(mask: np.ndarray, region: np.ndarray, cls: int) -> int | None:
-    """The class that most pixels beside a region have."""
+    """The most frequent class around a region; None if there is none."""
     ring = ndimage.binary_dilation(region, iterations=3) & ~region & (mask != IGNORE) & (mask != cls)
     return _most(mask[ring]) if ring.any() else None
 

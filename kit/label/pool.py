@@ -1,4 +1,4 @@
-"""What a strategy knows of the images that could be labelled next: plain arrays, an entry per image."""
+"""Input of a strategy: data on the images that could be labelled next, as plain arrays with one entry per image."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,26 +10,26 @@ from kit.errors import KitError
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
-    """N unlabelled images, and what has to be known of the L labelled ones beside them. F features, C classes."""
+    """N unlabelled and L labelled images. F features, C classes, P fingerprint values."""
 
     names: tuple[str, ...]
     """Ids, N."""
     features: np.ndarray
-    """float32 (N, F): the student's deepest encoder map averaged over the image, of length 1."""
+    """float32 (N, F): the student's deepest encoder map averaged over the image, with norm 1."""
     disagreement: np.ndarray
     """float32 (N,): Jensen-Shannon divergence between networks or views, mean over pixels, 0..1."""
     margin: np.ndarray
     """float32 (N,): 1 minus the difference of the two largest probabilities, mean over pixels, 0..1."""
     shares: np.ndarray
-    """float32 (N, C): share of the pixels that the student takes for each class."""
+    """float32 (N, C): share of the pixels that are predicted as each class."""
     prints: np.ndarray
     """float32 (N, P): `kit.label.duplicates.fingerprint` of each image."""
     labelled_features: np.ndarray
-    """float32 (L, F)."""
+    """float32 (L, F): `features` of the labelled images."""
     labelled_prints: np.ndarray
-    """float32 (L, P)."""
+    """float32 (L, P): `prints` of the labelled images."""
     members: str = "views"
-    """What the disagreement is between, in words."""
+    """Names of the networks or views that are compared for `disagreement`."""
 
     def __post_init__(self):
         for name in ("features", "disagreement", "margin", "shares", "prints"):
@@ -46,12 +46,12 @@ class Choice(NamedTuple):
     """A place in a ranking."""
 
     index: int  # of the image in the pool
-    score: float  # what the strategy ranked by; comparable within one ranking alone
-    reason: str  # why, in words, for the person who labels
+    score: float  # of the strategy; comparable only within one ranking
+    reason: str  # in words, for the annotator
 
 
 def share_below(values: np.ndarray, value: float) -> str:
-    """How a value stands among others, in words: "the most of the pool", "more than 93 % of the pool"."""
+    """Rank of a value among others, in words: "the most of the pool", "more than 93 % of the pool"."""
     if value >= np.max(values):
         return "the most of the pool"
     return f"more than {np.mean(np.asarray(values) < value):.0%} of the pool".replace("%", " %")

@@ -1,4 +1,4 @@
-"""A student's masks as a first draft for people who label: corrected sooner than drawn."""
+"""A student's masks as drafts for annotators, who correct them faster than they draw new ones."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,11 +28,11 @@ def preannotate(student: Student | str | Path, images: Iterable[tuple[str, Path]
         images: (id, file).
         out: folder to write, which must hold no labels yet.
         form: a key of `kit.label.formats.FORMATS`.
-        shapes: "polygons" or "bitmaps"; "" is what the format is mostly used with.
-        sure: 0..1, smallest probability; less sure pixels are void, and so left to the person who labels.
-        smallest: pixels; connected regions of fewer are void.
+        shapes: "polygons" or "bitmaps"; "" is the format's default.
+        sure: 0..1, smallest probability; pixels below it are void and left to the annotator.
+        smallest: connected regions with fewer pixels are void.
         tolerance: of polygons, in pixels (`kit.label.formats.polygons.outlines`).
-    Raises: KitError for an unknown format, a folder that is not empty, or images of one file name.
+    Raises: KitError for an unknown format, a folder that is not empty, or two images with the same file stem.
     """
     polygons = check_draft(form, shapes, out)
     require_share(sure=sure)
@@ -70,8 +70,8 @@ def draft(probabilities: np.ndarray, sure: float, smallest: int) -> np.ndarray:
 
 
 def check_draft(form: str, shapes: str, out: Path) -> bool:
-    """Whether polygons are to be written. Raises KitError for a format or shapes that do not exist, and for a folder
-    that is not empty."""
+    """Whether to write polygons. Raises KitError for an unknown format, for shapes that are unknown or that the format
+    lacks, and for a folder that is not empty."""
     require_choice(FORMATS, preannotate=form)
     own = FORMATS[form].polygons
     if shapes:

@@ -23,7 +23,7 @@ from kit.system.paths import from_project
 from kit.system.storage import write_bytes, write_json
 
 LONGEST = 640
-"""Pixels of the longer side of a suggestion's picture."""
+"""Largest side of a displayed image, in pixels."""
 
 
 class Suggestion(NamedTuple):
@@ -31,12 +31,12 @@ class Suggestion(NamedTuple):
 
     name: str  # its id
     path: Path
-    score: float  # what the strategy ranked by
+    score: float  # of the strategy
     reason: str
 
 
 class Seen(NamedTuple):
-    """A suggestion as it is shown: small pictures of one size."""
+    """A suggestion for display: arrays of one size."""
 
     image: np.ndarray  # uint8 (H, W, 3)
     prediction: np.ndarray  # uint8 (H, W), the student's class ids
@@ -45,23 +45,23 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True)
 class Suggestions:
-    """What `suggest` found, best first."""
+    """Result of `suggest`, best first."""
 
     chosen: tuple[Suggestion, ...]
     random: tuple[str, ...]
-    """As many ids drawn at random from the same pool, to compare with."""
+    """As many ids drawn at random from the same pool, for comparison."""
     strategy: str
     run: str
     labelled: int
-    """Images that the run's data set has labels of now."""
+    """Number of labelled images in the run's split, as it is now."""
     pool: int
-    """Images that could have been suggested."""
+    """Number of images that could be suggested."""
     duplicates: int
-    """Images that were passed over because they are alike to one that is labelled or suggested before them."""
+    """Number of images skipped as near-duplicates of a labelled image or of an earlier suggestion."""
     classes: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
     members: str
-    """What the disagreement is between, in words."""
+    """Names of the networks or views that are compared for the disagreement."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -69,7 +69,7 @@ class Suggestions:
         return tuple(each.name for each in self.chosen)
 
     def record(self) -> dict:
-        """The same as values for JSON."""
+        """The suggestions as values for JSON."""
         rows = [{"image": each.name, "score": round(each.score, 5), "reason": each.reason} for each in self.chosen]
         about = ("strategy", "run", "labelled", "pool", "duplicates", "members")
         return {**{name: getattr(self, name) for name in about}, "suggested": rows, "random": list(self.random)}
@@ -78,18 +78,17 @@ class Suggestions:
 def suggest(run: str | Path, count: int = 10, strategy: str = "balanced", images: str | Path = "", seed: int = 0,
             weights: str = "last", data_root: str = "", alike: float = ALIKE, device: str = "cpu",
             silent: bool = False) -> Suggestions:  # fmt: skip
-    """The images to label next, by what the networks of a finished run make of the unlabelled ones.
+    """The images to label next, ranked by a strategy from the predictions of a finished run's networks.
 
     Args:
         run: folder of the run.
-        count: how many; fewer come back if the others are near-duplicates.
+        count: number of images; fewer are returned if all others are near-duplicates.
         strategy: a key of `kit.label.strategies.STRATEGIES`.
-        images: a folder of photographs to choose from; "" takes the unlabelled images of the run's data set, as its
-            split has them now.
+        images: a folder of photographs to choose from; "" takes the images that the run's split leaves unlabelled now.
         seed: of k-means and of random draws.
-        weights: of the student, as `kit.load` takes them.
+        weights: of the student, as in `kit.load`.
         data_root: the data set's folder, if it is not where it was in training.
-        alike: correlation of small pictures from which on two count as one (`kit.label.duplicates`).
+        alike: smallest correlation of the fingerprints of two near-duplicates (`kit.label.duplicates`).
     Raises: KitError for an unknown strategy, a run that is not finished, or if there is nothing to choose from.
     """
     require_choice(STRATEGIES, strategy=strategy)
@@ -109,7 +108,7 @@ def suggest(run: str | Path, count: int = 10, strategy: str = "balanced", images
 
 
 def candidates(run: str | Path, images: str | Path = "", data_root: str = "") -> tuple[Named, Named]:
-    """(id, file) of the images that may be suggested, and of those that are labelled. Errors are those of `suggest`."""
+    """(id, file) of the images that may be suggested, and of the labelled ones. Raises KitError as `suggest` does."""
     cfg = RunFolder(Path(run)).config()
     data = find_data((replace_fields(cfg, {"data.root": data_root}) if data_root else cfg).data)
     labelled = [(name, data.train.paths[name]) for name in data.split.labelled]
@@ -127,7 +126,7 @@ def candidates(run: str | Path, images: str | Path = "", data_root: str = "") ->
 
 
 def seen(suggestions: Suggestions, weights: str = "last", device: str = "cpu") -> list[Seen]:
-    """Each suggestion with what the networks of the run make of it, for a contact sheet."""
+    """Image, prediction and disagreement of each suggestion, for a contact sheet."""
     readers, shown = Readers(suggestions.run, weights, device), []
     for each in suggestions.chosen:
         reading = readers.read(each.path)
@@ -159,7 +158,7 @@ def write_suggestions(suggestions: Suggestions, out: Path, ticked: Sequence[str]
 
 
 def _apart(order: list[Choice], pool: Pool, count: int, alike: float) -> tuple[list[Choice], int]:
-    """The first `count` choices that are no near-duplicates, and how many were passed over for being such."""
+    """The first `count` choices without near-duplicates, and the number of choices skipped as near-duplicates."""
     ranked = [choice.index for choice in order]
     chosen = without_duplicates(ranked, pool.prints, pool.labelled_prints, count, alike)
     places = [ranked.index(index) for index in chosen]

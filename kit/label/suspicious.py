@@ -1,16 +1,16 @@
-"""Labels that networks which have not learnt from them agree against: where to look for mistakes in masks.
+"""Suspicious labels: mask regions where networks that were not trained on them agree on another class.
 
-A student's mistakes outnumber those in masks by far. So a region counts only where all networks are sure of one other
-class, and ranks by how unusual that is:
+A student makes far more mistakes than the masks contain. So a region counts only where all networks predict the same
+other class and their mean probability is high. Regions are ranked by how unusual this is:
 
     score = (mean margin) * log(1 + core) * surprise
 
-The margin is the probability of the networks' class less that of the mask's. The core is what is left of the region
-without its rim, in pixels: borders are drawn this way or that. The surprise is -log of the larger of P(label |
-networks) and P(networks | label) over the sure pixels of all other images: low for what networks confuse as a rule. Two
-regions of each image come first, then the next two: one who opens an image sees the rest too. This is
-confident learning (Northcutt et al. 2021, arXiv 1911.00068) with regions in the place of samples; the score is the
-kit's own.
+The margin is the probability of the predicted class minus that of the mask's class. The core is the region without its
+rim, in pixels, because annotators draw borders differently. The surprise is -log of the larger of P(label | prediction)
+and P(prediction | label), over the confident pixels of all other images; it is low for classes that the networks often
+confuse. The ranking takes two regions of each image, then the next two of each, because an annotator who opens an image
+sees its other regions too. This is confident learning (Northcutt et al. 2021, arXiv 1911.00068) with regions instead of
+samples; the score is the kit's own.
 """
 
 import math
@@ -26,42 +26,42 @@ from kit.label.groups import in_turns
 from kit.types import IGNORE
 
 RIM = 1 / 300
-"""Width of a region's rim, as a share of the image's diagonal: two pixels of 600."""
+"""Width of a region's rim as a share of the image's diagonal: 2 pixels if the diagonal has 600."""
 
 KEPT = 40
-"""Regions that are kept of one image, at most."""
+"""Largest number of regions kept per image."""
 
 AT_ONCE = 2
-"""Regions of one image that come before the second ones of others."""
+"""Regions of one image per turn of the ranking (`kit.label.groups.in_turns`)."""
 
 HIT = 0.3
-"""Share of a finding's pixels that must be wrong where errors were planted."""
+"""Smallest share of a finding's pixels inside a planted region for a hit."""
 
 NEIGHBOURS = np.ones((3, 3), bool)
-"""Pixels that touch at a corner are connected: thin things are slanted."""
+"""Pixels that touch at a corner are connected, because thin slanted objects consist of such pixels."""
 
 
 class Suspicion(NamedTuple):
-    """A region whose label is likely to be wrong."""
+    """A region whose label is probably wrong."""
 
     name: str  # id of the image
     box: tuple[int, int, int, int]  # top, left, height, width in pixels of the mask
     region: np.ndarray  # bool (height, width), inside the box
     given: int  # class of the mask
     expected: int  # class that the networks agree on
-    margin: float  # mean probability of the expected class less that of the given one, 0..1
+    margin: float  # mean probability of the expected class minus that of the given one, 0..1
     core: int  # pixels without the rim
     score: float = 0.0
 
     @property
     def pixels(self) -> int:
-        """Size of the region."""
+        """Number of pixels in the region."""
         return int(self.region.sum())
 
 
 @dataclass
 class Census:
-    """What is gathered image by image: regions, and how often which label meets which sure prediction."""
+    """Regions gathered image by image, and counts of confident pixels by label and prediction."""
 
     classes: int
     regions: list[Suspicion] = field(default_factory=list)
@@ -106,9 +106,9 @@ class Census:
 
 
 def hits(found: Iterable[Suspicion], planted: dict[str, list]) -> tuple[list[bool], int]:
-    """Which findings lie in a wrong region, and how many wrong regions are hit by any.
+    """Whether each finding hits a planted region, and how many planted regions are hit.
 
-    A finding hits if at least HIT of its pixels are wrong ones of a single region.
+    A finding hits a region if at least the share HIT of its pixels is wrong because of that region.
 
     Args:
         planted: id -> regions with `where` (bool (H, W)), as `kit.label.planted.plant` gives them.

@@ -1,7 +1,7 @@
 """Formats of annotation tools: name -> how masks are written and exports are read.
 
-A reader gives drawings, lists of shapes per image; `kit.label.formats.shapes.paint` makes masks of them, so that
-what can be wrong with a region is checked in one place.
+A reader yields one drawing per image, a list of shapes. `kit.label.formats.shapes.paint` turns drawings into masks, so
+that regions of all formats are checked in one place.
 """
 
 import json
@@ -21,7 +21,7 @@ class Format(NamedTuple):
 
     write: Callable[[Sequence[Item], Path, Written], list[Path]]
     read: Callable[..., Iterator[Drawing]]
-    polygons: bool | None  # what is written by default; None: there is no choice
+    polygons: bool | None  # whether polygons are the default; None: the format has none
 
 
 FORMATS = {
@@ -38,8 +38,8 @@ def read_export(export: Export, spec: DatasetSpec, form: str = "") -> list[Drawi
 
     Args:
         export: from `kit.label.formats.archive.open_export`.
-        spec: of the data set, whose classes PNG masks are read with.
-        form: a key of FORMATS; "" tells it from the files.
+        spec: of the data set; its classes and colours are used to read PNG masks.
+        form: a key of FORMATS; "" detects it from the files.
     Raises: KitError for an unknown format, or as its reader does.
     """
     form = form or recognise(export)

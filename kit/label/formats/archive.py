@@ -1,4 +1,4 @@
-"""What an annotation tool exports: one file, a folder, or a zip archive, of which nothing is ever unpacked to disk."""
+"""The export of an annotation tool: one file, a folder, or a zip archive, which is never unpacked to disk."""
 
 import json
 import os
@@ -14,10 +14,10 @@ from pathlib import Path, PurePosixPath
 from kit.errors import KitError
 
 LARGEST, TOGETHER, MOST = 512 * 2**20, 8 * 2**30, 200_000
-"""Bytes of one file when unpacked, of all together, and files of an archive, at most."""
+"""Limits: bytes of one unpacked file, bytes of all together, and number of files in an archive."""
 
 RATIO = 1000
-"""Times that a file of more than a megabyte may grow when it is unpacked; deflate reaches 1032 on nothing but zeros."""
+"""Largest ratio of unpacked to packed size for a file of more than 1 MiB; deflate reaches 1032 only on zeros."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Export:
     """Name -> function that reads the file."""
 
     def named(self, *endings: str) -> list[str]:
-        """Names with one of these endings, sorted; what systems leave in folders (".DS_Store", "__MACOSX") is not
-        among them."""
+        """Sorted names with one of these endings, without hidden files and those of the system (".DS_Store",
+        "__MACOSX")."""
         return sorted(name for name in self.files if name.lower().endswith(endings) and not _litter(name))
 
     def where(self, name: str) -> str:
-        """A file for a message."""
+        """The path of a file, for messages."""
         return f"{self.path}: {name}" if name != self.path.name or self.path.is_dir() else str(self.path)
 
 
@@ -113,7 +113,7 @@ def _check_entry(path: Path, entry: zipfile.ZipInfo) -> None:
 def _unzipped(path: Path, entry: zipfile.ZipInfo) -> bytes:
     try:
         with zipfile.ZipFile(path) as archive, archive.open(entry) as file:
-            content = file.read(entry.file_size + 1)  # the head of an entry may lie about its size
+            content = file.read(entry.file_size + 1)  # the header of an entry may state a wrong size
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError) as error:
         raise KitError(f"{path}: {entry.filename} is damaged: {error}") from error
     if len(content) != entry.file_size:

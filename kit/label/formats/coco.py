@@ -1,4 +1,4 @@
-"""COCO: one JSON file of instances, as RLE or polygons, out and in; panoptic JSON with its PNG files in."""
+"""COCO: write and read one JSON file of instances, as RLE or polygons; read panoptic JSON with its PNG files."""
 
 import io
 import json
@@ -26,7 +26,7 @@ from kit.system.storage import write_bytes
 
 
 def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
-    """instances.json: a segment for each class of an image (RLE), or for each region (polygons)."""
+    """Write instances.json, with a segment for each class of an image (RLE) or for each region (polygons)."""
     categories = [{"id": number, "name": name, "supercategory": ""} for number, name in enumerate(how.classes, 1)]
     images, annotations = [], []
     for number, item in enumerate(items, 1):
@@ -43,7 +43,7 @@ def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
 
 
 def read(export: Export) -> Iterator[Drawing]:
-    """The images that have any segment. Raises KitError for a file that is not COCO's."""
+    """A drawing for each image with segments. Raises KitError for a file that is not COCO."""
     for _, where, content in json_files(export):
         parts = (content.get("images"), content.get("annotations")) if isinstance(content, dict) else (None,)
         if not all(isinstance(part, list) for part in parts):
@@ -111,7 +111,8 @@ def _decoded(rle: dict, size: tuple[int, int], where: str) -> np.ndarray:
 
 
 def _lengths(counts: str, where: str) -> list[int]:
-    """Lengths of the runs of COCO's compressed form: five bits a letter, from the third on less the one before last."""
+    """Run lengths from COCO's compressed form: five bits per letter; from the fourth length on, the difference to the
+    length two before is stored."""
     lengths, value, shift = [], 0, 0
     for letter in counts.encode():
         bits = letter - 48

@@ -18,7 +18,7 @@ from kit.system.storage import write_bytes, write_json
 
 
 def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
-    """annotations.xml and labels.json."""
+    """Write annotations.xml and labels.json."""
     root = ET.Element("annotations")
     ET.SubElement(root, "version").text = "1.1"
     labels = [{"name": name, "color": "#{:02x}{:02x}{:02x}".format(*colour)}
@@ -47,7 +47,7 @@ def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
 
 
 def read(export: Export) -> Iterator[Drawing]:
-    """The images of the export. Raises KitError for a file that is not CVAT's for images."""
+    """A drawing for each image. Raises KitError for a file that is not "CVAT for images"."""
     for name in export.named(".xml"):
         root = parse_xml(export.files[name](), export.where(name))
         if root.tag != "annotations" or root.find("track") is not None:
@@ -59,7 +59,7 @@ def read(export: Export) -> Iterator[Drawing]:
 
 
 def runs(mask: np.ndarray) -> list[int]:
-    """Lengths of runs of a bitmap bool (h, w), row by row, zeros and ones in turn, zeros first."""
+    """Run lengths of a bitmap bool (h, w), row by row; zeros and ones alternate, zeros first."""
     found = [(value, len(list(group))) for value, group in groupby(mask.ravel().tolist())]
     return [0] * found[0][0] + [length for _, length in found]
 

@@ -20,14 +20,14 @@ from kit.label.formats.shapes import Bitmap, Drawing, Item, Polygon, Shape, Writ
 from kit.system.storage import write_bytes, write_json
 
 VERSION = "5.4.1"
-"""Of labelme, in whose form files are written; later ones read it."""
+"""Version of labelme whose file format is written; later versions read it too."""
 
 ROUND = 32
-"""Corners of a circle."""
+"""Corners of the polygon that replaces a circle."""
 
 
 def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
-    """NAME.json for each image, and labels.txt."""
+    """Write NAME.json for each image, and labels.txt."""
     paths = []
     for item in items:
         height, width = item.mask.shape
@@ -41,7 +41,7 @@ def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
 
 
 def read(export: Export) -> Iterator[Drawing]:
-    """The images of the export. Raises KitError for a file that is not labelme's."""
+    """A drawing for each image. Raises KitError for a file that is not labelme's."""
     for name, where, content in json_files(export):
         if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
             raise KitError(f'{where} is not of labelme: it has no list of "shapes"')
@@ -102,7 +102,7 @@ def _bitmap(coded: object, where: str, size: tuple[int, int]) -> np.ndarray:
 
 
 def _relative(file: Path, out: Path) -> str:
-    """The image as labelme looks for it, from the JSON file's folder."""
+    """Path of the image from the JSON file's folder, as labelme expects it."""
     try:
         return Path(os.path.relpath(file.resolve(), out.resolve())).as_posix()
     except ValueError:  # another drive

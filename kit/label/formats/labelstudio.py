@@ -1,7 +1,7 @@
-"""Label Studio: a JSON list of tasks, with brush masks (RLE) or polygons as predictions out and annotations in.
+"""Label Studio: a JSON list of tasks with brush masks (RLE) or polygons; write predictions, read annotations.
 
-Import `tasks.json` into a project whose labelling interface is `interface.xml`. The images are looked for in Label
-Studio's local storage, `/data/local-files/?d=FILE`; other places are put in by `--image-url`.
+Import `tasks.json` into a project whose labelling interface is `interface.xml`. Label Studio looks for the images in
+its local storage, `/data/local-files/?d=FILE`; for another place, change the URLs in `tasks.json`.
 """
 
 import json
@@ -19,11 +19,11 @@ from kit.label.formats.shapes import Bitmap, Drawing, Item, Polygon, Shape, Writ
 from kit.system.storage import write_bytes
 
 IMAGES = "/data/local-files/?d="
-"""What the file of an image is appended to."""
+"""Prefix of an image's URL; its file name is appended."""
 
 
 def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
-    """tasks.json and interface.xml."""
+    """Write tasks.json and interface.xml."""
     tasks = []
     for item in items:
         height, width = item.mask.shape
@@ -39,9 +39,9 @@ def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
 
 
 def read(export: Export) -> Iterator[Drawing]:
-    """The tasks of an export that are annotated; of several annotations of one, the one that was changed last.
+    """A drawing for each annotated task; of several annotations of a task, the one that was changed last.
 
-    What is only predicted is no label, so predictions are not read. Raises KitError for a file that is no export.
+    Predictions are not labels and are not read. Raises KitError for a file that is not an export.
     """
     for _, where, tasks in json_files(export):
         if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
@@ -59,7 +59,7 @@ def read(export: Export) -> Iterator[Drawing]:
 
 
 def image_file(task: dict, where: str) -> str:
-    """The name of a task's image: of an uploaded one without the eight letters that Label Studio puts before it."""
+    """File name of a task's image, without the eight characters that Label Studio puts before uploaded files."""
     data = task.get("data") if isinstance(task.get("data"), dict) else {}
     source = data.get("image") or next((value for value in data.values() if isinstance(value, str)), None)
     if not isinstance(source, str):

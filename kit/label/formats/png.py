@@ -1,4 +1,4 @@
-"""PNG masks: class ids with the classes' colours as palette out; ids or colours in.
+"""PNG masks: write class ids with the classes' colours as palette, read ids or colours.
 
 CVAT's "Segmentation mask 1.1" is read too: it names its colours in `labelmap.txt` and keeps its masks in
 SegmentationClass. Files in other folders of such an archive (SegmentationObject) are not read.
@@ -19,17 +19,17 @@ from kit.system.storage import write_bytes
 from kit.types import IGNORE
 
 MAP, FOLDER, LIST = "labelmap.txt", "SegmentationClass", "ImageSets/Segmentation/default.txt"
-"""Of CVAT's archives, and of Pascal VOC's. CVAT takes a folder without a list of its images for another format."""
+"""Names in archives of CVAT and Pascal VOC. CVAT takes a folder without a list of its images for another format."""
 
 BLACK = (0, 0, 0)
 """Colour of void pixels in written masks."""
 
 BACKGROUND = "background"
-"""What CVAT calls pixels that nothing covers; nothing is drawn there unless a class has the name."""
+"""CVAT's label for pixels that no region covers; they become no shape unless a class has this name."""
 
 
 def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
-    """SegmentationClass/NAME.png for each image, labelmap.txt with names and colours, and the list of images."""
+    """Write SegmentationClass/NAME.png for each image, labelmap.txt with names and colours, and the list of images."""
     for folder in (out / FOLDER, (out / LIST).parent):
         folder.mkdir(parents=True, exist_ok=True)
     paths = []
@@ -38,7 +38,7 @@ def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
         write_bytes(paths[-1], png_bytes(as_palette(item.mask, list(how.palette))))
     colours = dict(zip(how.classes, map(tuple, how.palette), strict=True))
     if BACKGROUND not in colours and BLACK not in colours.values():
-        colours = {BACKGROUND: BLACK, **colours}  # a reader of Pascal VOC refuses colours that have no name
+        colours = {BACKGROUND: BLACK, **colours}  # readers of Pascal VOC refuse colours without a name
     lines = [f"{name}:{','.join(map(str, colour))}::" for name, colour in colours.items()]
     write_bytes(out / MAP, "\n".join(["# label:color_rgb:parts:actions", *lines, ""]).encode())
     write_bytes(out / LIST, "".join(f"{item.file.stem}\n" for item in items).encode())
@@ -50,7 +50,7 @@ def read(export: Export, classes: Sequence[str], palette: Sequence[Sequence[int]
 
     Args:
         classes, palette: names and colours of the data set, for files without labelmap.txt and for files of ids.
-    Raises: KitError for a file that is no picture, or a value or colour that stands for nothing.
+    Raises: KitError for a file that is no picture, or for a value or colour without a class.
     """
     maps = [name for name in export.named(".txt") if PurePosixPath(name).name == MAP]
     colours = _colours(export, maps[0]) if maps else dict(zip(map(tuple, palette), classes, strict=True))
@@ -84,8 +84,8 @@ def _drawing(export: Export, name: str, colours: dict, classes: tuple[str, ...])
 
 
 def _ids(picture: Image.Image, colours: dict, classes: tuple[str, ...]) -> bool:
-    """Whether the values are class ids: always without a palette, else if the palette has the class's colour for each
-    that occurs, for programs that write such files number colours as they come."""
+    """Whether the values are class ids: always without a palette; with one, only if each value that occurs has the
+    colour of its class, because some programs number colours in the order in which they occur."""
     if picture.mode != "P":
         return True
     palette = np.array(picture.getpalette("RGB") or [], np.int64).reshape(-1, 3)

@@ -8,10 +8,11 @@ from kit.errors import KitError
 from kit.types import IGNORE
 
 EXACT = 0.34
-"""Pixels; the centre of one lies a quarter of its diagonal, 0.354, from the nearest border."""
+"""Pixels; slightly less than the distance from a pixel's centre to its nearest border, a quarter of the diagonal
+(0.354)."""
 
 SLIVER = 0.25
-"""Square pixels; smaller pieces lie between borders that were moved into each other, and hold no centre."""
+"""Square pixels; smaller pieces lie between simplified borders that cross each other, and contain no pixel's centre."""
 
 
 def outlines(mask: np.ndarray, tolerance: float = EXACT) -> Iterator[tuple[int, np.ndarray]]:
@@ -20,12 +21,12 @@ def outlines(mask: np.ndarray, tolerance: float = EXACT) -> Iterator[tuple[int, 
     Borders run between pixels, with (0, 0) the upper left corner of the upper left pixel, and cut the corners of pixels
     from the middle of one side to the middle of the next. Each piece of border between two regions is simplified once
     for both (Douglas and Peucker, by shapely), so that neither gaps nor overlap arise. A region with holes is cut
-    beside them, for most tools know none.
+    through them, because most tools do not support holes.
 
     Args:
         mask: uint8 (H, W).
-        tolerance: 0 or more, pixels by which a border may be moved. Up to EXACT it passes no pixel's centre, so
-            that `kit.label.formats.shapes.filled` gives the mask back but for rounding.
+        tolerance: 0 or more, pixels by which a border may move. Up to EXACT it passes no pixel's centre, so that
+            `kit.label.formats.shapes.filled` restores the mask except for rounding.
     Raises: KitError if shapely is not installed.
     """
     shapely = _shapely()
@@ -42,10 +43,10 @@ def outlines(mask: np.ndarray, tolerance: float = EXACT) -> Iterator[tuple[int, 
 
 
 def _borders(mask: np.ndarray) -> np.ndarray:
-    """Pieces of the borders between values and around the image, float (n, 2, 2) of x and y.
+    """Segments of the borders between values and around the image, float (n, 2, 2) of x and y.
 
-    Where a border goes on (a corner of pixels at which two sides meet), a piece joins the middles of these sides; where
-    several meet, and at the image's corners, pieces lead from the middle of each side to the corner.
+    Where two sides meet at a corner of pixels, a segment joins their midpoints. Where more sides meet, and at the
+    image's corners, a segment leads from the midpoint of each side to the corner.
     """
     (height, width), padded = mask.shape, np.pad(mask.astype(np.int16), 1, constant_values=-1)
     rows, columns = np.nonzero(padded[1:, 1:-1] != padded[:-1, 1:-1])  # between a row and the one above
@@ -65,7 +66,7 @@ def _borders(mask: np.ndarray) -> np.ndarray:
 
 
 def _without_holes(polygon, shapely) -> Iterator:
-    """A polygon in pieces without holes, cut upright through the middle of a hole, again and again."""
+    """Pieces of a polygon, cut vertically through the middle of a hole until no piece has a hole."""
     pieces = [polygon]
     while pieces:
         piece = pieces.pop()

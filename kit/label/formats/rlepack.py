@@ -1,7 +1,7 @@
-"""The runs in which Label Studio keeps brush strokes: bits packed as thi.ng's rle-pack does, over four channels.
+"""Label Studio's run-length code of brush masks: the bit format of thi.ng's rle-pack, over four channels.
 
-Label Studio's own converter has the same functions, but brings forty packages, so they are here and are compared with
-its results in the tests.
+Label Studio's own converter has the same functions but depends on forty packages. The tests compare these functions
+with its results.
 """
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from kit.errors import KitError
 
 WIDTHS = (3, 4, 8, 16)
-"""Bits of a length, of which each run takes the smallest that is enough."""
+"""Bit widths of a run length; each run uses the smallest sufficient one."""
 
 
 def pack(mask: np.ndarray) -> list[int]:
@@ -39,7 +39,7 @@ def unpack(packed: list[int], size: tuple[int, int], where: str) -> np.ndarray:
     Args:
         size: (height, width) that it must have.
         where: for messages.
-    Raises: KitError if it is of another size, or no such list.
+    Raises: KitError if the size differs, or if the list is not in this format.
     """
     try:
         bits = np.unpackbits(np.array(packed, np.uint8))

@@ -1,4 +1,4 @@
-"""Regions as annotation tools have them, and masks painted from them."""
+"""Regions of annotation tools, and masks painted from them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,17 +12,16 @@ from kit.label.formats.polygons import outlines
 from kit.types import IGNORE
 
 VOID = ("void", "ignore", "unlabelled", "unlabeled")
-"""Labels that stand for pixels that are not counted, where no class has the name. Whatever no shape covers is not
-counted either."""
+"""Labels of ignored pixels, unless a class has the name. Pixels that no shape covers are ignored too."""
 
 OVERLAP = 0.1
-"""Share of the smaller of two regions of different classes that may lie under the other: outlines drawn by hand overlap
-along their borders. More than this and than THIN pixels is refused, where no order states which lies on top."""
+"""Allowed overlap of two regions of different classes, as a share of the smaller one: outlines drawn by hand overlap
+along their borders. More than this and more than THIN pixels is refused, unless an order states which lies on top."""
 
 THIN = 32
 
 OUTSIDE = 1.0
-"""Pixels by which a corner may lie outside its image, for rounding; it is moved to the border."""
+"""Pixels by which rounding may put a corner outside its image; it is moved to the border."""
 
 
 class Polygon(NamedTuple):
@@ -30,7 +29,7 @@ class Polygon(NamedTuple):
 
     label: str
     points: np.ndarray  # float (n, 2): x and y; (0, 0) is the upper left corner of the upper left pixel
-    order: int = 0  # a region of a higher one lies on top
+    order: int = 0  # regions of higher order lie on top
 
 
 class Bitmap(NamedTuple):
@@ -43,7 +42,7 @@ class Bitmap(NamedTuple):
     order: int = 0
 
     def on(self, size: tuple[int, int]) -> np.ndarray:
-        """bool (H, W): the same on an image of this (height, width)."""
+        """bool (H, W): the region on an image of this (height, width)."""
         whole = np.zeros(size, bool)
         whole[self.top : self.top + self.mask.shape[0], self.left : self.left + self.mask.shape[1]] = self.mask
         return whole
@@ -77,12 +76,12 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """How regions are written."""
+    """Options for writing regions."""
 
     classes: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
     polygons: bool = True
-    """Outlines, which are edited by their corners; False: the pixels themselves."""
+    """True: outlines, which are edited by their corners; False: bitmaps."""
     tolerance: float = 0.34
     """Of outlines, in pixels; larger ones have fewer corners (`kit.label.formats.polygons.EXACT`)."""
 
@@ -94,8 +93,8 @@ def paint(drawing: Drawing, classes: Sequence[str], size: tuple[int, int], overl
         drawing: of an export.
         classes: names in the order of class ids.
         size: (height, width) of the image.
-        overlap: "refuse" regions of different classes of which more than OVERLAP of the smaller lies under the other
-            and that have the same order; "later" paints the later one over the earlier.
+        overlap: "refuse" raises for regions of different classes but the same order whose overlap exceeds OVERLAP;
+            "later" paints the later one over the earlier.
     Raises: KitError naming the file for another size, an unknown class, a region outside the image, or overlap.
     """
     if drawing.size is not None and tuple(drawing.size) != tuple(size):
@@ -153,8 +152,8 @@ def placed(shape: Shape, size: tuple[int, int], file: str) -> tuple[tuple[int, i
 def filled(points: np.ndarray) -> tuple[tuple[int, int], np.ndarray]:
     """(top, left) and bool (h, w): the pixels whose centres lie inside a polygon, by the even-odd rule.
 
-    The kit's own, because tools' functions take (0, 0) for the centre of a pixel, or count the outline in, or work at a
-    fifth of a pixel; with this one, outlines along the borders of pixels come back bit for bit.
+    Functions of other libraries put (0, 0) at the centre of a pixel, include the outline, or work at a fifth of a
+    pixel. This one restores a mask from outlines along its pixel borders bit for bit.
 
     Args:
         points: float (n, 2), x and y, not negative.
@@ -187,22 +186,22 @@ def bitmaps(mask: np.ndarray, names: Mapping[int, str]) -> list[Bitmap]:
 
 
 def regions(item: Item, how: Written) -> list[Shape]:
-    """The regions of an image in the form in which they are to be written: outlines, or a bitmap for each class."""
+    """The regions of an image in the form that is written: outlines, or a bitmap for each class."""
     if how.polygons:
         return [Polygon(how.classes[cls], points) for cls, points in outlines(item.mask, how.tolerance)]
     return bitmaps(item.mask, dict(enumerate(how.classes)))
 
 
 def from_runs(lengths: Sequence[int], size: tuple[int, int], where: str, order: str = "C") -> np.ndarray:
-    """The bitmap bool (h, w) of runs, zeros and ones in turn, zeros first: row by row, or for "F" column by column.
-    Raises KitError if they do not fill it."""
+    """The bitmap bool (h, w) of run lengths; zeros and ones alternate, zeros first; row by row, or for "F" column by
+    column. Raises KitError if their sum is not the number of pixels."""
     if any(length < 0 for length in lengths) or sum(lengths) != size[0] * size[1]:
         raise KitError(f"{where}: the RLE has {sum(lengths)} pixels, and should have {_by(size)} = {size[0] * size[1]}")
     return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(size, order=order)
 
 
 def numbers(values: Iterable, what: str, kind: Callable = float) -> list:
-    """Values as numbers. Raises KitError naming `what` if one is none."""
+    """Values as numbers. Raises KitError naming `what` if one is not a number."""
     try:
         return [kind(value) for value in values]
     except (TypeError, ValueError) as error:

@@ -1,7 +1,7 @@
 """Strategies: name -> function (pool, count, seed) that ranks all images of a pool, the best first.
 
-Pure functions of arrays. What comes behind the first `count` matters too: near-duplicates are left out, and the next
-in the ranking take their places.
+Pure functions of arrays. The ranking after the first `count` matters too: near-duplicates are left out, and the next
+images take their places.
 """
 
 from collections.abc import Callable
@@ -17,4 +17,4 @@ STRATEGIES: dict[str, Callable[[Pool, int, int], list[Choice]]] = {
 """The first is the default."""
 
 DIFFERING = ("balanced", "disagree")
-"""Those that use `Pool.disagreement`, for which every network or view has to predict."""
+"""Strategies that use `Pool.disagreement`, which needs the predictions of all networks or views."""

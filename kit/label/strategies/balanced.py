@@ -1,4 +1,4 @@
-"""Covering while labels are few, disagreement as they become more, and never two images of one group."""
+"""Coverage while labels are few, disagreement when there are more, one image per group."""
 
 import itertools
 import math
@@ -11,19 +11,19 @@ from kit.label.strategies.cover import cover
 from kit.label.strategies.simple import disagreement_of
 
 FEW, MANY = 0.5, 4.0
-"""Labelled images per class up to which everything covers, and from which nothing does."""
+"""Labelled images per class: up to FEW all images are chosen for coverage, from MANY on none."""
 
 RARE = 3.0
-"""How many times more a disagreement counts, at most, on an image of rare classes."""
+"""Largest factor on the disagreement of an image with rare classes."""
 
 
 def balanced(pool: Pool, count: int, seed: int) -> list[Choice]:
-    """First the share of `count` that `covering_share` gives to covering, then one image per group, ranked by
-    disagreement times `rarity`; behind `count`, both in turn.
+    """First the share `covering_share` of `count` in the order of `cover`, then one image per group, ranked by
+    disagreement times `rarity`; after `count`, both rankings in turn.
 
-    Few labels are best spent on typical images that cover the data, many on what the networks disagree about (Hacohen
-    et al. 2022; for segmentation Mittal et al. 2023, arXiv 2302.04075, whose winner depends on redundancy and budget
-    alike). The switch follows the number of labels per class; its two ends are this kit's choice, not a paper's.
+    A small budget is best spent on typical images that cover the data, a large one on images where the networks
+    disagree (Hacohen et al. 2022; for segmentation Mittal et al. 2023, arXiv 2302.04075, where the best strategy
+    depends on redundancy and budget). The share depends on the labels per class; FEW and MANY are this kit's choice.
     """
     covering = round(count * covering_share(pool.labelled, pool.shares.shape[1]))
     typical = cover(pool, count, seed)
@@ -37,8 +37,8 @@ def balanced(pool: Pool, count: int, seed: int) -> list[Choice]:
 
 
 def covering_share(labelled: int, classes: int) -> float:
-    """Share of the next images that cover, 1..0: 1 up to FEW labelled images per class, 0 from MANY on, straight in the
-    logarithm between."""
+    """Share of the next images that are chosen for coverage: 1 up to FEW labelled images per class, 0 from MANY on,
+    linear in the logarithm between."""
     per_class = max(labelled, 1) / classes
     return float(np.clip(1 - math.log(per_class / FEW) / math.log(MANY / FEW), 0, 1))
 
@@ -46,7 +46,7 @@ def covering_share(labelled: int, classes: int) -> float:
 def rarity(shares: np.ndarray) -> np.ndarray:
     """How rare the classes of each image are, 1..RARE, float (N,).
 
-    The mean over an image's pixels of 1 / sqrt(share of their class in the pool), as a multiple of the smallest.
+    The mean over an image's pixels of 1 / sqrt(share of their class in the pool), divided by the pool's smallest mean.
 
     Args:
         shares: float (N, C), share of each class in each image; rows sum to 1.
@@ -58,7 +58,7 @@ def rarity(shares: np.ndarray) -> np.ndarray:
 
 
 def _one_per_group(pool: Pool, count: int, seed: int, taken: list[int]) -> list[Choice]:
-    """The best image of each group, the best groups first, then the second ones; groups of images in `taken` last."""
+    """The best image of each group, then the second best, and so on; groups of images in `taken` join a turn later."""
     rare = rarity(pool.shares)
     score = pool.disagreement * rare
     of = groups(pool.features, pool.labelled_features[:0], max(2, 2 * count), seed).of.tolist()

@@ -1,4 +1,4 @@
-"""Typical images of what no label shows yet."""
+"""Typical images of groups without labels."""
 
 import numpy as np
 
@@ -7,12 +7,12 @@ from kit.label.pool import Choice, Pool
 
 
 def cover(pool: Pool, count: int, seed: int) -> list[Choice]:
-    """All images by turns of their groups: first the most typical image of each group without a label, the largest
-    group first, then of the groups with labels, those with fewest labels per image first; then the next typical ones.
+    """Rank all images in turns over groups: first the most typical image of each group, then the second most typical of
+    each, and so on. In a turn, groups with the fewest labels per image come first; ties: the largest group first.
 
-    The groups are k-means clusters of the student encoder's pooled features, as many as there will be labelled images,
-    so that about `count` of them hold no label. Source: Hacohen et al. 2022 (TypiClust, arXiv 2202.02794); there the
-    features are self-supervised, here they are the student's own.
+    The groups are k-means clusters of the student encoder's pooled features. There are as many as labelled images after
+    this round, so that about `count` of them have no label. Source: Hacohen et al. 2022 (TypiClust, arXiv 2202.02794);
+    the paper uses self-supervised features, the kit those of the student.
     """
     found = groups(pool.features, pool.labelled_features, pool.labelled + count, seed)
     turns = []

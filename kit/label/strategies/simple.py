@@ -1,4 +1,4 @@
-"""Rankings by one number of each image, or by none."""
+"""Rankings by one number per image, and the random ranking."""
 
 from collections.abc import Callable
 
@@ -17,13 +17,13 @@ def disagree(pool: Pool, count: int, seed: int) -> list[Choice]:
 
 
 def disagreement_of(pool: Pool, index: int) -> str:
-    """How far apart networks or views are on an image, in words."""
+    """The disagreement of networks or views on an image, in words."""
     value = pool.disagreement[index]
     return f"{pool.members} disagree ({value:.3f}), {share_below(pool.disagreement, value)}"
 
 
 def margin(pool: Pool, count: int, seed: int) -> list[Choice]:
-    """All images by how close the two largest probabilities of the student are, mean over pixels, the closest first.
+    """All images by the difference of the student's two largest probabilities, mean over pixels, the smallest first.
 
     Source: Scheffer et al. 2001, averaged over pixels.
     """
@@ -34,7 +34,7 @@ def margin(pool: Pool, count: int, seed: int) -> list[Choice]:
 
 
 def random(pool: Pool, count: int, seed: int) -> list[Choice]:
-    """All images in an order that follows from the seed alone: what every other strategy is to be compared with."""
+    """All images in random order, which depends only on the seed: the baseline of the other strategies."""
     order = np.random.default_rng(seed).permutation(len(pool.names))
     return [Choice(int(i), 0.0, f"drawn at random, seed {seed}") for i in order]
 
