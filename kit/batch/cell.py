@@ -32,7 +32,7 @@ class QuietKernelManager(AsyncKernelManager):
     """
 
     async def shutdown_kernel(self, now: bool = False, restart: bool = False) -> None:
-        """End the kernel; arguments as of jupyter_client."""
+        """End the kernel; arguments as in jupyter_client."""
         if self.has_kernel and not now:
             await self.request_shutdown(restart=restart)
             end = time.monotonic() + PATIENCE

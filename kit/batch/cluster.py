@@ -27,10 +27,10 @@ GRACE = 3
 
 
 class CellJob:
-    """The function of a job. Its outcome is a file, because Slurm's record of a job is no evidence and may be lost."""
+    """The callable of a job. It writes its outcome to a file, because Slurm's record may be wrong or lost."""
 
     leaving = False
-    """Slurm will restart the job: the effect of the signal on its notebook is not an outcome."""
+    """True if Slurm will restart the job: a notebook that its signal interrupts has no outcome yet."""
 
     def __call__(self, cell: Cell, outcome_file: str) -> None:
         mark = marked_processes.new_mark()
@@ -43,7 +43,7 @@ class CellJob:
             write_json(Path(outcome_file), dataclasses.asdict(outcome))
 
     def checkpoint(self, cell: Cell, outcome_file: str):
-        """Called before a preemption; return the same job again, as the run has its own checkpoints."""
+        """The same job to submit again; submitit calls this before a preemption. The run has its own checkpoints."""
         import submitit
 
         self.leaving = True
@@ -62,7 +62,7 @@ def run_on_cluster(
     reads their results.
 
     Args:
-        folder: for submitit's files and the outcomes; on a file system of all nodes, as are the data and the kit.
+        folder: for submitit's files and the outcomes; on a file system that all nodes share, like the data and the kit.
         grid: its `cluster` holds parameters of submitit, such as {"slurm_partition": "gpu", "gpus_per_node": 1,
             "array_parallelism": 8}; "additional_parameters" holds others of sbatch. A job whose time is over (24 hours
             unless "time", in minutes, or the grid's `time_limit` is set) continues in another one up to
@@ -117,7 +117,7 @@ def _executor(folder: Path, grid: Grid):
 
 
 def _submit(executor, cells: Sequence[Cell], places: Sequence[int], files: Sequence[Path]) -> dict[int, str]:
-    """Submit some of the cells as one array; place -> id of its job, which is kept beside the file of its outcome."""
+    """Submit some of the cells as one array; return place -> job id. Each id is kept beside the file of the outcome."""
     if not places:
         return {}
     for place in places:
@@ -133,7 +133,7 @@ def _submit(executor, cells: Sequence[Cell], places: Sequence[int], files: Seque
 
 
 def _going(files: Sequence[Path]) -> dict[int, str]:
-    """Jobs of an earlier call that wait or run, as in `_submit`."""
+    """Jobs of an earlier call that wait or run: place -> job id."""
     kept = [(place, file.with_suffix(".job")) for place, file in enumerate(files)]
     known = {place: file.read_text() for place, file in kept if file.is_file()}
     queued = _queued(set(known.values())) if known else set()

@@ -1,7 +1,7 @@
 """Whether the run of a notebook is finished.
 
-The only evidence is `result.json`, which a run writes last: an interrupted notebook can look completed. Its
-configuration and data must be those of the notebook now.
+The only evidence is `result.json`, which a run writes last, because an interrupted notebook can look completed. The
+configuration and the data in it must be the present ones of the notebook.
 """
 
 import functools
@@ -62,13 +62,13 @@ def is_finished(cell: Cell) -> bool:
 
 
 def _has_these_parameters(cell: Cell) -> bool:
-    """Of a notebook that makes no single run, but states in its `result.json` which parameters it was made with."""
+    """Whether a notebook that makes no single run is finished: its `result.json` records the same parameters."""
     result = RunFolder(cell.run_dir).result()
     wanted = {**defaults_in(cell.notebook), **cell.parameters}
     return result is not None and result.get("parameters") == wanted and cell.executed.is_file()
 
 
 def _incidental(cfg: RunConfig) -> set[str]:
-    """Fields that may differ: INCIDENTAL ones, and teachers that were found when the run started."""
+    """Fields that may differ: those in INCIDENTAL, and unnamed teachers, which are filled in when the run starts."""
     method = to_dict(cfg)["method"]
     return INCIDENTAL | {f"method.{name}" for name in ("deep", "wide") if method.get(name) == ""}

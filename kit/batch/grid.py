@@ -1,16 +1,15 @@
 """A grid of runs: methods x splits x rows of an ablation x seeds, and its file.
 
 ```yaml
-out: runs/losses                 # folder for everything, from the project's
+out: runs/losses                 # folder for everything, relative to the project's
 parameters: {recipe: demo}       # of the notebook, the same for all runs
-methods: [trikd]                 # an axis that is left out has the value of the parameters
+methods: [trikd]                 # a missing axis takes its value from the parameters
 splits: [1_8]
-overrides:                       # rows of a table: name -> settings; or a list of names of
-kit.settings.ablations.ABLATIONS
+overrides:                       # rows: name -> settings; or a list of names in kit.settings.ablations.ABLATIONS
   full: {}
   without_low: {method.low_weight: 0}
 seeds: [0, 1, 2]
-rows:                            # further rows that are no product: name -> parameters
+rows:                            # further rows outside the product: name -> parameters
   supervised: {method: supervised}
 ```
 
@@ -57,7 +56,7 @@ class Grid:
     """Rows of a table, each a set of parameters of one notebook, run with every seed."""
 
     out: Path
-    """Folder for everything, from the project's."""
+    """Folder for everything, relative to the project's."""
     rows: dict[str, dict[str, object]]
     """Name -> parameters of the notebook."""
     seeds: tuple[int, ...] = (0,)
@@ -130,7 +129,7 @@ def compose(
     Args:
         file: a YAML file; "" uses the table of `methods`, `splits` and `overrides`.
         seeds, out: replace those of the file.
-        common: parameters of all runs, merged into and replacing those of the file.
+        common: parameters of all runs; they replace those of the file, except for `overrides`, which are merged.
         options: `time_limit`, `retries` and `cluster`; they replace those of the file.
     Raises: KitError as `read_grid`, or for both a file and a table.
     """

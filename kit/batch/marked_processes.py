@@ -1,7 +1,7 @@
-"""All processes of a run, found by a mark, independent of their present parents.
+"""All processes of a run, found by a mark instead of by their parents.
 
 A kernel starts loaders and launchers, some in their own sessions, which survive when it is killed. So every process of
-a run has a mark in its environment, which children inherit, and is ended by that mark.
+a run has a mark in its environment, which children inherit, and is found by that mark to be ended.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""A whole grid: its remaining runs are started, here or on a cluster, and a table records their outcomes."""
+"""Run the remaining runs of a grid, here or on a cluster, and record their outcomes in a table."""
 
 import time
 from collections.abc import Callable
@@ -35,7 +35,7 @@ class Entry:
     error: str = ""
     """One line."""
     attempts: int = 0
-    """In this call; 0 if it was finished before, or its parameters are wrong."""
+    """Number of starts in this call; 0 if it was finished before, or its parameters are wrong."""
     seconds: float = 0.0
     """Duration of the last attempt."""
 

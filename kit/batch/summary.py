@@ -1,4 +1,4 @@
-"""What a grid says: each row over its seeds, and its difference to the first row, seed by seed and image by image."""
+"""Summary of a grid: each row over its seeds, and its difference to the baseline, paired by seed and by image."""
 
 import statistics
 from collections.abc import Sequence
@@ -31,18 +31,18 @@ def load_rows(grid: Grid) -> dict[str, list[dict]]:
 
 
 def summarise(rows: dict[str, list[dict]], baseline: str = "", weights: str = "last", resamples: int = 2000) -> dict:
-    """Every row over its seeds, and against the baseline.
+    """Summarise every row over its seeds and compare it with the baseline.
 
     Args:
-        rows: name -> runs that differ in their seed alone, from `load_rows`.
+        rows: name -> runs that differ only in their seed, from `load_rows`.
         baseline: name of the row the others are compared with; "" is the first.
         weights: "last" or "average", for differences and classes.
         resamples: draws of the bootstrap.
     Returns: {"baseline", "weights", "classes", "rows": [...]}; scores in 0..1. A row has "row", "n", "seeds", "method",
-        "labelled", "last", "average" and "best" (mean, sd and n; "best" is the highest of all evaluations, the last
-        one among them, chosen on val), "seconds", "parameters", "iou" per class, and all but the baseline have
+        "labelled", "last", "average" and "best" (mean, sd and n; "best" is the highest score of all evaluations
+        including the last, chosen on val), "seconds", "parameters" and "iou" per class. All but the baseline also have
         "difference" (see `difference`) and "change" per class.
-    Raises: KitError for a baseline that is no row, or runs of one row that do not have the same classes.
+    Raises: KitError for a baseline that is no row, or for runs with different classes.
     """
     baseline = baseline_row(rows, baseline)
     classes = rows[baseline][0]["dataset"]["classes"]
@@ -61,7 +61,7 @@ def summarise(rows: dict[str, list[dict]], baseline: str = "", weights: str = "l
 
 
 def baseline_row(rows: dict[str, list[dict]], name: str = "") -> str:
-    """The name of the row that others are compared with; "" is the first. Raises KitError if there is none."""
+    """The name of the row that others are compared with; "" is the first. Raises KitError for an unknown name."""
     if name and name not in rows:
         raise KitError(f"no finished row is called {name!r}; there are {', '.join(rows)}")
     return name or next(iter(rows))
@@ -76,9 +76,8 @@ def mean_sd(values: Sequence[float]) -> dict:
 def difference(mine: list[dict], theirs: list[dict], weights: str = "last", resamples: int = 2000) -> dict | None:
     """Mean IoU of `mine` minus that of `theirs`, over the seeds that both have; None if they share no seed.
 
-    The interval is the middle 95 percent of a bootstrap that draws with replacement what chance has chosen: the val
-    images, where both runs kept what was counted on each of them, the same for both; and the seeds, where there are
-    several. Three seeds make a rough interval.
+    The interval is the middle 95 percent of a bootstrap that draws with replacement val images (the same for all runs;
+    only if all kept counts of the same images) and seeds (only if there are several). With three seeds it is rough.
 
     Returns: {"mean", "sd" (over seeds), "n", "interval" ([low, high] or None), "over" ("images", "seeds", both or "")}.
     """
@@ -118,7 +117,7 @@ def _row(name: str, runs: list[dict], weights: str, classes: list[str]) -> dict:
 
 
 def _mean(values: list[float | None]) -> float | None:
-    """Over the runs in which the class is there."""
+    """Mean over the runs in which the class occurs; None if there are none."""
     there = [value for value in values if value is not None]
     return statistics.mean(there) if there else None
 
@@ -129,7 +128,7 @@ def _pairs(mine: list[dict], theirs: list[dict]) -> list[tuple[dict, dict]]:
 
 
 def _counts(run: dict, weights: str) -> Counts | Overlaps | None:
-    """What was counted on every val image, if the run kept it."""
+    """Counts on every val image; None if the run did not keep them."""
     if "overlaps" in run:  # from a file of collected runs
         return run["overlaps"][weights]
     path = RunFolder(Path(run["path"])).scores(weights)

@@ -1,7 +1,7 @@
-"""Teachers of the runs of a grid, as runs of the grid that come first.
+"""Teachers that the runs of a grid need, as runs of the grid that come first.
 
-`kit.train.teachers.with_teachers` would train them inside the first run that needs them, while other runs would fail
-because the folder is in use.
+Otherwise `kit.train.teachers.with_teachers` would train a teacher inside the first run that needs it, and other runs
+would fail because its folder is in use.
 """
 
 from kit.batch.cell import Cell
@@ -16,11 +16,11 @@ from kit.system.paths import PROJECT
 from kit.train.teachers import teacher_config
 
 ROW = "teacher"
-"""Prefix of their rows in the grid's table."""
+"""Prefix of the teachers' rows in the grid's table."""
 
 
 def teacher_runs(grid: Grid, runs: list[Run]) -> list[Run]:
-    """A run for each teacher that runs of the grid need and do not name, each once."""
+    """One run for each teacher that runs of the grid need but do not name."""
     found: dict[str, Run] = {}
     for run in runs:
         try:

@@ -1,1 +1,1 @@
-"""Whole experiments made of grids: the demo, the study, simulated labelling; what they keep, and what a budget buys."""
+"""Experiments: the demo, the study, simulated labelling, planted errors; their collected runs and costs."""

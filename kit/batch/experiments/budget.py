@@ -1,6 +1,6 @@
-"""What a method is worth beyond the baseline: at equal steps, and at equal time.
+"""Difference of a method to the baseline, at equal steps and at equal time.
 
-A method that takes thrice the time of a step has to be compared with a baseline that was trained thrice as long too.
+If a method's step takes three times as long, it must also be compared with a baseline of three times as many steps.
 """
 
 import json
@@ -11,16 +11,16 @@ from kit.figures.comparisons.cost import cost_groups
 from kit.figures.style import group_key, setting_labels
 
 NEAR = 0.2
-"""By which share the costs of two rows may differ to count as equal time."""
+"""Largest relative difference of the costs of two rows that counts as equal time."""
 
 
 SEEDS = 3
-"""Of fewer no difference is called a gain or a loss: their interval says little of other seeds."""
+"""With fewer seeds no difference is called a gain or a loss, because its interval says little about other seeds."""
 
 
 def verdict(gain: dict | None) -> str:
-    """ "gain", "loss", or "none shown" if the interval of a `kit.batch.summary.difference` holds 0; "too few seeds" for
-    fewer than SEEDS, and "" without an interval."""
+    """ "gain" or "loss" of a `kit.batch.summary.difference`; "none shown" if its interval contains 0, else "too few
+    seeds" for fewer than SEEDS; "" without an interval."""
     if gain is None or gain["interval"] is None:
         return ""
     low, high = gain["interval"]
@@ -30,8 +30,8 @@ def verdict(gain: dict | None) -> str:
 
 
 def row_costs(rows: dict[str, list[dict]], costs: dict[str, dict] | None = None) -> dict[str, float]:
-    """Seconds that training takes in each row: measured processor time of a step times steps where there is one for
-    every row, else the mean over seeds of the seconds that runs took.
+    """Seconds of training for each row: measured processor time per step times steps, if it was measured for every row;
+    else the seconds that its runs took, mean over seeds.
 
     Args:
         costs: from `kit.batch.experiments.step_cost.step_costs`.
@@ -44,18 +44,18 @@ def row_costs(rows: dict[str, list[dict]], costs: dict[str, dict] | None = None)
 
 def equal_budget(rows: dict[str, list[dict]], baseline: str = "", costs: dict[str, float] | None = None,
                  weights: str = "last", resamples: int = 2000) -> dict:  # fmt: skip
-    """Differences of every row to the baseline of equal steps and to that of equal time.
+    """Differences of every row to the baseline of equal steps and to the baseline of equal time.
 
-    Rows that differ from the baseline in their steps alone are baselines too; of equal time is the one whose cost is
-    nearest, if it differs by no more than NEAR. Rows of other labels are compared with nothing.
+    Rows that differ from the baseline only in their steps are baselines too. The baseline of equal time is the one with
+    the nearest cost, if the costs differ by at most NEAR. Rows with other labelled images are not compared.
 
     Args:
-        rows: name -> runs that differ in their seed alone, from `load_rows` or
+        rows: name -> runs that differ only in their seed, from `load_rows` or
             `kit.batch.experiments.collected.rows_of`.
         baseline: name of a row; "" is the first.
         costs: from `row_costs`.
-    Returns: {"baseline", "weights", "rows": [{"row", "cost", "steps" and "time": None or {"against", ...}}]}, the rest
-        as `kit.batch.summary.difference` has it, with the "verdict" beside it.
+    Returns: {"baseline", "weights", "rows": [{"row", "cost", "baseline" (is it one), "steps", "time"}]}; "steps" and
+        "time" are None or {"against", "verdict", and the keys of `kit.batch.summary.difference`}.
     Raises: KitError for a baseline that is no row.
     """
     baseline, costs = baseline_row(rows, baseline), costs or row_costs(rows)
@@ -77,7 +77,7 @@ def equal_budget(rows: dict[str, list[dict]], baseline: str = "", costs: dict[st
 
 
 def _setting(run: dict) -> str:
-    """All that defines a run but its seed, its folder and its steps."""
+    """All settings of a run except its seed, its folder and its steps."""
     config = {**run["config"], "seed": None, "run_dir": None, "method": [run["method"], run["config"].get("method")]}
     for part in ("train", "parameters"):  # of a run's folder, and of collected runs
         config[part] = {**config.get(part, {}), "steps": None}
@@ -90,7 +90,7 @@ def _against(runs: list[dict], rows: dict[str, list[dict]], other: str | None, w
 
 
 def setting_rows(runs: list[dict]) -> tuple[dict[str, list[dict]], str]:
-    """The largest group of runs that can be compared, as rows: name -> runs that differ in their seed alone; and the
+    """The largest group of runs that can be compared, as rows (name -> runs that differ only in their seed), and the
     row of supervised training with the fewest steps, "" if there is none.
 
     Args:

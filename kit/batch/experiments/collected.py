@@ -1,4 +1,4 @@
-"""Runs of grids in one small file: what a study keeps of them when machine and run folders are gone.
+"""Runs of grids in one small file, which a study keeps after the machine and the run folders are gone.
 
 ```json
 {"schema": 1, "dataset": "camvid", "classes": [...], "images": [...], "masks": "digest",
@@ -7,8 +7,8 @@
            "hits": [[...], ...], "unions": [[...], ...]}}]}
 ```
 
-`hits` and `unions` are pixels of each image and class, from which every score and interval of any part of the val
-images follows. Files of several machines are put together by collecting into the same one.
+`hits` and `unions` count pixels of each image and class. Scores and intervals of any part of the val images are
+computed from them. To merge runs of several machines, collect them into the same file.
 """
 
 import json
@@ -26,28 +26,28 @@ from kit.runs.folder import RunFolder, load_run
 from kit.system.storage import read_json, text_sha256, write_bytes
 
 SCHEMA = 1
-"""Of the file."""
+"""Version of the file's format."""
 
 KEPT = ("method", "seed", "steps", "student_parameters", "seconds", "precision", "threads", "protocol", "date",
         "python", "versions", "machine", "commit")  # fmt: skip
-"""What is taken over from a result as it is."""
+"""Keys of a result that are copied unchanged."""
 
 SPLIT = ("name", "labelled", "unlabelled", "labelled_sha256", "unlabelled_sha256")
-"""What is taken over of a run's split."""
+"""Keys of a run's split that are copied."""
 
 WATCHED = ("coverage", "accuracy", "sure_accuracy", "agreement")
-"""Of what a log says about pseudo labels."""
+"""Statistics of pseudo labels that are copied from a log."""
 
 
 def collect(grids: dict[str, Grid], into: Path, costs: dict[str, dict] | None = None) -> tuple[dict, list[str]]:
-    """Put the finished runs of grids into a file, beside those that are there; of a run that is in both, the newer one.
+    """Add the finished runs of grids to a file; if the file already holds a run, the newer one is kept.
 
     Args:
-        grids: name -> grid; a run is known by its grid's name and its own, which follows from its parameters.
-        costs: from `kit.batch.experiments.step_cost.step_costs`, to be kept too.
-    Returns: the file's content, and the names of the runs that are not finished here and not in the file.
-    Raises: KitError if nothing was ever finished, or if runs were evaluated on other images, masks or classes than
-        those in the file.
+        grids: name -> grid; a run is identified by its grid's name and its own, which depends on its parameters.
+        costs: from `kit.batch.experiments.step_cost.step_costs`, written to the file too.
+    Returns: the file's content, and the names of the runs that are neither finished here nor in the file.
+    Raises: KitError if there is no finished run here or in the file, or if runs were evaluated on other images, masks
+        or classes than those in the file.
     """
     content = load_study(into) if into.is_file() else {"schema": SCHEMA, "costs": {}, "runs": []}
     known = {(run["grid"], run["name"]): run for run in content["runs"]}
@@ -85,7 +85,7 @@ def rows_of(study: dict, grids: Sequence[str], images: slice = slice(None)) -> d
 
     Args:
         study: from `load_study`.
-        grids: their names; rows of one name in several are one row.
+        grids: their names; rows of the same name in several grids are one row.
         images: by their place in the file, such as slice(0, 50) for the first 50.
     Raises: KitError if there is no run of these grids.
     """
@@ -119,7 +119,7 @@ def _text(content: dict) -> str:
 
 
 def _record(grid: str, run: Run) -> tuple[dict, dict]:
-    """What has to be the same for all runs, and what is kept of this one."""
+    """The values that must be the same for all runs, and the record of this run."""
     result, folder = load_run(run.cell.run_dir), RunFolder(run.cell.run_dir)
     counts = {which: load_counts(folder.scores(which)) for which in WEIGHTS}
     masks = text_sha256("\n".join(counts["average"].masks or ()))
@@ -144,7 +144,7 @@ def _scores(counts: Counts, classes: Sequence[str]) -> dict:
 
 
 def _line(line: dict) -> dict:
-    """Of a line of the log, scores, or losses and what is known of pseudo labels, in five digits."""
+    """A shorter log line: only the scores, or losses and statistics of pseudo labels in five digits."""
     if "miou" in line:
         return {name: line[name] for name in ("step", "miou", "average_miou")}
     kept = {"step": line["step"], "parts": {name: _short(value) for name, value in line.get("parts", {}).items()}}

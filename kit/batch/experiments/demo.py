@@ -64,7 +64,7 @@ def demo(out: Path, steps: int | None = None, workers: int = 2) -> dict:
 
 
 def tour(out: Path, folders: list[Path], data_root: str) -> list[Cell]:
-    """Every other notebook, on the runs in `folders`; `ablate` makes two short ones of its own beside `out`."""
+    """Cells of six other notebooks on the runs in `folders`; `ablate` makes two short runs of its own beside `out`."""
     runs = [str(folder) for folder in folders]
     parameters = {
         "ablate": {"grid": "", "methods": ["supervised", "cps"], "seeds": [0], "workers": 1,

@@ -1,7 +1,7 @@
-"""The loop of labelling on a data set whose masks are all there: what a strategy is worth against random images.
+"""Simulated labelling on a data set with all masks: strategies compared with random images.
 
 Every strategy starts from the same run on the same few labels. In each round the last run suggests images, their masks
-are uncovered, and the next run starts from the last student.
+are added to the labels, and the next run starts from the last student.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,9 +30,9 @@ class Loop:
     """How labels are added."""
 
     start: int = 6
-    """Images that are labelled at first, drawn by hash with the run's seed."""
+    """Number of images that are labelled at first, drawn by hash with the run's seed."""
     add: int = 6
-    """Images that each round adds."""
+    """Number of images that each round adds."""
     rounds: int = 5
     """Rounds after the first run."""
     warm_steps: int = 0
@@ -43,14 +43,15 @@ class Loop:
 
 
 def simulate(cfg: RunConfig, loop: Loop, strategies: Sequence[str], out: Path, say: Say | None = None) -> dict:
-    """Run the loop with each strategy below `out`; what is finished there is not done again.
+    """Run the loop with each strategy below `out`; finished runs are not repeated.
 
     Args:
-        cfg: of the first run; its split is what the labels come from, "all" or a folder of lists.
+        cfg: of the first run; the labels come from its split, "all" or a folder of lists.
         loop: how labels are added.
         strategies: keys of `kit.label.strategies.STRATEGIES`; "random" is added if it is not among them.
         say: called with a line after each run.
-    Returns: {"strategies": name -> [{"labelled", "miou", "images" (those added)} of each round, the first run first]}.
+    Returns: {"seed", "strategies": name -> [{"labelled", "miou", "images" (those added)} of the first run and of each
+        round]}.
     Raises: KitError for an unknown strategy, or if there are fewer images with masks than the rounds need.
     """
     strategies = tuple(dict.fromkeys([*strategies, "random"]))
@@ -96,8 +97,8 @@ def spread(simulations: Sequence[dict]) -> dict[str, list[dict]]:
 
 
 def saving(curves: dict[str, list[dict]], strategy: str) -> float | None:
-    """Share of the labels that a strategy saves: 1 - (labels with which it reaches the last mean of random images) /
-    (their labels), with straight lines between rounds; negative if it never does by as much as it lacks: None."""
+    """Share of the labels that a strategy saves: 1 - (labels at which it reaches the final mean of random images) /
+    (final labels of random images), interpolated linearly between rounds; None if it never reaches that mean."""
     target, labels = curves["random"][-1]["mean"], curves["random"][-1]["labelled"]
     points = curves[strategy]
     if points[0]["mean"] >= target:
@@ -122,7 +123,7 @@ def _point(run: dict, labelled: Sequence[str], added: Sequence[str]) -> dict:
 
 
 def collect(folder: Path) -> dict[str, dict]:
-    """Simulations below a folder, by the method that trained: {"parameters", "seeds", "curves", "saved", "added"}.
+    """Simulations below a folder: method -> {"parameters", "seeds", "curves", "saved", "added", "commits"}.
 
     "parameters" are those that all seeds share, "added" the images of each seed, strategy and round.
 
@@ -153,8 +154,8 @@ def _collected(records: Sequence[dict]) -> dict:
 
 
 def next_round(cfg: RunConfig, out: Path) -> RunConfig:
-    """`cfg` as the next round of labelling by hand below `out`: its folder is named after the number of labels and a
-    digest of their list, and it starts from the student of the last round, if that was another.
+    """`cfg` for the next round of manual labelling below `out`. Its folder is named after the number of labels and a
+    digest of their list. It starts from the student of the last round with other labels, if there is one.
 
     Raises: KitError if the data set or the split cannot be used.
     """
@@ -167,8 +168,8 @@ def next_round(cfg: RunConfig, out: Path) -> RunConfig:
 
 
 def rounds_so_far(out: Path) -> list[dict]:
-    """Finished rounds below `out`, in the order in which they were made: "labelled", "mean" (mIoU, 0..1), "sd" (None),
-    "n" (1) and "run", as a curve takes them."""
+    """Finished rounds below `out` in order of date, as points of a curve: "labelled", "mean" (mIoU, 0..1), "sd" (None),
+    "n" (1) and "run"."""
     results = [(folder, RunFolder(folder).result()) for folder in sorted(Path(out).glob("labels_*"))]
     done = [(str(result["date"]), folder, result) for folder, result in results if result is not None]
     return [

@@ -1,15 +1,15 @@
-"""`make study`: what unlabelled images and other networks are worth on one split, over several seeds.
+"""`make study`: the gain from unlabelled images and from other networks on one split, over several seeds.
 
 | row | labels | length |
 | --- | --- | --- |
 | supervised | the split's | the study's steps |
 | fixmatch, trikd | the split's, and all other images without | the study's steps |
-| supervised, time of fixmatch; of trikd | the split's | as many steps as take as long |
+| supervised, time of fixmatch; of trikd | the split's | the steps that take as long as fixmatch; as trikd |
 | supervised, all labels | all | the study's steps |
 
-On CamVid (a folder of it is named) the split is drawn by video sequence and shows every class, and no image of the half
-minute before val, a stretch of a train video, or after it is used; else scenes are drawn. All students start from
-ImageNet weights of an installed package. notebooks/study.md has the long form.
+With a folder of CamVid, the split is drawn by video sequence and contains every class. Val is a part of a train video;
+images from the half minute before and after it are not used. Without a folder, scenes are drawn. All students start
+from ImageNet weights of an installed package. notebooks/study.md describes the full study.
 """
 
 import sys
@@ -43,10 +43,10 @@ METHODS = {
 """Methods of the study and their switches, close to those of notebooks/grids/study_equal.yaml."""
 
 CAMVID = {"split": "1_16_by_sequence", "cover": 6, "pixels": 0.5, "exclude": ["0016E5_07*", "0016E5_08*"]}
-"""How CamVid's labels are drawn: share, images that show each class, what counts as showing it, and images left out."""
+"""Draw of CamVid's labels: share, labelled images per class, how much of a class they must show, images left out."""
 
 ALL = "split_all"
-"""Folder of the split in which every image is labelled but those left out."""
+"""Folder of the split in which all images are labelled, except those left out."""
 
 WEIGHTS = "average"
 """Weights that are compared: the running average."""
@@ -109,7 +109,7 @@ def plan(out: Path, common: dict, seeds: int, longer: dict[str, int] | None = No
 
     Args:
         common: parameters of all runs.
-        longer: method -> supervised steps that take as long, once that is known.
+        longer: method -> supervised steps that take as long, once they are known.
     """
     every = str(out / ALL) if "split" in common else "all"
     rows = {"supervised": {"method": "supervised"}, "supervised, all labels": {"method": "supervised", "split": every}}
@@ -122,8 +122,8 @@ def plan(out: Path, common: dict, seeds: int, longer: dict[str, int] | None = No
 
 
 def equal_time_steps(grid: Grid, costs: dict[str, dict]) -> dict[str, int]:
-    """Method -> supervised steps that take as long as its runs: by the processor time of a step where it was measured,
-    else by the seconds that runs took, as means over seeds."""
+    """Method -> supervised steps that take as long as its runs, by the measured processor time per step or, if there
+    is none, by the seconds that runs took, mean over seeds."""
     rows = _finished_rows(grid)
     rows = {row: rows[row] for row in ("supervised", *METHODS)}
     spent = row_costs(rows, costs)
@@ -132,9 +132,9 @@ def equal_time_steps(grid: Grid, costs: dict[str, dict]) -> dict[str, int]:
 
 
 def measured_costs(out: Path, grid: Grid) -> dict[str, dict]:
-    """Processor time of a step of every row; nothing on a machine that trains on an accelerator.
+    """Processor time of a step of every row; {} on a machine that trains on an accelerator.
 
-    It is measured once and kept in `out/costs.json`, so that a study that goes on keeps its steps of equal time.
+    It is measured once and kept in `out/costs.json`, so that a resumed study keeps its steps of equal time.
     """
     path = out / "costs.json"
     known = read_json(path) if path.is_file() else {}

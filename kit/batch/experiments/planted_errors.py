@@ -1,4 +1,4 @@
-"""Wrong regions planted into a data set's masks, runs out of fold that learn from the rest, and how many are found."""
+"""Plant wrong regions into a data set's masks, train out-of-fold runs, and measure how many regions are found."""
 
 import os
 from collections.abc import Callable
@@ -22,15 +22,15 @@ from kit.system.storage import write_json
 from kit.train.folds import fold_runs
 
 FIRST = 50
-"""Findings that are counted."""
+"""Number of findings that are scored."""
 
 
 def planted_copy(dataset: str, root: Path, out: Path, images: int, wrong: int,
                  seed: int = 0) -> dict[str, list[Planted]]:  # fmt: skip
-    """Write a data set to `out` that is `root`'s with a wrong region in `wrong` of `images` train masks drawn by hash,
-    as many of each kind; everything else is links. `out/lists` holds the drawn images.
+    """Copy the data set of `root` to `out`, with a wrong region in `wrong` of `images` train masks drawn by hash, as
+    many of each kind. All other files are links. `out/lists` holds the drawn images.
 
-    Returns: id -> what is wrong with each of the drawn images.
+    Returns: id of each drawn image -> its wrong regions.
     Raises: KitError if there are not as many train images with masks, or too few regions to plant in.
     """
     spec = find_spec(dataset, root)
@@ -46,7 +46,7 @@ def planted_copy(dataset: str, root: Path, out: Path, images: int, wrong: int,
             link.parent.mkdir(parents=True, exist_ok=True)
             link.unlink(missing_ok=True)
             os.symlink(path.resolve(), link)
-    done, kinds = 0, rng.permutation(np.resize(KINDS, wrong)).tolist()  # in no step with the folds, by hash too
+    done, kinds = 0, rng.permutation(np.resize(KINDS, wrong)).tolist()  # shuffled: the folds use a hash order too
     for name in names:
         kind = kinds[done % len(kinds)]
         made = plant(train.full_mask(name).numpy(), kind, spec.num_classes, rng) if done < wrong else None
@@ -63,12 +63,12 @@ def planted_copy(dataset: str, root: Path, out: Path, images: int, wrong: int,
 
 def measure(dataset: str, root: Path, out: Path, images: int = 60, wrong: int = 30, folds: int = 3, steps: int = 0,
             seed: int = 0, say: Callable[[str], None] | None = None) -> dict:  # fmt: skip
-    """Precision and recall of the first suspicious labels where it is known which are wrong; `out/result.json`.
+    """Precision and recall of the first suspicious labels on planted errors, also written to `out/result.json`.
 
-    As many of the masks that the runs learn from are wrong as of those that they check.
+    The masks that the runs are trained on have errors at the same rate as the masks that they check.
 
     Args:
-        dataset, root: of sound masks, as sound as they are: what was wrong before counts as a false alarm.
+        dataset, root: a data set with correct masks; errors that it already has count as false alarms.
         out: folder for the planted copy and the runs.
         images, wrong: as in `planted_copy`.
         folds, steps: of `kit.train.folds.fold_runs`.
@@ -90,7 +90,7 @@ def measure(dataset: str, root: Path, out: Path, images: int = 60, wrong: int = 
 
 
 def scored(first: list, planted: dict[str, list[Planted]], classes: tuple[str, ...]) -> dict:
-    """Precision and recall of findings, and of each planted region its kind, size and the rank that hits it first."""
+    """Precision and recall of findings, and for each planted region its kind, its size and the first rank that hits."""
     right, hit = hits(first, planted)
     everything = [(name, i, wrong) for name, regions in planted.items() for i, wrong in enumerate(regions)]
     regions = []

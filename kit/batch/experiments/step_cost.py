@@ -1,7 +1,7 @@
-"""What a training step of every row of a grid costs, in seconds of processor time.
+"""Processor time of a training step of every row of a grid, in seconds.
 
-Wall time would say how busy a shared machine is. Steps of all rows take turns, so that whatever slows the machine for a
-while slows all of them.
+Wall time would depend on the load of a shared machine. The rows take steps in turn, so that a temporary slowdown
+affects all of them.
 """
 
 import statistics
@@ -27,10 +27,10 @@ from kit.types import Progress
 
 def step_costs(name: str, grid: Grid, steps: int = 5) -> dict[str, dict]:
     """ "GRID: ROW" -> {"cpu_seconds_per_step", "threads", "steps"}: the median over `steps` steps after a first one, of
-    data, forward, backward and update in this process, which has as many threads as torch is given.
+    data loading, forward, backward and update in this process, with torch's number of threads.
 
-    Raises: KitError as runs do, and on a machine where training uses an accelerator, for its time is none of the
-        processor's.
+    Raises: KitError as runs do, and on a machine where training uses an accelerator, because processor time does not
+        include the accelerator's.
     """
     require_positive(steps=steps)
     rows = {}
@@ -52,7 +52,7 @@ class _Row:
     """A run that takes single steps, in the middle of its schedule."""
 
     def __init__(self, cfg: RunConfig, least: int):
-        steps = max(least, cfg.train.steps)  # of which batches are drawn
+        steps = max(least, cfg.train.steps)  # batches are drawn for this many
         cfg = replace_fields(cfg, {"train.processes": 1, "data.workers": 0, "train.steps": steps})
         self.cfg, parts, self.accelerator = cfg, prepare(cfg), make_accelerator(cfg)
         if self.accelerator.device.type != "cpu":
