@@ -1,7 +1,7 @@
 """The commands of `python -m kit`, a file for each part of the kit.
 
-Each file has `add(commands)`, which declares its commands; they import the functions they call when they run, so that
-`--help` and wrong arguments take no time. `overview` is the list of all commands for `--help`.
+Each file has `add(commands)`, which declares its commands. A command imports the functions it calls only when it runs,
+so that `--help` and wrong arguments take no time. `overview` is the list of all commands for `--help`.
 """
 
 import argparse
@@ -45,8 +45,8 @@ def _row(name: str, purpose: str) -> str:
 def command(commands, name: str, run: Callable[[argparse.Namespace], int | None], help: str) -> Callable[..., None]:
     """Declare a command; `run` gets its options and returns the exit code (None is 0).
 
-    Returns: function (name, help, usual, ...) that declares an option or argument of it. `usual` is a default that also
-        states the type, and is named in the help unless it is 0, "" or named there; the rest is as argparse takes it.
+    Returns: function (name, help, usual, ...) that declares an option or argument. `usual` is its default and sets its
+        type; the help states it, unless it is 0 or "" or the help names a default. Other arguments go to argparse.
     """
     added = commands.add_parser(name, help=help, description=help)
     added.set_defaults(run=run)
@@ -61,7 +61,7 @@ def command(commands, name: str, run: Callable[[argparse.Namespace], int | None]
 
 
 def command_group(commands, name: str, help: str):
-    """Declare a command that has commands of its own; return what they are added to."""
+    """Declare a command with subcommands; return the object to which they are added."""
     return commands.add_parser(name, help=help, description=help).add_subparsers(required=True, metavar="WHAT")
 
 

@@ -1,4 +1,4 @@
-"""Commands that run many notebooks: a grid, the demo and the study; and one that collects finished runs in a file."""
+"""Commands that run many notebooks (a grid, the demo, the study), and one that collects finished runs in a file."""
 
 import argparse
 import os

@@ -68,7 +68,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _take_from_run(options: argparse.Namespace) -> None:
-    """What the options leave open about the data set is taken from the run."""
+    """Take missing options of the data set from the first run."""
     from kit.runs.folder import RunFolder
     from kit.system.paths import from_project
 
@@ -80,7 +80,7 @@ def _take_from_run(options: argparse.Namespace) -> None:
 
 
 def _record_file(dataset: str, root: Path) -> Path:
-    """File of a diagnosis. There is one `camvid`, but every folder of own images is another data set."""
+    """File of a diagnosis. Its name holds the path for `folder`, because each such folder is another data set."""
     name = dataset
     if dataset == "folder":
         path, here = root.resolve(), Path.cwd()

@@ -72,7 +72,7 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _pictures(options: argparse.Namespace) -> list[Path]:
-    """Val images for the check; none, with a line, where the run's data set is not there."""
+    """Val images for the check; none, with a printed line, if the run's data set is missing."""
     from kit.deploy.graphs.logits_graph import pictures_for
 
     try:
@@ -135,7 +135,7 @@ def _pack(options: argparse.Namespace) -> None:
 
 
 def _card_picture(options: argparse.Namespace) -> bytes | None:
-    """Val images drawn by seed with truth and prediction, as PNG; None, with a line, where there are none."""
+    """Val images drawn by seed with truth and prediction, as PNG; None, with a printed line, if there are none."""
     import io
 
     from kit.evaluate.student import load

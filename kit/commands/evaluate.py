@@ -57,7 +57,7 @@ def _protocol(option: Callable[..., None]) -> None:
 
 
 def _changed(options: argparse.Namespace, own):
-    """The run's protocol with the changes of the options."""
+    """The run's protocol `own`, changed by the options."""
     changes = {}
     if options.mode or options.window:
         mode = options.mode or "slide"

@@ -1,4 +1,4 @@
-"""Commands for labelling images: what to label next, and labels that come back."""
+"""Commands for labelling images: suggest images, import labels, compare strategies, plant errors."""
 
 import argparse
 import sys

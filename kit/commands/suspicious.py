@@ -1,4 +1,4 @@
-"""The part of `python -m kit doctor` that runs networks: labels that runs of other labels disagree with."""
+"""Suspicious labels in `python -m kit doctor`: labels that runs trained on other labels disagree with."""
 
 import argparse
 import sys
