@@ -1,5 +1,6 @@
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -7,6 +8,7 @@ from kit.errors import KitError
 from kit.settings.recipes import configure
 from kit.train.memory import estimate, out_of_memory, preset
 from kit.train.prepare import prepare
+from kit.types import Progress
 
 
 def demo(method="cps", **overrides):
@@ -60,6 +62,14 @@ def test_less_memory_means_recomputing_first_and_micro_steps_then():
 @pytest.mark.parametrize("method", ["unimatch", "trikd", "mgd"])
 def test_every_kind_of_method_can_be_traced(method):
     assert estimate(demo(method), 19).kept > 1e6
+
+
+def test_a_run_after_its_estimate_computes(tiny):
+    cfg = tiny("trikd", {"data.crop": (64, 160)})  # a size of which no other test has made constants
+    estimate(cfg, 19)
+    parts = prepare(cfg)
+    out = parts.method.train()(parts.batches[0], Progress(0, 2, np.random.default_rng(0)))
+    assert type(out.loss) is torch.Tensor and out.loss.isfinite()
 
 
 def test_out_of_memory_says_what_to_change():

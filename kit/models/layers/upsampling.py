@@ -17,6 +17,7 @@ from functools import lru_cache, wraps
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import unset_fake_temporarily
 
 
 def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
@@ -27,15 +28,19 @@ def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
 def constant(make):
     """Decorator that caches the tensor `make(*arguments)`, which must depend only on its arguments.
 
-    The tensor is made outside inference mode, so that training can use it later. While a graph is captured it is made
-    anew, so that the cache holds no tensor of a trace.
+    The cached tensor is real and made outside inference mode, so that training can use it later, even if it is first
+    needed where tensors are fake (`kit.train.memory.estimate`). While a graph is captured it is made anew, so that the
+    cache holds no tensor of a trace.
     """
 
     def plain(*arguments):
         with torch.inference_mode(False):
             return make(*arguments)
 
-    remembered = lru_cache(maxsize=128)(plain)
+    @lru_cache(maxsize=128)
+    def remembered(*arguments):
+        with unset_fake_temporarily():
+            return plain(*arguments)
 
     @wraps(make)
     def get(*arguments):
