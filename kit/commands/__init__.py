@@ -18,8 +18,8 @@ GROUPS = {
 }
 """Heading -> commands, in the order of `--help`."""
 
-DEVICE = ("--device", "such as cuda or cpu (default: a GPU if there is one)")
-WEIGHTS = ("--weights", "last, average or best", "last")
+DEVICE = ("--device", "device, such as cuda or cpu (default: a GPU if there is one)")
+WEIGHTS = ("--weights", "weights of the run: last, average or best", "last")
 """Options of several commands."""
 
 

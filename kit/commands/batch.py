@@ -18,24 +18,24 @@ def add(commands) -> None:
     option("grid", "a YAML file; see kit/batch/grid.py and notebooks/grids/", type=Path)
     option("--workers", "runs at a time on this machine", 2)
     option("--cluster", "run them as jobs of a Slurm cluster instead", action="store_true")
-    option("--out", "folder for everything, if not the one in the file")
+    option("--out", "output folder (default: the one in the file)")
 
-    option = command(commands, "collect", _collect, "put the finished runs of grids into one small file, beside those "
-                     "that are in it: scores, settings, and the counts from which intervals follow")  # fmt: skip
+    option = command(commands, "collect", _collect, "add the finished runs of grids to one small file, which keeps "
+                     "those it has: scores, settings, and counts that give the intervals")  # fmt: skip
     option("grids", "YAML files whose runs were made here", type=Path, nargs="+")
     option("--into", "the file, such as notebooks/results/study.json", type=Path, required=True)
     option("--measure", "also measure the processor time of a step of every row", action="store_true")
 
     for name, run, help in (
         ("demo", _demo, "supervised-only, CPS and TriKD on drawn scenes; a table, figures, a report"),
-        ("study", _study, "what methods are worth over seeds, at equal steps and equal time"),
+        ("study", _study, "compare methods over several seeds, at equal steps and at equal time"),
     ):
         option = command(commands, name, run, help)
-        option("--out", "folder for everything, from the project's", Path("runs", name), type=Path)
+        option("--out", "output folder, relative to the project's", Path("runs", name), type=Path)
         option("--steps", "updates of each student (default: the recipe's)", type=int)
         option("--workers", "runs at a time", 2)
     option("--seeds", "runs of each row", 3)
-    option("--data", "a folder of CamVid (default: scenes are drawn)", type=Path)
+    option("--data", "folder of CamVid (default: scenes drawn by the kit)", type=Path)
 
 
 def _collect(options: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ def add(commands) -> None:
     """Declare bench."""
     option = command(commands, "bench", _bench, "time a part of the kit against a plain form of it, or all GPU benches")
     option("name", "what to time: data, trikd, mgd, evaluate, deploy or gpu")
-    option("options", "of this bench; see `bench NAME --help`", nargs=argparse.REMAINDER)
+    option("options", "options of this bench; see `bench NAME --help`", nargs=argparse.REMAINDER)
 
 
 def _bench(options: argparse.Namespace) -> int | None:

@@ -14,23 +14,23 @@ def add(commands) -> None:
     option("root", "folder to write", type=Path)
     option("--train", "training scenes", 192)
     option("--val", "val scenes", 96)
-    option("--size", "(default: 128 256)", (128, 256), type=int, nargs=2, metavar=("H", "W"))
+    option("--size", "size of a scene (default: 128 256)", (128, 256), type=int, nargs=2, metavar=("H", "W"))
     option("--seed", "another seed draws other scenes", 0)
 
     option = command(commands, "doctor", _doctor, "read every file of a data set; exit code 1 if it has errors")
-    option("--dataset", "such as synthetic, cityscapes, voc, camvid, folder (default: that of --run)")
+    option("--dataset", "data set, such as synthetic, cityscapes, voc, camvid, folder (default: that of --run)")
     option("--root", "folder of the data set; nothing is written to it (default: that of --run)", type=Path)
     option("--split", "also check this split: 1_16, count_20, all, or a folder of lists", "")
-    option("--split-seed", "of a drawn split", 0)
+    option("--split-seed", "seed of a drawn split", 0)
     option("--workers", "files read at a time (default: one per core)", type=int)
     option("--out", "file for all findings (default: runs/doctor/DATASET.json; for own images the name holds the "
            "folder's path)", type=Path)  # fmt: skip
-    option("--run", "finished runs whose networks look for suspicious labels, among masks that they have not learnt "
-           "from", dest="runs", type=Path, nargs="+", metavar="RUN")  # fmt: skip
-    option("--folds", "train K runs like --run, each without a part of its labels, and use them", type=int, metavar="K")
+    option("--run", "finished runs whose networks look for suspicious labels, in masks that they were not trained "
+           "on", dest="runs", type=Path, nargs="+", metavar="RUN")  # fmt: skip
+    option("--folds", "train K runs like --run, each without part of its labels, and use these", type=int, metavar="K")
     option("--fold-steps", "steps of these runs (default: those of --run)", 0)
-    option("--sure", "probability from which networks count", 0.7)
-    option("--show", "suspicious labels that are shown", 50)
+    option("--sure", "least probability at which a prediction counts", 0.7)
+    option("--show", "suspicious labels to show", 50)
     option(*DEVICE)
 
 
@@ -51,7 +51,7 @@ def _doctor(options: argparse.Namespace) -> int:
         _take_from_run(options)
     for name in ("dataset", "root"):
         if getattr(options, name) is None:
-            raise KitError(f"say which data set: --{name}, or --run")
+            raise KitError(f"no data set is named; give --{name}, or --run")
     found = examine(options.dataset, options.root, options.split, options.split_seed, options.workers, progress=True)
     sys.stdout.write(summary(found))
     out = options.out or _record_file(options.dataset, options.root)
@@ -62,7 +62,7 @@ def _doctor(options: argparse.Namespace) -> int:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_json(out, record)
     except OSError as error:
-        raise KitError(f"{out} cannot be written: {error.strerror}; name another file by --out") from error
+        raise KitError(f"{out} cannot be written: {error.strerror}; name another file with --out") from error
     sys.stdout.write(f"the whole diagnosis is in {out}\n")
     return 1 if found.count("error") else 0
 

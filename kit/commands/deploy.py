@@ -11,41 +11,41 @@ from kit.system.console import show_line
 def add(commands) -> None:
     """Declare import-weights, export, pack and serve."""
     option = command(commands, "import-weights", _import_weights, "convert a checkpoint of a method's authors")
-    option("family", "code that wrote it: trikd or mgd")
-    option("file", "such as tiny_best.pth", type=Path)
+    option("family", "code that wrote the checkpoint: trikd or mgd")
+    option("file", "the checkpoint, such as tiny_best.pth", type=Path)
     option("--out", "folder to write, for kit.load", type=Path, required=True)
-    option("--dataset", "data set of its classes", "cityscapes")
+    option("--dataset", "data set whose classes it predicts", "cityscapes")
 
     option = command(
-        commands, "export", _export, "a student as a graph from pixels to classes, checked; also in 8 bits"
+        commands, "export", _export, "write a student as a checked graph from pixels to classes; also in 8 bits"
     )
     option("folder", "a finished run, imported weights or a model folder", metavar="run", type=Path)
     option("--out", "folder to write", type=Path, required=True)
     option(*WEIGHTS)
-    option("--size", "of pictures (default: any, where the student stretches them to one size)", type=int, nargs=2,
+    option("--size", "size of the pictures (default: any, if the student resizes them to one size)", type=int, nargs=2,
            metavar=("H", "W"))  # fmt: skip
-    option("--data-root", "data set whose images it is checked on (default: that of the run)")
-    option("--images", "val images of the check (default: 8; 0 takes noise)", 8)
-    option("--probabilities", "class probabilities as a second output", action="store_true")
-    option("--int8", "a graph in 8 bits beside it, if it is faster and as good", action="store_true")
-    option("--max-drop", "of mIoU on val that 8 bits may cost", 0.5, metavar="POINTS")
-    option("--logits", "instead: a graph from normalised images to float logits, with an example.py that shows "
-           "pictures to it by the run's protocol", action="store_true")  # fmt: skip
+    option("--data-root", "data set to check the graph on (default: that of the run)")
+    option("--images", "val images to check the graph on (default: 8; 0: noise)", 8)
+    option("--probabilities", "also output the class probabilities", action="store_true")
+    option("--int8", "also write a graph in 8 bits, if it is faster and as good", action="store_true")
+    option("--max-drop", "points of mIoU on val that 8 bits may cost", 0.5, metavar="POINTS")
+    option("--logits", "write a graph from normalised images to float logits instead, with an example.py that "
+           "predicts pictures by the run's protocol", action="store_true")  # fmt: skip
 
-    option = command(commands, "pack", _pack, "a student as a model folder: weights, configuration, model card")
+    option = command(commands, "pack", _pack, "write a student as a model folder: weights, configuration, model card")
     option("folder", "a finished run, or imported weights", metavar="run", type=Path)
-    option("--out", "folder to write; what export wrote there is kept", type=Path, required=True)
+    option("--out", "folder to write; files that export wrote there are kept", type=Path, required=True)
     option(*WEIGHTS)
-    option("--export", "folder of an export whose graphs are taken along", type=Path, metavar="DIR")
-    option("--name", "of the model (default: the folder's)", "")
-    option("--licence", "such as mit or cc-by-4.0 (default: none is stated)", "")
+    option("--export", "folder of an export whose graphs are packed too", type=Path, metavar="DIR")
+    option("--name", "name of the model (default: the folder's)", "")
+    option("--licence", "licence of the weights, such as mit or cc-by-4.0 (default: none is stated)", "")
     option("--data-root", "data set of the card's picture (default: that of the run)")
-    option("--images", "in the card's picture (default: 3; 0 is no picture)", 3)
+    option("--images", "images in the card's picture (default: 3; 0: no picture)", 3)
 
     option = command(commands, "serve", _serve, "a local page that shows what a student sees in a photograph or video")
     option("folder", "a finished run, or a model folder", metavar="run_or_dir", type=Path)
-    option("--port", "(default: 8866)", 8866)
-    option("--no-browser", "do not open one", action="store_true")
+    option("--port", "port of the page (default: 8866)", 8866)
+    option("--no-browser", "do not open a browser", action="store_true")
 
 
 def _import_weights(options: argparse.Namespace) -> None:
@@ -65,7 +65,7 @@ def _export(options: argparse.Namespace) -> None:
 
     require_packages()
     if options.logits and (options.int8 or options.probabilities):
-        raise KitError("--logits hands out a graph of its own, without --int8 and --probabilities")
+        raise KitError("--logits writes a different graph; leave out --int8 and --probabilities")
     pictures = _pictures(options) if options.images else []
     size = tuple(options.size) if options.size else None
     (_export_logits if options.logits else _export_graph)(options, size, pictures)
@@ -99,7 +99,7 @@ def _export_graph(options: argparse.Namespace, size: tuple[int, int] | None, pic
               f"{found['program_agreement']:.3%}")  # fmt: skip
     if int8 := record.get("int8"):
         floats = int8.get("float_layers", [])
-        left = f"; in float are {', '.join(floats)}" if floats else ""
+        left = f"; left in float: {', '.join(floats)}" if floats else ""
         kept = "student_int8.onnx: " if int8["kept"] else "no graph in 8 bits, float is kept: "
         show_line(f"{kept}{int8['reason']} ({int8['layers'] - len(floats)} of {int8['layers']} layers in 8 bits{left})")
 
@@ -131,7 +131,7 @@ def _pack(options: argparse.Namespace) -> None:
     score = record["scores"]
     scored = f", mIoU {score['miou']:.2%} on val" if score else ""
     show_line(f"{options.out}: model.safetensors, config.json and README.md of {record['name']}{scored}")
-    show_line(f'kit.load("{options.out}") gives it back; to put it on the hub: hf upload OWNER/NAME {options.out}')
+    show_line(f'kit.load("{options.out}") loads it; to put it on the hub: hf upload OWNER/NAME {options.out}')
 
 
 def _card_picture(options: argparse.Namespace) -> bytes | None:

@@ -17,9 +17,9 @@ def add(commands) -> None:
     option("--limit", "evaluate only the first images", type=int)
 
     option = command(commands, "compare", _compare, "the difference of two runs' mean IoU, with its interval")
-    option("first", "folder of a run, the reference", type=Path)
-    option("second", "folder of another", type=Path)
-    option("--scores", "counts of both: last, average, or a name that evaluate wrote", default="last")
+    option("first", "folder of the reference run", type=Path)
+    option("second", "folder of the run to compare with it", type=Path)
+    option("--scores", "counts to compare: last, average, or a name that evaluate wrote", default="last")
     option("--resamples", "draws of the bootstrap", 10000)
 
     option = command(commands, "predict", _predict, "write predictions as PNG files")
@@ -32,10 +32,10 @@ def add(commands) -> None:
 
     option = command(commands, "card", _card, "costs and scores of students and their teachers")
     option("runs", "folders of finished runs or of imported weights", type=Path, nargs="+")
-    option("--size", "of an image (default: that of the run)", type=int, nargs=2, metavar=("H", "W"))
-    option("--repeats", "timed repeats of each", 10)
-    option("--no-teachers", "only the students", action="store_true")
-    option("--out", "stem of the figure (default: figures/card in the first run)", type=Path)
+    option("--size", "size of an image (default: that of the run)", type=int, nargs=2, metavar=("H", "W"))
+    option("--repeats", "timed repeats of each network", 10)
+    option("--no-teachers", "measure only the students", action="store_true")
+    option("--out", "path of the figure, without suffix (default: figures/card in the first run)", type=Path)
     option(*DEVICE)
 
 
@@ -47,11 +47,11 @@ def _student(option: Callable[..., None]) -> None:
 
 
 def _protocol(option: Callable[..., None]) -> None:
-    option("--mode", "whole or slide (default: that of the run)")
-    option("--window", "of sliding windows", type=int, nargs=2, metavar=("H", "W"))
-    option("--stride", "(default: two thirds of the window)", type=int, nargs=2, metavar=("H", "W"))
+    option("--mode", "whole images or sliding windows: whole or slide (default: that of the run)")
+    option("--window", "size of the sliding windows", type=int, nargs=2, metavar=("H", "W"))
+    option("--stride", "window steps (default: two thirds of the window)", type=int, nargs=2, metavar=("H", "W"))
     option("--flip", "also predict mirrored images, and average", action="store_true")
-    option("--scales", "such as 0.5 1 1.5", type=float, nargs="+")
+    option("--scales", "factors on the image size, such as 0.5 1 1.5", type=float, nargs="+")
     option("--combine", "average probabilities or logits (default: that of the run)")
     option("--precision", "fp32 or bf16 (default: that of the run)")
 

@@ -18,18 +18,18 @@ def add(commands) -> None:
     option(
         "--images", "a folder of photographs to choose from (default: the unlabelled images of the run's data set)", ""
     )
-    option("--seed", "of k-means and of random draws", 0)
-    option("--alike", "correlation of small pictures from which on two are near-duplicates; above 1 none are", 0.9)
+    option("--seed", "seed of k-means and of random draws", 0)
+    option("--alike", "least correlation of two thumbnails that makes them near-duplicates; above 1: never", 0.9)
     option(*WEIGHTS)
     option("--data-root", "folder of the data set, if not where it was in training", "")
     option(*DEVICE)
     option("--out", "folder for images.txt, reasons and sheet (default: suggest in the run's folder)", type=Path)
-    option("--preannotate", "write the student's masks of them too, for cvat, labelstudio, labelme, coco or png",
+    option("--preannotate", "also write the student's masks, for cvat, labelstudio, labelme, coco or png",
            metavar="FORMAT")  # fmt: skip
-    option("--shapes", "polygons or bitmaps (default: what the format is mostly used with)", "")
-    option("--sure", "pixels of a smaller probability are void", 0.6)
-    option("--smallest", "regions of fewer pixels are void", 32)
-    option("--tolerance", "of polygons, in pixels (default: 0.34, with which masks come back as they are)", 0.34)
+    option("--shapes", "polygons or bitmaps (default: the format's usual one)", "")
+    option("--sure", "pixels with a smaller probability become void", 0.6)
+    option("--smallest", "regions with fewer pixels become void", 32)
+    option("--tolerance", "error of polygons, in pixels (default: 0.34, which reproduces masks exactly)", 0.34)
 
     labels = command_group(
         commands, "labels", "labels from annotation tools: import them, compare strategies of labelling"
@@ -38,29 +38,29 @@ def add(commands) -> None:
         labels, "import", _import, "put labels from CVAT, Label Studio, labelme, COCO or PNG into a data set"
     )
     option("export", "file, folder or zip archive that the tool exported", type=Path)
-    option("--dataset", "folder (your own), or such as camvid", "folder")
+    option("--dataset", "folder (your own images), or a data set such as camvid", "folder")
     option("--root", "folder of the data set; masks are written to it", type=Path, required=True)
     option("--format", "cvat, labelstudio, labelme, coco or png (default: recognised from the files)", "")
-    option("--replace", "take masks that differ from those that are there", action="store_true")
-    option("--overlap", "of regions of two classes: refuse, or later, which paints the later one over the earlier",
+    option("--replace", "replace existing masks that differ", action="store_true")
+    option("--overlap", "what to do if two classes overlap: refuse, or later (the later region lies on top)",
            "refuse")  # fmt: skip
     option("--split", "folder of lists to extend (default: every train image with a mask)", type=Path)
     option("--lists", "folder for the new lists (default: splits/labels_N in the data set)", type=Path)
     option("--dry-run", "show what would change, and write nothing", action="store_true")
 
-    option = command(labels, "planted", _planted, "plant wrong regions into a copy of a data set, and measure how "
-                     "many of the first suspicious labels are such")  # fmt: skip
-    option("--dataset", "such as synthetic or camvid", required=True)
+    option = command(labels, "planted", _planted, "plant wrong regions in a copy of a data set, and measure how "
+                     "many of the first suspicious labels are planted")  # fmt: skip
+    option("--dataset", "data set, such as synthetic or camvid", required=True)
     option("--root", "folder of the data set; nothing is written to it", type=Path, required=True)
     option("--out", "folder for the copy, the runs and result.json", type=Path, required=True)
     option("--images", "labelled images", 60)
-    option("--wrong", "of them with a wrong region", 30)
-    option("--folds", "runs, each without a part of the images", 3)
-    option("--steps", "of each run (default: the recipe's)", 0)
-    option("--seed", "of images, regions and runs", 0)
+    option("--wrong", "labelled images with a wrong region", 30)
+    option("--folds", "runs, each trained without part of the images", 3)
+    option("--steps", "steps of each run (default: the recipe's)", 0)
+    option("--seed", "seed of images, regions and runs", 0)
 
     option = command(labels, "curve", _curve, "the curves of simulated labelling below a folder: figure, table, JSON")
-    option("folder", "where notebooks/label_next.ipynb has put its results", type=Path)
+    option("folder", "folder where notebooks/label_next.ipynb wrote its results", type=Path)
     option("--out", "JSON file to write; the figure goes beside it", type=Path, required=True)
 
 
@@ -108,7 +108,7 @@ def _import(options: argparse.Namespace) -> None:
         say("nothing is written (--dry-run)\n")
         return
     if frozen := carry_out(plan):
-        say(f"val stays as it was: its {len(frozen)} image(s) are named in {options.root / 'val.txt'} now\n")
+        say(f"val is unchanged: its {len(frozen)} image(s) are now listed in {options.root / 'val.txt'}\n")
     try:
         out, split = extended_split(plan, options.split, options.lists)
     except KitError as error:

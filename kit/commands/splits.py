@@ -14,11 +14,11 @@ def add(commands) -> None:
     commands = command_group(
         commands, "splits", "lists of labelled images: draw them, import published ones, show what they hold"
     )
-    draw = command(commands, "draw", _draw_split, "draw by hash or, of videos, by sequence")
-    draw("--split", '"1_N", "count_N", or one with "_by_sequence" behind it', required=True)
+    draw = command(commands, "draw", _draw_split, "draw a split by hash or, for videos, by sequence")
+    draw("--split", '"1_N", "count_N", or one of these with "_by_sequence" appended', required=True)
     draw("--seed", "another seed draws another split", 0)
     draw("--seeds", "draw with this many seeds from --seed on, into OUT/seed_N", type=int)
-    draw("--cover", "exchange the fewest images that put every class into K labelled ones", type=int, metavar="K")
+    draw("--cover", "exchange as few images as needed to get every class into K labelled ones", type=int, metavar="K")
     draw("--pixels", "how much of a class an image must hold to count for --cover: below 1 a share of its mean size "
          "where it appears, else a number of pixels (default: 1)", type=float, metavar="P")  # fmt: skip
     draw("--exclude", "leave images out of both lists, such as '0016E5_07*': frames next to val in its video; may be "
@@ -28,12 +28,12 @@ def add(commands) -> None:
     load("labelled", "list of labelled images", type=Path)
     load("unlabelled", "list of unlabelled images", type=Path)
 
-    show = command(commands, "show", _show_splits, "known published splits, or the lists in folders")
+    show = command(commands, "show", _show_splits, "show known published splits, or the lists in folders")
     show("folders", "folders with labelled.txt and unlabelled.txt", type=Path, nargs="*")
 
     for option, needed in ((draw, True), (load, False), (show, False)):
-        option("--dataset", "such as synthetic, cityscapes, voc, camvid, folder", required=needed)
-        optional = "" if needed else "; to check the lists against"
+        option("--dataset", "data set, such as synthetic, cityscapes, voc, camvid, folder", required=needed)
+        optional = "" if needed else ", to check the lists against its files"
         option("--root", f"folder of the data set{optional}", type=Path, required=needed)
     for option in (draw, load):
         option("--out", "folder for labelled.txt and unlabelled.txt", type=Path, required=True)

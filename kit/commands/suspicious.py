@@ -20,13 +20,13 @@ def suspicions(options: argparse.Namespace, out: Path) -> dict:
     runs = list(options.runs)
     if options.folds:
         if len(runs) > 1:
-            raise KitError("--folds trains runs like one run; name one with --run")
+            raise KitError("--folds trains runs like one given run; name only one with --run")
         runs = fold_runs(runs[0], options.folds, steps=options.fold_steps, say=show_line)
     found = suspicious_labels(runs, options.sure, data_root=str(options.root), device=chosen_device(options))
     table, say = rows(found, options.show), sys.stdout.write
     say(f"\nsuspicious labels: {len(found.suspicions)} regions on {found.examined} images, the first {len(table)}\n")
     if found.passed_over:
-        say(f"{len(found.passed_over)} image(s) that the runs have learnt from are not examined; --folds leaves each "
+        say(f"not examined: {len(found.passed_over)} image(s) that the runs were trained on; --folds leaves each "
             "out of one run\n")  # fmt: skip
     if table:
         shown = ("rank", "image", "part", "label", "networks", "pixels", "row", "column", "score")

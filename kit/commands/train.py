@@ -21,22 +21,22 @@ def add(commands) -> None:
     option = command(commands, "train", _train, "train one run, or resume it, from options or from a config.json")
     option("config", "a RunConfig as JSON, such as the config.json of a run's folder; without it, a recipe and the "
            "options below", type=Path, nargs="?")  # fmt: skip
-    option("--method", "a key of kit.settings.run.METHOD_CONFIGS (default: trikd)")
-    option("--recipe", "a key of kit.settings.recipes.RECIPES (default: the data set's)")
+    option("--method", "method, a key of kit.settings.run.METHOD_CONFIGS (default: trikd)")
+    option("--recipe", "recipe, a key of kit.settings.recipes.RECIPES (default: the data set's)")
     for name, field in SHORT_NAMES.items():
         if name not in ("num_processes", "run_dir"):
             option("--" + name.replace("_", "-"), field, metavar="VALUE")
     option("--set", "any field by its dotted name, such as method.cps_weight=0.5 or 'data.crop=[192, 192]'; may be "
            "repeated", default=[], action="append", metavar="FIELD=VALUE")  # fmt: skip
-    option("--run-dir", "folder of the run, if not that of the recipe or the file")
+    option("--run-dir", "folder of the run (default: that of the recipe or the file)")
     option("--processes", "train.processes: GPUs that share each step", type=int)
-    option("--memory", "fit into a GPU of that size, by estimate: recompute activations, then divide steps into "
+    option("--memory", "fit the run into a GPU of this size, by estimate: recompute activations, then split steps into "
            "micro-steps", type=float, metavar="GB")  # fmt: skip
     option("--dry-run", "print the configuration as JSON, and stop", action="store_true")
 
     option = command(commands, "presets", _presets, "estimated settings of a recipe for GPUs of 8, 16, 24 and 80 GB")
     option("recipe", "a name of kit.settings.recipes.RECIPES")
-    option("--method", "default: trikd", "trikd")
+    option("--method", "method (default: trikd)", "trikd")
     option("--processes", "GPUs that share each step", 1)
 
     option = command(commands, "lr", _lr, "a learning-rate test: loss over rate, and a suggested optim.lr; writes "
@@ -45,7 +45,7 @@ def add(commands) -> None:
     option("--low", "first rate (default: 1e-6)", 1e-6)
     option("--high", "last rate (default: 1)", 1.0)
     option("--steps", "number of rates", 100)
-    option("--out", "stem of the figure (default: runs/lr/NAME OF THE RUN)", type=Path)
+    option("--out", "path of the figure, without suffix (default: runs/lr/NAME OF THE RUN)", type=Path)
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -137,5 +137,5 @@ def _lr(options: argparse.Namespace) -> None:
     with bar(options.steps, "learning-rate test", "step") as progress:
         test = try_rates(cfg, options.low, options.high, options.steps, progress.update)
     files = save(rate_figure(test, cfg.optim.lr), out)
-    reason = f"a tenth of {test.lowest:.1e}, where the loss is lowest; the run has {cfg.optim.lr:g}"
+    reason = f"a tenth of {test.lowest:.1e}, where the loss is lowest; the run uses {cfg.optim.lr:g}"
     show_line("\n".join([f"suggested optim.lr: {test.suggested:.1e} ({reason})", *(f"  {path}" for path in files)]))

@@ -69,8 +69,8 @@ def test_a_run_checks_masks_that_it_has_not_learnt_from(street, tmp_path, capsys
     command = ["doctor", "--run", str(street), "--sure", "0.05", "--show", "3", "--workers", "1", "--out", str(out)]
     assert main(command) == 0
     printed, record = capsys.readouterr().out, json.loads(out.read_text())["suspicious"]
-    assert "4 image(s) that the runs have learnt from are not examined" in printed
+    assert "not examined: 4 image(s) that the runs were trained on" in printed
     assert record["looked_at"] == 3 and len(record["passed_over"]) == 4 and len(record["first"]) <= 3
     assert record["regions"] == 0 or (tmp_path / "found_suspicious.png").is_file()
     assert main(["doctor", "--root", str(tmp_path)]) == 2
-    assert "say which data set: --dataset, or --run" in capsys.readouterr().err
+    assert "no data set is named; give --dataset, or --run" in capsys.readouterr().err

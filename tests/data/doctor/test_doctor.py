@@ -195,4 +195,4 @@ def test_command(tmp_path, capsys, monkeypatch):
         assert main(["doctor", "--dataset", "folder", "--root", str(folder(tmp_path / "mine" / name))]) == 0
         assert json.loads((tmp_path / f"runs/doctor/folder-mine-{name}.json").read_text())["root"].endswith(name)
     assert main(["doctor", "--dataset", "camvid"]) == 2
-    assert "say which data set: --root" in capsys.readouterr().err
+    assert "no data set is named; give --root, or --run" in capsys.readouterr().err
