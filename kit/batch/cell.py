@@ -107,7 +107,7 @@ def run_notebook(cell: Cell) -> Path:
         first = next(iter(str(error.evalue).splitlines()), "")
         raise NotebookError(cell.executed, first if permanent else f"{error.ename}: {first}", permanent) from error
     except DeadKernelError as error:
-        raise NotebookError(cell.executed, "its kernel died; most often memory ran out and it was killed") from error
+        raise NotebookError(cell.executed, "its kernel died; most likely it was killed for lack of memory") from error
     finally:
         settle(cell)
     return cell.executed

@@ -100,7 +100,7 @@ def read_grid(source: str | Path | dict) -> Grid:
         if value in ([], {}) and key in ("methods", "splits", "overrides", "seeds"):
             raise KitError(f"{where}: {key} is empty; leave it out or fill it")
     if "out" not in plain:
-        raise KitError(f"{where}: out is missing, such as  out: runs/mine")
+        raise KitError(f"{where}: out is missing; add a line such as  out: runs/mine")
     if not (from_project(plain.get("notebook", Grid.notebook))).is_file():
         raise KitError(f"{where}: no notebook {plain['notebook']}")
     options = {key: plain[key] for key in ("time_limit", "retries", "cluster") if key in plain}
@@ -135,7 +135,7 @@ def compose(
     """
     table = {key: value for key, value in (("methods", methods), ("splits", splits), ("overrides", overrides)) if value}
     if file and table:
-        raise KitError(f"{file} has a table of its own; leave {', '.join(table)} empty, or the file")
+        raise KitError(f"{file} already lists the runs; leave {', '.join(table)} empty, or name no file")
     plain = _read_yaml(from_project(file)) if file else table
     given = {"seeds": seeds, "out": out, **options}
     plain = {**plain, **{key: value for key, value in given.items() if value}}

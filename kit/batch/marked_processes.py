@@ -61,4 +61,4 @@ def death(exitcode: int) -> str:
     if exitcode >= 0:
         return f"ended with exit code {exitcode}"
     name = signal.Signals(-exitcode).name if -exitcode in set(signal.Signals) else f"signal {-exitcode}"
-    return f"was killed by {name}" + ("; most often memory ran out" if exitcode == -signal.SIGKILL else "")
+    return f"was killed by {name}" + ("; most likely for lack of memory" if exitcode == -signal.SIGKILL else "")

@@ -111,7 +111,7 @@ class Worker:
             self.process.join(5)
             outcome = self.lost(f"its process {marked_processes.death(self.process.exitcode or 0)}")
         if outcome is None and self.deadline is not None and time.monotonic() > self.deadline:
-            outcome = self.lost(f"the time limit of {self.time_limit:g} s is over")
+            outcome = self.lost(f"the time limit of {self.time_limit:g} s was exceeded")
         if outcome is not None:
             self.task = None
         return task, outcome

@@ -47,7 +47,7 @@ def summarise(rows: dict[str, list[dict]], baseline: str = "", weights: str = "l
     baseline = baseline_row(rows, baseline)
     classes = rows[baseline][0]["dataset"]["classes"]
     if any(run["dataset"]["classes"] != classes for runs in rows.values() for run in runs):
-        raise KitError("rows of data sets with other classes cannot be compared class by class")
+        raise KitError("rows of data sets with different classes cannot be compared class by class")
     summaries = [_row(name, runs, weights, classes) for name, runs in rows.items()]
     reference = next(summary for summary in summaries if summary["row"] == baseline)
     for summary in summaries:
@@ -63,7 +63,7 @@ def summarise(rows: dict[str, list[dict]], baseline: str = "", weights: str = "l
 def baseline_row(rows: dict[str, list[dict]], name: str = "") -> str:
     """The name of the row that others are compared with; "" is the first. Raises KitError for an unknown name."""
     if name and name not in rows:
-        raise KitError(f"no finished row is called {name!r}; there are {', '.join(rows)}")
+        raise KitError(f"no finished row is called {name!r}; finished rows: {', '.join(rows)}")
     return name or next(iter(rows))
 
 

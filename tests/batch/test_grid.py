@@ -114,7 +114,7 @@ def test_a_grid_of_a_notebook_is_a_file_or_a_table(tmp_path):
     assert (str(grid.out), grid.seeds, grid.retries, grid.time_limit) == ("b", (7,), 2, None)
     assert grid.rows == {"cps": {"method": "cps", "steps": 5}}
     assert list(compose("", ["cps", "mgd"], out="b").rows) == ["cps", "mgd"]
-    with pytest.raises(KitError, match="has a table of its own; leave methods empty"):
+    with pytest.raises(KitError, match="already lists the runs; leave methods empty"):
         compose(str(file), ["cps"])
 
 

@@ -33,6 +33,6 @@ def test_processes_are_found_and_ended_by_their_mark(marked):
 
 
 def test_deaths_are_put_into_words():
-    assert marked_processes.death(-9) == "was killed by SIGKILL; most often memory ran out"
+    assert marked_processes.death(-9) == "was killed by SIGKILL; most likely for lack of memory"
     assert marked_processes.death(-11) == "was killed by SIGSEGV"
     assert marked_processes.death(3) == "ended with exit code 3"

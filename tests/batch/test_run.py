@@ -20,7 +20,7 @@ from kit.system.storage import read_json, write_json
 FAULTS = {
     "exception": ({"fault": "raise"}, "RuntimeError: out of luck"),
     "killed": ({"fault": "kill"}, "its kernel died"),
-    "limit": ({"fault": "slow", "child": True}, "the time limit of .* s is over"),
+    "limit": ({"fault": "slow", "child": True}, "the time limit of .* s was exceeded"),
     "name": ({"stpes": 3}, "unknown parameter of idle.ipynb 'stpes'"),
     "value": ({"method": "foo"}, "unknown method 'foo'"),
     "setting": ({"overrides": {"optim.rl": 1.0}}, "unknown setting 'optim.rl'"),
@@ -100,7 +100,7 @@ def test_results_of_other_runs_and_other_data_are_refused(idle, tmp_path, scenes
     result = read_json(path)
     masks = result["data"]["files"]["labelled masks"] | {"sha256": "other"}
     write_json(path, result | {"data": result["data"] | {"files": {"labelled masks": masks}}})
-    assert "the data have changed (labelled masks (4, of other names or sizes))" in run_grid(grid).entries[0].error
+    assert "the data have changed (labelled masks (4, with other names or sizes))" in run_grid(grid).entries[0].error
     write_json(path, result | {"config": result["config"] | {"seed": 5}})
     assert "holds another run (it differs in seed)" in run_grid(grid).entries[0].error
     write_json(path, result)

@@ -47,7 +47,7 @@ def test_rows_are_summed_up_over_their_seeds(tmp_path):
     assert "difference" not in a and b["difference"]["mean"] == pytest.approx(0.1)  # seed 0 alone is shared
     assert b["difference"]["interval"] is None and b["difference"]["over"] == ""
     assert b["change"] == {"road": 0.0, "sky": 0.0, "train": None}
-    with pytest.raises(KitError, match="no finished row is called 'c'; there are a, b"):
+    with pytest.raises(KitError, match="no finished row is called 'c'; finished rows: a, b"):
         summarise(rows, "c")
 
 

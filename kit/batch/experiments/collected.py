@@ -61,11 +61,11 @@ def collect(grids: dict[str, Grid], into: Path, costs: dict[str, dict] | None = 
             found, record = _record(grid, run)
             for name, value in found.items():
                 if content.setdefault(name, value) != value:
-                    raise KitError(f"{run.cell.run_dir}: other {name} than in {into}; collect into another file")
+                    raise KitError(f"{run.cell.run_dir} and {into} differ in {name}; collect into another file")
             if key not in known or record["date"] > known[key]["date"]:
                 known[key] = record
     if not known:
-        raise KitError(f"no run of {', '.join(grids)} is finished; make them by: python -m kit batch GRID.yaml")
+        raise KitError(f"no run of {', '.join(grids)} is finished; run them with: python -m kit batch GRID.yaml")
     content["runs"] = list(known.values())
     content["costs"] |= costs or {}
     write_bytes(into, _text(content).encode())
@@ -76,7 +76,7 @@ def load_study(path: str | Path) -> dict:
     """What `collect` wrote. Raises KitError if it is missing or of another schema."""
     content = read_json(Path(path))
     if content.get("schema") != SCHEMA or "runs" not in content:
-        raise KitError(f"{path} is no file of collected runs with schema {SCHEMA}")
+        raise KitError(f"{path} is not a file of collected runs with schema {SCHEMA}")
     return content
 
 
@@ -95,7 +95,7 @@ def rows_of(study: dict, grids: Sequence[str], images: slice = slice(None)) -> d
             rows.setdefault(run["row"], []).append(_on(run, study, images))
     if not rows:
         there = sorted({run["grid"] for run in study["runs"]})
-        raise KitError(f"no run of {', '.join(grids)} in the collected runs, but of {', '.join(there) or 'none'}")
+        raise KitError(f"no collected run is of {', '.join(grids)}; collected grids: {', '.join(there) or 'none'}")
     return {row: sorted(runs, key=lambda run: run["seed"]) for row, runs in rows.items()}
 
 

@@ -60,7 +60,7 @@ def simulate(cfg: RunConfig, loop: Loop, strategies: Sequence[str], out: Path, s
     everything = find_data(cfg.data).split.labelled
     wanted = loop.start + loop.add * loop.rounds
     if wanted >= len(everything):
-        raise KitError(f"{wanted} labelled images are wanted in the end, but only {len(everything)} have masks; "
+        raise KitError(f"the last round needs {wanted} labelled images, but only {len(everything)} have masks; "
                        "lower start, add or rounds")  # fmt: skip
     begun = draw(everything, loop.start, cfg.seed)
     first = _round(cfg, begun, everything, out / "start", "")
@@ -86,7 +86,7 @@ def spread(simulations: Sequence[dict]) -> dict[str, list[dict]]:
     """
     shapes = {tuple((name, len(points)) for name, points in each["strategies"].items()) for each in simulations}
     if len(shapes) != 1:
-        raise KitError("these simulations have other strategies or rounds than each other; choose those of one grid")
+        raise KitError("these simulations differ in their strategies or rounds; choose simulations of one grid")
     curves = {}
     for name in simulations[0]["strategies"]:
         rounds = zip(*(each["strategies"][name] for each in simulations), strict=True)
@@ -135,7 +135,7 @@ def collect(folder: Path) -> dict[str, dict]:
         if "strategies" in record and "parameters" in record:
             found.setdefault(record["parameters"]["trained_by"], []).append(record)
     if not found:
-        raise KitError(f"no finished simulation below {folder}; notebooks/label_next.ipynb makes them")
+        raise KitError(f"no finished simulation below {folder}; run notebooks/label_next.ipynb first")
     return {method: _collected(sorted(records, key=lambda each: each["seed"])) for method, records in found.items()}
 
 

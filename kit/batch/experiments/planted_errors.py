@@ -37,7 +37,7 @@ def planted_copy(dataset: str, root: Path, out: Path, images: int, wrong: int,
     parts = {part: SegFiles(spec, root, part) for part in ("train", "val")}
     train = parts["train"]
     if not 0 < wrong <= images <= len(train.masked_ids):
-        raise KitError(f"{wrong} of {images} images are to have wrong masks, and {len(train.masked_ids)} have masks")
+        raise KitError(f"cannot plant errors in {wrong} of {images} images: {len(train.masked_ids)} images have masks")
     names, rng, table = draw(train.masked_ids, images, seed), np.random.default_rng(seed), raw_values(spec)
     found: dict[str, list[Planted]] = {name: [] for name in names}
     for files in parts.values():
@@ -56,7 +56,7 @@ def planted_copy(dataset: str, root: Path, out: Path, images: int, wrong: int,
             Image.fromarray(table[made[0]]).save(path)
             found[name], done = [made[1]], done + 1
     if done < wrong:
-        raise KitError(f"only {done} of {wrong} masks have a region that can be made wrong; plant in more images")
+        raise KitError(f"errors could be planted in only {done} of {wrong} masks; take more images")
     write_lists(Split(f"{images} images, {wrong} planted", names, ()), out / "lists")
     return found
 

@@ -56,7 +56,7 @@ class _Row:
         cfg = replace_fields(cfg, {"train.processes": 1, "data.workers": 0, "train.steps": steps})
         self.cfg, parts, self.accelerator = cfg, prepare(cfg), make_accelerator(cfg)
         if self.accelerator.device.type != "cpu":
-            raise KitError(f"processor time says nothing of training on {self.accelerator.device}")
+            raise KitError(f"processor time does not measure training on {self.accelerator.device}; use a CPU")
         if cfg.train.channels_last:
             parts.method.to(memory_format=torch.channels_last)
         optimizer = make_optimizer(cfg.optim, parts.method, fused=True)  # as the loop's

@@ -66,7 +66,7 @@ def test_scores_of_any_images_follow_from_what_is_collected(finished, tmp_path):
     assert halves["all"]["average"]["miou"] == pytest.approx(content["runs"][0]["average"]["miou"])
     summary = summarise(rows_of(content, ["grid"]), weights="average", resamples=20)
     assert summary["rows"][0]["n"] == 2 and summary["rows"][0]["labelled"] == 2
-    with pytest.raises(KitError, match="no run of other in the collected runs, but of grid"):
+    with pytest.raises(KitError, match="no collected run is of other; collected grids: grid"):
         rows_of(content, ["other"])
 
 
@@ -98,11 +98,11 @@ def test_other_classes_and_missing_runs_are_refused_and_nothing_is_written(finis
     into = tmp_path / "study.json"
     collect({"grid": read_grid(finished())}, into)
     before = into.read_bytes()
-    with pytest.raises(KitError, match="other classes than in"):
+    with pytest.raises(KitError, match="differ in classes; collect into another file"):
         collect({"grid": read_grid(finished(classes=["a", "b", "c"], date="2028-01-01"))}, into)
     empty = tmp_path / "empty.yaml"
     empty.write_text(f"out: {tmp_path / 'nothing'}\nmethods: [cps]\n")
-    with pytest.raises(KitError, match="no run of empty is finished; make them by: python -m kit batch"):
+    with pytest.raises(KitError, match="no run of empty is finished; run them with: python -m kit batch"):
         collect({"empty": read_grid(empty)}, tmp_path / "new.json")
     assert into.read_bytes() == before and not (tmp_path / "new.json").exists()
 

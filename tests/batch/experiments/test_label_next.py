@@ -36,7 +36,7 @@ def test_curves_over_seeds_and_the_labels_that_are_saved():
     one, two = (label_figure(dict.fromkeys(methods, curves)).axes for methods in (["cps"], ["supervised", "cps"]))
     assert [len(axes.containers) for axes in (*one, *two)] == [3, 3, 3] and one[0].get_xlabel() == "Labelled images"
     assert [axes.get_title() for axes in (*one, *two)] == ["", "Supervised only", "CPS"]
-    with pytest.raises(KitError, match="other strategies or rounds"):
+    with pytest.raises(KitError, match="differ in their strategies or rounds"):
         spread([simulation(0, random=(0.1,)), simulation(1, random=(0.1, 0.2))])
 
 
@@ -68,7 +68,7 @@ def test_the_notebook_simulates_the_loop_and_is_not_run_again(scenes, tmp_path, 
 def test_more_labels_than_there_are_and_folders_without_simulations_are_refused(tiny, tmp_path):
     from kit.batch.experiments.label_next import simulate
 
-    with pytest.raises(KitError, match="36 labelled images are wanted in the end, but only 8"):
+    with pytest.raises(KitError, match="the last round needs 36 labelled images, but only 8"):
         simulate(tiny(split="all"), Loop(), ["cover"], tmp_path)
     with pytest.raises(KitError, match="strategy must be one of"):
         simulate(tiny(split="all"), Loop(), ["best"], tmp_path)
