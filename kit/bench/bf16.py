@@ -23,7 +23,7 @@ CHECKED = 128
 def measured_here() -> bool:
     """Whether this CPU has bfloat16, so that rows in it are measured; prints a note if not."""
     if not cpu_has_bfloat16():
-        sys.stdout.write("this CPU has no bfloat16 (AVX512_BF16 or AMX), and no row is in it\n")
+        sys.stdout.write("this CPU has no bfloat16 (AVX512_BF16 or AMX), so no row uses it\n")
     return cpu_has_bfloat16()
 
 
@@ -47,7 +47,7 @@ def compare_learning(make_step: Callable[..., Callable], rows: dict[str, str], o
                      f"{last['bf16']:.5g} ({off:.2%} apart, {ALLOWED:.0%} allowed), from {first:.5g}\n")  # fmt: skip
     sys.stdout.flush()
     if not off <= ALLOWED:
-        raise KitError(f"bfloat16 learns something else than float32: losses of {last}")
+        raise KitError(f"bfloat16 learns something other than float32: losses of {last}")
 
 
 def peak_memory(make_step: Callable[..., Callable], *arguments: object) -> float:

@@ -157,11 +157,11 @@ def bench_data(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m kit bench data", description=__doc__.split("\n\n")[0])
     parser.add_argument("--frames", type=int, default=6, help="PNG frames to make (default: 6)")
     parser.add_argument("--size", type=int, nargs=2, default=(1024, 2048), metavar=("H", "W"),
-                        help="of a frame (default: 1024 2048)")  # fmt: skip
+                        help="height and width of a frame (default: 1024 2048)")  # fmt: skip
     parser.add_argument("--crop", type=int, default=512, help="side of a crop (default: 512)")
-    parser.add_argument("--samples", type=int, default=24, help="crops of a run (default: 24)")
+    parser.add_argument("--samples", type=int, default=24, help="crops per timed run (default: 24)")
     parser.add_argument("--repeats", type=int, default=5, help="timed runs of each variant (default: 5)")
-    parser.add_argument("--table", action="store_true", help="let the reference map label ids by a table, not a loop")
+    parser.add_argument("--table", action="store_true", help="map the reference's label ids by a table, not a loop")
     options = parser.parse_args(arguments)
     require_positive(**{f"--{name}": getattr(options, name) for name in ("frames", "crop", "samples", "repeats")})
     with torch_threads(1), tempfile.TemporaryDirectory(prefix="bench-data-") as folder:
@@ -179,7 +179,7 @@ def _measure(folder: Path, options: argparse.Namespace) -> None:
     say = sys.stdout.write
     size = sum(path.stat().st_size for path in plain.paths.values()) / len(plain.paths) / 1e6
     say(f"{options.frames} frames of {options.size[1]} x {options.size[0]} (PNG, {size:.1f} MB each), crop "
-        f"{options.crop}, {options.samples} crops a run, median of {options.repeats} runs in turns, one thread\n"
+        f"{options.crop}, {options.samples} crops per run, median of {options.repeats} runs in turns, one thread\n"
         f"{environment()}\n\n")  # fmt: skip
     stages = {stage: [way.seconds[stage][-options.repeats :] for way in ways.values()] for stage in STAGES}
     say(f"{'samples/s':<18}" + "".join(f"{NAMES[who]:>17}" for who in ways) + "\n")

@@ -36,13 +36,13 @@ def bench_deploy(arguments: list[str]) -> None:
     parser.add_argument("students", nargs="*", default=["lite_fast"],
                         help="runs, or names of networks for random weights (default: lite_fast)")  # fmt: skip
     parser.add_argument("--size", type=int, nargs=2, default=(512, 1024), metavar=("H", "W"),
-                        help="of a picture, with random weights (default: 512 1024); runs take val images")  # fmt: skip
-    parser.add_argument("--threads", type=int, default=2, help="of every form (default: 2)")
+                        help="picture size for random weights (default: 512 1024); runs take val images")  # fmt: skip
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads of every form (default: 2)")
     parser.add_argument("--repeats", type=int, default=20, help="timed runs of each form (default: 20)")
-    parser.add_argument("--max-drop", type=float, default=0.5, help="of mIoU that 8 bits may cost (default: 0.5)")
+    parser.add_argument("--max-drop", type=float, default=0.5, help="mIoU points that 8 bits may cost (default: 0.5)")
     parser.add_argument("--data-root", help="data set of the runs, if it is not where it was in training")
-    parser.add_argument("--onnx-only", action="store_true", help="leave PyTorch's forms out")
-    parser.add_argument("--out", type=Path, help="folder for deploy.json and, of runs, the figure pareto")
+    parser.add_argument("--onnx-only", action="store_true", help="do not time the PyTorch forms")
+    parser.add_argument("--out", type=Path, help="folder for deploy.json and, for runs, the figure pareto")
     options = parser.parse_args(arguments)
     require_positive(**{f"--{name}": getattr(options, name) for name in ("threads", "repeats")})
     require_packages()

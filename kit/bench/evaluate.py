@@ -39,11 +39,11 @@ def bench_evaluate(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m kit bench evaluate", description=__doc__.split("\n\n")[0])
     parser.add_argument("--model", default="tinyvit_11m", help="a student (default: tinyvit_11m)")
     parser.add_argument("--size", type=int, nargs=2, default=(1024, 2048), metavar=("H", "W"),
-                        help="of a frame (default: 1024 2048)")  # fmt: skip
+                        help="height and width of a frame (default: 1024 2048)")  # fmt: skip
     parser.add_argument("--window", type=int, default=512, help="side of a window (default: 512)")
-    parser.add_argument("--frames", type=int, default=1, help="frames of a run (default: 1)")
+    parser.add_argument("--frames", type=int, default=1, help="frames per timed run (default: 1)")
     parser.add_argument("--repeats", type=int, default=3, help="timed runs of each variant (default: 3)")
-    parser.add_argument("--threads", type=int, default=2, help="of torch, on both sides (default: 2)")
+    parser.add_argument("--threads", type=int, default=2, help="torch threads, on both sides (default: 2)")
     options = parser.parse_args(arguments)
     require_positive(**{f"--{name}": getattr(options, name) for name in ("window", "frames", "repeats", "threads")})
     with torch_threads(options.threads):
@@ -92,7 +92,7 @@ def _measure(options: argparse.Namespace) -> None:
     for name, matrix in matrices.items():
         apart = np.abs(matrix - matrices["reference"]).sum() / 2 / matrix.sum()
         if apart > 1 - AGREE:
-            raise KitError(f"{NAMES[name]}: {apart:.2%} of the pixels are counted elsewhere than by the reference")
+            raise KitError(f"{NAMES[name]}: {apart:.2%} of the pixels are counted differently from the reference")
     seconds = interleaved(sides, options.repeats, warmup=0)  # each has just run once
     height, width = options.size
     say = sys.stdout.write

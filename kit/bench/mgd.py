@@ -56,14 +56,14 @@ def bench_mgd(arguments: list[str]) -> None:
     Raises: KitError if the gradients do not agree.
     """
     parser = argparse.ArgumentParser(prog="python -m kit bench mgd", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--size", choices=tuple(SIZES), default="resnet18", help="of the student (default: resnet18); "
+    parser.add_argument("--size", choices=tuple(SIZES), default="resnet18", help="the student (default: resnet18); "
                         "demo: three small networks")  # fmt: skip
-    parser.add_argument("--crop", type=int, default=512, help="side of an image (default: 512)")
-    parser.add_argument("--batch", type=int, default=2, help="labelled and mixed images each (default: 2)")
+    parser.add_argument("--crop", type=int, default=512, help="side of the square images (default: 512)")
+    parser.add_argument("--batch", type=int, default=2, help="labelled images, and as many mixed ones (default: 2)")
     parser.add_argument("--repeats", type=int, default=3, help="timed runs of each (default: 3)")
-    parser.add_argument("--steps", type=int, default=20, help="of learning, to compare bfloat16's loss with float32's "
+    parser.add_argument("--steps", type=int, default=20, help="training steps to compare the losses in bf16 and fp32 "
                         "(default: 20)")  # fmt: skip
-    parser.add_argument("--no-memory", action="store_true", help="leave out peak memory, which takes two steps more")
+    parser.add_argument("--no-memory", action="store_true", help="do not measure peak memory (two more steps)")
     options = parser.parse_args(arguments)
     require_positive(**{f"--{name}": getattr(options, name) for name in ("crop", "batch", "repeats", "steps")})
 

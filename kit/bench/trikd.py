@@ -54,16 +54,16 @@ def bench_trikd(arguments: list[str]) -> None:
     Raises: KitError if the two sides do not agree.
     """
     parser = argparse.ArgumentParser(prog="python -m kit bench trikd", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--size", choices=("21m", "11m", "demo"), default="21m", help="of the student (default: 21m); "
+    parser.add_argument("--size", choices=("21m", "11m", "demo"), default="21m", help="the student (default: 21m); "
                         "demo: three small networks")  # fmt: skip
-    parser.add_argument("--crop", type=int, default=512, help="side of an image (default: 512)")
+    parser.add_argument("--crop", type=int, default=512, help="side of the square images (default: 512)")
     parser.add_argument("--repeats", type=int, default=3, help="timed runs of each side (default: 3)")
-    parser.add_argument("--part", choices=(*PARTS, "all"), default="all", help="what is measured (default: all)")
+    parser.add_argument("--part", choices=(*PARTS, "all"), default="all", help="part to measure (default: all)")
     parser.add_argument("--recipe", choices=tuple(RECIPES), default="official",
-                        help="whose switches (default: official)")  # fmt: skip
-    parser.add_argument("--steps", type=int, default=20, help="of learning, to compare bfloat16's loss with float32's "
+                        help="recipe that sets the switches (default: official)")  # fmt: skip
+    parser.add_argument("--steps", type=int, default=20, help="training steps to compare the losses in bf16 and fp32 "
                         "(default: 20)")  # fmt: skip
-    parser.add_argument("--no-memory", action="store_true", help="leave out peak memory, which takes two steps more")
+    parser.add_argument("--no-memory", action="store_true", help="do not measure peak memory (two more steps)")
     options = parser.parse_args(arguments)
     require_positive(**{f"--{name}": getattr(options, name) for name in ("crop", "repeats", "steps")})
 
@@ -106,7 +106,7 @@ def _variants(part: str, options: argparse.Namespace) -> list[argparse.Namespace
 def _switches(part: str, options: argparse.Namespace) -> str:
     """What a part was run with, in words."""
     if part == "ohem":
-        return f"threshold {OHEM_THRESHOLD}, {_kept(options.crop)} pixels kept at least"
+        return f"threshold {OHEM_THRESHOLD}, at least {_kept(options.crop)} pixels kept"
     recipe = "tiny" if options.size == "demo" else RECIPES[options.recipe]
     if part != "split":
         return recipe

@@ -70,7 +70,7 @@ def test_a_cpu_without_bfloat16_has_no_row_of_it(monkeypatch, capsys):
 
 def test_a_format_that_learns_something_else_is_not_timed(capsys):
     losses = {"fp32": [3.0, 2.0], "bf16": [3.0, 2.03]}
-    with pytest.raises(KitError, match="bfloat16 learns something else"):
+    with pytest.raises(KitError, match="bfloat16 learns something other than float32"):
         bf16.compare_learning(
             lambda row, options, rate: iter([{"sup": loss} for loss in losses[row]]).__next__,
             {"fp32": "fp32", "bf16": "bf16"}, argparse.Namespace(steps=2, crop=32), 0.1,

@@ -49,7 +49,7 @@ def device_tests(timeout: float, folder: Path = PROJECT / "tests") -> dict:
         try:
             output, _ = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
-            raise KitError(f"the device tests were not done after {timeout:.0f} s") from None
+            raise KitError(f"the device tests did not finish within {timeout:.0f} s") from None
         finally:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -126,7 +126,7 @@ def _finish(process: multiprocessing.Process, cfg: RunConfig, patience: float) -
     process.join(patience)
     if process.is_alive():
         process.kill()
-        raise KitError(f"a run was not done after {patience:.0f} s: {_last(cfg)}")
+        raise KitError(f"a run did not finish within {patience:.0f} s: {_last(cfg)}")
     if process.exitcode or RunFolder(Path(cfg.run_dir)).result() is None:
         raise KitError(f"a run ended with exit code {process.exitcode}: {_last(cfg)}")
 

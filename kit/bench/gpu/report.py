@@ -14,7 +14,7 @@ def as_markdown(record: dict) -> str:
         sections.append(f"out of memory: {'; '.join(record['out_of_memory'])}")
     sections += [f"failed: {name}: {reason}" for name, reason in record["failed"].items()]
     if record["left_out"]:
-        sections.append(f"left out, for want of time: {'; '.join(record['left_out'])}")
+        sections.append(f"left out for lack of time: {'; '.join(record['left_out'])}")
     return "\n\n".join(sections) + "\n"
 
 

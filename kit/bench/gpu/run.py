@@ -76,10 +76,10 @@ def bench_gpu(arguments: list[str]) -> int:
     parser.add_argument("--size", choices=tuple(SIZES), default="full", help="full: published networks and crops; "
                         "demo: small ones (default: full)")  # fmt: skip
     parser.add_argument("--parts", nargs="+", default=list(PARTS), metavar="PART", help=f"some of: {', '.join(PARTS)}")
-    parser.add_argument("--minutes", type=float, default=9.0, help="no part starts later (default: 9)")
-    parser.add_argument("--commit", help="what to write down as the commit where there is no repository")
+    parser.add_argument("--minutes", type=float, default=9.0, help="start no part after this time (default: 9)")
+    parser.add_argument("--commit", help="commit to record where there is no repository")
     parser.add_argument("--out", type=Path, default=Path("runs/bench/gpu.json"), help="(default: runs/bench/gpu.json)")
-    parser.add_argument("--show", type=Path, metavar="FILE", help="measure nothing, print the tables of such a file")
+    parser.add_argument("--show", type=Path, metavar="FILE", help="only print the tables of such a JSON file")
     options = parser.parse_args(arguments)
     if options.show:
         return show(options.show)
@@ -91,7 +91,7 @@ def bench_gpu(arguments: list[str]) -> int:
     parts = [part for part in make_parts(SIZES[options.size], device) if part.kind in options.parts]
     deadline = started + 60 * options.minutes
     run_parts(parts, record, deadline, started, device, options.out)
-    sys.stdout.write(f"\n{as_markdown(record)}\nall of it is in {options.out}\n")
+    sys.stdout.write(f"\n{as_markdown(record)}\nthe full record is in {options.out}\n")
     return 1 if record["failed"] else 0
 
 
