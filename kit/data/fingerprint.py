@@ -96,7 +96,7 @@ def changes(before: dict, now: dict) -> list[str]:
     """A phrase for each difference between two records; entries that one of them lacks are not compared."""
     found = _classes(before.get("classes"), now["classes"])
     if before.get("mask values", now["mask values"]) != now["mask values"]:
-        found.append("what the masks' values or colours mean")
+        found.append("the meaning of the masks' values or colours")
     counted = [("train images with a mask", before.get("masked"), now["masked"])]
     for part in ("lists", "files"):
         counted += [(LISTS.get(name, name), before.get(part, {}).get(name), new) for name, new in now[part].items()]
@@ -104,7 +104,7 @@ def changes(before: dict, now: dict) -> list[str]:
         if not old or not new or (old["count"], old["sha256"]) == (new["count"], new["sha256"]):
             continue
         other = "names or sizes" if "bytes" in new else "names"
-        differs = f"of other {other}" if old["count"] == new["count"] else f"now {new['count']}"
+        differs = f"with other {other}" if old["count"] == new["count"] else f"now {new['count']}"
         found.append(f"{name} ({old['count']}, {differs})")
     return found
 

@@ -75,7 +75,7 @@ def _colours(path: Path, classes: object) -> dict[str, Colour]:
         raise KitError(f"{path} cannot be read: expected {EXPECTED}, got {classes!r:.60}") from error
     valid = all(len(colour) == 3 and all(0 <= v <= 255 for v in colour) for colour in colours.values())
     if not valid or not 2 <= len(colours) <= IGNORE - 1:
-        raise KitError(f"{path}: 2 to {IGNORE - 1} classes, each with a colour [r, g, b] of 0..255, are needed")
+        raise KitError(f"{path}: give 2 to {IGNORE - 1} classes, each with a colour [r, g, b] of 0..255")
     if len(set(colours.values())) < len(colours):
         raise KitError(f"{path}: two classes have the same colour")
     return colours
@@ -97,7 +97,7 @@ def _patterns(path: Path, content: dict) -> tuple[str, str]:
         if not isinstance(pattern, str) or "*" not in Path(pattern).name or Path(pattern).is_absolute():
             raise KitError(f"{path}: {key} is {pattern!r}; give a pattern below the folder with * for the image's name")
     if ("{part}" in images) != ("{part}" in masks):
-        raise KitError(f"{path}: either both of images and masks have {{part}} in them or neither")
+        raise KitError(f"{path}: use {{part}} in both images and masks, or in neither")
     return images, masks
 
 
@@ -121,8 +121,8 @@ def _draw_val(root: Path, images: Found, masks: Found, share: float) -> dict[str
         )
     if count >= len(masked):
         raise KitError(
-            f"{root / FILE}: {count} of {len(masked)} images with masks for val leave none to train on; label more "
-            "or give a smaller `val`"
+            f"{root / FILE}: {count} of {len(masked)} images with masks go to val, and none is left to train on; label "
+            "more or give a smaller `val`"
         )
     val = set(draw(masked, count, seed=0))
     return {"train": set(images) - val, "val": val}
@@ -134,5 +134,5 @@ def _listed_val(path: Path, images: Found, masks: Found) -> dict[str, set[str]]:
     if absent := sorted(val - (set(images) & set(masks))):
         raise KitError(f"{path}: no image with a mask is called {absent[0]!r}; delete the line")
     if not val or val >= set(images):
-        raise KitError(f"{path} names {'all' if val else 'no'} images; delete it, and val is drawn by hash")
+        raise KitError(f"{path} names {'all' if val else 'no'} images; delete it to draw val by hash")
     return {"train": set(images) - val, "val": val}

@@ -32,8 +32,8 @@ def few_images_warning(count: int) -> str:
     if count >= FEW_VAL:
         return ""
     return (
-        f"{count} val image(s) with masks are too few for reliable scores: other images may change a score by several "
-        f"points. Do not choose between methods by it; use {FEW_VAL} or more"
+        f"{count} val image(s) with masks are too few for reliable scores: other images may change scores by several "
+        f"points. Do not choose between methods by these scores; use {FEW_VAL} or more"
     )
 
 

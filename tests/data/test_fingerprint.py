@@ -54,11 +54,11 @@ def test_each_change_is_named(mine, tmp_path):
     (root / "classes.yaml").write_text(yaml.replace("road", "street"))
     assert changed() == ["classes ('road', now 'street')"]
     (root / "classes.yaml").write_text(yaml.replace("}", ", car: [0, 0, 9]}"))
-    assert changed() == ["classes (2, now 3)", "what the masks' values or colours mean"]
+    assert changed() == ["classes (2, now 3)", "the meaning of the masks' values or colours"]
     (root / "classes.yaml").write_text(yaml)
     Image.new("RGB", (8, 8)).save(root / "images/val/v0.png")
     Image.new("L", (8, 8)).save(root / "labels/train/t3.png")
-    assert changed() == ["labelled masks (4, of other names or sizes)", "val images (2, of other names or sizes)"]
+    assert changed() == ["labelled masks (4, with other names or sizes)", "val images (2, with other names or sizes)"]
     (root / "images/val/v1.png").unlink()
     assert "val images (2, now 1)" in changed() and "val masks (2, now 1)" in changed()
 

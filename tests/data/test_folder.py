@@ -106,7 +106,7 @@ def test_class_names_suffice_and_values_may_be_ignored(tmp_path):
         ("classes: {a: [0, 0, 0], b: [9, 9, 9]}\nignore: 1", "ignore is 1; give values from 2"),
         ("classes: {a: [0, 0, 0], b: [9, 9, 9]}\nval: 0", "val is 0"),
         ("classes: {a: [0, 0, 0], b: [9, 9, 9]}\nimages: photos", "give a pattern below the folder"),
-        ("classes: {a: [0, 0, 0], b: [9, 9, 9]}\nimages: '{part}/*'\nmasks: 'm/*.png'", "both of images and masks"),
+        ("classes: {a: [0, 0, 0], b: [9, 9, 9]}\nimages: '{part}/*'\nmasks: 'm/*.png'", "in both images and masks, or"),
         ("classes: {a: [0, 0, 0]\n", "classes.yaml cannot be read"),
     ],
 )
@@ -121,7 +121,7 @@ def test_val_must_leave_images_to_train_on(tmp_path):
     (tmp_path / "classes.yaml").write_text(CLASSES + "val: 3")
     photographs(tmp_path / "images", ["a", "b", "c", "d"])
     masks(tmp_path / "labels", ["a", "b", "c"])
-    with pytest.raises(KitError, match="3 of 3 images with masks for val leave none"):
+    with pytest.raises(KitError, match="3 of 3 images with masks go to val, and none is left"):
         both(tmp_path)
 
 

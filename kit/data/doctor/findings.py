@@ -86,7 +86,7 @@ def _presence(read: Read) -> Iterator[Finding]:
             message = f"{str(files.paths[name])!a} has a name that is not one line of UTF-8 text; rename it"
             yield Finding(ERROR, "name", part, str(files.paths[name]), message)
     for name in files.missing:
-        message = f"no image of {name} in {files.base}, although a list of the data set has it in {part}"
+        message = f"no image {name} in {files.base}, although a list of the data set names it in {part}"
         yield Finding(ERROR, "listed, not there", part, name, message)
 
 
@@ -108,7 +108,7 @@ def _images(read: Read) -> Iterator[Finding]:
             (min(facts.size) < SMALL, WARNING, "tiny",
              f"is {size}; below {SMALL} pixels nothing is left of it inside a network"),
             (facts.turned, NOTE, "turned",
-             f"is turned upright to {size}, as its camera noted; its mask must be turned too"),
+             f"is turned upright to {size} by its EXIF orientation; its mask must be turned too"),
         ):  # fmt: skip
             if holds:
                 yield Finding(severity, kind, read.files.part, path, f"{path} {what}")
@@ -134,7 +134,7 @@ def _pairs(read: Read) -> Iterator[Finding]:
             continue
         image, path, hint = images[name], files.mask_path(name), ""
         if image.size == mask.size[::-1]:
-            why = "the camera noted that the image is turned" if image.turned else "one of the two is rotated"
+            why = "the EXIF orientation turns the image" if image.turned else "one of the two is rotated"
             hint = f"; height and width are swapped: {why}"
         sizes = f"{size_text(mask.size)}, its image {size_text(image.size)}"
         yield Finding(ERROR, "sizes differ", files.part, str(path), f"{path} is {sizes} ({files.paths[name]}){hint}")
@@ -174,8 +174,8 @@ def _kind_of_all(read: Read) -> Iterator[Finding]:
             if narrower and len(raw) > 1 and raw <= set(other.raw_ids):
                 path = str(read.files.masks[names[0]][0])
                 message = (
-                    f"{len(names)} masks named {kind.kind!r}, such as {path}, hold no value above {max(raw)}: "
-                    f"they are those of {other.kind!r}, so name and content disagree"
+                    f"{len(names)} masks named {kind.kind!r}, such as {path}, hold no value above {max(raw)}; "
+                    f"their values are those of {other.kind!r}, so name and content disagree"
                 )
                 yield Finding(ERROR, "mask kind", read.files.part, path, message, len(names))
 
@@ -207,7 +207,7 @@ def of_classes(classes: tuple[str, ...], pixels: Mapping[str, np.ndarray]) -> It
         pixels: "train", "val" and "labelled" -> int64 (C,).
     """
     absent = {part: [c for c, n in zip(classes, counts, strict=True) if not n] for part, counts in pixels.items()}
-    for part, why in (("train", "nothing can learn them"), ("val", "they get no score")):
+    for part, why in (("train", "no network can learn them"), ("val", "they get no score")):
         names = absent.get(part, [])
         if names and len(names) < len(classes):
             message = f"no pixel of {', '.join(names)} in the {part} masks: {why}"
@@ -237,7 +237,7 @@ def of_thin_classes(classes: tuple[str, ...], labelled: np.ndarray, train: np.nd
         each = [f"{classes[c]} ({shares[c]:.2%} of the pixels, {usual[c]:.2%} in train; at half its usual size or more "
                 f"in {shown[c]} images)" for c in np.flatnonzero(thin)]  # fmt: skip
         message = (
-            f"thin in the {len(labelled)} labelled images: {', '.join(each)}. So little is often not learnt: label "
+            f"thin in the {len(labelled)} labelled images: {', '.join(each)}. Such classes are often not learnt: label "
             f"more or exchange images by `python -m kit splits draw --cover {wanted} --pixels 0.5`"
         )
         yield Finding(WARNING, "class thin", "train", "", message, int(thin.sum()))

@@ -87,7 +87,7 @@ def read_mask(path: Path, kind: Masks, colours: dict[Colour, int], kinds: tuple[
     if raw.dtype != np.uint8:
         strange = np.unique(raw[(raw < 0) | (raw > 255)])
         if strange.size:
-            raise KitError(f"{path} holds label values {_some(strange.tolist())}, beyond 255")
+            raise KitError(f"{path} holds label values {_some(strange.tolist())}, outside 0 to 255")
         raw = raw.astype(np.uint8)
     by_colour = _palette_ids(picture, colours) if picture.mode == "P" else None
     meaning = replace(kind, raw_ids=by_colour) if by_colour else kind

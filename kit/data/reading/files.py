@@ -85,7 +85,7 @@ class SegFiles:
             self.ids = tuple(name for name in self.ids if name not in gone)
             self.extra_ids = tuple(name for name in self.extra_ids if name not in gone)
             if not self.ids:
-                raise KitError(f"{pattern!r} leaves no {self.part} image in {self.base}")
+                raise KitError(f"leaving out {pattern!r} leaves no {self.part} image in {self.base}")
         self.__dict__.pop("masked_ids", None)
 
     @cached_property
@@ -161,7 +161,7 @@ class SegFiles:
         if image != mask:
             raise KitError(
                 f"{self.mask_path(name)} is {size_text(mask)}, its image {self.paths[name]} {size_text(image)}; a mask "
-                "must have its image's size (`python -m kit doctor` lists all that have not)"
+                "must have its image's size (`python -m kit doctor` lists all that do not)"
             )
 
     def _size(self, what: str, name: str, path: Path) -> Size:

@@ -77,7 +77,7 @@ def write_draws(folders: dict[int, Path], share: str, least: int | None, train: 
         origin: further entries of the record of the draw in split.json.
     """
     if not folders:
-        raise KitError("no seed to draw with; --seeds is 1 or more")
+        raise KitError("no seed to draw with; set --seeds to 1 or more")
     check_complete(train, val)
     count = labelled_count(share, len(train.masked_ids))
     if least is not None and not 1 <= least <= count:  # before any mask is read
@@ -208,7 +208,7 @@ def _solve(cost: np.ndarray, limits: list, size: int, wanted: np.ndarray) -> np.
         options={"mip_rel_gap": 0.0},
     )
     if solved.x is None or solved.status:
-        raise KitError(f"no covering draw was found: {solved.message}; draw without --cover")
+        raise KitError(f"no draw that covers the classes was found: {solved.message}; draw without --cover")
     return np.round(solved.x)
 
 
@@ -218,7 +218,7 @@ def _below(present: np.ndarray, chosen: np.ndarray, least: int, classes: tuple[s
     lines = []
     for which, what in (
         ((got < least) & (got == there), f"fewer than {least} masks hold"),
-        ((got < least) & (got < there), f"{len(chosen)} labelled image(s) are too few for {least} with"),
+        ((got < least) & (got < there), f"{len(chosen)} labelled image(s) are too few to have {least} with"),
     ):
         if which.any():
             lines.append(f"{what} {', '.join(f'{classes[c]} ({got[c]} labelled)' for c in np.flatnonzero(which))}")

@@ -57,7 +57,7 @@ def read_published(path: Path, spec: DatasetSpec | None = None) -> tuple[str, ..
     around = _around_ids(spec)
     ids = tuple(_image_id(line.strip(), around) for line in text.splitlines() if line.strip())
     if not ids:
-        raise KitError(f"{path} is empty; a list names one image a line")
+        raise KitError(f"{path} is empty; a list names one image per line")
     if "" in ids:
         raise KitError(f"{path} has a line without the name of an image")
     if twice := repeated(ids):

@@ -172,11 +172,11 @@ def split_problems(split: Split, train: SegFiles, val: SegFiles) -> Iterator[str
     listed = {*split.labelled, *split.pool}
     if absent := listed - set(train.paths):
         yield (
-            f'split {split.name!r}: no image of {some(absent)} in {train.root}; "1_16" draws a split of it, '
+            f'split {split.name!r}: {some(absent)} not found in {train.root}; "1_16" draws a split of it, '
             "`python -m kit splits import` reads lists of paths"
         )
     if bare := set(split.labelled) - set(train.masked_ids):
-        yield f"split {split.name!r}: no mask of {some(bare)} in {train.root}"
+        yield f"split {split.name!r}: no mask for {some(bare)} in {train.root}"
     if seen := listed & set(val.ids):
         yield f"split {split.name!r}: {some(seen)} also in the val part of {val.root}"
 

@@ -30,7 +30,7 @@ def check_data(folder: RunFolder, cfg: RunConfig, data: dict | None = None) -> N
     differing = changes(before, data or find_data(cfg.data, cfg.evaluate.limit).record())
     if differing:
         raise KitError(
-            f"{folder.path} has learnt from other data than those in {cfg.data.root} now: it differs in "
+            f"{folder.path} was trained on other data than those now in {cfg.data.root}: they differ in "
             f"{', '.join(differing)}; choose another run_dir, or delete the folder"
         )
 

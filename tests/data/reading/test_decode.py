@@ -125,7 +125,7 @@ def test_a_palette_counts_only_if_all_its_colours_are_known(tmp_path):
         (lambda p: None, "no file"),
         (lambda p: Image.new("L", (40, 40), 77).save(p), r"label values \[77\]"),
         (lambda p: save((np.arange(1600) % 40).reshape(40, 40).astype(np.uint8), p), r"\[3, 4, 5, .*\] \(36 of them\)"),
-        (lambda p: save(np.full((4, 4), 300, np.uint16), p), r"\[300\], beyond 255"),
+        (lambda p: save(np.full((4, 4), 300, np.uint16), p), r"\[300\], outside 0 to 255"),
         (lambda p: Image.new("RGB", (4, 4), (1, 2, 3)).save(p), r"16 pixels of colours without a class, .*\(1, 2, 3\)"),
         (lambda p: Image.new("RGB", (4, 4), (1, 1, 1)).save(p), "three equal channels"),
         (lambda p: Image.new("CMYK", (4, 4)).save(p, format="tiff"), "mode CMYK"),

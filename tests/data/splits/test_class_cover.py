@@ -100,7 +100,7 @@ def test_classes_that_cannot_be_covered_are_reported(rare, tmp_path):
     assert lines == ["fewer than 2 masks hold once (1 labelled)"]
     _, _, lines = draw_covering("count_1", 0, 1, train, class_presence(train, silent=True))
     (line,) = lines
-    assert line.startswith("1 labelled image(s) are too few for 1 with ") and "(0 labelled)" in line
+    assert line.startswith("1 labelled image(s) are too few to have 1 with ") and "(0 labelled)" in line
 
 
 def test_several_seeds_are_written_with_their_names(rare, tmp_path):

@@ -87,8 +87,8 @@ def test_splits_of_one_folder(own):
     [
         ([], ["t1"], "no labelled image"),
         (["t0", "t1"], ["t1"], r"1 image\(s\) \(t1\) in both lists"),
-        (["t0"], ["z"], r"no image of 1 image\(s\) \(z\)"),
-        (["t5"], ["t1"], r"no mask of 1 image\(s\) \(t5\)"),
+        (["t0"], ["z"], r"1 image\(s\) \(z\) not found in"),
+        (["t5"], ["t1"], r"no mask for 1 image\(s\) \(t5\)"),
         (["t0", "t0"], ["t1"], r"1 image\(s\) \(t0\) twice in the labelled list"),
         (["t0"], ["t1", "t2", "t1"], r"1 image\(s\) \(t1\) twice in the unlabelled list"),
     ],
@@ -252,6 +252,6 @@ def test_check_split_includes_extra_images(voc):
     train, val = both(voc, "voc")
     split = Split("x", ("a",), ("b",), ("x",))
     check_split(split, train, val)
-    for extra, message in (("a", "in both lists"), ("v", "no image of|val part"), ("q", "no image of")):
+    for extra, message in (("a", "in both lists"), ("v", "not found in|val part"), ("q", "not found in")):
         with pytest.raises(KitError, match=message):
             check_split(dataclasses.replace(split, extra=(extra,)), train, val)

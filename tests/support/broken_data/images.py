@@ -24,7 +24,7 @@ def turned(path: Path) -> None:
 @broken("camvid", "sizes differ")
 def image_turned_and_its_mask_not(root):
     turned(root / "images/train/0001.jpg")
-    return "the camera noted that the image is turned"
+    return "the EXIF orientation turns the image"
 
 
 @broken("camvid", "turned", "note")

@@ -12,7 +12,7 @@ from kit.settings.fields import replace_fields
 from kit.system.storage import read_json, write_json
 from kit.train import loop
 
-OTHER = r"has learnt from other data than .*: it differs in {}; choose another run_dir, or delete the folder$"
+OTHER = r"was trained on other data than .*: they differ in {}; choose another run_dir, or delete the folder$"
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_a_finished_run_is_bound_to_its_data(tiny, here, tmp_path):
     cfg = replace_fields(cfg, {"data.root": str(moved)})
     assert kit.fit(cfg) == result  # the same data at another place
     add_bytes(first_mask(moved, "train"))
-    with pytest.raises(KitError, match=OTHER.format(r"labelled masks \(8, of other names or sizes\)")):
+    with pytest.raises(KitError, match=OTHER.format(r"labelled masks \(8, with other names or sizes\)")):
         kit.fit(cfg)
     old = {name: value for name, value in result.items() if name != "data"}
     write_json(tmp_path / "run/result.json", old)
@@ -67,7 +67,7 @@ def test_a_started_run_is_bound_to_its_data(tiny, here, tmp_path, monkeypatch):
     whole = mask.read_bytes()
     add_bytes(mask)
     before = {path: path.read_bytes() for path in Path(cfg.run_dir).iterdir() if path.is_file()}
-    with pytest.raises(KitError, match=OTHER.format(r"val masks \(3, of other names or sizes\)")):
+    with pytest.raises(KitError, match=OTHER.format(r"val masks \(3, with other names or sizes\)")):
         kit.fit(cfg)
     assert before == {path: path.read_bytes() for path in Path(cfg.run_dir).iterdir() if path.is_file()}
     mask.write_bytes(whole)
