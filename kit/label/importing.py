@@ -87,7 +87,7 @@ def plan_import(export: str | Path, dataset: str, root: str | Path, form: str = 
     parts = _parts(spec, root)
     drawings = read_export(open_export(export), spec, form)
     if not drawings:
-        raise KitError(f"{export} holds no labels: no image in it has a region that somebody has drawn")
+        raise KitError(f"{export} holds no labels: no image in it has a drawn region")
     known = _known(parts)
     changes: dict[str, Change] = {}
     for drawing in drawings:
@@ -98,7 +98,7 @@ def plan_import(export: str | Path, dataset: str, root: str | Path, form: str = 
         changes[name] = _change(name, files, mask)
     differing = [change for change in changes.values() if change.kind == "replaced"]
     if differing and not replacing:
-        raise KitError(f"{len(differing)} image(s) have another mask already, first {differing[0].path}; --replace "
+        raise KitError(f"{len(differing)} image(s) have another mask already, such as {differing[0].path}; --replace "
                        "takes the new ones")  # fmt: skip
     bare = sum(name not in files.masks and name not in changes for files in parts for name in files.ids)
     return Plan(dataset, root, tuple(changes.values()), bare, spec.classes, raw_values(spec))
@@ -196,7 +196,7 @@ def _find(drawing: Drawing, known: dict, root: Path) -> tuple[str, SegFiles]:
     file = drawing.file.replace("\\", "/").rpartition("/")[2]
     found = known.get(file) or known.get(Path(file).stem) or []
     if not found:
-        raise KitError(f"{drawing.file}: no such image in {root}; labels are taken for images of the data set alone")
+        raise KitError(f"{drawing.file}: no such image in {root}; labels are imported only for images of the data set")
     if len({name for name, _ in found}) > 1:
         raise KitError(f"{drawing.file}: {root} has several images of this name; rename them")
     return found[0]

@@ -80,7 +80,7 @@ def suspicious_labels(runs: Sequence[str | Path], sure: float = 0.7, parts: Sequ
         cfg = RunFolder(Path(run)).config()
         data = find_data(replace_fields(cfg, {"data.root": data_root}).data if data_root else cfg.data)
         if opened and (data.train.root != opened[0].root or data.spec.classes != opened[0].spec.classes):
-            raise KitError(f"{run} is of {data.train.root}, another data set than {opened[0].root}")
+            raise KitError(f"{run} is a run on {data.train.root}, not on {opened[0].root} like the first")
         opened = opened or tuple(SegFiles(data.spec, data.train.root, part) for part in ("train", "val"))
         kept = [student.to(device) for student in networks(run).values()]
         members = [(student, Predictor(student.net, student.config.evaluate)) for student in kept]
@@ -124,7 +124,7 @@ def _examined(used_runs: list[FoldRun], parts: tuple[SegFiles, SegFiles], names:
     fresh = [(files, name, [run for run in used_runs if name not in run.learnt]) for files, name in names]
     passed = tuple(name for _, name, able in fresh if not able)
     if len(passed) == len(names):
-        raise KitError("these runs have learnt from every mask that is to be examined; --folds trains runs that leave "
+        raise KitError("these runs were trained on every mask to be examined; use --folds to train runs that leave "
                        "some out")  # fmt: skip
     census = Census(spec.num_classes)
     with bar(len(names) - len(passed), "predicting", "image", silent) as shown, torch.inference_mode():

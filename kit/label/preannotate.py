@@ -79,5 +79,5 @@ def check_draft(form: str, shapes: str, out: Path) -> bool:
         if own is None and shapes == "polygons":
             raise KitError("PNG masks hold no polygons; leave --shapes out, or choose another format")
     if Path(out).is_dir() and any(Path(out).iterdir()):
-        raise KitError(f"{out} is not empty; labels in it would be overwritten, name another folder")
+        raise KitError(f"{out} is not empty, and its labels would be overwritten; name another folder")
     return bool(own) if not shapes else shapes == "polygons"

@@ -106,7 +106,7 @@ TWO = '<annotations><image name="p5.jpg" width="20" height="10"><polygon label="
 
 @pytest.mark.parametrize(("files", "message"), [
     ({}, "is empty"),
-    ({"../annotations.xml": TWO}, "outside of the archive"),
+    ({"../annotations.xml": TWO}, "outside the archive"),
     ({"annotations.xml": bytes(4 * 2**20)}, "would grow from"),
     ({"annotations.xml": RLE}, "RLE has 7 pixels, and should have 5 x 5"),
     ({"annotations.xml": TWO}, "overlap in"),

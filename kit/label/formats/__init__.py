@@ -60,7 +60,7 @@ def recognise(export: Export) -> str:
     if export.named(".png"):
         return "png"
     held = ", ".join(list(export.files)[:3])
-    raise KitError(f"{export.path} is no export that is known (it holds {held}); name its format by --format, one of "
+    raise KitError(f"{export.path} is not an export of a known format (it holds {held}); name it with --format, one of "
                    f"{', '.join(FORMATS)}")  # fmt: skip
 
 

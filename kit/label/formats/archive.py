@@ -85,11 +85,11 @@ def _zipped(path: Path) -> dict[str, Callable[[], bytes]]:
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise KitError(f"{path} is a damaged archive: {error}") from error
     if len(entries) > MOST:
-        raise KitError(f"{path} holds {len(entries)} files; {MOST} are read at most")
+        raise KitError(f"{path} holds {len(entries)} files; at most {MOST} are read")
     for entry in entries:
         _check_entry(path, entry)
     if (total := sum(entry.file_size for entry in entries)) > TOGETHER:
-        raise KitError(f"{path} would be {total / 1e9:.1f} GB when unpacked; {TOGETHER / 1e9:.1f} are read at most")
+        raise KitError(f"{path} would be {total / 1e9:.1f} GB when unpacked; at most {TOGETHER / 1e9:.1f} are read")
     names = [entry.filename for entry in entries]
     if len(set(names)) < len(names):
         raise KitError(f"{path} holds two files called {next(name for name in names if names.count(name) > 1)}")
@@ -99,7 +99,7 @@ def _zipped(path: Path) -> dict[str, Callable[[], bytes]]:
 def _check_entry(path: Path, entry: zipfile.ZipInfo) -> None:
     name = PurePosixPath(entry.filename.replace("\\", "/"))
     if name.is_absolute() or ".." in name.parts or ":" in name.parts[0]:
-        raise KitError(f"{path} names {entry.filename!r}, a file outside of the archive; it is not read")
+        raise KitError(f"{path} names {entry.filename!r}, a path outside the archive; it is not read")
     if stat.S_ISLNK(entry.external_attr >> 16):
         raise KitError(f"{path} holds a link, {entry.filename!r}; it is not read")
     if entry.flag_bits & 1:
@@ -123,7 +123,7 @@ def _unzipped(path: Path, entry: zipfile.ZipInfo) -> bytes:
 
 def _read(path: Path) -> bytes:
     if os.path.getsize(path) > LARGEST:
-        raise KitError(f"{path} has {os.path.getsize(path)} bytes; {LARGEST} are read at most")
+        raise KitError(f"{path} has {os.path.getsize(path)} bytes; at most {LARGEST} are read")
     return path.read_bytes()
 
 

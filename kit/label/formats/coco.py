@@ -47,7 +47,7 @@ def read(export: Export) -> Iterator[Drawing]:
     for _, where, content in json_files(export):
         parts = (content.get("images"), content.get("annotations")) if isinstance(content, dict) else (None,)
         if not all(isinstance(part, list) for part in parts):
-            raise KitError(f'{where} is not COCO: it lacks lists of "images" and "annotations"')
+            raise KitError(f'{where} is not COCO: it lacks the lists "images" and "annotations"')
         try:
             labels = {each["id"]: str(each["name"]) for each in content.get("categories", [])}
             images = {each["id"]: (each["file_name"].rpartition("/")[2], (int(each["height"]), int(each["width"])))
@@ -95,7 +95,7 @@ def _instance(annotation: dict, file: str, size: tuple[int, int], label: str) ->
     if isinstance(segment, dict):
         return [Bitmap(label, _decoded(segment, size, where))]
     if not segment:
-        raise KitError(f"{where} is a box without outline; export segmentation")
+        raise KitError(f"{where} is a box without an outline; export segmentations")
     polygons = [np.array(numbers(ring, where)) for ring in segment]
     if any(len(ring) % 2 for ring in polygons):
         raise KitError(f"{where}: its points are not pairs of numbers")

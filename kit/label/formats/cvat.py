@@ -75,10 +75,10 @@ def _shape(node: ET.Element, file: str) -> Shape:
     if node.tag == "box":
         left, top, right, bottom = numbers((node.get(key) for key in ("xtl", "ytl", "xbr", "ybr")), where)
         if float(node.get("rotation") or 0):
-            raise KitError(f"{where} is turned; draw it as a polygon")
+            raise KitError(f"{where} is rotated; draw it as a polygon")
         return Polygon(label, np.array([(left, top), (right, top), (right, bottom), (left, bottom)]), order)
     if node.tag == "mask":
         left, top, width, height = numbers((node.get(key) for key in ("left", "top", "width", "height")), where, int)
         lengths = numbers(node.get("rle", "").split(","), where, int)
         return Bitmap(label, from_runs(lengths, (height, width), where), top, left, order)
-    raise KitError(f"{where} is no region; draw polygons, boxes or masks")
+    raise KitError(f"{where} is not a region; draw polygons, boxes or masks")

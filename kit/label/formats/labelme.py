@@ -44,7 +44,7 @@ def read(export: Export) -> Iterator[Drawing]:
     """A drawing for each image. Raises KitError for a file that is not labelme's."""
     for name, where, content in json_files(export):
         if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
-            raise KitError(f'{where} is not of labelme: it has no list of "shapes"')
+            raise KitError(f'{where} is not a labelme file: it has no list of "shapes"')
         file = str(content.get("imagePath") or "").replace("\\", "/").rpartition("/")[2] or Path(name).stem
         size = content.get("imageHeight"), content.get("imageWidth")
         size = tuple(numbers(size, f"size of {file}", int)) if None not in size else None
@@ -76,7 +76,7 @@ def _shape(shape: dict, file: str) -> Shape:
     if kind == "polygon":
         return Polygon(label, points)
     if points.shape != (2, 2) or kind not in ("rectangle", "circle", "mask"):
-        raise KitError(f"{where} is no region; draw polygons, rectangles, circles or masks")
+        raise KitError(f"{where} is not a region; draw polygons, rectangles, circles or masks")
     (x0, y0), (x1, y1) = points
     if kind == "rectangle":
         return Polygon(label, np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]))

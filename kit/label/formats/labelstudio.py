@@ -99,7 +99,7 @@ def _shape(region: dict, file: str) -> Shape:
         x, y, w, h = numbers((value.get(key) for key in ("x", "y", "width", "height")), where)
         corners = np.array([(x, y), (x + w, y), (x + w, y + h), (x, y + h)])
         return Polygon(label, corners * (width / 100, height / 100))
-    raise KitError(f"{where} is no region that is read; draw with the brush, polygons, or upright rectangles")
+    raise KitError(f"{where} is not a region that can be read; draw with the brush, polygons, or upright rectangles")
 
 
 def _size(region: dict, file: str) -> tuple[int, int]:

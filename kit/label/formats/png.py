@@ -101,7 +101,7 @@ def _by_id(values: np.ndarray, classes: tuple[str, ...], where: str) -> list[Sha
     strange = sorted(set(np.unique(values).tolist()) - {*range(len(classes)), IGNORE})
     if strange:
         raise KitError(f"{where} holds the value {strange[0]}; the data set has classes 0 to {len(classes) - 1}, and "
-                       f"{IGNORE} for what is not counted")  # fmt: skip
+                       f"{IGNORE} for ignored pixels")  # fmt: skip
     return bitmaps(values, dict(enumerate(classes)))
 
 

@@ -44,7 +44,7 @@ def unpack(packed: list[int], size: tuple[int, int], where: str) -> np.ndarray:
     try:
         bits = np.unpackbits(np.array(packed, np.uint8))
     except (OverflowError, TypeError, ValueError) as error:
-        raise KitError(f"{where}: the RLE is no list of bytes") from error
+        raise KitError(f"{where}: the RLE is not a list of bytes") from error
     reader = _Bits(bits, where)
     count = reader.take(32)
     if count != 4 * size[0] * size[1]:

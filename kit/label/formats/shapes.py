@@ -140,7 +140,7 @@ def placed(shape: Shape, size: tuple[int, int], file: str) -> tuple[tuple[int, i
         return (shape.top, shape.left), np.asarray(shape.mask, bool)
     points = np.asarray(shape.points, np.float64)
     if points.ndim != 2 or len(points) < 3 or points.shape[1] != 2 or not np.isfinite(points).all():
-        raise KitError(f"{file}: a polygon of {shape.label!r} has fewer than three corners, or one that is no number")
+        raise KitError(f"{file}: a polygon of {shape.label!r} has fewer than three corners, or one that is not numeric")
     limit = np.array(size[::-1], np.float64)
     if (points < -OUTSIDE).any() or (points > limit + OUTSIDE).any():
         x, y = points[((points < -OUTSIDE) | (points > limit + OUTSIDE)).any(1)][0]

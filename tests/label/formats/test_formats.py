@@ -193,7 +193,7 @@ SQUARE = np.array([(0, 0), (20, 0), (20, 20), (0, 20)], float)
     ([Polygon("bicycle", SQUARE)], "no class is called 'bicycle'"),
     ([Polygon("car", SQUARE + 45)], "corner at x 45, y 45, outside the image of 40 x 60"),
     ([Polygon("car", SQUARE[:2])], "fewer than three corners"),
-    ([Polygon("car", np.array([(0, 0), (np.nan, 1), (1, 1)]))], "no number"),
+    ([Polygon("car", np.array([(0, 0), (np.nan, 1), (1, 1)]))], "not numeric"),
     ([Bitmap("car", np.ones((30, 30), bool), 20, 0)], "30 x 30 at row 20 and column 0, does not lie inside"),
     ([Polygon("car", SQUARE), Polygon("tree", SQUARE + 5)], "'tree' and 'car' overlap in 225 pixels"),
 ])  # fmt: skip
@@ -223,7 +223,7 @@ STUDIO = {"original_width": 60, "original_height": 40}
 @pytest.mark.parametrize(("file", "content", "message"), [
     ("a.xml", CVAT.format('<mask label="car" rle="3,4" left="0" top="0" width="5" height="5"/>'), "RLE has 7 pixels"),
     ("a.xml", CVAT.format('<polygon label="car" points="1,2;3"/>'), "not x,y"),
-    ("a.xml", CVAT.format('<polyline label="car" points="1,2;3,4"/>'), "is no region"),
+    ("a.xml", CVAT.format('<polyline label="car" points="1,2;3,4"/>'), "is not a region"),
     ("a.xml", "<annotations><track/></annotations>", "CVAT for images 1.1"),
     ("a.xml", '<!DOCTYPE x [<!ENTITY a "b">]><annotations/>', "declares XML entities"),
     ("a.xml", "<annotations><image", "is not XML"),
@@ -244,9 +244,9 @@ STUDIO = {"original_width": 60, "original_height": 40}
     ("a.json", json.dumps({"shapes": [{"label": "car", "shape_type": "mask", "points": [[0, 0], [9, 9]],
                                        "mask": "x"}]}), "bitmap cannot be read"),
     ("a.json", json.dumps({"shapes": [{"label": "car", "shape_type": "line", "points": [[0, 0], [9, 9]]}]}),
-     "is no region"),
-    ("a.json", "{", "no export that is known"),
-    ("a.txt", "x", "no export that is known"),
+     "is not a region"),
+    ("a.json", "{", "not an export of a known format"),
+    ("a.txt", "x", "not an export of a known format"),
 ])  # fmt: skip
 def test_what_is_wrong_with_an_export_is_one_line(file, content, message, tmp_path):
     (tmp_path / file).write_text(content)
