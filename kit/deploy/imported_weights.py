@@ -34,7 +34,7 @@ def import_weights(family: str, file: Path, out: Path, dataset: str = "cityscape
         raise KitError(f"{folder.path} already holds a run; name another folder")
     imported = convert(family, read_checkpoint(file))
     if imported.num_classes != spec.num_classes:
-        raise KitError(f"{file} tells {imported.num_classes} classes apart, {dataset} has {spec.num_classes}")
+        raise KitError(f"{file} predicts {imported.num_classes} classes, but {dataset} has {spec.num_classes}")
     record = {
         "family": family,
         "source": Path(file).name,

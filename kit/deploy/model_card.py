@@ -183,13 +183,13 @@ def _limits(record: dict, student: Student) -> str:
         lines.append(f"- It sees pictures at {size_text(base)}; what is smaller than a few pixels there is lost.")
     if poor:
         lines.append(f"- It is poor at {', '.join(poor)} (IoU).")
-    lines.append("- It was made for research. Nothing was tested that a decision about people could rest on.")
+    lines.append("- It was made for research. It was not tested for decisions about people.")
     return "## Limits\n\n" + "\n".join(lines)
 
 
 def _origin(record: dict) -> str:
     commit = f", commit {record['commit']}" if record["commit"] else ""
-    licence = record["licence"] or "none was chosen by who packed it"
+    licence = record["licence"] or "not stated by whoever packed it"
     return (
         f"## Licence and origin\n\nLicence of the weights: {licence}. The data set has terms of its own.\n\n"
         f"Packed on {record['date'][:10]} by trikd-mgd-kit{commit}, torch {record['versions']['torch']}.\n\n"

@@ -98,7 +98,7 @@ def _graphs(folder: Path, sha256: str, copied: bool) -> dict[str, bytes]:
         return {}
     if json.loads(found[RECORD]).get("weights_sha256") != sha256:
         raise KitError(
-            f"the graphs in {folder} are of other weights than this model; export again (python -m kit export RUN "
+            f"the graphs in {folder} were made from other weights; export this model again (python -m kit export RUN "
             f"--out {folder}), or pack into a folder without them"
         )
     return found

@@ -48,7 +48,7 @@ def serve(run_or_dir: str | Path, port: int = 8866, browser: bool = True) -> Non
         try:
             probe.bind((ADDRESS, port))
         except OSError as error:
-            raise KitError(f"port {port} cannot be had ({error.strerror}); name another one with --port") from error
+            raise KitError(f"port {port} is not available ({error.strerror}); name another one with --port") from error
     with tempfile.TemporaryDirectory(prefix="kit-") as scratch:
         notebook = Path(scratch) / "try.ipynb"
         cells = [nbformat.v4.new_code_cell(CELL.format(folder=str(folder)))]

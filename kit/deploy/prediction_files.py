@@ -41,7 +41,7 @@ def save_predictions(student: Student, images: Iterable[tuple[str, Path]], out: 
     """
     require_choice(FORMS, form=form)
     if form == "ids" and (spec is None or spec.classes != tuple(student.classes)):
-        raise KitError("form 'ids' needs the data set whose classes the student tells apart")
+        raise KitError("form 'ids' needs the data set whose classes the student predicts")
     table = raw_values(spec) if form == "ids" else None
     images = list(images)
     _check_targets(images, Path(out))

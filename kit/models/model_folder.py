@@ -86,7 +86,7 @@ def _fetched(name: str) -> Path:
         reason = (str(error).strip().splitlines() or [""])[0]
         raise KitError(
             f"there is no folder {name}, and no model of that name from the hub ({type(error).__name__}: {reason}); "
-            f"without a network, name a folder, or fetch it once where there is one: hf download {name}"
+            f"offline, name a folder, or download it once on a machine with internet: hf download {name}"
         ) from error
 
 
@@ -95,7 +95,7 @@ def read_model_folder(path: Path) -> ModelFolder:
     path = Path(path)
     record = read_json(path / CONFIG)
     if not isinstance(record, dict) or FORMAT_KEY not in record:
-        raise KitError(f"{path / CONFIG} is not of a model folder of this kit (it has no {FORMAT_KEY!r})")
+        raise KitError(f"{path / CONFIG} does not belong to a model folder of this kit (it has no {FORMAT_KEY!r})")
     if record[FORMAT_KEY] != FORMAT:
         raise KitError(f"{path} is a model folder of format {record[FORMAT_KEY]!r}, this kit reads {FORMAT}; update it")
     dataset = record.get("dataset") or {}
@@ -108,7 +108,7 @@ def read_model_folder(path: Path) -> ModelFolder:
     found = file_sha256(path / WEIGHTS)
     if found != wanted:
         raise KitError(
-            f"{path / WEIGHTS} is not what was packed: its sha256 begins with {found[:12]}, in {CONFIG} with "
+            f"{path / WEIGHTS} is not what was packed: its sha256 begins with {found[:12]}, that in {CONFIG} with "
             f"{str(wanted)[:12]}"
         )
     return ModelFolder(path, from_dict(record.get("config")), dataset, record)

@@ -132,7 +132,7 @@ def check(student: Student, model: bytes, program: torch.export.ExportedProgram,
     record |= {name: float(np.average(shares, weights=sizes)) for name, shares in found.items()}
     if min(record["agreement"], record["program_agreement"]) < LEAST_AGREEMENT:
         raise KitError(
-            f"the graph has the class of `predict` on {record['agreement']:.3%} of the pixels only (exported program: "
-            f"{record['program_agreement']:.3%}), {LEAST_AGREEMENT:.1%} are expected; nothing was written"
+            f"the graph agrees with `predict` on only {record['agreement']:.3%} of the pixels (exported program: "
+            f"{record['program_agreement']:.3%}), {LEAST_AGREEMENT:.1%} is required; nothing was written"
         )
     return record

@@ -64,8 +64,8 @@ def remark(student: Student, size: tuple[int, int], free: bool) -> str:
     if free or (same and cfg.evaluate.scales == (1.0,)) or (same and cfg.evaluate.window):
         return ""
     return (
-        f"the exported network takes {height} x {width} alone: images of another size are shown in windows of that "
-        "size, whose scores are averaged, where the kit's predict shows them as they are"
+        f"the exported network takes only {height} x {width}: images of another size are predicted in windows of that "
+        "size, whose scores are averaged, while the kit's predict takes them as they are"
     )
 
 

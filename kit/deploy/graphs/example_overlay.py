@@ -24,7 +24,7 @@ def read(path):
     """An upright RGB image; of 16-bit pixels, the upper 8 bits."""
     picture = ImageOps.exif_transpose(Image.open(path))
     if max(picture.size) > 16384:
-        raise ValueError(f"{picture.width} x {picture.height} pixels are too many; 16384 a side will do")
+        raise ValueError(f"{picture.width} x {picture.height} pixels are too many; at most 16384 a side are allowed")
     if picture.mode.startswith("I"):
         grey = np.asarray(picture).astype(np.int64)
         deep = picture.mode != "I" or grey.max() > 255

@@ -75,7 +75,7 @@ class Imported:
         for name in names:
             if not re.fullmatch(known, name):
                 raise KitError(f"unknown key {name!r} beside {beside}; is this a checkpoint of the method's authors?")
-            self.note(None, name, None, (), "state of the training, no weights")
+            self.note(None, name, None, (), "training state, no weights")
 
 
 _SCORE = [numpy.dtype, numpy.dtypes.Float64DType, _codecs.encode, (_scalar, "numpy.core.multiarray.scalar"),
@@ -91,7 +91,7 @@ def read_checkpoint(path: Path) -> dict:
     except FileNotFoundError as error:
         raise KitError(f"no file {path}") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        raise KitError(f"{path} is no checkpoint of tensors: {str(error).splitlines()[0]}") from error
+        raise KitError(f"{path} is not a checkpoint of tensors: {str(error).splitlines()[0]}") from error
     if not isinstance(content, Mapping):
         raise KitError(f"{path} holds a {type(content).__name__}, not a dict of weights")
     return dict(content)
@@ -121,10 +121,10 @@ def _load(model: Segmenter, state: dict[str, Tensor], net: str) -> None:
     wanted = model.state_dict()
     for name in (*wanted, *state):
         if name not in state:
-            raise KitError(f"{net}: the checkpoint lacks what becomes {name!r}")
+            raise KitError(f"{net}: the checkpoint lacks the weights of {name!r}")
         if name not in wanted:
             raise KitError(f"{net}: {name!r} from the checkpoint has no place in {type(model.encoder).__name__}")
         if state[name].shape != wanted[name].shape:
-            shapes = f"{tuple(state[name].shape)}, {tuple(wanted[name].shape)} is wanted"
+            shapes = f"{tuple(state[name].shape)}, expected {tuple(wanted[name].shape)}"
             raise KitError(f"{net}: {name!r} from the checkpoint is {shapes}")
     model.to(next(v.dtype for v in state.values() if v.is_floating_point())).load_state_dict(state)

@@ -66,7 +66,7 @@ def trikd(checkpoint: Mapping) -> Imported:
     weights = {name: bare(checkpoint[name]) for name in ("model_tiny", "model_cnn", "model_vit") if name in checkpoint}
     third = shape_of(weights["model_tiny"], "decoder.lateral_convs.2.conv_atten.weight")[0]
     if third not in _STUDENTS:
-        raise KitError(f"a student with {third} channels at 1/16; known are {_STUDENTS}")
+        raise KitError(f"no known student has {third} channels at 1/16; known are {_STUDENTS}")
     imported = Imported(shape_of(weights["model_tiny"], "decoder.cls_seg.1.weight")[0])
 
     def fitted(state: State) -> State:

@@ -67,7 +67,7 @@ def dilated_encoder(name: str, layout: str, *, pretrained: bool, weights: str | 
         try:
             return made(output_stride=16)
         except (TypeError, AssertionError, NotImplementedError) as error:
-            raise KitError(f"{name} cannot be had at output stride 16 ({error}); take a ResNet or MobileNet") from error
+            raise KitError(f"{name} has no form at output stride 16 ({error}); take a ResNet or MobileNet") from error
     if name.startswith("mobilenetv2"):
         encoder = made()
         _dilate([block for stage in encoder.net.blocks for block in stage][-3:])

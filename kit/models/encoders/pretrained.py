@@ -131,7 +131,7 @@ def _load(name: str, source: dict, where: str, options: dict) -> nn.Module:
     heads = tuple(f"{head}." for head in ((heads,) if isinstance(heads, str) else heads))
     missing = [key for key in log.missing if not key.startswith(heads)]
     if missing:
-        raise KitError(f"{where} does not fit {name}: it lacks {len(missing)} weights, {missing[0]} first")
+        raise KitError(f"{where} does not fit {name}: it lacks {len(missing)} weights, such as {missing[0]}")
     return net
 
 

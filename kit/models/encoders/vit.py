@@ -105,7 +105,7 @@ def _patches_turn(blocks: nn.Module, prefixed: int) -> None:
     """Set the number of prefix tokens that rotary attention leaves unrotated. Raises KitError if it cannot."""
     for block in blocks:
         if not hasattr(block.attn, "num_prefix_tokens"):
-            raise KitError(f"{type(block.attn).__name__} is no attention this kit knows; take another ViT")
+            raise KitError(f"{type(block.attn).__name__} is not an attention that this kit knows; take another ViT")
         block.attn.num_prefix_tokens = prefixed
 
 

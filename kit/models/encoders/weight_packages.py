@@ -82,7 +82,7 @@ def read_package(package: Package, net: nn.Module) -> dict[str, Tensor]:
     """
     path = package.path
     if file_sha256(path) != package.sha256:
-        raise KitError(f"{path} is not the file that {package.pip} has (its sha256 differs); install the package again")
+        raise KitError(f"{path} is not the file that {package.pip} ships (its sha256 differs); reinstall the package")
     state = rename(torch.load(path, map_location="cpu", weights_only=True), [len(stage) for stage in net.blocks])
     try:
         net.load_state_dict(state, strict=True, assign=True)
@@ -111,6 +111,6 @@ def rename(state: dict[str, Tensor], stages: list[int]) -> dict[str, Tensor]:
         else:
             stage, names, prefix = 0, _OUTSIDE, ""
         if stage is None or part not in names:
-            raise KitError(f"{name} is no weight of an EfficientNet-Lite with {len(places)} blocks")
+            raise KitError(f"{name} is not a weight of an EfficientNet-Lite with {len(places)} blocks")
         renamed[f"{prefix}{names[part]}.{rest}"] = value
     return renamed

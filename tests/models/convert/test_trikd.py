@@ -125,7 +125,7 @@ def test_foreign_files_and_names_are_refused(checkpoint, tmp_path):
     with pytest.raises(KitError, match="no file"):
         read_checkpoint(tmp_path / "absent.pth")
     torch.save({"model_tiny": print}, tmp_path / "code.pth")
-    with pytest.raises(KitError, match="code.pth is no checkpoint of tensors"):
+    with pytest.raises(KitError, match="code.pth is not a checkpoint of tensors"):
         read_checkpoint(tmp_path / "code.pth")
 
 
@@ -135,7 +135,7 @@ def test_from_the_command_line_to_a_student_that_predicts(checkpoint, tmp_path, 
     out = tmp_path / "imported"
     command = ["import-weights", "trikd", str(tmp_path / "latest.pth"), "--out", str(out)]
     assert main([*command, "--dataset", "camvid"]) == 2 and not out.exists()
-    assert "19 classes apart, camvid has 11" in capsys.readouterr().err
+    assert "predicts 19 classes, but camvid has 11" in capsys.readouterr().err
     assert main(command) == 0
     assert "encoder.cls_token -> left out" in capsys.readouterr().out
     written = {path.stem for path in out.glob("*.safetensors")}

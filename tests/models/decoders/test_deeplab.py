@@ -152,7 +152,7 @@ def test_the_mean_of_all_logits_without_making_them():
 def test_any_timm_network_that_can_be_dilated_will_do_and_others_say_why_not():
     net = network("deeplab/mobilenetv2_050")
     assert net.encoder.strides == [4, 8, 16, 16] and net(torch.zeros(2, 3, 48, 32)).logits.shape == (2, 3, 48, 32)
-    with pytest.raises(KitError, match="vit_tiny_patch16_224 cannot be had at output stride 16"):
+    with pytest.raises(KitError, match="vit_tiny_patch16_224 has no form at output stride 16"):
         network("deeplab/vit_tiny_patch16_224")
     with pytest.raises(KitError, match="'official' is known for ResNets and MobileNetV2, not for efficientnet_b0"):
         network("deeplab/efficientnet_b0", encoder="official")

@@ -128,7 +128,7 @@ def test_a_file_of_another_network_is_refused_and_nothing_stays_random(resnet, t
     state = net.state_dict()
     del state["layer1.0.conv1.weight"]
     torch.save(state, file)
-    with pytest.raises(KitError, match=r"lacks 1 weights, layer1\.0\.conv1\.weight first"):
+    with pytest.raises(KitError, match=r"lacks 1 weights, such as layer1\.0\.conv1\.weight"):
         create("resnet18d", True, str(file), features_only=True)
     file.write_bytes(b"no weights")
     with pytest.raises(KitError, match="mine.pth does not fit resnet18d"):
@@ -143,7 +143,7 @@ def test_a_changed_package_and_a_foreign_name_are_refused(monkeypatch, tmp_path)
     with pytest.raises(KitError, match="its sha256 differs"):
         read_package(package, timm.create_model(LITE))
     for name in ("_blocks.99._bn1.weight", "_blocks.0._expand_conv.weight", "_head.weight"):
-        with pytest.raises(KitError, match=f"{name} is no weight"):
+        with pytest.raises(KitError, match=f"{name} is not a weight"):
             rename({name: torch.zeros(1)}, [1, 2])
 
 
