@@ -124,7 +124,7 @@ def weights_file(run_dir: str | Path, weights: str = "last") -> Path:
 
 def _of_model_folder(folder: ModelFolder, weights: str) -> Student:
     if weights != "last":
-        raise KitError(f"{folder.path} is a model folder, which has one kind of weights; leave 'weights' at last")
+        raise KitError(f"{folder.path} is a model folder, with one kind of weights only; leave 'weights' at 'last'")
     student = load_weights(folder.path / MODEL_WEIGHTS, folder.config, folder.dataset)
     miou = (folder.record.get("scores") or {}).get("miou")
     score = "" if miou is None else f"; mIoU {miou:.1%} on val"

@@ -176,7 +176,7 @@ class Explorer:
             values = self._disagreement(tuple((request.run, name) for name in names), request.image)
             return _differing(values, f"disagreement of {', '.join(names)}", request.threshold)
         if request.view in ("truth", "error") and truth is None:
-            raise KitError(f"{request.image} has no truth to compare with")
+            raise KitError(f"{request.image} has no ground truth to compare with")
         if request.view == "truth":
             return self._mask(truth, cls)
         sure = self._derived(uncertainty.confidence, *where)

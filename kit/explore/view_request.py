@@ -47,7 +47,7 @@ class ViewRequest(Checked):
         require_choice(VIEWS, view=self.view)
         Checked.__post_init__(self)
         if len(self.pixel) != 2:
-            raise KitError(f"pixel must be [row, column], shares of height and width, got {self.pixel}")
+            raise KitError(f"pixel must be [row, column] as shares of height and width, got {self.pixel}")
 
     def parameters(self) -> dict[str, object]:
         """Names and plain values, as parameters of a notebook."""

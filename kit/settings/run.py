@@ -196,7 +196,7 @@ class EvalConfig(Checked):
     def __post_init__(self):
         Checked.__post_init__(self)
         if self.mode == "slide" and self.window is None:
-            raise KitError("evaluate.mode 'slide' needs evaluate.window, (height, width), most often that of data.crop")
+            raise KitError("evaluate.mode 'slide' needs evaluate.window (height, width), usually that of data.crop")
         if self.mode == "whole" and (self.window or self.stride or self.pad != "end"):
             raise KitError("evaluate.window, evaluate.stride and evaluate.pad belong to evaluate.mode 'slide'")
         if self.stride and any(step > side for step, side in zip(self.stride, self.window, strict=True)):

@@ -79,7 +79,7 @@ def first_weights(cfg: RunConfig, spec: DatasetSpec) -> tuple[dict[str, Tensor] 
         raise KitError(f"start: the student in {cfg.start} is another network ({student.config.student.name}) or has "
                        f"other settings than this run's {cfg.student.name}")  # fmt: skip
     if tuple(student.classes) != spec.classes:
-        raise KitError(f"start: the student in {cfg.start} knows other classes than {spec.name} has")
+        raise KitError(f"start: the student in {cfg.start} predicts other classes than those of {spec.name}")
     digest = file_sha256(weights_file(cfg.start))
     return student.net.state_dict(), {"student": Origin(cfg.student.name, "run", cfg.start, digest).record()}
 

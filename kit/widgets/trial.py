@@ -64,7 +64,7 @@ class TrialPanel:
         scratch = ""
         try:
             if size > LARGEST_FILE or len(content) > LARGEST_FILE:
-                raise KitError(f"{name} has {size / 1e6:.1f} MB; at most {LARGEST_FILE / 1e6:.0f} MB are taken")
+                raise KitError(f"{name} has {size / 1e6:.1f} MB; at most {LARGEST_FILE / 1e6:.0f} MB are accepted")
             with tempfile.TemporaryDirectory(prefix="kit-") as scratch:
                 path = Path(scratch) / Path(name).name
                 path.write_bytes(content)

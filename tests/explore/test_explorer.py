@@ -115,7 +115,7 @@ def test_a_photograph_has_no_truth_and_is_shrunk(runs, tmp_path):
     explorer.set_photo(tmp_path / "p.png")
     assert explorer.pair(PHOTO)[0].shape == (LONGEST // 2, LONGEST, 3)
     assert "truth" not in explorer.scene(ViewRequest(run=runs[0], image=PHOTO)).words
-    with pytest.raises(KitError, match="no truth"):
+    with pytest.raises(KitError, match="no ground truth"):
         explorer.scene(ViewRequest(run=runs[0], image=PHOTO, view="error"))
 
 

@@ -80,4 +80,4 @@ def test_what_cannot_be_shown_is_one_line(panel, monkeypatch):
         assert panel.results.layout.display == "none" and not panel.legend.value
         assert "/tmp" not in panel.message.value
     drop(panel, "large.png", b"", size=trial.LARGEST_FILE + 1)  # the browser keeps what is too large
-    assert "large.png has 20.0 MB; at most 20 MB are taken" in panel.message.value
+    assert "large.png has 20.0 MB; at most 20 MB are accepted" in panel.message.value

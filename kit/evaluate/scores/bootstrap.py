@@ -42,7 +42,7 @@ def compare(first: np.ndarray, second: np.ndarray, resamples: int, seed: int = 0
     Raises: KitError if the true pixels of the two differ.
     """
     if first.shape != second.shape or not np.array_equal(first.sum(2), second.sum(2)):
-        raise KitError("the two were not evaluated on the same masks; evaluate both on the same images")
+        raise KitError("the two runs were not evaluated on the same masks; evaluate both on the same images")
     weights = draw(len(first), resamples, seed)
     before, after = (_mean(resampled_iou(matrices, weights)) for matrices in (first, second))
     whole = np.ones((1, len(first)))

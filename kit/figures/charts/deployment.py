@@ -64,7 +64,7 @@ def deployment_figure(int8: dict) -> Figure:
     left.margins(x=0.14)
     about = int8["latency"][forms[0]]
     height, width = about["size"]
-    left.set_xlabel(f"ms of a picture of {height} x {width}, {about['threads']} threads")
+    left.set_xlabel(f"ms per picture of {height} x {width}, {about['threads']} threads")
     fig.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncol=3, handlelength=1)
     if right is not None:
         hatches = ["////" if name in int8["float_layers"] else "" for name in found]

@@ -41,7 +41,7 @@ def efficiency(cards: list[dict], batch: int = 1) -> Figure:
     left, right = fig.subplots(1, 2, sharey=True)
     height, width = cards[0]["size"]
     _scatter(left, cards, lambda net: [net["flops"] / 1e9] * 3)
-    left.set(xlabel=f"GFLOPs of an image of {height} x {width} (2 per multiply and add)", ylabel="mean IoU [%]")
+    left.set(xlabel=f"GFLOPs per image of {height} x {width} (2 per multiply and add)", ylabel="mean IoU [%]")
     _scatter(right, cards, lambda net: [1e3 * net["timing"][str(batch)][key] for key in ("low", "median", "high")])
     device = cards[0]["device"]
     threads = f", {device['threads']} threads" if "threads" in device else ""

@@ -29,7 +29,7 @@ def pareto_figure(rows: list[dict], threads: int) -> Figure:
     if not rows:
         raise KitError("no student with a score; a pareto figure is drawn from runs")
     if len({tuple(row["size"]) for row in rows}) > 1:
-        raise KitError("these students were timed on pictures of different sizes and cannot stand on one axis")
+        raise KitError("these students were timed on pictures of different sizes and cannot share an axis")
     fig = new_figure(COLUMN, 2.7)
     ax = fig.subplots()
     points, named = [], []

@@ -66,8 +66,8 @@ def contact_sheet(suggested: Sequence, pictures: Sequence, classes: Sequence[str
         top -= head + room + BETWEEN
     if not legend:
         return fig
-    caption = f"Photograph; the student's prediction; where {members or 'networks or views'} differ, bright, up to " \
-           f"{brightest:.2f} of the largest Jensen-Shannon divergence"  # fmt: skip
+    caption = f"Photograph; the student's prediction; where {members or 'networks or views'} differ (bright: up to " \
+           f"{brightest:.2f} of the largest Jensen-Shannon divergence)"  # fmt: skip
     fig.text(0, (top - 0.02) / height, caption, fontsize=SMALL - 1, va="top", color="0.25")
     place_legend(fig, None, handles, (top - LINE) / height)
     return fig

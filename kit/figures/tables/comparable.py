@@ -21,12 +21,12 @@ def check_comparable(runs: list[dict], mixed: bool = False) -> None:
             if other_identity != identity:
                 raise KitError(
                     f"{runs[0]['path']} and {run['path']} differ in {what} ({name}; {other}), "
-                    "so their numbers cannot be compared; mixed=True puts them in one table all the same"
+                    "so their numbers cannot be compared; mixed=True puts them in one table anyway"
                 )
     if len(groups := comparable_groups(runs)) > 1:
         raise KitError(
-            f"{groups[0][0]['path']} and {groups[1][0]['path']} were evaluated on other val images or masks of one "
-            "name, so their numbers cannot be compared; mixed=True puts them in one table all the same"
+            f"{groups[0][0]['path']} and {groups[1][0]['path']} differ in val images or masks that have the same "
+            "names, so their numbers cannot be compared; mixed=True puts them in one table anyway"
         )
 
 

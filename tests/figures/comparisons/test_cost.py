@@ -99,7 +99,7 @@ def test_runs_on_other_val_images_of_one_name_stand_apart():
 
     runs = [on("x"), on("x", method="cps"), on("y", method="mgd")]
     assert [len(group) for group in cost.cost_groups(runs, "parameters")] == [2, 1]
-    with pytest.raises(KitError, match="other val images or masks"):
+    with pytest.raises(KitError, match="differ in val images or masks"):
         check_comparable(runs)
     assert len(cost.cost_groups([*runs[:2], run("supervised")], "parameters")) == 1  # one did not record its data
 
