@@ -19,8 +19,8 @@ COSTS = {
     "parameters": ("parameters of the student", lambda run: run["student_parameters"]),
     "seconds": ("seconds of training", lambda run: run["seconds"]["train"]),
     "labels": ("labelled images", lambda run: run["split"]["labelled"]),
-    "flops": ("GFLOPs of an image", lambda run: _carded(run)["flops"] / 1e9),
-    "latency": ("milliseconds of an image", lambda run: 1e3 * _carded(run)["timing"]["1"]["median"]),
+    "flops": ("GFLOPs per image", lambda run: _carded(run)["flops"] / 1e9),
+    "latency": ("milliseconds per image", lambda run: 1e3 * _carded(run)["timing"]["1"]["median"]),
 }
 """Name -> (label, run -> number). The last two are from the runs' efficiency cards."""
 
