@@ -123,7 +123,7 @@ def test_a_graph_of_one_size_sees_other_pictures_in_windows_and_says_so(exported
     student = kit.load(run)
     student.config = replace(student.config, data=replace(student.config.data, base_size=None))
     settings = ex.settings_of(student, (64, 128), free=False)
-    assert settings["remark"].startswith("the exported network takes 64 x 128 alone")
+    assert settings["remark"].startswith("the exported network takes only 64 x 128: ")
     session, *_ = example_protocol.open_student(out / "student.onnx")
     path = next((scenes / "leftImg8bit/val").rglob("*.png"))
     assert graph_size(student, [path]) == (64, 128) and graph_size(student) == (64, 64)

@@ -139,8 +139,8 @@ def carded(run, flops=2e9, seconds=0.02, size=(64, 128), device="cpu"):
 def test_flops_and_latency_are_those_of_cards():
     runs = [carded(run()), carded(run("cps"), 4e9, 0.03)]
     (flops,), (latency,) = (cost.cost_figure(runs, of).axes for of in ("flops", "latency"))
-    assert flops.get_xlabel() == "GFLOPs of an image (64 x 128)"
-    assert latency.get_xlabel() == "milliseconds of an image (64 x 128, cpu)"
+    assert flops.get_xlabel() == "GFLOPs per image (64 x 128)"
+    assert latency.get_xlabel() == "milliseconds per image (64 x 128, cpu)"
     places = [[float(line.get_xdata()[0]) for line in ax.lines[:2]] for ax in (flops, latency)]
     assert places == [[2, 4], [20, 30]]
 
