@@ -97,7 +97,8 @@ def label_offsets(marks: list[tuple[float, float]], names: list[str], width: flo
     """Place of each name beside its mark: (points to the right, points up, "left" or "right" alignment).
 
     This is the nearest place inside the axes, or just above them, that overlaps no mark and no other name. If all
-    places overlap, it is the nearest one inside; for a name too long to fit, the one that extends least outside.
+    places overlap, it is the one that overlaps least; for a name too long to fit, it is chosen among those that extend
+    least outside.
 
     Args:
         marks: places in points from the lower left corner of the axes; those without a name follow the named ones.
@@ -107,18 +108,19 @@ def label_offsets(marks: list[tuple[float, float]], names: list[str], width: flo
     offsets = []
     for (x, y), name in zip(marks, names, strict=False):
         length, choices = LETTER * len(name), []
-        for up in (2, *(up for k in range(1, 6) for up in (-k * LINE, k * LINE + 1))):
+        for up in (2, *(up for k in range(1, 9) for up in (-k * LINE, k * LINE + 1))):
             for right, align in ((5, "left"), (-5, "right")):
                 begin = x + right - (length if align == "right" else 0)
                 choices.append(((right, up, align), (begin, begin + length, y + up, y + up + LINE - 1)))
-        inside = [box for box in choices if box[1][0] >= 0 and box[1][1] <= width and 0 <= box[1][2] < height + LINE]
-        free = [box for box in inside if not any(_meet(box[1], other) for other in taken)]
-        offset, box = (free or inside or sorted(choices, key=lambda one: max(-one[1][0], one[1][1] - width)))[0]
+        choices = [box for box in choices if 0 <= box[1][2] < height + LINE]
+        offset, box = min(choices, key=lambda one: (max(0.0, -one[1][0], one[1][1] - width), _overlaps(one[1], taken)))
         taken.append(box)
         offsets.append(offset)
     return offsets
 
 
-def _meet(a: tuple, b: tuple) -> bool:
-    """Whether two boxes (left, right, lower, upper) overlap."""
-    return a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3]
+def _overlaps(box: tuple, others: list[tuple]) -> float:
+    """Area that a box (left, right, lower, upper) shares with others."""
+    across = (max(0.0, min(box[1], other[1]) - max(box[0], other[0])) for other in others)
+    up = (max(0.0, min(box[3], other[3]) - max(box[2], other[2])) for other in others)
+    return sum(width * height for width, height in zip(across, up, strict=True))

@@ -1,0 +1,15 @@
+from kit.figures.comparisons.marks import LETTER, LINE, label_offsets
+
+
+def test_names_too_long_for_the_axes_keep_apart_too():
+    marks, names = [(100.0, 90.0), (101.0, 87.0)], ["a row of a long name, first", "a row of a long name, other"]
+    (x1, y1, first), (x2, y2, second) = label_offsets(marks, names, 105, 150)
+    assert (first, second) == ("right", "right") and LETTER * len(names[0]) > 105 > 100 + x1  # it cannot fit
+    assert abs((90 + y1) - (87 + y2)) >= LINE - 1
+
+
+def test_a_name_is_beside_its_mark_where_there_is_room():
+    assert label_offsets([(10.0, 50.0), (90.0, 50.0)], ["left", "right"], 100, 100) == [
+        (5, 2, "left"),
+        (-5, 2, "right"),
+    ]
