@@ -9,7 +9,7 @@ from collections.abc import Callable
 from kit.label.pool import Choice, Pool
 from kit.label.strategies.balanced import balanced
 from kit.label.strategies.cover import cover
-from kit.label.strategies.simple import disagree, margin, random
+from kit.label.strategies.single_score import disagree, margin, random
 
 STRATEGIES: dict[str, Callable[[Pool, int, int], list[Choice]]] = {
     "balanced": balanced, "cover": cover, "disagree": disagree, "margin": margin, "random": random,

@@ -8,7 +8,7 @@ import numpy as np
 from kit.label.groups import groups, in_turns
 from kit.label.pool import Choice, Pool
 from kit.label.strategies.cover import cover
-from kit.label.strategies.simple import disagreement_of
+from kit.label.strategies.single_score import disagreement_of
 
 FEW, MANY = 0.5, 4.0
 """Labelled images per class: up to FEW all images are chosen for coverage, from MANY on none."""
