@@ -71,10 +71,12 @@ def as_text(card: dict) -> str:
         lines.append(row)
     if card["export"]:
         check = card["export"]["check"]
-        part = f"{check['worst']:.3%} on the worst" if "worst" in check else ""  # an export from pixels to classes
-        part = part or f"largest difference of logits {check['difference']:.1e}"
+        if "difference" in check:  # of an export with --logits
+            rest = f"largest difference of logits {check['difference']:.1e}"
+        else:
+            rest = f"{check['worst']:.3%} on the worst"
         of = f"ONNX against PyTorch on {check['images']} images"
-        lines.append(f"{of}: {check['agreement']:.3%} of pixels agree, {part}")
+        lines.append(f"{of}: {check['agreement']:.3%} of pixels agree, {rest}")
     return "\n".join(lines) + "\n"
 
 
