@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from kit.losses.supervised import ohem_cross_entropy
 from kit.methods.terms import Terms
+from kit.methods.unlabelled.class_paste import Mix, class_paste
 from kit.methods.unlabelled.cutmix import Paste
 from kit.models.segmenter import Segmenter
 from kit.settings.run import MethodConfig, ModelConfig
@@ -54,6 +55,14 @@ class Method(nn.Module, ABC):
             weak: the unlabelled images (U, 3, H, W); only size and device matter.
         """
         return []
+
+    @classmethod
+    def mixes(cls, cfg: MethodConfig, batch: Batch, num_classes: int, rng: np.random.Generator) -> list[Mix]:
+        """What is pasted in a step: `pastes` and classes of labelled images over them (`class_paste`), for each strong
+        view, or for the weak one if there is none."""
+        which = getattr(cfg, "class_paste", "none")
+        pastes = cls.pastes(cfg, batch.weak, rng) or [None] * max(1, batch.strong.shape[1])
+        return [Mix(paste, class_paste(batch, num_classes, which, rng)) for paste in pastes]
 
     def predictor(self) -> Segmenter:
         """The network that is evaluated, saved and shown."""

@@ -8,7 +8,6 @@ from kit.losses.granularity import pixel_labels
 from kit.losses.pseudo import cross_pseudo, pseudo_labels
 from kit.losses.pseudo_label_counts import pseudo_counts
 from kit.methods.base import Build, Method, see
-from kit.methods.unlabelled.class_paste import Mix, class_paste
 from kit.methods.unlabelled.cutmix import Paste, french_cutmix
 from kit.models.segmenter import Segmenter
 from kit.settings.run import CPSConfig, ModelConfig
@@ -40,8 +39,7 @@ class CPS(Method):
     def forward(self, batch: Batch, progress: Progress) -> StepOutput:
         cfg, nets = self.cfg, (self.student, self.partner)
         if cfg.cutmix:
-            (paste,) = self.pastes(cfg, batch.weak, progress.rng)
-            mix = Mix(paste, class_paste(batch, self.student.num_classes, cfg.class_paste, progress.rng))
+            (mix,) = self.mixes(cfg, batch, self.student.num_classes, progress.rng)
             with no_gradient():
                 targets = [mix.labels(pseudo_labels(self.unmixed(net, batch.weak), batch.valid)) for net in nets]
             batch = mix.seen(batch, batch.weak)

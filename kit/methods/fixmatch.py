@@ -10,7 +10,6 @@ from kit.losses.confidence import Belief, believe, confident_cross_entropy
 from kit.losses.pseudo import pseudo_labels
 from kit.losses.pseudo_label_counts import pseudo_counts
 from kit.methods.base import Build, Method
-from kit.methods.unlabelled.class_paste import Mix, class_paste
 from kit.methods.unlabelled.cutmix import Paste, single_cutmix
 from kit.methods.unlabelled.thresholds import ClassThresholds
 from kit.models.followers import Averaged
@@ -64,8 +63,7 @@ class StrongViews(Method):
         if pasted is not None:
             partners = pasted.labels, self.thresholds.sure(pasted)
         views = []
-        for i, paste in enumerate(self.pastes(self.cfg, batch.weak, rng)):
-            mix = Mix(paste, class_paste(batch, self.student.num_classes, self.cfg.class_paste, rng))
+        for i, mix in enumerate(self.mixes(self.cfg, batch, self.student.num_classes, rng)):
             labels = mix.labels(belief.labels, partners[0])
             views.append(Strong(mix.seen(batch, batch.strong[:, i]), labels, mix.fill(sure, True, partners[1])))
         return views

@@ -8,7 +8,6 @@ from kit.losses.confidence import probability_mse
 from kit.losses.pseudo import pseudo_labels
 from kit.losses.pseudo_label_counts import pseudo_counts
 from kit.methods.base import Build, Method
-from kit.methods.unlabelled.class_paste import Mix, class_paste
 from kit.methods.unlabelled.cutmix import Paste, french_cutmix
 from kit.models.followers import Averaged
 from kit.settings.run import MeanTeacherConfig, ModelConfig
@@ -41,8 +40,7 @@ class MeanTeacher(Method):
         cfg, n = self.cfg, len(batch.images)
         with torch.no_grad():
             wanted, wanted_u = self.teacher(torch.cat([batch.images, batch.weak])).logits.split([n, len(batch.weak)])
-        paste = next(iter(self.pastes(cfg, batch.weak, progress.rng)), None)
-        mix = Mix(paste, class_paste(batch, wanted.shape[1], cfg.class_paste, progress.rng))
+        (mix,) = self.mixes(cfg, batch, wanted.shape[1], progress.rng)
         wanted_u = mix.logits(wanted_u)
         batch = mix.seen(batch, batch.strong[:, 0] if cfg.view == "strong" else batch.weak)
         logits = self.student(torch.cat([batch.images, batch.weak])).logits  # (B + U, C, H, W)

@@ -7,7 +7,6 @@ from torch import Tensor
 from kit.losses.granularity import image_l1, pixel_labels, region_mse
 from kit.losses.pseudo_label_counts import pseudo_counts
 from kit.methods.base import Build, Method, see
-from kit.methods.unlabelled.class_paste import Mix, class_paste
 from kit.methods.unlabelled.cutmix import Paste, french_cutmix
 from kit.models.followers import Frozen
 from kit.models.segmenter import Segmenter
@@ -51,8 +50,7 @@ class MGD(Method):
 
     def forward(self, batch: Batch, progress: Progress) -> StepOutput:
         cfg = self.cfg
-        (paste,) = self.pastes(cfg, batch.weak, progress.rng)
-        mix = Mix(paste, class_paste(batch, self.student.num_classes, cfg.class_paste, progress.rng))
+        (mix,) = self.mixes(cfg, batch, self.student.num_classes, progress.rng)
         weak = mix.images(batch.weak)  # the teachers' input
         mixed = weak if cfg.unlabelled_view == "weak" else mix.images(batch.strong[:, 0])
         valid, labelled = mix.fill(batch.valid, True), batch.masks != IGNORE

@@ -85,8 +85,8 @@ class TriKD(Method):
         terms = self.terms(progress, steady, rising)
         labels = None
         if self.teaching is not None:
-            (paste,) = self.pastes(self.cfg, batch.weak, progress.rng)
-            batch, labels = self.teaching(batch, paste, progress.rng)
+            (mix,) = self.mixes(self.cfg, batch, self.student.num_classes, progress.rng)
+            batch, labels = self.teaching(batch, mix)
         if self.cfg.passes == "joint":
             self.one_pass(batch, terms, labels)
         else:  # unlabelled first: all networks' activations are kept at once, so no other gradients should be

@@ -2,13 +2,11 @@
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from kit.losses.confidence import Belief, believe, mean_belief
-from kit.methods.unlabelled.class_paste import Mix, class_paste
-from kit.methods.unlabelled.cutmix import Paste
+from kit.methods.unlabelled.class_paste import Mix
 from kit.methods.unlabelled.thresholds import ClassThresholds
 from kit.models.followers import Averaged
 from kit.settings.run import TriKDConfig
@@ -33,7 +31,7 @@ class Teaching(nn.Module):
 
     def __init__(self, cfg: TriKDConfig, nets: dict[str, nn.Module], num_classes: int):
         super().__init__()
-        self.cfg, self.num_classes = cfg, num_classes
+        self.cfg = cfg
         self.averages = nn.ModuleDict({name: Averaged(net, cfg.label_decay) for name, net in nets.items()})
         givers = nets if cfg.cps_labels == "pairs" else ["mean"]
         self.thresholds = nn.ModuleDict(
@@ -41,19 +39,18 @@ class Teaching(nn.Module):
         )
 
     @torch.no_grad()
-    def forward(self, batch: Batch, paste: Paste, rng: np.random.Generator) -> Taught:
+    def forward(self, batch: Batch, mix: Mix) -> Taught:
         """Label the weak crops, and mix the strong views.
 
         Args:
-            paste: CutMix of the step.
-            rng: draws the labelled images and classes of `class_paste`.
+            mix: CutMix and pasted classes of the step.
         """
         cfg, logits = self.cfg, {name: net(batch.weak).logits for name, net in self.averages.items()}
         beliefs = {name: believe(x) for name, x in logits.items()}
         givers = beliefs if cfg.cps_labels == "pairs" else {"mean": mean_belief(list(logits.values()))}
         learnt = {name: self.learnt(name, giver, batch.valid) for name, giver in givers.items()}
 
-        mix, labels = Mix(paste, class_paste(batch, self.num_classes, cfg.class_paste, rng)), {}
+        labels = {}
         for name in beliefs:
             others = {other: belief for other, belief in beliefs.items() if other != name}
             agreed = self.agreed(list((others if cfg.cps_labels == "pairs" else beliefs).values()))

@@ -9,7 +9,6 @@ from kit.data.catalog import DatasetSpec
 from kit.data.fingerprint import find_data
 from kit.data.loaders import TrainBatches
 from kit.methods.build import METHODS
-from kit.methods.unlabelled.class_paste import Mix, class_paste
 from kit.settings.run import RunConfig
 from kit.types import Batch
 
@@ -37,17 +36,11 @@ def shown_batch(cfg: RunConfig, step: int = 0) -> Shown:
     batches = TrainBatches(cfg.data, data.train, data.split, views, cfg.seed, cfg.train.steps,
                            0, cfg.train.processes, cfg.train.accumulate)  # fmt: skip
     batch = batches.part(step, 0)
-    return Shown(data.spec, batch, _mixed(cfg, batch, data.spec.num_classes, step) if views.unlabelled else [])
-
-
-def _mixed(cfg: RunConfig, batch: Batch, num_classes: int, step: int) -> list[Tensor]:
-    """The views that anything is pasted into, drawn as the method draws them."""
-    rng = np.random.default_rng([cfg.seed, step, 3, 0])  # the generator of `kit.train.loop`
-    pastes = METHODS[cfg.method.name].pastes(cfg.method, batch.weak, rng)
-    which = getattr(cfg.method, "class_paste", "none")
     mixed = []
-    for i, view in enumerate(batch.strong.unbind(1) or [batch.weak]):
-        mix = Mix(pastes[i] if pastes else None, class_paste(batch, num_classes, which, rng))
-        if any(part is not None and part.inside.any() for part in mix):
-            mixed.append(mix.images(view))
-    return mixed
+    if views.unlabelled:
+        rng = np.random.default_rng([cfg.seed, step, 3, 0])  # the generator of `kit.train.loop`
+        mixes = method.mixes(cfg.method, batch, data.spec.num_classes, rng)
+        for mix, view in zip(mixes, batch.strong.unbind(1) or [batch.weak], strict=True):
+            if any(part is not None and part.inside.any() for part in mix):
+                mixed.append(mix.images(view))
+    return Shown(data.spec, batch, mixed)

@@ -51,7 +51,7 @@ def test_unsure_labels_and_those_without_agreement_are_not_learnt(make, batch, a
         torch.manual_seed(0)
         method = make("trikd", **STRONG, **changes)
         step = step or batch(method, side=64)
-        taught = method.teaching(step, *method.pastes(method.cfg, step.weak, at(5).rng), at(5).rng)
+        taught = method.teaching(step, *method.mixes(method.cfg, step, method.student.num_classes, at(5).rng))
         learnt = sum((x != IGNORE).sum().item() for own in taught.labels.values() for x in own)
         if pixels is None:
             everything = learnt
