@@ -8,7 +8,7 @@ import statistics
 
 from kit.batch.summary import baseline_row, difference
 from kit.figures.comparisons.cost import cost_groups
-from kit.figures.style import group_key, setting_labels
+from kit.figures.style import by_setting, setting_labels
 
 NEAR = 0.2
 """Largest relative difference of the costs of two rows that counts as equal time."""
@@ -96,9 +96,7 @@ def setting_rows(runs: list[dict]) -> tuple[dict[str, list[dict]], str]:
     Args:
         runs: from `kit.load_runs`.
     """
-    settings: dict[str, list[dict]] = {}
-    for run in cost_groups(runs, "seconds")[0]:
-        settings.setdefault(group_key(run), []).append(run)
-    rows = dict(zip(setting_labels(list(settings.values())), settings.values(), strict=True))
+    settings = by_setting(cost_groups(runs, "seconds")[0])
+    rows = dict(zip(setting_labels(settings), settings, strict=True))
     supervised = [row for row, of_row in rows.items() if of_row[0]["method"] == "supervised"]
     return rows, min(supervised, key=lambda row: rows[row][0]["steps"], default="")
