@@ -227,7 +227,7 @@ def load_runs(paths) -> list[dict]:
 
 def provenance() -> dict:
     """Date, versions, machine and commit, for every record."""
-    packages = ("torch", "torchvision", "timm", "segmentation-models-pytorch", "accelerate", "torchmetrics", "numpy")
+    packages = ("torch", "torchvision", "timm", "segmentation-models-pytorch", "accelerate", "numpy")
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "python": platform.python_version(),

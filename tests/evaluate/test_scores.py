@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import binary_erosion
-from torchmetrics.functional.classification import multiclass_calibration_error
+from torchmetrics.functional.classification import multiclass_calibration_error, multiclass_confusion_matrix
 
 from kit.data.catalog import DATASETS
 from kit.evaluate.run import count
 from kit.evaluate.scores.boundary import band_width, boundary_counts
 from kit.evaluate.scores.calibration import calibration_counts, calibration_error
 from kit.evaluate.scores.counts import Counts
+from kit.evaluate.scores.metrics import confusion_matrix
 from kit.settings.run import EvalConfig
 from kit.types import IGNORE
 
@@ -72,6 +73,16 @@ def test_everything_at_once_is_kept_per_image(pixelwise, tmp_path):
     for name in ("matrices", "boundary", "calibration"):
         assert np.array_equal(getattr(back, name), getattr(counts, name))
     assert back.scores(SPEC.classes, 20) == scores
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int32, torch.int64])
+def test_confusion_matrix_is_torchmetrics(kind):
+    prediction, truth = torch.randint(0, 7, (2, 3, 20, 30)).to(kind)
+    truth[:, :5] = IGNORE
+    expected = multiclass_confusion_matrix(prediction.long(), truth.long(), 7, ignore_index=IGNORE)
+    counted = confusion_matrix(prediction, truth, 7)
+    assert counted.dtype == torch.int64 and torch.equal(counted, expected)
+    assert not confusion_matrix(prediction, torch.full_like(truth, IGNORE), 7).any()
 
 
 @pytest.mark.parametrize("bins", [5, 15])

@@ -1,0 +1,71 @@
+"""Rows of a grid by their number of labelled images: what a setting gains when labels are fewer or more."""
+
+import os
+from collections.abc import Sequence
+
+from kit.batch.summary import baseline_row, difference, mean_sd
+from kit.figures.style import group_key, method_name
+
+
+def label_series(rows: dict[str, list[dict]], baselines: Sequence[str] = (), costs: dict[str, float] | None = None,
+                 weights: str = "last", resamples: int = 2000) -> list[dict]:  # fmt: skip
+    """Join the rows that differ only in their split, each by its number of labelled images.
+
+    Args:
+        rows: name -> runs that differ only in their seed, from `kit.batch.load_rows` or
+            `kit.batch.experiments.collected.rows_of`.
+        baselines: names of rows; every row is compared with the row of the same labels and of the baseline's setting.
+        costs: seconds of training of each row, from `kit.batch.experiments.budget.row_costs`.
+    Returns: for each setting {"name", "method", "points", "cost"}, in the order of `rows`; "cost" is the mean over its
+        rows, None without `costs`. A point has "row", "labelled", "mean" and "sd" of mIoU in 0..1, "n", and
+        "differences": name of the baseline's setting -> `kit.batch.summary.difference`, without settings that have no
+        row of these labels. Points are sorted by "labelled".
+    Raises: KitError for a baseline that is no row.
+    """
+    settings: dict[str, list[str]] = {}
+    for row, runs in rows.items():
+        settings.setdefault(_setting(runs[0]), []).append(row)
+    names = dict(zip(settings, _names([[rows[row][0] for row in members] for members in settings.values()],
+                                      list(settings.values())), strict=True))  # fmt: skip
+    against = {}  # name of a setting -> digest of its labelled list -> row
+    for row in (baseline_row(rows, name) for name in baselines):
+        setting = _setting(rows[row][0])
+        against[names[setting]] = {_labels(rows[other][0]): other for other in settings[setting]}
+    series = []
+    for setting, members in settings.items():
+        points = []
+        for row in sorted(members, key=lambda row: rows[row][0]["split"]["labelled"]):
+            runs = rows[row]
+            others = {name: of_labels.get(_labels(runs[0])) for name, of_labels in against.items()}
+            points.append({
+                "row": row, "labelled": runs[0]["split"]["labelled"],
+                **mean_sd([run[weights]["miou"] for run in runs]),
+                "differences": {name: difference(runs, rows[other], weights, resamples)
+                                for name, other in others.items() if other not in (None, row)},
+            })  # fmt: skip
+        cost = mean_sd([costs[row] for row in members])["mean"] if costs else None
+        series.append({"name": names[setting], "method": rows[members[0]][0]["method"], "points": points, "cost": cost})
+    return series
+
+
+def _labels(run: dict) -> str:
+    return run["split"]["labelled_sha256"]
+
+
+def _setting(run: dict) -> str:
+    """Equal for runs that differ only in seed and split; `config` is that of a run's folder or of a collected run."""
+    config = dict(run["config"])
+    for part in ("data", "parameters"):
+        if part in config:
+            config[part] = {**config[part], "split": None}
+    return group_key({**run, "config": config})
+
+
+def _names(firsts: list[list[dict]], rows: list[list[str]]) -> list[str]:
+    """Short, unique names of settings: the words that all rows of a setting have in common, else the method."""
+    found = []
+    for runs, members in zip(firsts, rows, strict=True):
+        words = [name.split(" ") for name in members]
+        common = " ".join(os.path.commonprefix(words)) if len(members) > 1 else members[0]
+        found.append(common.rstrip(" ,") or method_name(runs[0]["method"]))
+    return [name if found.count(name) == 1 else members[0] for name, members in zip(found, rows, strict=True)]
