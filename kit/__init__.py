@@ -4,9 +4,11 @@ import importlib
 import warnings
 from typing import TYPE_CHECKING
 
+from kit.system.iri_grammar import skip_grammar
 from kit.system.torchvision_operators import declare_on_import
 
 declare_on_import()  # before anything imports torchvision
+skip_grammar()  # before anything imports nbformat
 warnings.filterwarnings("ignore", "Failed to load image Python extension", UserWarning)  # images are read by Pillow
 
 if TYPE_CHECKING:  # for editors; see __getattr__

@@ -14,20 +14,20 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import PIL
 import torch
-import torchvision
 from torch import Tensor
 
 from kit.errors import KitError
 from kit.system.console import bar
 from kit.system.storage import text_sha256
 
-VERSION = f"1, Pillow {PIL.__version__}, torchvision {torchvision.__version__}"
+VERSION = f"1, Pillow {PIL.__version__}, torchvision {version('torchvision')}"
 """Version of the file format, and of the libraries that decoded the pixels."""
 
 SEAL = 1_000_000_000

@@ -8,9 +8,7 @@ from math import prod
 from pathlib import Path
 
 import torch
-import torchvision.transforms.v2.functional as tv
 from torch import Tensor
-from torchvision.transforms import InterpolationMode
 
 from kit.data.reading.cache import Cache, Item
 from kit.data.reading.decode import SUFFIXES, Box, cut, picture_size, read_image, read_mask
@@ -211,6 +209,10 @@ class SegFiles:
             pixels = torch.from_numpy(read_mask(path, kind, self.spec.colour_ids(), self.layout.masks, box))
         if what == "full" or not self.base_size:
             return pixels
+        # Imported here, because it takes seconds, and processes that only list files do without.
+        import torchvision.transforms.v2.functional as tv
+        from torchvision.transforms import InterpolationMode
+
         size = list(self._resized(tuple(pixels.shape[:2])))
         if what == "image":
             return tv.resize(pixels.permute(2, 0, 1), size, InterpolationMode.BILINEAR, antialias=True).permute(1, 2, 0)
