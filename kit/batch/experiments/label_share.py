@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 
+from kit.batch.experiments.budget import verdict
 from kit.batch.summary import baseline_row, difference, mean_sd
 from kit.figures.style import group_key, method_name
 
@@ -18,15 +19,14 @@ def label_series(rows: dict[str, list[dict]], baselines: Sequence[str] = (), cos
         costs: seconds of training of each row, from `kit.batch.experiments.budget.row_costs`.
     Returns: for each setting {"name", "method", "points", "cost"}, in the order of `rows`; "cost" is the mean over its
         rows, None without `costs`. A point has "row", "labelled", "mean" and "sd" of mIoU in 0..1, "n", and
-        "differences": name of the baseline's setting -> `kit.batch.summary.difference`, without settings that have no
-        row of these labels. Points are sorted by "labelled".
+        "differences": name of the baseline's setting -> "verdict" and the keys of `kit.batch.summary.difference`, for
+        baselines that have a row of these labels. Points are sorted by "labelled".
     Raises: KitError for a baseline that is no row.
     """
     settings: dict[str, list[str]] = {}
     for row, runs in rows.items():
         settings.setdefault(_setting(runs[0]), []).append(row)
-    names = dict(zip(settings, _names([[rows[row][0] for row in members] for members in settings.values()],
-                                      list(settings.values())), strict=True))  # fmt: skip
+    names = dict(zip(settings, _names(rows, list(settings.values())), strict=True))
     against = {}  # name of a setting -> digest of its labelled list -> row
     for row in (baseline_row(rows, name) for name in baselines):
         setting = _setting(rows[row][0])
@@ -35,17 +35,20 @@ def label_series(rows: dict[str, list[dict]], baselines: Sequence[str] = (), cos
     for setting, members in settings.items():
         points = []
         for row in sorted(members, key=lambda row: rows[row][0]["split"]["labelled"]):
-            runs = rows[row]
-            others = {name: of_labels.get(_labels(runs[0])) for name, of_labels in against.items()}
-            points.append({
-                "row": row, "labelled": runs[0]["split"]["labelled"],
-                **mean_sd([run[weights]["miou"] for run in runs]),
-                "differences": {name: difference(runs, rows[other], weights, resamples)
-                                for name, other in others.items() if other not in (None, row)},
-            })  # fmt: skip
+            others = {name: of_labels.get(_labels(rows[row][0])) for name, of_labels in against.items()}
+            others = {name: rows[other] for name, other in others.items() if other not in (None, row)}
+            points.append(_point(row, rows[row], others, weights, resamples))
         cost = mean_sd([costs[row] for row in members])["mean"] if costs else None
         series.append({"name": names[setting], "method": rows[members[0]][0]["method"], "points": points, "cost": cost})
     return series
+
+
+def _point(row: str, runs: list[dict], others: dict[str, list[dict]], weights: str, resamples: int) -> dict:
+    gains = {name: difference(runs, theirs, weights, resamples) for name, theirs in others.items()}
+    return {
+        "row": row, "labelled": runs[0]["split"]["labelled"], **mean_sd([run[weights]["miou"] for run in runs]),
+        "differences": {name: {**gain, "verdict": verdict(gain)} for name, gain in gains.items() if gain},
+    }  # fmt: skip
 
 
 def _labels(run: dict) -> str:
@@ -61,11 +64,10 @@ def _setting(run: dict) -> str:
     return group_key({**run, "config": config})
 
 
-def _names(firsts: list[list[dict]], rows: list[list[str]]) -> list[str]:
-    """Short, unique names of settings: the words that all rows of a setting have in common, else the method."""
+def _names(rows: dict[str, list[dict]], settings: list[list[str]]) -> list[str]:
+    """Short, unique names of settings: the first words that all rows of a setting share, else the method."""
     found = []
-    for runs, members in zip(firsts, rows, strict=True):
-        words = [name.split(" ") for name in members]
-        common = " ".join(os.path.commonprefix(words)) if len(members) > 1 else members[0]
-        found.append(common.rstrip(" ,") or method_name(runs[0]["method"]))
-    return [name if found.count(name) == 1 else members[0] for name, members in zip(found, rows, strict=True)]
+    for members in settings:
+        common = os.path.commonprefix([row.split(" ") for row in members]) if len(members) > 1 else members
+        found.append(" ".join(common).rstrip(" ,") or method_name(rows[members[0]][0]["method"]))
+    return [name if found.count(name) == 1 else members[0] for name, members in zip(found, settings, strict=True)]

@@ -34,7 +34,7 @@ def budget_rows(summary: dict, budget: dict) -> list[dict]:
             "labels": row["labelled"],
             "training [s]": Cell(f"{mine['cost']:.0f}", round(mine["cost"], 2)),
             f"mIoU, {which} [%]": percent(row[which]),
-            **{f"difference at {name} [points]": _difference(mine[view]) for view, name in VIEWS.items()},
+            **{f"difference at {name} [points]": difference_cell(mine[view]) for view, name in VIEWS.items()},
         })  # fmt: skip
     return table
 
@@ -102,7 +102,8 @@ def draw_over_time(ax: Axes, summary: dict, budget: dict) -> None:
                     color=method_colour(rows[name]["method"])).set_in_layout(False)  # fmt: skip
 
 
-def _difference(gain: dict | None) -> Cell | None:
+def difference_cell(gain: dict | None) -> Cell | None:
+    """A `kit.batch.summary.difference` with its verdict, in points."""
     if gain is None:
         return None
     text = f"{100 * gain['mean']:+.2f}"

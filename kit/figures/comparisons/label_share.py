@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from kit.figures.comparisons.ablation import percent
+from kit.figures.comparisons.budget import difference_cell
 from kit.figures.comparisons.marks import setting_looks
 from kit.figures.style import COLUMN, PAGE, legend_columns, looks, new_figure
-from kit.figures.tables.formats import Cell
 
 ASIDE = 1.06
 """Ratio of the places of two settings' marks of the same labels, where their intervals are drawn side by side."""
@@ -27,7 +28,7 @@ def share_rows(series: Sequence[dict]) -> list[dict]:
             row[f"{one['name']} [%]"] = percent(point)
             for other in _baselines(series):
                 if other != one["name"]:
-                    row[f"{one['name']} minus {other}"] = point and _difference(point["differences"].get(other))
+                    row[f"{one['name']} minus {other}"] = point and difference_cell(point["differences"].get(other))
         table.append(row)
     return [{name: row[name] for name in row if any(each[name] for each in table)} for row in table]
 
@@ -35,21 +36,14 @@ def share_rows(series: Sequence[dict]) -> list[dict]:
 @looks()
 def share_figure(series: Sequence[dict]) -> Figure:
     """Left: mIoU over the number of labelled images, with a band of one standard deviation over seeds. Then a panel for
-    each baseline: differences to it with their 95 % intervals, side by side. The legend gives the training time."""
+    each baseline: differences to it with their 95 % intervals; hollow marks are neither gain nor loss. The legend gives
+    the training time."""
     baselines = _baselines(series)
     fig = new_figure(PAGE if baselines else COLUMN, 2.4)
     left, *others = fig.subplots(1, 1 + len(baselines), squeeze=False)[0]
     shades = setting_looks([{"method": one["method"]} for one in series])
-    for one, (shade, mark) in zip(series, shades, strict=True):
-        x, y = ([point[key] for point in one["points"]] for key in ("labelled", "mean"))
-        sd = [100 * (point["sd"] or 0) for point in one["points"]]
-        y = [100 * value for value in y]
-        cost = "" if one["cost"] is None else f" ({one['cost']:.0f} s)"
-        left.plot(x, y, color=shade, marker=mark, label=one["name"] + cost)
-        left.fill_between(x, *([value + sign * by for value, by in zip(y, sd, strict=True)] for sign in (-1, 1)),
-                          color=shade, alpha=0.15, linewidth=0)  # fmt: skip
-        if len(x) == 1:
-            left.errorbar(x, y, yerr=sd, fmt="none", ecolor=shade, capsize=2)
+    for one, look in zip(series, shades, strict=True):
+        _draw_curve(left, one, *look)
     _share_axis(left, series)
     left.set_title("mIoU [%]")
     for ax, name in zip(others, baselines, strict=True):
@@ -63,6 +57,16 @@ def share_figure(series: Sequence[dict]) -> Figure:
     return fig
 
 
+def _draw_curve(ax: Axes, one: dict, shade: str, mark: str) -> None:
+    x = [point["labelled"] for point in one["points"]]
+    y, sd = (100 * np.array([point[key] or 0 for point in one["points"]]) for key in ("mean", "sd"))
+    cost = "" if one["cost"] is None else f" ({one['cost']:.0f} s)"
+    ax.plot(x, y, color=shade, marker=mark, label=one["name"] + cost)
+    ax.fill_between(x, y - sd, y + sd, color=shade, alpha=0.15, linewidth=0)
+    if len(x) == 1:  # a band has no width here
+        ax.errorbar(x, y, yerr=sd, fmt="none", ecolor=shade, capsize=2)
+
+
 def _draw_differences(ax: Axes, series: Sequence[dict], name: str, shades: list[tuple[str, str]]) -> None:
     ax.axhline(0, color="0.4", linewidth=0.8)
     drawn = [(one, look) for one, look in zip(series, shades, strict=True)
@@ -73,10 +77,10 @@ def _draw_differences(ax: Axes, series: Sequence[dict], name: str, shades: list[
             gain = point["differences"].get(name)
             if gain is None:
                 continue
-            low, high = gain["interval"] or (gain["mean"], gain["mean"])
-            ax.plot([shift * point["labelled"]] * 2, [100 * low, 100 * high], color=shade)
-            ax.plot(shift * point["labelled"], 100 * gain["mean"], mark, color=shade, markersize=4,
-                    markerfacecolor=shade if not low <= 0 <= high else "white")  # fmt: skip
+            at = shift * point["labelled"]
+            ax.plot([at, at], [100 * edge for edge in gain["interval"] or [gain["mean"]] * 2], color=shade)
+            face = shade if gain["verdict"] in ("gain", "loss") else "white"
+            ax.plot(at, 100 * gain["mean"], mark, color=shade, markersize=4, markerfacecolor=face)
     _share_axis(ax, series)
     ax.set_title(f"Minus {name} [points]")
 
@@ -96,11 +100,3 @@ def _baselines(series: Sequence[dict]) -> list[str]:
     """Names of the settings that others are compared with, in the order of `series`."""
     compared = {name for one in series for point in one["points"] for name in point["differences"]}
     return [one["name"] for one in series if one["name"] in compared]
-
-
-def _difference(gain: dict | None) -> Cell | None:
-    if gain is None:
-        return None
-    low, high = gain["interval"] or (None, None)
-    interval = "" if low is None else f" ({100 * low:+.1f} to {100 * high:+.1f})"
-    return Cell(f"{100 * gain['mean']:+.1f}{interval}", round(100 * gain["mean"], 4))

@@ -65,6 +65,7 @@ def test_points_have_scores_and_differences_to_the_baseline_of_the_same_labels(r
     few, more = teacher["points"]
     assert few["differences"]["supervised"]["mean"] == pytest.approx((iou(50) + iou(52) - iou(20) - iou(22)) / 2)
     assert set(few["differences"]) == {"supervised"}  # the control has no row of four labels
+    assert few["differences"]["supervised"]["verdict"] == "too few seeds"
     assert more["differences"]["supervised"]["mean"] == pytest.approx(0) and "control, 1/8" in more["differences"]
     assert not any("supervised" in point["differences"] for point in supervised["points"])
     with pytest.raises(KitError, match="no finished row is called 'fixmatch'"):
@@ -78,6 +79,8 @@ def test_figure_and_table_show_every_series_and_baseline(rows):
     assert len(left.lines) == 3 + 2  # a line per series, and the caps of the one with a single number of labels
     assert [ax.get_title() for ax in others] == ["Minus supervised [points]", "Minus control, 1/8 [points]"]
     assert others[0].get_ylim() == others[1].get_ylim()
+    faces = [line.get_markerfacecolor() for line in others[0].lines if line.get_marker() != "None"]
+    assert set(faces) == {"white"}  # two seeds show no gain
     table = share_rows(series)
     assert [row["labels"] for row in table] == [4, 8, 16]
     gain = 100 * (iou(50) + iou(52) - iou(20) - iou(22)) / 2
