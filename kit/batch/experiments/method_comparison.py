@@ -29,18 +29,13 @@ from kit.errors import KitError
 from kit.figures import style
 from kit.figures.comparisons.budget import budget_figure, budget_rows
 from kit.figures.tables.formats import as_text
-from kit.settings.baselines import CLASS_BALANCED
 from kit.settings.recipes import RECIPES
+from kit.settings.recipes.light import tuned
 from kit.system.console import show_line
 from kit.system.storage import read_json, write_json
 
-METHODS = {
-    "fixmatch": {f"method.{name}": value for name, value in CLASS_BALANCED.items()},
-    "trikd": {"method.unlabelled_view": "strong", "method.cps_labels": "mean", "method.cps_threshold": 0.9,
-              "method.class_share": 0.5, "method.class_paste": "small", "method.cps_weight": 0.5,
-              "method.high_weight": 0.5},
-}  # fmt: skip
-"""Methods of the study and their switches, close to those of notebooks/grids/study_equal.yaml."""
+METHODS = ("fixmatch", "trikd")
+"""Methods of the study, with the switches that they have in notebooks/grids/study_equal.yaml."""
 
 CAMVID = {"split": "1_16_by_sequence", "cover": 6, "pixels": 0.5, "exclude": ["0016E5_07*", "0016E5_08*"]}
 """Draw of CamVid's labels: share, labelled images per class, how much of a class they must show, images left out."""
@@ -113,7 +108,7 @@ def plan(out: Path, common: dict, seeds: int, longer: dict[str, int] | None = No
     """
     every = str(out / ALL) if "split" in common else "all"
     rows = {"supervised": {"method": "supervised"}, "supervised, all labels": {"method": "supervised", "split": every}}
-    rows |= {name: {"method": name, "overrides": switches} for name, switches in METHODS.items()}
+    rows |= {name: {"method": name, "overrides": tuned(name)} for name in METHODS}
     rows |= {f"supervised, time of {name}": {"method": "supervised", "steps": steps}
              for name, steps in (longer or {}).items()}  # fmt: skip
     quick = {"train.eval_every": 0, "train.keep_views": False}

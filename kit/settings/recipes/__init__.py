@@ -5,7 +5,7 @@ of the student's size and the labelled share; RECIPES lists them under names suc
 
 from kit.errors import KitError, unknown
 from kit.settings.fields import replace_fields
-from kit.settings.recipes.light import camvid, demo, folder
+from kit.settings.recipes.light import camvid, camvid_tuned, demo, folder
 from kit.settings.recipes.mgd import MGD_RECIPES
 from kit.settings.recipes.tiny import tiny, tiny_official
 from kit.settings.recipes.trikd import TRIKD_RECIPES
@@ -13,7 +13,7 @@ from kit.settings.recipes.unimatch import UNIMATCH_RECIPES
 from kit.settings.run import RunConfig
 
 RECIPES = (
-    {f.__name__: f for f in (demo, camvid, folder, tiny, tiny_official)}
+    {f.__name__: f for f in (demo, camvid, camvid_tuned, folder, tiny, tiny_official)}
     | TRIKD_RECIPES
     | MGD_RECIPES
     | UNIMATCH_RECIPES

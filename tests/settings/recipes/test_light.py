@@ -5,11 +5,13 @@ import dataclasses
 import numpy as np
 import torch
 
+from kit.batch.grid import read_grid
 from kit.methods.build import build_method
 from kit.models.build import build_model
 from kit.models.encoders.weight_packages import PACKAGES
-from kit.settings.recipes.light import camvid, demo, folder
+from kit.settings.recipes.light import TUNED, camvid, camvid_tuned, demo, folder, tuned
 from kit.settings.run import METHOD_CONFIGS, ModelConfig
+from kit.system.paths import PROJECT
 from kit.types import Batch, Progress
 
 
@@ -21,7 +23,7 @@ def networks(cfg) -> list[ModelConfig]:
 
 def test_every_network_starts_from_a_package():
     names = set()
-    for recipe in (demo, camvid, folder):
+    for recipe in (demo, camvid, camvid_tuned, folder):
         for method in METHOD_CONFIGS:
             cfg = recipe(method)
             assert cfg.pretrained and cfg.student == demo("supervised").student
@@ -31,6 +33,27 @@ def test_every_network_starts_from_a_package():
         with torch.device("meta"):
             origin = build_model(ModelConfig(name=name), 3, pretrained=False).encoder.origin
         assert origin.network in PACKAGES, name
+
+
+def test_tuned_settings_are_those_of_the_study():
+    rows = read_grid(PROJECT / "notebooks/grids/study_equal.yaml").rows
+    compared = {row["method"]: row["overrides"] for name, row in rows.items() if "no other images" not in name}
+    assert set(TUNED) - set(compared) == {"cps", "distill"}
+    for method, overrides in compared.items():
+        switches = {name: value for name, value in tuned(method).items() if name != "method.teacher_method"}
+        assert switches.items() <= overrides.items(), method
+        assert overrides["optim.decoder_lr"] == camvid_tuned(method).optim.decoder_lr
+    crops = rows["supervised"]["overrides"]["data.crop"], camvid_tuned("supervised").data.crop
+    kept = compared["supervised"]["method.ohem_min_kept"], camvid_tuned("supervised").method.ohem_min_kept
+    shares = [pixels / np.prod(crop) for pixels, crop in zip(kept, crops, strict=True)]
+    assert abs(shares[0] - shares[1]) < 0.01
+
+
+def test_own_images_are_trained_with_the_tuned_settings():
+    for method in METHOD_CONFIGS:
+        mine, theirs = folder(method), camvid_tuned(method)
+        assert mine.method == theirs.method and mine.optim == theirs.optim and mine.train == theirs.train
+        assert mine.data.dataset == "folder" and mine.data.keep_aspect and theirs.method != camvid(method).method
 
 
 def test_all_terms_of_trikd_reach_the_pretrained_views():
