@@ -54,6 +54,8 @@ def read_image(path: Path, box: Box | None = None) -> np.ndarray:
     if pixels is not None:
         return pixels
     picture = _loaded(path, box)
+    if box and picture.mode == "I":  # whether it holds more than 8 bits shows only in the whole picture
+        return cut(read_image(path), box).copy()
     if picture.mode in SIXTEEN_BIT:
         grey = np.asarray(picture).astype(np.int64)
         grey = (grey >> 8 if picture.mode != "I" or grey.max() > 255 else grey).clip(0, 255).astype(np.uint8)
@@ -113,9 +115,12 @@ def cut(pixels, box: Box):
 
 
 def orientation(picture: Image.Image) -> int:
-    """EXIF's orientation, 1 to 8; 1 if there is none. In a PNG only data before the pixels is read."""
-    if picture.format == "PNG" and "exif" not in picture.info:
-        return 1  # Pillow would decode the whole picture to search for EXIF behind it
+    """EXIF's orientation, 1 to 8; 1 if there is none. In a PNG only data before the pixels is read.
+
+    It is 1 for every TIFF, because Pillow turns them itself: their size when it opens them, their pixels as they load.
+    """
+    if picture.format == "TIFF" or (picture.format == "PNG" and "exif" not in picture.info):
+        return 1  # in such a PNG, Pillow would decode the whole picture to search for EXIF behind it
     try:
         value = picture.getexif().get(ORIENTATION, 1)
     except Exception:  # damaged EXIF raises errors of any kind; the pixels may be fine

@@ -50,8 +50,9 @@ def test_a_box_of_a_jpeg_and_of_a_turned_photograph(tmp_path, pixels):
         assert np.array_equal(read_image(path, (3, 4, 20, 21)), whole[3:23, 4:25])
 
 
+@pytest.mark.parametrize("suffix", ["png", "tif"])
 @pytest.mark.parametrize("turn", range(1, 9))
-def test_all_eight_orientations_end_upright(tmp_path, turn):
+def test_all_eight_orientations_end_upright(tmp_path, turn, suffix):
     upright = np.zeros((20, 30, 3), np.uint8)
     upright[:10, :10] = 255  # a white corner, top left
     stored = {1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1],
@@ -59,8 +60,8 @@ def test_all_eight_orientations_end_upright(tmp_path, turn):
               8: np.rot90(upright, -1)}[turn]  # fmt: skip
     exif = Image.Exif()
     exif[0x0112] = turn
-    path = save(np.ascontiguousarray(stored), tmp_path / "a.png", exif=exif)
-    assert np.array_equal(read_image(path), upright)
+    path = save(np.ascontiguousarray(stored), tmp_path / f"a.{suffix}", exif=exif)
+    assert np.array_equal(read_image(path), upright) and picture_size(path) == (20, 30)
 
 
 def test_sixteen_bit_grey_keeps_its_upper_byte(tmp_path):
@@ -68,6 +69,13 @@ def test_sixteen_bit_grey_keeps_its_upper_byte(tmp_path):
     path = save(grey, tmp_path / "a.png")
     image = read_image(path)
     assert image.shape == (12, 10, 3) and np.array_equal(image[..., 1], grey >> 8)
+
+
+def test_a_dark_box_of_a_deep_picture_stays_dark(tmp_path):
+    grey = np.full((12, 10), 200, np.int32)
+    grey[6:] = 60_000
+    path = save(grey, tmp_path / "a.tif")
+    assert not read_image(path, (0, 0, 6, 10)).any() and (read_image(path)[6:] == 60_000 >> 8).all()
 
 
 def test_grey_alpha_and_cmyk_become_rgb(tmp_path, pixels):
