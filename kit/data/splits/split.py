@@ -227,7 +227,7 @@ def read_lists(folder: Path, called: str) -> Split:
 def read_list(path: Path) -> tuple[str, ...]:
     """Ids of a list file, one a line; empty if there is no file."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n") if path.is_file() else []
+        lines = path.read_text(encoding="utf-8-sig").split("\n") if path.is_file() else []
     except UnicodeDecodeError as error:
         raise KitError(f"{path} is not a list of ids: it is not UTF-8 text") from error
     return tuple(line.strip() for line in lines if line.strip())

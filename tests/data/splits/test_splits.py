@@ -138,7 +138,7 @@ def test_edited_lists_raise(own, file):
 def test_order_and_line_ends_do_not_make_other_lists(own):
     train, val = both(own)
     write_lists(Split("mine", ("t0", "t1"), ("t4", "t5")), own / "lists")
-    (own / "lists" / LABELLED).write_bytes(b"t1\r\n\r\nt0")
+    (own / "lists" / LABELLED).write_bytes("\ufefft1\r\n\r\nt0".encode())
     assert make_split(DataConfig(split=str(own / "lists")), train, val).name == "mine"
 
 
