@@ -96,6 +96,8 @@ def _patterns(path: Path, content: dict) -> tuple[str, str]:
     for key, pattern in (("images", images), ("masks", masks)):
         if not isinstance(pattern, str) or "*" not in Path(pattern).name or Path(pattern).is_absolute():
             raise KitError(f"{path}: {key} is {pattern!r}; give a pattern below the folder with * for the image's name")
+        if set("{}") & set(pattern.replace("{part}", "")):
+            raise KitError(f"{path}: {key} is {pattern!r}; no braces but {{part}} have a meaning, * matches any suffix")
     if ("{part}" in images) != ("{part}" in masks):
         raise KitError(f"{path}: use {{part}} in both images and masks, or in neither")
     return images, masks
@@ -103,7 +105,7 @@ def _patterns(path: Path, content: dict) -> tuple[str, str]:
 
 def _val(path: Path, content: dict) -> float:
     val = content.get("val", 0.2)
-    if not isinstance(val, (int, float)) or isinstance(val, bool) or val <= 0:
+    if not isinstance(val, (int, float)) or isinstance(val, bool) or not 0 < val < math.inf:
         raise KitError(f"{path}: val is {val!r}; give a share below 1 or a number of images")
     return val
 
@@ -130,7 +132,7 @@ def _draw_val(root: Path, images: Found, masks: Found, share: float) -> dict[str
 
 def _listed_val(path: Path, images: Found, masks: Found) -> dict[str, set[str]]:
     """Val is the images listed in a file, which must all exist and have masks; train is the rest."""
-    val = {line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()}
+    val = {line.strip() for line in path.read_text("utf-8-sig", "replace").splitlines() if line.strip()}
     if absent := sorted(val - (set(images) & set(masks))):
         raise KitError(f"{path}: no image with a mask is called {absent[0]!r}; delete the line")
     if not val or val >= set(images):

@@ -105,6 +105,8 @@ def test_class_names_suffice_and_values_may_be_ignored(tmp_path):
         ("classes: {a: [0, 0, 0], b: [9, 9, 9]}\nmask: x/*.png", "unknown key 'mask'; known are"),
         ("classes: {a: [0, 0, 0], b: [9, 9, 9]}\nignore: 1", "ignore is 1; give values from 2"),
         ("classes: {a: [0, 0, 0], b: [9, 9, 9]}\nval: 0", "val is 0"),
+        ("classes: {a: [0, 0, 0], b: [9, 9, 9]}\nval: .nan", "val is nan"),
+        ("classes: {a: [0, 0, 0], b: [9, 9, 9]}\nimages: 'i/*.{jpg,png}'", "no braces but {part} have a meaning"),
         ("classes: {a: [0, 0, 0], b: [9, 9, 9]}\nimages: photos", "give a pattern below the folder"),
         ("classes: {a: [0, 0, 0], b: [9, 9, 9]}\nimages: '{part}/*'\nmasks: 'm/*.png'", "in both images and masks, or"),
         ("classes: {a: [0, 0, 0]\n", "classes.yaml cannot be read"),
@@ -130,3 +132,11 @@ def test_a_folder_without_masks_raises(tmp_path):
     photographs(tmp_path / "images", ["a", "b"])
     with pytest.raises(KitError, match="none of the 2 images has a mask of its name; label some"):
         both(tmp_path)
+
+
+def test_val_txt_may_come_from_a_windows_editor(tmp_path):
+    (tmp_path / "classes.yaml").write_text(CLASSES)
+    photographs(tmp_path / "images", ["a", "b", "c"])
+    masks(tmp_path / "labels", ["a", "b"])
+    (tmp_path / "val.txt").write_bytes("\ufeffb\r\n".encode())
+    assert both(tmp_path)[1].ids == ("b",)
