@@ -208,10 +208,16 @@ def _change(name: str, files: SegFiles, mask: np.ndarray) -> Change:
         same = before.shape == mask.shape
         changed = int((before != mask).sum()) if same else mask.size
         return Change(name, files.part, files.mask_path(name), mask, "replaced" if changed else "unchanged", changed)
-    part = dict(files.layout.parts)[files.part]
-    pattern = files.layout.masks[0].files.format(part=part)
-    path = files.base / name.join(pattern.rsplit("*", 1))
-    return Change(name, files.part, path, mask, "new", int((mask != IGNORE).sum()))
+    return Change(name, files.part, _new_path(name, files), mask, "new", int((mask != IGNORE).sum()))
+
+
+def _new_path(name: str, files: SegFiles) -> Path:
+    """File for the first mask of an image: a PNG if the pattern of the masks leaves the suffix open, in a folder that
+    is named as the image's if it leaves that open."""
+    pattern = files.layout.mask_patterns(files.part)[0]
+    pattern = pattern.removesuffix(".*") + ".png" if pattern.endswith("*") else pattern
+    before, after = pattern.rsplit("*", 1)
+    return files.base / (before.replace("**", "*").replace("*", files.paths[name].parent.name) + name + after)
 
 
 def _png(mask: np.ndarray, plan: Plan) -> bytes:

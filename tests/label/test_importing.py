@@ -69,6 +69,23 @@ def test_masks_go_into_the_layout_and_the_split_is_extended(mine, tmp_path, caps
     assert about["imported"] == ["p7"] and about["extends"] == "labels_5"
 
 
+@pytest.mark.parametrize(("images", "masks", "place"), [
+    ("images/*", "labels/*.*", "labels/p.v5.png"),
+    ("images/*", "labels/*", "labels/p.v5.png"),
+    ("images/*", "labels/*_mask.*", "labels/p.v5_mask.png"),
+    ("*/*.jpg", "labels/*/*.png", "labels/images/p.v5.png"),
+    ("**/*.jpg", "labels/**/*.png", "labels/images/p.v5.png"),
+])  # fmt: skip
+def test_a_new_mask_is_found_by_the_pattern_that_names_its_file(images, masks, place, mine, tmp_path):
+    with open(mine / "classes.yaml", "a") as file:
+        file.write(f"images: '{images}'\nmasks: '{masks}'\n")
+    for name in ("p5", "p6"):
+        (mine / f"images/{name}.jpg").rename(mine / f"images/{name.replace('p', 'p.v')}.jpg")
+    carry_out(plan_import(export(tmp_path / "e", "p.v5", "p.v6"), "folder", mine))
+    assert {mine / place, mine / place.replace("v5", "v6")} <= {path for part in files(mine) for path, _ in
+                                                                part.masks.values()}  # fmt: skip
+
+
 def test_a_mask_is_replaced_only_on_request(mine, tmp_path, capsys):
     before = snapshot(mine)
     given = [str(export(tmp_path / "e", "p0", "p5")), "--root", str(mine)]

@@ -99,7 +99,8 @@ class SegFiles:
 
     def no_mask(self, name: str) -> str:
         """The error message for an image without a mask; it names the missing file."""
-        expected = (name.join(pattern.rsplit("*", 1)) for pattern in self.layout.mask_patterns(self.part))
+        cores = (pattern.removesuffix(".*") for pattern in self.layout.mask_patterns(self.part))
+        expected = (name.join(core.rsplit("*", 1)) for core in cores)
         return f"no mask of {name}: no file {self.base / ' or '.join(expected)}"
 
     def size(self, name: str) -> Size:

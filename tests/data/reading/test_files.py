@@ -139,3 +139,9 @@ def test_missing_folders_are_named(own, tmp_path):
         find_spec("folder", own)
     with pytest.raises(KitError, match="unknown dataset 'ade'; choose one of: camvid"):
         find_spec("ade", own)
+
+
+def test_the_missing_mask_is_named_whatever_its_suffix(own):
+    with open(own / "classes.yaml", "a") as file:
+        file.write("images: 'images/{part}/*'\nmasks: 'labels/{part}/*.*'\n")
+    assert both(own)[0].no_mask("t5") == f"no mask of t5: no file {own}/labels/train/t5"
