@@ -159,7 +159,7 @@ def filled(points: np.ndarray) -> tuple[tuple[int, int], np.ndarray]:
         points: float (n, 2), x and y, not negative.
     """
     (left, top), (right, bottom) = np.floor(points.min(0)).astype(int), np.ceil(points.max(0)).astype(int)
-    toggles = np.zeros((max(1, bottom - top), max(1, right - left) + 1), np.int64)
+    toggles = np.zeros((bottom - top, right - left + 1), np.int64)
     for (x0, y0), (x1, y1) in zip(points, np.roll(points, -1, 0), strict=True):
         low, high = min(y0, y1), max(y0, y1)
         rows = np.arange(np.ceil(low - 0.5), np.ceil(high - 0.5)).astype(int)  # centres with low <= y < high

@@ -203,6 +203,12 @@ def test_what_is_wrong_with_a_region_is_one_line(shapes, message):
     assert str(caught.value).startswith("a.jpg") and "\n" not in str(caught.value)
 
 
+def test_a_polygon_without_an_area_paints_nothing():
+    for points in ([(60, 0), (60, 9), (60.5, 20)], [(0, 40), (9, 40), (5, 40)], [(5, 5)] * 3):  # the first: at the edges
+        flat = Drawing("a.jpg", (40, 60), [Polygon("car", SQUARE), Polygon("tree", np.array(points, float))])
+        assert (paint(flat, CLASSES, (40, 60)) == 1).sum() == 400
+
+
 def test_overlap_is_settled_by_order_by_option_and_along_borders():
     both = [Polygon("car", SQUARE, order=1), Polygon("tree", SQUARE + 5)]
     assert (paint(Drawing("a", None, both), CLASSES, (40, 60))[:20, :20] == 1).all()  # the order of the export
