@@ -29,13 +29,19 @@ def of_all_processes(values: Tensor) -> Tensor:
     return torch.cat(gathered)
 
 
+def summed(values: Tensor) -> Tensor:
+    """The sum of `values` over all processes; no gradient."""
+    if not _several():
+        return values
+    values = values.clone()
+    dist.all_reduce(values)
+    return values
+
+
 def _share(count: Tensor) -> Tensor:
     """Mean of a count over processes; their total is taken as at least 1."""
-    if not _several():
-        return count.clamp(min=1)
-    count = count.clone()
-    dist.all_reduce(count)
-    return count.clamp(min=1) / dist.get_world_size()
+    total = summed(count).clamp(min=1)
+    return total / dist.get_world_size() if _several() else total
 
 
 def _several() -> bool:

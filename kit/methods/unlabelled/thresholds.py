@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from kit.losses.confidence import Belief
+from kit.losses.reduction import summed
 
 BINS = 200
 """Number of bins of confidence, over 0..1, in the search for a threshold."""
@@ -30,14 +31,14 @@ class ClassThresholds(nn.Module):
 
     @torch.no_grad()
     def update(self, belief: Belief, valid: Tensor) -> None:
-        """Move the levels of the classes that are predicted somewhere in `valid` (U, H, W)."""
+        """Move the levels of the classes that any process predicts somewhere in `valid` (U, H, W)."""
         if not self.share:
             return
         classes = len(self.level)
         bins = (belief.confidence * BINS).long().clamp(max=BINS - 1)
         counts = torch.zeros(classes * BINS, device=bins.device)
         counts.scatter_add_(0, (belief.labels * BINS + bins).flatten(), valid.flatten().float())
-        above = counts.reshape(classes, BINS).flip(1).cumsum(1).flip(1)  # pixels at least as sure as each bin
+        above = summed(counts).reshape(classes, BINS).flip(1).cumsum(1).flip(1)  # pixels at least as sure as each bin
         wanted = self.share * above[:, :1]
         level = ((above >= wanted).sum(1) - 1) / BINS  # the highest bin with enough pixels above it
         seen = above[:, 0] > 0

@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.distributed as dist
 
 from kit.losses.confidence import Belief
 from kit.methods.unlabelled.thresholds import ClassThresholds
@@ -35,3 +36,20 @@ def test_levels_move_slowly_and_are_part_of_the_state():
     thresholds.update(seen, torch.ones_like(seen.labels, dtype=torch.bool))
     assert thresholds.level[1].item() == pytest.approx(0.75 * 0.9 + 0.25 * 0.5, abs=0.003)
     assert list(thresholds.state_dict()) == ["level"]
+
+
+def one_of_two(rank, folder):
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
+    thresholds, seen = ClassThresholds(3, 0.5, 0.95), belief()
+    mine = Belief(*(part[:, rank : rank + 1] for part in seen))  # pixels of one class
+    thresholds.update(mine, torch.ones_like(mine.labels, dtype=torch.bool))
+    torch.save(thresholds.level, f"{folder}/{rank}.pt")
+    dist.destroy_process_group()
+
+
+def test_levels_come_from_the_pixels_of_all_processes(tmp_path):
+    torch.multiprocessing.start_processes(one_of_two, (str(tmp_path),), nprocs=2, start_method="fork")
+    alone, seen = ClassThresholds(3, 0.5, 0.95), belief()
+    alone.update(seen, torch.ones_like(seen.labels, dtype=torch.bool))
+    assert all(torch.equal(torch.load(tmp_path / f"{rank}.pt"), alone.level) for rank in (0, 1))
