@@ -35,7 +35,7 @@ class ClassThresholds(nn.Module):
         if not self.share:
             return
         classes = len(self.level)
-        bins = (belief.confidence * BINS).long().clamp(max=BINS - 1)
+        bins = (belief.confidence * BINS).long().clamp(0, BINS - 1)  # nan would be a negative number
         counts = torch.zeros(classes * BINS, device=bins.device)
         counts.scatter_add_(0, (belief.labels * BINS + bins).flatten(), valid.flatten().float())
         above = summed(counts).reshape(classes, BINS).flip(1).cumsum(1).flip(1)  # pixels at least as sure as each bin

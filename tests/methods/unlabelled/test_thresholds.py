@@ -53,3 +53,10 @@ def test_levels_come_from_the_pixels_of_all_processes(tmp_path):
     alone, seen = ClassThresholds(3, 0.5, 0.95), belief()
     alone.update(seen, torch.ones_like(seen.labels, dtype=torch.bool))
     assert all(torch.equal(torch.load(tmp_path / f"{rank}.pt"), alone.level) for rank in (0, 1))
+
+
+def test_a_confidence_of_nan_is_not_learnt_and_stops_nothing():
+    thresholds, seen = ClassThresholds(2, 0.5, 0.9), belief()
+    seen.confidence[0, 0, 0] = torch.nan
+    thresholds.update(seen, torch.ones_like(seen.labels, dtype=torch.bool))
+    assert thresholds.level.isfinite().all() and not thresholds.sure(seen)[0, 0, 0]
