@@ -37,7 +37,8 @@ def teacher_config(cfg: RunConfig, name: str) -> RunConfig:
     """The run that trains the teacher `name` ("deep" or "wide") of `cfg`, by `TaughtConfig.teacher_method`.
 
     Data, optimiser and seed are the student's, except for batch (`teacher_batch`; OHEM keeps as many pixels per image)
-    and rate (`deep_lr`, `wide_lr`) where they are set. Official switches of the student's CutMix and passes are kept.
+    and rate (`deep_lr`, `wide_lr`) where they are set. `start` is for the student alone. Official switches of the
+    student's CutMix and passes are kept.
     """
     settings, labelled = cfg.method, cfg.data.labelled
     batch = settings.teacher_batch or labelled
@@ -46,6 +47,7 @@ def teacher_config(cfg: RunConfig, name: str) -> RunConfig:
     changes = {
         "method": made["method"],
         "student": made["student"],
+        "start": "",
         "train.steps": settings.teacher_steps or cfg.train.steps,
         "data.labelled": batch,
         "data.unlabelled": cfg.data.unlabelled * batch // labelled,

@@ -78,7 +78,8 @@ def test_what_defines_a_teacher_is_in_its_name_and_nothing_else(two_stages):
     def name(**changes):
         return Path(teacher_config(replace_fields(cfg, changes), "deep").run_dir).name
 
-    same = {"run_dir": str(Path(cfg.run_dir).parent / "other"), "data.workers": 2, "method.image_weight": 3.0}
+    same = {"run_dir": str(Path(cfg.run_dir).parent / "other"), "data.workers": 2, "method.image_weight": 3.0,
+            "start": "runs/first"}  # fmt: skip
     assert all(name(**{k: v}) == name() for k, v in same.items())
     other = {"seed": 1, "data.split_seed": 1, "method.teacher_steps": 9, "method.teacher_cps_weight": 5.0,
              "method.deep_net.dropout": 0.5, "method.overlap": "invert"}  # fmt: skip
