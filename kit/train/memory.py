@@ -9,6 +9,7 @@ import weakref
 from collections import Counter
 from dataclasses import dataclass
 from math import gcd
+from operator import attrgetter
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode
 from kit.errors import KitError
 from kit.methods.build import METHODS, build_method
 from kit.models.build import build_model
+from kit.models.encoders.recompute import recompute_blocks
 from kit.settings.fields import replace_fields, to_dict
 from kit.settings.run import ModelConfig, RunConfig
 from kit.types import Batch, Progress
@@ -133,8 +135,8 @@ def preset(cfg: RunConfig, gigabytes: float, classes: int) -> tuple[RunConfig, N
     """`cfg` with the fewest changes that make it fit into a GPU's memory, and its need. The number of images per step
     and the learning rate do not change.
 
-    The first change recomputes activations, which only costs time; the next divides steps into micro-steps, each with
-    its own batch norm statistics.
+    The first change recomputes activations of the encoders that can, which only costs time; the next divides steps into
+    micro-steps, each with its own batch norm statistics.
 
     Raises: KitError if one image of each kind does not fit.
     """
@@ -146,7 +148,8 @@ def preset(cfg: RunConfig, gigabytes: float, classes: int) -> tuple[RunConfig, N
         )
     share //= cfg.train.processes
     units = []  # changes and need of the smallest micro-step, without and with recomputing; larger ones scale with it
-    for changes in ({}, {f"{name}.recompute": True for name in _networks(cfg)}):
+    recomputed = {f"{name}.recompute": True for name in _networks(cfg) if _has_blocks(attrgetter(name)(cfg))}
+    for changes in ({}, recomputed) if recomputed else ({},):
         units.append((changes, estimate(replace_fields(cfg, {"train.accumulate": share, **changes}), classes)))
     for accumulate in (n for n in range(1, share + 1) if share % n == 0):
         for changes, unit in units:
@@ -166,6 +169,11 @@ def _networks(cfg: RunConfig) -> list[str]:
     of_method = [f"method.{name}" for name in names if isinstance(getattr(cfg.method, name, None), ModelConfig)]
     frozen = [f"method.{name}_net" for name in METHODS[cfg.method.name].teachers]
     return ["student", *(name for name in of_method if name not in frozen)]
+
+
+def _has_blocks(network: ModelConfig) -> bool:
+    """Whether its encoder has blocks that can be recomputed."""
+    return recompute_blocks(build_model(network, 2, pretrained=False).encoder) > 0
 
 
 def out_of_memory(cfg: RunConfig, error: RuntimeError, device: torch.device) -> KitError | None:

@@ -59,6 +59,11 @@ def test_less_memory_means_recomputing_first_and_micro_steps_then():
         preset(demo(), 0.1, 19)
 
 
+def test_networks_without_blocks_to_recompute_fit_too():
+    cfg = demo("supervised", **{"student.name": "lite_fast"})
+    assert preset(cfg, 80, 19)[0] == cfg
+
+
 @pytest.mark.parametrize("method", ["unimatch", "trikd", "mgd"])
 def test_every_kind_of_method_can_be_traced(method):
     assert estimate(demo(method), 19).kept > 1e6
