@@ -140,7 +140,10 @@ def preset(cfg: RunConfig, gigabytes: float, classes: int) -> tuple[RunConfig, N
 
     Raises: KitError if one image of each kind does not fit.
     """
-    share = gcd(cfg.data.labelled, cfg.data.unlabelled if METHODS[cfg.method.name].views.unlabelled else 0)
+    unlabelled = cfg.data.unlabelled if METHODS[cfg.method.name].views.unlabelled else 0
+    if getattr(cfg.method, "partner", "roll") == "halves":  # every micro-step needs pairs
+        unlabelled = max(1, unlabelled // 2)
+    share = gcd(cfg.data.labelled, unlabelled)
     if share % cfg.train.processes:
         raise KitError(
             f"a step of {cfg.data.labelled} labelled and {cfg.data.unlabelled} unlabelled images cannot be shared "

@@ -64,6 +64,11 @@ def test_networks_without_blocks_to_recompute_fit_too():
     assert preset(cfg, 80, 19)[0] == cfg
 
 
+def test_halves_are_not_divided_into_single_images():
+    cfg = demo(**{"method.cutmix": True, "method.partner": "halves"})
+    assert preset(cfg, 80, 19)[0] == cfg
+
+
 @pytest.mark.parametrize("method", ["unimatch", "trikd", "mgd"])
 def test_every_kind_of_method_can_be_traced(method):
     assert estimate(demo(method), 19).kept > 1e6
