@@ -59,7 +59,7 @@ def share_figure(series: Sequence[dict]) -> Figure:
 
 def _draw_curve(ax: Axes, one: dict, shade: str, mark: str) -> None:
     x = [point["labelled"] for point in one["points"]]
-    y, sd = (100 * np.array([point[key] or 0 for point in one["points"]]) for key in ("mean", "sd"))
+    y, sd = (100 * np.array([point[key] for point in one["points"]], float) for key in ("mean", "sd"))  # None is nan
     cost = "" if one["cost"] is None else f" ({one['cost']:.0f} s)"
     ax.plot(x, y, color=shade, marker=mark, label=one["name"] + cost)
     ax.fill_between(x, y - sd, y + sd, color=shade, alpha=0.15, linewidth=0)
