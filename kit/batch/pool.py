@@ -40,7 +40,10 @@ def run_cells(
         retries: further attempts at a failed cell, unless its notebook reports an error of its parameters or data.
         ended: called with the place of a cell and its outcome as soon as there is one.
     Returns: an outcome for each cell, in their order.
+    Raises: KitError for less than one worker.
     """
+    if workers < 1:
+        raise KitError(f"workers must be 1 or more, got {workers}")
     queue = deque(enumerate(cells))
     outcomes = Outcomes(len(cells), retries, ended)
     crew = [Worker(place, min(workers, max(1, len(cells)))) for place in range(min(workers, len(cells)))]

@@ -11,7 +11,7 @@ import psutil
 import pytest
 import yaml
 
-from kit.batch import read_table, run_grid
+from kit.batch import read_grid, read_table, run_cells, run_grid
 from kit.batch.marked_processes import MARK
 from kit.errors import KitError
 from kit.system.paths import PROJECT
@@ -117,6 +117,12 @@ def test_a_grid_is_run_by_one_process(idle, tmp_path):
         with pytest.raises(KitError, match=f"grid is in use by process {other.pid}"):
             run_grid(idle())
         other.stdin.close()
+
+
+@pytest.mark.parametrize("workers", [0, -1])
+def test_no_workers_are_refused_instead_of_waited_for(idle, workers):
+    with pytest.raises(KitError, match=f"workers must be 1 or more, got {workers}"):
+        run_cells([run.cell for run in read_grid(idle()).runs()], workers)
 
 
 @pytest.fixture
