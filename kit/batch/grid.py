@@ -97,7 +97,7 @@ def read_grid(source: str | Path | dict) -> Grid:
         if not isinstance(value, KEYS[key]) or isinstance(value, bool):
             kinds = KEYS[key] if isinstance(KEYS[key], tuple) else (KEYS[key],)
             raise KitError(f"{where}: {key} must be {' or '.join(k.__name__ for k in kinds)}, got {value!r}")
-        if value in ([], {}) and key in ("methods", "splits", "overrides", "seeds"):
+        if value in ([], {}) and key in ("methods", "splits", "overrides", "seeds", "rows"):
             raise KitError(f"{where}: {key} is empty; leave it out or fill it")
     if "out" not in plain:
         raise KitError(f"{where}: out is missing; add a line such as  out: runs/mine")
@@ -157,19 +157,19 @@ def _rows(plain: dict, where: str) -> dict[str, dict[str, object]]:
             varied = [name for (name, _), axis in zip(point, axes, strict=True) if len(axis) > 1]
             name = " ".join(varied or [name for name, _ in point][:1] or [str(common.get("method", "run"))])
             rows[name] = _merged(common, *(parameters for _, parameters in point))
-    for name, parameters in plain.get("rows", {}).items():
+    for name, parameters in ((str(name), parameters) for name, parameters in plain.get("rows", {}).items()):
         if not isinstance(parameters, dict):
             raise KitError(f"{where}: row {name} must be a mapping of parameters, got {parameters!r}")
         if name in rows:
             raise KitError(f"{where}: two rows are called {name!r}")
-        rows[str(name)] = _merged(common, parameters)
+        rows[name] = _merged(common, parameters)
     return rows
 
 
 def _overrides(given: dict | list, where: str) -> dict[str, dict]:
     if isinstance(given, list):
         for name in given:
-            if name not in ABLATIONS:
+            if not isinstance(name, str) or name not in ABLATIONS:
                 raise unknown(f"ablation in {where}", name, ABLATIONS)
         return {name: ABLATIONS[name] for name in given}
     for name, settings in given.items():
@@ -185,6 +185,9 @@ def _merged(*several: dict[str, object]) -> dict[str, object]:
         if not isinstance(parameters.get("overrides", {}), dict):
             raise KitError(f"overrides must be a mapping of settings, got {parameters['overrides']!r}")
         together = {**merged.get("overrides", {}), **parameters.get("overrides", {})}
+        for name in (*parameters, *together):
+            if not isinstance(name, str):
+                raise KitError(f"names of parameters and settings must be text, got {name!r}")
         merged |= parameters
         if together:
             merged["overrides"] = together
@@ -193,9 +196,18 @@ def _merged(*several: dict[str, object]) -> dict[str, object]:
 
 class _Yaml12(yaml.SafeLoader):
     """Plain YAML with the scalars of version 1.2, and `<<` to merge a mapping: in 1.1, `1_8` is the number 18 and
-    `1e-3` is text."""
+    `1e-3` is text. A key that is there twice is an error, as the standard says; PyYAML would drop the first."""
 
     yaml_implicit_resolvers = {}
+
+    def compose_mapping_node(self, anchor):
+        """The node of a mapping whose keys are all different."""
+        node, names = super().compose_mapping_node(anchor), []
+        for key, _ in node.value:
+            if key.value in names and key.value != "<<":
+                raise yaml.composer.ComposerError(None, None, f"{key.value!r} is there twice", key.start_mark)
+            names.append(key.value)
+        return node
 
 
 for _tag, _pattern, _first in (
