@@ -8,7 +8,8 @@ from kit.errors import KitError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; return the exit code. A `KitError` is printed as one line on standard error."""
+    """Run a command; return the exit code. A `KitError`, or a file that cannot be read or written, is printed as one
+    line on standard error."""
     parser = argparse.ArgumentParser(
         prog="python -m kit",
         usage="python -m kit COMMAND ...",
@@ -24,6 +25,11 @@ def main(arguments: list[str] | None = None) -> int:
         code = options.run(options)
     except KitError as error:
         sys.stderr.write(f"error: {error}\n")
+        return 2
+    except OSError as error:
+        if error.filename is None:
+            raise
+        sys.stderr.write(f"error: {error.filename} cannot be read or written: {error.strerror}\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; the same command resumes from the last checkpoint\n")

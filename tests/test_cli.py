@@ -17,6 +17,12 @@ def test_bad_input_is_one_line_and_an_exit_code(tmp_path, capsys):
     assert error.startswith("error: no file") and error.count("\n") == 1
 
 
+def test_a_file_that_cannot_be_written_is_one_line(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["synthetic", str(tmp_path / "file/scenes"), "--train", "1", "--val", "1"]) == 2
+    assert re.fullmatch(r"error: \S+ cannot be read or written: .+\n", capsys.readouterr().err)
+
+
 def test_unknown_commands_and_no_command(capsys):
     for arguments in ([], ["fly"]):
         with pytest.raises(SystemExit) as stop:

@@ -26,12 +26,11 @@ def locked(path: Path, what: str, patience: float = 3.0) -> Iterator[None]:
         path: the file; it holds the process id.
         what: name of the locked object in the error message.
         patience: seconds to wait, in case the holder was just killed.
-    Raises: KitError if another process holds it.
+    Raises: KitError if another process holds it, or if its folder cannot be made or written.
     """
     until = time.monotonic() + patience
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "a") as file:
+        with _opened(path) as file:
             _take(file, path, what, until)
             if not _is_still(file, path):
                 continue  # its holder has deleted it, and another process may hold a new file
@@ -40,6 +39,14 @@ def locked(path: Path, what: str, patience: float = 3.0) -> Iterator[None]:
             file.flush()
             yield
             return
+
+
+def _opened(path: Path) -> IO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return open(path, "a")
+    except OSError as error:
+        raise KitError(f"{path.parent} cannot be written: {error.strerror}; name another folder") from error
 
 
 def _take(file: IO, path: Path, what: str, until: float) -> None:

@@ -117,7 +117,7 @@ def read_json(path: Path) -> dict:
     """Content of a JSON file. Raises KitError naming the file if it is missing or damaged."""
     try:
         return json.loads(Path(path).read_text())
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise KitError(f"no file {path}") from error
     except (json.JSONDecodeError, UnicodeDecodeError, IsADirectoryError) as error:
         raise KitError(f"{path} is not JSON: {error}") from error

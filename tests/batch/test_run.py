@@ -125,6 +125,12 @@ def test_no_workers_are_refused_instead_of_waited_for(idle, workers):
         run_cells([run.cell for run in read_grid(idle()).runs()], workers)
 
 
+def test_a_folder_that_cannot_be_made_is_named(idle, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(KitError, match="file/grid cannot be written: Not a directory; name another folder"):
+        run_grid(idle() | {"out": str(tmp_path / "file/grid")})
+
+
 @pytest.fixture
 def own_processes(tmp_path, monkeypatch):
     """Function () -> processes that carry a worker's mark and come from this test; others may run beside it."""

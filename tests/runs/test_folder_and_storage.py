@@ -35,6 +35,8 @@ def test_json_that_is_missing_or_damaged_is_named(tmp_path):
     (tmp_path / "x.json").write_text('{"a": ')
     with pytest.raises(KitError, match="x.json is not JSON"):
         read_json(tmp_path / "x.json")
+    with pytest.raises(KitError, match="no file .*x.json/y.json"):
+        read_json(tmp_path / "x.json/y.json")
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "x.json", {"miou": float("nan")})
 
