@@ -31,8 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         sys.stderr.write(f"error: {error.filename} cannot be read or written: {error.strerror}\n")
         return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; the same command resumes from the last checkpoint\n")
+    except KeyboardInterrupt as stop:
+        sys.stderr.write(f"{str(stop) or 'interrupted; the same command continues runs that it had begun'}\n")
         return 130
     return code or 0
 

@@ -23,6 +23,15 @@ def test_a_file_that_cannot_be_written_is_one_line(tmp_path, capsys):
     assert re.fullmatch(r"error: \S+ cannot be read or written: .+\n", capsys.readouterr().err)
 
 
+def test_an_interrupt_promises_no_more_than_is_true(monkeypatch, capsys):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kit.data.splits.comparison.overview", interrupted)
+    assert main(["splits", "show"]) == 130
+    assert "checkpoint" not in capsys.readouterr().err
+
+
 def test_unknown_commands_and_no_command(capsys):
     for arguments in ([], ["fly"]):
         with pytest.raises(SystemExit) as stop:
