@@ -32,6 +32,15 @@ def test_an_interrupt_promises_no_more_than_is_true(monkeypatch, capsys):
     assert "checkpoint" not in capsys.readouterr().err
 
 
+def test_grids_of_one_name_are_not_collected_into_one(tmp_path, capsys):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "grid.yaml").write_text(f"out: {tmp_path / name}\n")
+    grids = [str(tmp_path / name / "grid.yaml") for name in ("a", "b")]
+    assert main(["collect", *grids, "--into", str(tmp_path / "study.json")]) == 2
+    assert "two grids are called grid" in capsys.readouterr().err
+
+
 def test_unknown_commands_and_no_command(capsys):
     for arguments in ([], ["fly"]):
         with pytest.raises(SystemExit) as stop:

@@ -43,7 +43,11 @@ def _collect(options: argparse.Namespace) -> None:
     from kit.batch.experiments.collected import collect
     from kit.batch.experiments.step_cost import step_costs
 
-    grids, into = {path.stem: read_grid(path) for path in options.grids}, options.into.absolute()
+    grids, into = {}, options.into.absolute()
+    for path in options.grids:
+        if path.stem in grids:
+            raise KitError(f"two grids are called {path.stem}; runs are kept by that name, so rename a file")
+        grids[path.stem] = read_grid(path)
     os.chdir(PROJECT)
     costs = {}
     for name, grid in grids.items() if options.measure else []:

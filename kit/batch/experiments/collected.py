@@ -68,6 +68,7 @@ def collect(grids: dict[str, Grid], into: Path, costs: dict[str, dict] | None = 
         raise KitError(f"no run of {', '.join(grids)} is finished; run them with: python -m kit batch GRID.yaml")
     content["runs"] = list(known.values())
     content["costs"] |= costs or {}
+    into.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(into, _text(content).encode())
     return content, missing
 

@@ -55,7 +55,7 @@ def finished(tmp_path):
 
 
 def test_scores_of_any_images_follow_from_what_is_collected(finished, tmp_path):
-    into = tmp_path / "study.json"
+    into = tmp_path / "new/study.json"
     content, missing = collect({"grid": read_grid(finished())}, into)
     assert missing == ["grid: cps, seed 0", "grid: cps, seed 1"] and content == load_study(into)
     assert content["images"] == list("abcd") and content["runs"][0]["log"][0]["pseudo"]["accuracy"] == 0.12346
