@@ -30,7 +30,8 @@ def find_runs(folder: str | Path) -> tuple[list[dict], list[str]]:
                     others.append(f"{run.result_file} lacks {', '.join(sorted(lacking))}")
                 else:
                     runs.append(found)
-            elif not run.import_file.is_file():  # imported weights have no result
+            elif not (run.import_file.is_file() or (run.path / "model.safetensors").is_file()):
+                # imported weights and model folders have no result
                 step = max((record["step"] for record in run.log()), default=0)
                 others.append(f"{run.path}: not finished, at step {step}")
         except KitError as error:

@@ -20,6 +20,9 @@ def test_finished_runs_are_found_and_others_named(tmp_path):
         if result:
             (folder / "result.json").write_text(json.dumps(result))
     (tmp_path / "three/log.jsonl").write_text('{"step": 7, "loss": 1.0}\n')
+    (tmp_path / "a/one/model").mkdir()  # of `pack`: a model folder, not a run
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / "a/one/model" / name).write_text("{}")
     (tmp_path / "report").mkdir()
     (tmp_path / "report/result.json").write_text("{}")  # of a notebook, not of a run
     runs, others = find_runs(tmp_path)
