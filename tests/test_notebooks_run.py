@@ -143,6 +143,17 @@ def test_ablate_runs_a_grid_and_reports_it(scenes, tmp_path, capsys):
     assert decayed.startswith("decayed") and decayed.endswith("(images; holds 0)")
 
 
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [({"weights": "avg"}, "weights must be one of last, average"), ({"baseline": "no row"}, "baseline must be one of"),
+     ({"resamples": 0}, "resamples must be above 0")],
+)  # fmt: skip
+def test_ablate_refuses_wrong_parameters_before_the_first_run(tmp_path, parameters, message):
+    with pytest.raises(KitError, match=message):
+        run_notebook(Cell(ABLATE, tmp_path / "a.ipynb", {**parameters, "out": str(tmp_path / "grid")}))
+    assert not (tmp_path / "grid").exists()
+
+
 def test_compare_shows_all_runs_below_a_folder(runs, tmp_path):
     (tmp_path / "out").mkdir()
     executed = run_notebook(Cell(COMPARE, tmp_path / "c.ipynb", {"folder": str(runs), "out": str(tmp_path / "out")}))

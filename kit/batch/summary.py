@@ -11,6 +11,7 @@ from kit.errors import KitError
 from kit.evaluate.scores.bootstrap import LEVEL, draw, overlap_iou, overlaps
 from kit.evaluate.scores.counts import Counts, Overlaps, load_counts, unlike
 from kit.runs.folder import RunFolder, load_run
+from kit.settings.checks import require_choice, require_positive
 
 WEIGHTS = ("last", "average")
 """Which weights are evaluated: the last, and their running average."""
@@ -42,8 +43,10 @@ def summarise(rows: dict[str, list[dict]], baseline: str = "", weights: str = "l
         "labelled", "last", "average" and "best" (mean, sd and n; "best" is the highest score of all evaluations
         including the last, chosen on val), "seconds", "parameters" and "iou" per class. All but the baseline also have
         "difference" (see `difference`) and "change" per class.
-    Raises: KitError for a baseline that is no row, or for runs with different classes.
+    Raises: KitError for a baseline that is no row, for other weights, no draws, or runs with different classes.
     """
+    require_choice(WEIGHTS, weights=weights)
+    require_positive(resamples=resamples)
     baseline = baseline_row(rows, baseline)
     classes = rows[baseline][0]["dataset"]["classes"]
     if any(run["dataset"]["classes"] != classes for runs in rows.values() for run in runs):

@@ -49,6 +49,10 @@ def test_rows_are_summed_up_over_their_seeds(tmp_path):
     assert b["change"] == {"road": 0.0, "sky": 0.0, "train": None}
     with pytest.raises(KitError, match="no finished row is called 'c'; finished rows: a, b"):
         summarise(rows, "c")
+    with pytest.raises(KitError, match="weights must be one of last, average, got 'avg'"):
+        summarise(rows, weights="avg")
+    with pytest.raises(KitError, match="resamples must be above 0, got 0"):
+        summarise(rows, resamples=0)
 
 
 def test_the_interval_covers_images_and_seeds(tmp_path):
