@@ -181,6 +181,17 @@ def test_study_reads_what_was_collected(tmp_path):
     assert "supervised, normed attention, harder OHEM" in text and "Protocol of the study" in text
 
 
+def test_study_of_one_row_has_nothing_to_compare(tmp_path):
+    study = json.loads((PROJECT / "notebooks/results/study.json").read_text())
+    study["runs"] = [run for run in study["runs"] if run["row"] == "supervised"]
+    (tmp_path / "one.json").write_text(json.dumps(study))
+    grid = study["runs"][0]["grid"]
+    parameters = {"study": str(tmp_path / "one.json"), "grids": [grid], "selection": [grid], "shares": [],
+                  "out": str(tmp_path / "out"), "resamples": 50}  # fmt: skip
+    run_notebook(Cell(STUDY, tmp_path / "s.ipynb", parameters))
+    assert (tmp_path / "out/result.json").is_file() and not (tmp_path / "out/classes.pdf").exists()
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
