@@ -13,6 +13,7 @@ from kit.evaluate.scores.counts import load_counts, unlike
 from kit.evaluate.student import Student, load
 from kit.evaluate.val_images import val_files
 from kit.runs.folder import RunFolder, provenance
+from kit.settings.checks import require_positive
 from kit.settings.run import EvalConfig
 from kit.system.storage import write_json
 
@@ -78,6 +79,7 @@ def compare_runs(first: str | Path, second: str | Path, name: str = "last", resa
         differ) and "same" (images and masks were compared by digests, which counts of older versions lack).
     Raises: KitError if there are no counts, or if classes, images, masks or protocols differ.
     """
+    require_positive(resamples=resamples)
     folders = [RunFolder(Path(run)) for run in (first, second)]
     a, b = (load_counts(folder.scores(name)) for folder in folders)
     if a.protocol != b.protocol:

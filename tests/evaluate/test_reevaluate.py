@@ -72,6 +72,8 @@ def test_two_runs_are_compared_on_the_same_images(finished, capsys):
     evaluate_run(runs[0], cfg=kit.load(runs[0]).config.evaluate.__class__(flip=True))
     with pytest.raises(KitError, match="no file"):
         compare_runs(*runs, name="last_whole_flip")
+    with pytest.raises(KitError, match="resamples must be above 0, got 0"):
+        compare_runs(*runs, resamples=0)
     counts = load_counts(RunFolder(finished()).scores("last_whole_flip"))
     counts.save(RunFolder(finished("tinyvit_demo")).scores("mixed"))
     load_counts(RunFolder(finished()).scores()).save(RunFolder(finished()).scores("mixed"))
@@ -126,6 +128,8 @@ def test_damaged_counts_are_named(tmp_path):
     path = RunFolder(tmp_path).scores()
     with pytest.raises(KitError, match="python -m kit evaluate"):
         load_counts(path)
+    with pytest.raises(KitError, match="evaluate .* --weights best$"):
+        load_counts(RunFolder(tmp_path).scores("best"))
     for content in (b"", b"PK\x03\x04 not a zip", b"text"):
         path.write_bytes(content)
         with pytest.raises(KitError, match="scores_last.npz holds no counts"):
