@@ -41,6 +41,12 @@ def test_grids_of_one_name_are_not_collected_into_one(tmp_path, capsys):
     assert "two grids are called grid" in capsys.readouterr().err
 
 
+def test_a_device_that_is_not_there_is_named(tiny, tmp_path, capsys):
+    (tmp_path / "config.json").write_text(json.dumps(to_dict(tiny())))
+    assert main(["evaluate", str(tmp_path), "--device", "gpu9"]) == 2
+    assert "error: --device gpu9 cannot be used: " in capsys.readouterr().err
+
+
 def test_unknown_commands_and_no_command(capsys):
     for arguments in ([], ["fly"]):
         with pytest.raises(SystemExit) as stop:

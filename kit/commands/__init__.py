@@ -8,6 +8,8 @@ import argparse
 import textwrap
 from collections.abc import Callable
 
+from kit.errors import KitError
+
 GROUPS = {
     "most used": ("train", "evaluate", "predict", "export"),
     "your data": ("doctor", "splits", "suggest", "labels", "synthetic"),
@@ -66,7 +68,12 @@ def command_group(commands, name: str, help: str):
 
 
 def chosen_device(options: argparse.Namespace) -> str:
-    """The device of `--device`, else a GPU if there is one."""
+    """The device of `--device`, else a GPU if there is one. Raises KitError if torch cannot use it."""
     import torch
 
-    return options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise KitError(f"--device {device} cannot be used: {str(error).splitlines()[0]}") from error
+    return device
