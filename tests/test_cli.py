@@ -32,6 +32,11 @@ def test_an_interrupt_promises_no_more_than_is_true(monkeypatch, capsys):
     assert "checkpoint" not in capsys.readouterr().err
 
 
+def test_folds_need_a_run(scenes, capsys):
+    assert main(["doctor", "--dataset", "synthetic", "--root", str(scenes), "--folds", "3"]) == 2
+    assert "--folds trains runs like one given run; name it with --run" in capsys.readouterr().err
+
+
 def test_grids_of_one_name_are_not_collected_into_one(tmp_path, capsys):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()

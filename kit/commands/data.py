@@ -49,6 +49,8 @@ def _doctor(options: argparse.Namespace) -> int:
 
     if options.runs:
         _take_from_run(options)
+    elif options.folds is not None:
+        raise KitError("--folds trains runs like one given run; name it with --run")
     for name in ("dataset", "root"):
         if getattr(options, name) is None:
             raise KitError(f"no data set is named; give --{name}, or --run")
