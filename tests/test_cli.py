@@ -8,6 +8,7 @@ import pytest
 from kit.__main__ import main
 from kit.commands import GROUPS, overview
 from kit.data.splits.split import read_list
+from kit.errors import KitError
 from kit.settings.fields import to_dict
 
 
@@ -50,6 +51,18 @@ def test_a_device_that_is_not_there_is_named(tiny, tmp_path, capsys):
     (tmp_path / "config.json").write_text(json.dumps(to_dict(tiny())))
     assert main(["evaluate", str(tmp_path), "--device", "gpu9"]) == 2
     assert "error: --device gpu9 cannot be used: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("given", "limit"), [([], 2), (["--limit", "0"], 0), (["--limit", "1"], 1)])
+def test_all_images_can_be_evaluated_where_the_run_has_a_limit(given, limit, tiny, tmp_path, monkeypatch):
+    def noted(run, weights, cfg, *others):
+        found.append(cfg.limit)
+        raise KitError("noted")
+
+    found = []
+    monkeypatch.setattr("kit.evaluate.reevaluate.evaluate_run", noted)
+    (tmp_path / "config.json").write_text(json.dumps(to_dict(tiny(overrides={"evaluate.limit": 2}))))
+    assert main(["evaluate", str(tmp_path), *given]) == 2 and found == [limit]
 
 
 def test_unknown_commands_and_no_command(capsys):

@@ -14,7 +14,7 @@ def add(commands) -> None:
     option = command(commands, "evaluate", _evaluate, "every score of a finished run, by its protocol or another")
     _student(option)
     _protocol(option)
-    option("--limit", "evaluate only the first images", type=int)
+    option("--limit", "evaluate only the first images; 0: all (default: that of the run)", type=int)
 
     option = command(commands, "compare", _compare, "the difference of two runs' mean IoU, with its interval")
     option("first", "folder of the reference run", type=Path)
@@ -66,7 +66,8 @@ def _changed(options: argparse.Namespace, own):
         changes |= {} if sliding else {"pad": "end"}
     given = {name: getattr(options, name, None)
              for name in ("window", "stride", "scales", "combine", "flip", "precision", "limit")}  # fmt: skip
-    changes |= {name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if value}
+    given = {name: value for name, value in given.items() if value is not None and value is not False}
+    changes |= {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     return replace(own, **changes)
 
 
