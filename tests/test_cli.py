@@ -65,6 +65,12 @@ def test_all_images_can_be_evaluated_where_the_run_has_a_limit(given, limit, tin
     assert main(["evaluate", str(tmp_path), *given]) == 2 and found == [limit]
 
 
+def test_presets_of_unknown_classes_fail_with_one_line(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("kit.system.paths.PROJECT", tmp_path)
+    assert main(["presets", "folder"]) == 2
+    assert capsys.readouterr().err.count("classes.yaml") == 1
+
+
 def test_unknown_commands_and_no_command(capsys):
     for arguments in ([], ["fly"]):
         with pytest.raises(SystemExit) as stop:

@@ -108,13 +108,16 @@ def _fitted(cfg, gigabytes: float) -> tuple:
 
 
 def _presets(options: argparse.Namespace) -> None:
+    from kit.data.catalog import find_spec
     from kit.settings.fields import replace_fields
     from kit.settings.recipes import RECIPES
+    from kit.system.paths import from_project
     from kit.train.memory import SIZES
 
     if options.recipe not in RECIPES:
         raise unknown("recipe", options.recipe, RECIPES)
     cfg = replace_fields(RECIPES[options.recipe](options.method), {"train.processes": options.processes})
+    find_spec(cfg.data.dataset, from_project(cfg.data.root))  # without its classes there is nothing to estimate
     for gigabytes in SIZES:
         try:
             line = _fitted(cfg, gigabytes)[1]
