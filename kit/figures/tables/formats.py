@@ -65,7 +65,7 @@ def as_markdown(table: list[dict]) -> str:
     """A Markdown table; numbers are right-aligned."""
     heads, cells, right = _columns(table)
     rules = ["---:" if numeric else "---" for numeric in right]
-    cells = [[text.replace("|", "\\|") for text in line] for line in cells]
+    heads, *cells = [[text.replace("|", "\\|") for text in line] for line in (heads, *cells)]
     return "".join(f"| {' | '.join(line)} |\n" for line in (heads, rules, *cells))
 
 

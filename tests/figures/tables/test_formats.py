@@ -32,9 +32,9 @@ def test_csv_holds_numbers():
 
 
 def test_markdown_keeps_its_columns():
-    lines = as_markdown(TABLE).splitlines()
-    assert lines[1] == "| --- | ---: | ---: | --- |" and r"<b> \| c" in lines[3]
-    assert all(len(re.findall(r"(?<!\\)\|", line)) == 5 for line in lines)
+    lines = as_markdown([{**row, "IoU a|b": 0.5} for row in TABLE]).splitlines()
+    assert lines[1] == "| --- | ---: | ---: | --- | ---: |" and r"<b> \| c" in lines[3]
+    assert all(len(re.findall(r"(?<!\\)\|", line)) == 6 for line in lines)
 
 
 def test_text_takes_the_same_rows():
