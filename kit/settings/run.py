@@ -5,6 +5,7 @@
 and from JSON, and changes single fields.
 """
 
+import math
 import typing
 from dataclasses import dataclass, field
 from typing import Literal
@@ -81,8 +82,8 @@ class DataConfig(Checked):
                 raise KitError(f"data.{name} must be 1 or more, got {getattr(self, name)}")
         if len(self.crop) != 2 or (self.base_size and len(self.base_size) != 2):
             raise KitError(f"data.crop and data.base_size are (height, width), got {self.crop} and {self.base_size}")
-        if len(self.scale) != 2 or not 0 < self.scale[0] <= self.scale[1]:
-            raise KitError(f"data.scale must be (low, high) with 0 < low <= high, got {self.scale}")
+        if len(self.scale) != 2 or not 0 < self.scale[0] <= self.scale[1] < math.inf:
+            raise KitError(f"data.scale must be (low, high) with 0 < low <= high, both finite, got {self.scale}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

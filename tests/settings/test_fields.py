@@ -54,6 +54,7 @@ def test_short_names_are_fields():
         ({"data.crop": (128, "a")}, "data.crop must be int"),
         ({"data.labelled": 0}, "labelled must be 1 or more"),
         ({"data.scale": (2.0, 0.5)}, "data.scale"),
+        ({"data.scale": (0.5, float("inf"))}, "0 < low <= high, both finite"),
         ({"optim.name": "adam"}, "sgd, adamw"),
         ({"optim.lr": float("nan")}, "lr must be above 0"),
         ({"method.ramp": 1.5}, "between 0 and 1"),
