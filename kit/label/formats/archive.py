@@ -29,8 +29,8 @@ class Export:
     """Name -> function that reads the file."""
 
     def named(self, *endings: str) -> list[str]:
-        """Sorted names with one of these endings, without hidden files and those of the system (".DS_Store",
-        "__MACOSX")."""
+        """Sorted names with one of these endings, without hidden files and folders and those of the system
+        (".DS_Store", "__MACOSX")."""
         return sorted(name for name in self.files if name.lower().endswith(endings) and not _litter(name))
 
     def where(self, name: str) -> str:
@@ -90,15 +90,15 @@ def _zipped(path: Path) -> dict[str, Callable[[], bytes]]:
         _check_entry(path, entry)
     if (total := sum(entry.file_size for entry in entries)) > TOGETHER:
         raise KitError(f"{path} would be {total / 1e9:.1f} GB when unpacked; at most {TOGETHER / 1e9:.1f} are read")
-    names = [entry.filename for entry in entries]
+    names = [entry.filename.replace("\\", "/") for entry in entries]  # some programs for Windows write backslashes
     if len(set(names)) < len(names):
         raise KitError(f"{path} holds two files called {next(name for name in names if names.count(name) > 1)}")
-    return {entry.filename: partial(_unzipped, path, entry) for entry in entries}
+    return {name: partial(_unzipped, path, entry) for name, entry in zip(names, entries, strict=True)}
 
 
 def _check_entry(path: Path, entry: zipfile.ZipInfo) -> None:
     name = PurePosixPath(entry.filename.replace("\\", "/"))
-    if name.is_absolute() or ".." in name.parts or ":" in name.parts[0]:
+    if not name.parts or name.is_absolute() or ".." in name.parts or ":" in name.parts[0]:
         raise KitError(f"{path} names {entry.filename!r}, a path outside the archive; it is not read")
     if stat.S_ISLNK(entry.external_attr >> 16):
         raise KitError(f"{path} holds a link, {entry.filename!r}; it is not read")
@@ -129,4 +129,4 @@ def _read(path: Path) -> bytes:
 
 def _litter(name: str) -> bool:
     parts = PurePosixPath(name).parts
-    return "__MACOSX" in parts or parts[-1].startswith(".")
+    return "__MACOSX" in parts or any(part.startswith(".") for part in parts)

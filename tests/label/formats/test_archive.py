@@ -23,7 +23,13 @@ def test_a_good_archive_is_read_without_unpacking(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
 
 
-@pytest.mark.parametrize("name", ["../evil.json", "/etc/evil.json", "a/../../evil.json", "C:\\evil.json"])
+def test_names_have_forward_slashes_and_hidden_folders_are_left_out(tmp_path):
+    files = {"SegmentationClass\\a.png": b"1", ".ipynb_checkpoints/a.png": b"2"}
+    export = open_export(zipped(tmp_path / "a.zip", files))
+    assert export.named(".png") == ["SegmentationClass/a.png"] and export.files["SegmentationClass/a.png"]() == b"1"
+
+
+@pytest.mark.parametrize("name", ["../evil.json", "/etc/evil.json", "a/../../evil.json", "C:\\evil.json", "."])
 def test_names_outside_of_the_archive_are_refused(name, tmp_path):
     with pytest.raises(KitError, match="outside the archive"):
         open_export(zipped(tmp_path / "a.zip", {name: b"{}"}))
