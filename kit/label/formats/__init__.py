@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kit.data.spec import DatasetSpec
-from kit.errors import KitError, unknown
+from kit.errors import KitError, one_line, unknown
 from kit.label.formats import coco, cvat, labelme, labelstudio, png
 from kit.label.formats.archive import Export
 from kit.label.formats.shapes import Drawing, Item, Written
@@ -46,7 +46,12 @@ def read_export(export: Export, spec: DatasetSpec, form: str = "") -> list[Drawi
     if form not in FORMATS:
         raise unknown("format", form, FORMATS)
     own = (spec.classes, spec.palette) if form == "png" else ()
-    return [drawing for drawing in FORMATS[form].read(export, *own) if drawing.shapes]
+    try:
+        return [drawing for drawing in FORMATS[form].read(export, *own) if drawing.shapes]
+    except KitError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:  # a value of a wrong kind
+        raise KitError(f"{export.path} is not as {form} writes it: {one_line(error)}") from error
 
 
 def recognise(export: Export) -> str:

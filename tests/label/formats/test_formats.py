@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -251,6 +252,12 @@ STUDIO = {"original_width": 60, "original_height": 40}
                                        "mask": "x"}]}), "bitmap cannot be read"),
     ("a.json", json.dumps({"shapes": [{"label": "car", "shape_type": "line", "points": [[0, 0], [9, 9]]}]}),
      "is not a region"),
+    ("a.json", json.dumps([{"data": {"image": "a.jpg"}, "annotations": [{"result": ["x"]}]}]), "as labelstudio writes"),
+    ("a.json", json.dumps({"images": [{"id": 1, "file_name": "a.jpg", "height": "x", "width": 60}], "annotations": []}),
+     "as coco writes it"),
+    ("a.xml", CVAT.format('<box label="car" xtl="1" ytl="2" xbr="3" ybr="4" rotation="x"/>'), "as cvat writes it"),
+    ("a.json", json.dumps({"shapes": [{"label": "car", "shape_type": "mask", "points": [[0, 0], [math.inf, 9]]}]}),
+     "as labelme writes it"),
     ("a.json", "{", "not an export of a known format"),
     ("a.txt", "x", "not an export of a known format"),
 ])  # fmt: skip
