@@ -205,7 +205,7 @@ def test_what_is_wrong_with_a_region_is_one_line(shapes, message):
 
 
 def test_a_polygon_without_an_area_paints_nothing():
-    for points in ([(60, 0), (60, 9), (60.5, 20)], [(0, 40), (9, 40), (5, 40)], [(5, 5)] * 3):  # the first: at the edges
+    for points in ([(60, 0), (60, 9), (60.5, 20)], [(0, 40), (9, 40), (5, 40)], [(5, 5)] * 3):
         flat = Drawing("a.jpg", (40, 60), [Polygon("car", SQUARE), Polygon("tree", np.array(points, float))])
         assert (paint(flat, CLASSES, (40, 60)) == 1).sum() == 400
 
