@@ -85,6 +85,15 @@ def test_train_from_a_file(tiny, tmp_path):
     assert (tmp_path / "other/result.json").is_file() and not (tmp_path / "run").exists()
 
 
+def test_train_from_the_folder_of_a_run(tiny, tmp_path, capsys):
+    (tmp_path / "config.json").write_text(json.dumps(to_dict(tiny())))
+    assert main(["train", str(tmp_path), "--dry-run"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").unlink()
+    assert main(["train", str(tmp_path), "--dry-run"]) == 2
+    assert "config.json" in capsys.readouterr().err
+
+
 def test_train_from_options(scenes, tmp_path, capsys):
     given = ["train", "--method", "cps", "--recipe", "tiny", "--data-root", str(scenes), "--split", "1_2",
              "--steps", "1", "--set", "method.cps_weight=0.5", "--set", "data.crop=[64, 64]",

@@ -19,7 +19,7 @@ def add(commands) -> None:
     from kit.settings.recipes import SHORT_NAMES
 
     option = command(commands, "train", _train, "train one run, or resume it, from options or from a config.json")
-    option("config", "a RunConfig as JSON, such as the config.json of a run's folder; without it, a recipe and the "
+    option("config", "a RunConfig as JSON, or the folder of a run with its config.json; without it, a recipe and the "
            "options below", type=Path, nargs="?")  # fmt: skip
     option("--method", "method, a key of kit.settings.run.METHOD_CONFIGS (default: trikd)")
     option("--recipe", "recipe, a key of kit.settings.recipes.RECIPES (default: the data set's)")
@@ -41,7 +41,7 @@ def add(commands) -> None:
 
     option = command(commands, "lr", _lr, "a learning-rate test: loss over rate, and a suggested optim.lr; writes "
                      "nothing into the run's folder")  # fmt: skip
-    option("config", "a RunConfig as JSON, such as the config.json of a run's folder", type=Path)
+    option("config", "a RunConfig as JSON, or the folder of a run with its config.json", type=Path)
     option("--low", "first rate (default: 1e-6)", 1e-6)
     option("--high", "last rate (default: 1)", 1.0)
     option("--steps", "number of rates", 100)
@@ -67,9 +67,8 @@ def _train(options: argparse.Namespace) -> None:
 
 def _configured(options: argparse.Namespace):
     """The RunConfig of the options, from a file or a recipe."""
-    from kit.settings.fields import from_dict, replace_fields
+    from kit.settings.fields import replace_fields
     from kit.settings.recipes import SHORT_NAMES, configure
-    from kit.system.storage import read_json
 
     own = {name: getattr(options, name, None) for name in SHORT_NAMES}
     own = {name: text if name in TEXTS else _value(text) for name, text in own.items() if text is not None}
@@ -84,7 +83,15 @@ def _configured(options: argparse.Namespace):
     if options.recipe or options.method:
         raise KitError(f"{options.config} has a recipe and a method already; leave out --recipe and --method")
     named = {SHORT_NAMES[name]: value for name, value in own.items()}
-    return replace_fields(from_dict(read_json(options.config)), {**named, **changes})
+    return replace_fields(_config_of(options.config), {**named, **changes})
+
+
+def _config_of(path: Path):
+    """The RunConfig of a file, or of a run's folder."""
+    from kit.settings.fields import from_dict
+    from kit.system.storage import read_json
+
+    return from_dict(read_json(path / "config.json" if path.is_dir() else path))
 
 
 def _value(text: str) -> object:
@@ -129,12 +136,10 @@ def _presets(options: argparse.Namespace) -> None:
 def _lr(options: argparse.Namespace) -> None:
     from kit.figures.charts.rate_test import rate_figure
     from kit.figures.style import save
-    from kit.settings.fields import from_dict
     from kit.system.console import bar
-    from kit.system.storage import read_json
     from kit.train.rate_test import try_rates
 
-    cfg = from_dict(read_json(options.config))
+    cfg = _config_of(options.config)
     out = (options.out or PROJECT / "runs/lr" / Path(cfg.run_dir).name).absolute()
     os.chdir(PROJECT)
     with bar(options.steps, "learning-rate test", "step") as progress:
