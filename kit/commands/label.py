@@ -87,7 +87,7 @@ def _suggest(options: argparse.Namespace) -> None:
     lines = [f"{place:3d}  {each.name}: {each.reason}" for place, each in enumerate(found.chosen, 1)]
     passed = f"; {found.duplicates} near-duplicate(s) passed over" if found.duplicates else ""
     lines.append(f"{len(found.chosen)} of {found.pool} images, strategy {found.strategy}{passed}")
-    if len(found.chosen) < options.count:
+    if len(found.chosen) < options.count and found.duplicates:
         lines.append("the other images are near-duplicates of these or of labelled ones; a larger --alike lets more "
                      "through")  # fmt: skip
     show_line("\n".join([*lines, *(f"  {path}" for path in written)]))

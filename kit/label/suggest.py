@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from kit.data.fingerprint import find_data
+from kit.data.splits.split import repeated
 from kit.deploy.prediction_files import pictures_in
 from kit.errors import KitError
 from kit.evaluate.student import read_pixels
@@ -118,6 +119,8 @@ def candidates(run: str | Path, images: str | Path = "", data_root: str = "") ->
             raise KitError(f"no folder {place}; give a folder of photographs")
         known = {path.resolve() for _, path in labelled}
         found = [(name, path) for name, path in pictures_in(place) if path.resolve() not in known]
+        if twice := repeated(tuple(name for name, _ in found)):
+            raise KitError(f"{place} has two pictures called {min(twice)}; rename one of them")
     else:
         found = [(name, data.train.paths[name]) for name in data.split.pool]
     if not found:
@@ -126,7 +129,9 @@ def candidates(run: str | Path, images: str | Path = "", data_root: str = "") ->
 
 
 def seen(suggestions: Suggestions, weights: str = "last", device: str = "cpu") -> list[Seen]:
-    """Image, prediction and disagreement of each suggestion, for a contact sheet."""
+    """Image, prediction and disagreement of each suggestion, for a contact sheet. Raises KitError if there is none."""
+    if not suggestions.chosen:
+        raise KitError(f"all {suggestions.pool} images are near-duplicates of labelled ones; raise alike to get them")
     readers, shown = Readers(suggestions.run, weights, device), []
     for each in suggestions.chosen:
         reading = readers.read(each.path)

@@ -54,11 +54,15 @@ def test_views_of_one_network_are_compared_where_only_one_was_kept(street, tmp_p
 
 
 def test_bad_input_is_one_line(street, tmp_path):
+    for name in ("a.png", "a.jpg"):
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
     for call, message in (
         (lambda: suggest(street, 2, "best"), "strategy must be one of"),
         (lambda: suggest(tmp_path, 2), "holds no run"),
         (lambda: suggest(street, 0), "count must be above 0"),
         (lambda: suggest(street, 2, images=tmp_path / "absent"), "no folder"),
+        (lambda: suggest(street, 2, images=tmp_path), "two pictures called a; rename one"),
+        (lambda: seen(suggest(street, 2, alike=1e-9, silent=True)), "all 4 images are near-duplicates of labelled"),
         (lambda: preannotate(street, [], tmp_path, "svg"), "preannotate must be one of"),
         (lambda: preannotate(street, [], tmp_path, "png", "polygons"), "PNG masks hold no polygons"),
         (lambda: preannotate(street, [], street, "cvat"), "is not empty"),
@@ -88,4 +92,6 @@ def test_the_command_writes_ids_reasons_a_sheet_and_drafts(street, capsys):
     assert {"contact_sheet.png", "contact_sheet.pdf", "random.txt", "labelme"} <= {p.name for p in out.iterdir()}
     spec = find_spec("synthetic", None)
     assert len(read_export(open_export(out / "labelme"), spec)) == 2
+    assert main(["suggest", str(street), "--count", "9", "--alike", "1.1", "--out", str(out / "more")]) == 0
+    assert "4 of 4 images" in (printed := capsys.readouterr().out) and "near-duplicates" not in printed
     assert main(["suggest", str(street), "--preannotate", "labelme"]) == 2 and "is not empty" in capsys.readouterr().err
