@@ -10,7 +10,6 @@ from kit.evaluate.student import Student, load
 from kit.models.build import build_model
 from kit.models.segmenter import Segmenter
 from kit.runs.folder import RunFolder, provenance
-from kit.settings.checks import require_positive
 from kit.settings.run import ModelConfig, RunConfig
 from kit.system.paths import from_project
 from kit.system.storage import write_json
@@ -35,7 +34,6 @@ def make_card(run_dir: str | Path, size: tuple[int, int] | None = None, repeats:
         raise KitError(f"repeats must be at least 2, for a spread, got {repeats}")
     folder, student = RunFolder(Path(run_dir)), load(run_dir)
     size = tuple(size or working_size(student))
-    require_positive(height=size[0], width=size[1])
     student.net.check_size(*size)
     networks = []
     for role, net, cfg, scored in _networks(folder, student, teachers):

@@ -64,7 +64,7 @@ class Segmenter(nn.Module):
     def check_size(self, height: int, width: int) -> None:
         """Raise KitError unless the network takes images of this size."""
         m, rests = self.multiple, (0, 1) if self.encoder.one_more else (0,)
-        if height % m not in rests or width % m not in rests:
+        if height < 1 or width < 1 or height % m not in rests or width % m not in rests:
             near = " x ".join(str(max(m, math.ceil(side / m) * m)) for side in (height, width))
             raise KitError(
                 f"{height} x {width} does not fit the encoder: sides must be multiples of {m}; try {near}, or let the "

@@ -24,6 +24,7 @@ from kit.deploy.graphs.picture_graph import (
 from kit.errors import KitError
 from kit.evaluate.student import Student, load, weights_file
 from kit.runs.folder import provenance
+from kit.settings.checks import require_positive
 from kit.system.storage import file_sha256, write_bytes, write_json
 
 SOURCE = Path(__file__).with_name("example_overlay.py")
@@ -58,6 +59,8 @@ def bundle(run_dir: str | Path, out: str | Path, weights: str = "last", size: Si
         more than one pixel in a thousand.
     """
     require_packages()
+    if size is not None:
+        require_positive(height=size[0], width=size[1])
     student, out = load(run_dir, weights), Path(out)
     if size is None and not takes_any_size(student):
         size = commonest_size(student, pictures)

@@ -21,7 +21,7 @@ try:
 except KitError as missing:
     pytest.skip(str(missing), allow_module_level=True)
 
-from kit.deploy.graphs.bundle import check
+from kit.deploy.graphs.bundle import bundle, check
 from kit.deploy.graphs.example_check import example_module
 from kit.deploy.graphs.picture_graph import PictureGraph, pictures_to_onnx, takes_any_size, trace_pictures
 from kit.deploy.graphs.quantise import calibrate, changed, classes_of, find_layers, quantised
@@ -55,6 +55,11 @@ def test_a_folder_segments_photographs_without_the_kit(exported, scenes, tmp_pat
     assert (module.predict(module.read(tmp_path / "turned.jpg")) == ours).mean() >= 0.999
     overlay = student.predict(tmp_path / "turned.jpg", overlay=True).astype(int)
     assert np.abs(np.asarray(Image.open(tmp_path / "over.png")).astype(int) - overlay).max() <= 1
+
+
+def test_a_size_without_pixels_is_refused(exported, tmp_path):
+    with pytest.raises(KitError, match="width must be above 0"):
+        bundle(exported[0], tmp_path, size=(64, -64))
 
 
 def test_the_card_of_a_run_names_its_export(exported):
