@@ -9,7 +9,7 @@ import torchvision.transforms.v2.functional as tv
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
-from kit.data.reading.decode import read_image
+from kit.data.reading.decode import read_image, rgb
 from kit.data.reading.sizes import size_when_read
 from kit.data.reading.transforms import unit_range
 from kit.errors import KitError
@@ -165,6 +165,6 @@ def read_pixels(image: Picture) -> Tensor:
     if isinstance(image, (str, Path)):
         return torch.from_numpy(read_image(Path(image)).copy()).permute(2, 0, 1)
     if isinstance(image, Image.Image):
-        image = np.array(ImageOps.exif_transpose(image).convert("RGB"))
+        image = rgb(ImageOps.exif_transpose(image), "the picture")
     image = image if image.flags.writeable else image.copy()  # torch warns about read-only arrays
     return torch.from_numpy(image).permute(2, 0, 1)

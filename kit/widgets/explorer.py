@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from ipywidgets import HTML, Button, Dropdown, FileUpload, FloatSlider, HBox, IntSlider, Layout, ToggleButtons, VBox
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from kit.errors import KitError
 from kit.explore.explorer import Explorer
@@ -160,7 +160,7 @@ class ExplorerPanel:
             return
         try:
             self.explorer.set_photo(Image.open(io.BytesIO(change["new"][0]["content"])))
-        except (UnidentifiedImageError, OSError) as error:
+        except (KitError, OSError, Image.DecompressionBombError) as error:
             self.words.value = _line(f"{change['new'][0]['name']} cannot be read: {error}", "#a40e26")
             return
         self._offer("image", self._images())

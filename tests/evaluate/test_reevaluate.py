@@ -234,7 +234,8 @@ def test_a_student_answers_by_the_protocol_of_its_run(finished):
 
 def test_files_are_read_as_in_training(tmp_path):
     Image.fromarray(np.arange(64, dtype=np.uint16).reshape(8, 8) << 10).save(tmp_path / "grey.png")
-    assert read_pixels(tmp_path / "grey.png")[0].flatten().tolist() == [4 * i for i in range(64)]
+    for picture in (tmp_path / "grey.png", Image.open(tmp_path / "grey.png")):
+        assert read_pixels(picture)[0].flatten().tolist() == [4 * i for i in range(64)]
     (tmp_path / "cut.png").write_bytes((tmp_path / "grey.png").read_bytes()[:40])
     with pytest.raises(KitError, match="cut.png"):
         read_pixels(tmp_path / "cut.png")

@@ -102,9 +102,15 @@ def test_a_saved_view_can_be_made_again(panel, tmp_path):
     assert Cell(PROJECT / "notebooks/explore.ipynb", tmp_path / "x.ipynb", parameters)
 
 
-def test_a_file_that_is_no_picture_is_refused(panel):
-    upload(panel, b"no")
-    assert "p.png cannot be read" in panel.words.value and panel.request.image != PHOTO
+def test_a_file_that_is_no_picture_is_refused(panel, monkeypatch):
+    floats = io.BytesIO()
+    Image.new("F", (90, 60)).save(floats, "TIFF")
+    for content in (b"no", floats.getvalue()):
+        upload(panel, content)
+        assert "p.png cannot be read" in panel.words.value and panel.request.image != PHOTO
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 9)
+    upload(panel, floats.getvalue())
+    assert "exceeds limit" in panel.words.value
 
 
 def test_no_part_of_it_waits_for_a_front_end(panel):

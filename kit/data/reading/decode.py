@@ -56,12 +56,17 @@ def read_image(path: Path, box: Box | None = None) -> np.ndarray:
     picture = _loaded(path, box)
     if box and picture.mode == "I":  # whether it holds more than 8 bits shows only in the whole picture
         return cut(read_image(path), box).copy()
+    return rgb(picture, path)
+
+
+def rgb(picture: Image.Image, called: str | Path) -> np.ndarray:
+    """uint8 (H, W, 3) of a decoded picture, as `read_image` gives it; `called` is its name in the error message."""
     if picture.mode in SIXTEEN_BIT:
         grey = np.asarray(picture).astype(np.int64)
         grey = (grey >> 8 if picture.mode != "I" or grey.max() > 255 else grey).clip(0, 255).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2)
     if picture.mode == "F":
-        raise KitError(f"{path} holds 32-bit floats; save it with 8 bits per channel")
+        raise KitError(f"{called} holds 32-bit floats; save it with 8 bits per channel")
     return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
 
 
