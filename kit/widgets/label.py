@@ -73,6 +73,8 @@ class LabelPanel:
 
     def bring_in(self) -> str:
         """Import the export named in the field; return a summary of the changes."""
+        if not self.source.value:
+            raise KitError("name the file or folder that the annotation tool exported")
         plan = plan_import(self.source.value, self.dataset, self.root, replacing=self.replace.value)
         carry_out(plan)
         out, split = extended_split(plan)

@@ -31,6 +31,8 @@ def test_ticks_decide_what_is_exported(panel, tmp_path, monkeypatch):
 
 
 def test_mistakes_of_an_import_are_shown(panel):
+    panel.load.click()
+    assert "error: name the file or folder" in panel.message.value  # "" would be the working folder
     panel.source.value = "absent.zip"
     panel.load.click()
     assert panel.message.value.count("error: ") == 1 and "classes.yaml" in panel.message.value
