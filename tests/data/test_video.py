@@ -36,3 +36,19 @@ def test_a_video(tmp_path):
     path.write_bytes(b"?")
     with pytest.raises(KitError, match="a.mkv cannot be read as a video"):
         read_frames(path, most=9, largest=100)
+
+
+def test_a_video_of_a_telephone_held_upright(tmp_path):
+    av = pytest.importorskip("av", reason="the extra 'serve' is not installed: pip install -e .[serve]")
+    pixels = np.zeros((32, 64, 3), np.uint8)
+    pixels[:, :32] = 255  # the left half, which is the upper one after a turn to the right
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p"
+        if not hasattr(stream, "set_display_rotation"):
+            pytest.skip("this PyAV writes no orientation")
+        stream.set_display_rotation(-90)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
+        container.mux(stream.encode())
+    ((frame,), _) = read_frames(tmp_path / "a.mp4", most=3, largest=100)
+    assert frame.shape == (64, 32, 3) and frame[:28].min() > 200 and frame[36:].max() < 50

@@ -71,5 +71,11 @@ def _video(path: Path, most: int, largest: int) -> tuple[list[np.ndarray], float
         if stream is None:
             raise KitError(f"{path.name} holds no video")
         check_sides(path.name, stream.codec_context.width, stream.codec_context.height, largest)
-        frames = [frame.to_ndarray(format="rgb24") for frame in islice(container.decode(stream), most)]
+        frames = [_upright(frame) for frame in islice(container.decode(stream), most)]
         return frames, float(stream.average_rate or 25)
+
+
+def _upright(frame) -> np.ndarray:
+    """The pixels of a frame of PyAV, turned as telephones note it in their videos (older releases do not report it)."""
+    turns = round(getattr(frame, "rotation", 0) / 90)
+    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns))
