@@ -168,9 +168,11 @@ def test_compare_shows_all_runs_below_a_folder(runs, tmp_path):
 def test_study_reads_what_was_collected(tmp_path):
     out = tmp_path / "out"
     executed = run_notebook(Cell(STUDY, tmp_path / "s.ipynb", {"out": str(out), "resamples": 100}))
-    drawn = {f"{n}.{e}" for n in ("budget", "classes", "terms", "pseudo_labels") for e in ("pdf", "png")}
+    drawn = {f"{n}.{e}" for n in ("budget", "classes", "shares", "terms", "pseudo_labels") for e in ("pdf", "png")}
     assert {path.name for path in out.iterdir()} == drawn | {
-        "scores.csv", "scores.tex", "classes.csv", "result.json"}  # fmt: skip
+        "scores.csv", "scores.tex", "classes.csv", "shares.csv", "result.json"}  # fmt: skip
+    counts = [line.split(",")[0] for line in (out / "shares.csv").read_text().splitlines()]
+    assert counts == ["labels", "11", "20", "40", "320"]
     result = json.loads((out / "result.json").read_text())
     rows = {row["row"]: row for row in result["compared"]["all of val"]["rows"]}
     trikd = next(row for row in result["summary"]["rows"] if row["row"] == "trikd")

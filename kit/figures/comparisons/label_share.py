@@ -12,7 +12,7 @@ from kit.figures.comparisons.budget import difference_cell
 from kit.figures.comparisons.marks import setting_looks
 from kit.figures.style import COLUMN, PAGE, legend_columns, looks, new_figure
 
-ASIDE = 1.06
+ASIDE = 1.1
 """Ratio of the places of two settings' marks of the same labels, where their intervals are drawn side by side."""
 
 
