@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from kit.data.reading.decode import SUFFIXES
-from kit.data.spec import DatasetSpec
+from kit.data.spec import DatasetSpec, Masks
 from kit.errors import KitError
 from kit.evaluate.predict import Predictor
 from kit.evaluate.student import Student, read_pixels
@@ -42,7 +42,7 @@ def save_predictions(student: Student, images: Iterable[tuple[str, Path]], out: 
     require_choice(FORMS, form=form)
     if form == "ids" and (spec is None or spec.classes != tuple(student.classes)):
         raise KitError("form 'ids' needs the data set whose classes the student predicts")
-    table = raw_values(spec) if form == "ids" else None
+    table = raw_values(spec.layouts[0].masks[0]) if form == "ids" else None
     images = list(images)
     _check_targets(images, Path(out))
     predictor = Predictor(student.net, cfg or student.config.evaluate)
@@ -91,10 +91,12 @@ def as_palette(mask: np.ndarray, palette: list) -> Image.Image:
     return picture
 
 
-def raw_values(spec: DatasetSpec) -> np.ndarray:
-    """uint8 (256,): class id -> its value in the data set's preferred kind of masks; all others are IGNORE."""
-    table = np.full(256, IGNORE, np.uint8)
-    for raw, cls in sorted(spec.layouts[0].masks[0].raw_ids.items(), reverse=True):  # of several, the smallest
+def raw_values(kind: Masks) -> np.ndarray:
+    """uint8 (256,): class id -> its value in masks of a kind. All others have the value of ignored pixels: 255, or the
+    smallest one if 255 has no meaning there, such as 0, "unlabeled", in Cityscapes' labelIds."""
+    ignored = [raw for raw, cls in kind.raw_ids.items() if cls == IGNORE]
+    table = np.full(256, IGNORE if IGNORE in ignored else min(ignored), np.uint8)
+    for raw, cls in sorted(kind.raw_ids.items(), reverse=True):  # of several, the smallest
         if cls != IGNORE:
             table[cls] = raw
     return table

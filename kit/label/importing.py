@@ -36,6 +36,7 @@ class Change(NamedTuple):
     mask: np.ndarray  # uint8 (H, W), class ids or IGNORE
     kind: str  # "new", "replaced" or "unchanged"
     changed: int  # pixels that differ from the old mask; for a new mask, pixels with a class
+    values: np.ndarray  # uint8 (256,): class id -> value in this file
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,6 @@ class Plan:
     unlabelled: int
     """Images of the data set that stay without a mask."""
     classes: tuple[str, ...]
-    values: np.ndarray
-    """uint8 (256,): class id -> value in the data set's masks."""
 
     def count(self, kind: str) -> int:
         """Number of images of a kind."""
@@ -101,7 +100,7 @@ def plan_import(export: str | Path, dataset: str, root: str | Path, form: str = 
         raise KitError(f"{len(differing)} image(s) have another mask already, such as {differing[0].path}; --replace "
                        "takes the new ones")  # fmt: skip
     bare = sum(name not in files.masks and name not in changes for files in parts for name in files.ids)
-    return Plan(dataset, root, tuple(changes.values()), bare, spec.classes, raw_values(spec))
+    return Plan(dataset, root, tuple(changes.values()), bare, spec.classes)
 
 
 def carry_out(plan: Plan) -> tuple[str, ...]:
@@ -122,7 +121,7 @@ def carry_out(plan: Plan) -> tuple[str, ...]:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 waiting.append((temporary, path))
-                write_bytes(temporary, contents[path] if path in contents else _png(changes[path].mask, plan))
+                write_bytes(temporary, contents[path] if path in contents else _png(changes[path]))
             except OSError as error:  # a folder that is read-only, a name that is too long
                 raise KitError(f"{path} cannot be written: {error.strerror}; nothing is changed") from error
         replace_together(waiting)
@@ -207,8 +206,11 @@ def _change(name: str, files: SegFiles, mask: np.ndarray) -> Change:
         before = files.full_mask(name).numpy()
         same = before.shape == mask.shape
         changed = int((before != mask).sum()) if same else mask.size
-        return Change(name, files.part, files.mask_path(name), mask, "replaced" if changed else "unchanged", changed)
-    return Change(name, files.part, _new_path(name, files), mask, "new", int((mask != IGNORE).sum()))
+        path, kind = files.masks[name]
+        done = "replaced" if changed else "unchanged"
+        return Change(name, files.part, path, mask, done, changed, raw_values(kind))
+    path, values = _new_path(name, files), raw_values(files.layout.masks[0])
+    return Change(name, files.part, path, mask, "new", int((mask != IGNORE).sum()), values)
 
 
 def _new_path(name: str, files: SegFiles) -> Path:
@@ -220,6 +222,6 @@ def _new_path(name: str, files: SegFiles) -> Path:
     return files.base / (before.replace("**", "*").replace("*", files.paths[name].parent.name) + name + after)
 
 
-def _png(mask: np.ndarray, plan: Plan) -> bytes:
+def _png(change: Change) -> bytes:
     # Grey, without a palette: if a class is black, a palette would turn ignored pixels into that class.
-    return png_bytes(Image.fromarray(plan.values[mask]))
+    return png_bytes(Image.fromarray(change.values[change.mask]))

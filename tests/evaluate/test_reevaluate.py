@@ -179,7 +179,9 @@ def test_submissions_hold_the_raw_label_ids(finished, scenes, tmp_path):
         (source,) = place.rglob(path.name)
         expected = np.vectorize(table.get)(kit.load(run).predict(source))
         assert picture.dtype == np.uint8 and np.array_equal(picture, expected)
-    assert raw_values(DATASETS["cityscapes"])[[0, 13, 18]].tolist() == [7, 26, 33]
+    label_ids, train_ids = map(raw_values, DATASETS["cityscapes"].layouts[0].masks)
+    assert label_ids[[0, 13, 18, IGNORE]].tolist() == [7, 26, 33, 0]  # 0 is unlabeled; labelIds have no 255
+    assert train_ids[[0, 13, 18, IGNORE]].tolist() == [0, 13, 18, IGNORE]
 
 
 def test_what_cannot_be_predicted_is_said(finished, tmp_path):

@@ -13,6 +13,7 @@ from kit.data.reading.files import SegFiles
 from kit.data.splits.split import read_lists
 from kit.errors import KitError
 from kit.label.importing import carry_out, drawn_val, plan_import
+from kit.types import IGNORE
 
 NAMES = [f"p{i}" for i in range(8)]
 
@@ -191,3 +192,16 @@ def test_val_txt_that_does_not_fit_is_refused(mine):
     (mine / "val.txt").write_text("")
     with pytest.raises(KitError, match="names no images"):
         files(mine)
+
+
+@pytest.mark.parametrize("kind", ["labelIds", "labelTrainIds"])
+def test_each_kind_of_masks_gets_its_own_values(kind, tmp_path):
+    for part in ("train", "val"):
+        for folder, end in (("leftImg8bit", "leftImg8bit"), ("gtFine", f"gtFine_{kind}")):
+            (tmp_path / folder / part / "bonn").mkdir(parents=True)
+            Image.new("L", (20, 10), 7).save(tmp_path / folder / part / f"bonn/bonn_{part}_{end}.png")
+    shapes = [{"label": "car", "shape_type": "rectangle", "points": [[0, 0], [10, 10]]}]
+    given = export(tmp_path / "e", "bonn_train", shapes=shapes, imagePath="bonn_train_leftImg8bit.png")
+    carry_out(plan_import(given, "cityscapes", tmp_path, replacing=True))
+    mask = SegFiles(find_spec("cityscapes", tmp_path), tmp_path, "train").full_mask("bonn_train").numpy()
+    assert (mask[:, :10] == 13).all() and (mask[:, 10:] == IGNORE).all()

@@ -38,7 +38,7 @@ def planted_copy(dataset: str, root: Path, out: Path, images: int, wrong: int,
     train = parts["train"]
     if not 0 < wrong <= images <= len(train.masked_ids):
         raise KitError(f"cannot plant errors in {wrong} of {images} images: {len(train.masked_ids)} images have masks")
-    names, rng, table = draw(train.masked_ids, images, seed), np.random.default_rng(seed), raw_values(spec)
+    names, rng = draw(train.masked_ids, images, seed), np.random.default_rng(seed)
     found: dict[str, list[Planted]] = {name: [] for name in names}
     for files in parts.values():
         for path in (*files.paths.values(), *(path for path, _ in files.masks.values())):
@@ -53,7 +53,7 @@ def planted_copy(dataset: str, root: Path, out: Path, images: int, wrong: int,
         if made is not None:
             path = out / train.mask_path(name).relative_to(train.base)
             path.unlink()
-            Image.fromarray(table[made[0]]).save(path)
+            Image.fromarray(raw_values(train.masks[name][1])[made[0]]).save(path)
             found[name], done = [made[1]], done + 1
     if done < wrong:
         raise KitError(f"errors could be planted in only {done} of {wrong} masks; take more images")
