@@ -143,14 +143,9 @@ def test_ablate_runs_a_grid_and_reports_it(scenes, tmp_path, capsys):
     assert decayed.startswith("decayed") and decayed.endswith("(images; holds 0)")
 
 
-@pytest.mark.parametrize(
-    ("parameters", "message"),
-    [({"weights": "avg"}, "weights must be one of last, average"), ({"baseline": "no row"}, "baseline must be one of"),
-     ({"resamples": 0}, "resamples must be above 0")],
-)  # fmt: skip
-def test_ablate_refuses_wrong_parameters_before_the_first_run(tmp_path, parameters, message):
-    with pytest.raises(KitError, match=message):
-        run_notebook(Cell(ABLATE, tmp_path / "a.ipynb", {**parameters, "out": str(tmp_path / "grid")}))
+def test_ablate_refuses_wrong_parameters_before_the_first_run(tmp_path):
+    with pytest.raises(KitError, match="baseline must be one of"):
+        run_notebook(Cell(ABLATE, tmp_path / "a.ipynb", {"baseline": "no row", "out": str(tmp_path / "grid")}))
     assert not (tmp_path / "grid").exists()
 
 

@@ -75,7 +75,7 @@ def test_wrong_settings_are_refused_with_the_way_out(changes, message):
 def test_unknown_names_are_refused_with_choices():
     with pytest.raises(KitError, match="unknown method 'foo'; choose one of: cps, distill, fixmatch, mean_teacher"):
         configure(method="foo")
-    with pytest.raises(KitError, match="unknown recipe 'big'; choose one of: camvid, demo"):
+    with pytest.raises(KitError, match="unknown recipe 'big'; choose one of: camvid, camvid_tuned, demo"):
         configure(recipe="big")
     with pytest.raises(KitError, match="unknown parameter 'stpes'"):
         configure(stpes=3)
