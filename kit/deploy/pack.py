@@ -96,7 +96,10 @@ def _graphs(folder: Path, sha256: str, copied: bool) -> dict[str, bytes]:
         if copied:
             raise KitError(f"{folder} holds no export ({GRAPH} and {RECORD}); make one: python -m kit export")
         return {}
-    if json.loads(found[RECORD]).get("weights_sha256") != sha256:
+    record = json.loads(found[RECORD])
+    if "weights_sha256" not in record:
+        raise KitError(f"{folder} holds a graph of --logits, which is not packed; export without it, or pack elsewhere")
+    if record["weights_sha256"] != sha256:
         raise KitError(
             f"the graphs in {folder} were made from other weights; export this model again (python -m kit export RUN "
             f"--out {folder}), or pack into a folder without them"

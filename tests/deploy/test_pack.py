@@ -142,6 +142,9 @@ def test_graphs_of_other_weights_are_not_packed(packed, tmp_path):
     (export / "export.json").write_text(json.dumps({"weights_sha256": "other"}))
     with pytest.raises(KitError, match="were made from other weights"):
         pack(run, tmp_path / "new", export=export)
+    (export / "export.json").write_text(json.dumps({"free": ["batch"]}))
+    with pytest.raises(KitError, match="holds a graph of --logits"):
+        pack(run, tmp_path / "new", export=export)
     with pytest.raises(KitError, match="is a model folder already"):
         pack(out, tmp_path / "new")
     with pytest.raises(KitError, match="is the run's own folder"):
