@@ -1,9 +1,9 @@
 """Lightweight semi-supervised semantic segmentation: train, ablate, inspect and compare."""
 
-import importlib
 import warnings
 from typing import TYPE_CHECKING
 
+from kit.system.first_use import on_first_use
 from kit.system.iri_grammar import skip_grammar
 from kit.system.torchvision_operators import declare_on_import
 
@@ -50,12 +50,7 @@ _HOME = {
 """Name -> module of the kit, imported on first use: importing torch, timm and others takes seconds, and
 `python -m kit --help` and processes that only read results do not need them."""
 
-
-def __getattr__(name: str):
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    return found
+__getattr__ = on_first_use(__name__, globals(), _HOME)
 
 
 def __dir__() -> list[str]:

@@ -1,7 +1,8 @@
 """Headless notebooks, one or many at a time: from a grid of runs to results and a table of outcomes."""
 
-import importlib
 from typing import TYPE_CHECKING
+
+from kit.system.first_use import on_first_use
 
 if TYPE_CHECKING:  # for editors; see __getattr__
     from kit.batch.cell import Cell, run_notebook
@@ -16,21 +17,23 @@ __all__ = ["Cell", "Grid", "Outcome", "Table", "complete", "compose", "load_rows
            "run_cell", "run_cells", "run_grid", "run_notebook", "show_line", "summarise"]  # fmt: skip
 
 _HOME = {
-    "batch.cell": ("Cell", "run_notebook"),
-    "batch.grid": ("Grid", "compose", "read_grid"),
-    "batch.outcome": ("Outcome", "run_cell"),
-    "batch.pool": ("complete", "run_cells"),
-    "batch.run": ("Table", "read_table", "run_grid"),
-    "batch.summary": ("load_rows", "summarise"),
-    "system.console": ("show_line",),
+    "Cell": "batch.cell",
+    "Grid": "batch.grid",
+    "Outcome": "batch.outcome",
+    "Table": "batch.run",
+    "complete": "batch.pool",
+    "compose": "batch.grid",
+    "load_rows": "batch.summary",
+    "read_grid": "batch.grid",
+    "read_table": "batch.run",
+    "run_cell": "batch.outcome",
+    "run_cells": "batch.pool",
+    "run_grid": "batch.run",
+    "run_notebook": "batch.cell",
+    "show_line": "system.console",
+    "summarise": "batch.summary",
 }
-"""Module of the kit -> names, imported on first use: a worker that runs one notebook after the other needs no networks,
+"""Name -> module of the kit, imported on first use: a worker that runs one notebook after the other needs no networks,
 and imports them in seconds for every run otherwise."""
 
-
-def __getattr__(name: str):
-    for module, names in _HOME.items():
-        if name in names:
-            found = globals()[name] = getattr(importlib.import_module(f"kit.{module}"), name)
-            return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = on_first_use(__name__, globals(), _HOME)
