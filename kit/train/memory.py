@@ -176,7 +176,8 @@ def _networks(cfg: RunConfig) -> list[str]:
 
 def _has_blocks(network: ModelConfig) -> bool:
     """Whether its encoder has blocks that can be recomputed."""
-    return recompute_blocks(build_model(network, 2, pretrained=False).encoder) > 0
+    with torch.device("meta"):  # its weights do not matter
+        return recompute_blocks(build_model(network, 2, pretrained=False).encoder) > 0
 
 
 def out_of_memory(cfg: RunConfig, error: RuntimeError, device: torch.device) -> KitError | None:
