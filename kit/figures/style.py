@@ -100,9 +100,17 @@ def method_colour(method: str) -> str:
     return METHODS.get(method, ("", "#000000"))[1]
 
 
-def group_key(run: dict) -> str:
-    """A text that is equal for runs that differ only in their seed."""
+def group_key(run: dict, without: str = "") -> str:
+    """A text that is equal for runs that differ only in their seed and, if it is named, in the setting `without`.
+
+    Args:
+        run: from `kit.load_run`, or a collected run.
+        without: a field of the run's data or training, or a parameter of a collected run, such as "split".
+    """
     config = {**run["config"], "seed": None, "run_dir": None}
+    for part in ("data", "train", "parameters"):
+        if without and part in config:
+            config[part] = {**config[part], without: None}
     # The folder of a teacher that was trained for a run depends on the seed.
     taught = {name: [teacher["network"], teacher["trained_by"]] for name, teacher in run.get("teachers", {}).items()}
     config["method"] = {k: v for k, v in config.get("method", {}).items() if k not in taught}

@@ -25,11 +25,11 @@ def label_series(rows: dict[str, list[dict]], baselines: Sequence[str] = (), cos
     """
     settings: dict[str, list[str]] = {}
     for row, runs in rows.items():
-        settings.setdefault(_setting(runs[0]), []).append(row)
+        settings.setdefault(group_key(runs[0], "split"), []).append(row)
     names = dict(zip(settings, _names(rows, list(settings.values())), strict=True))
     against = {}  # name of a setting -> digest of its labelled list -> row
     for row in (baseline_row(rows, name) for name in baselines):
-        setting = _setting(rows[row][0])
+        setting = group_key(rows[row][0], "split")
         against[names[setting]] = {_labels(rows[other][0]): other for other in settings[setting]}
     series = []
     for setting, members in settings.items():
@@ -53,15 +53,6 @@ def _point(row: str, runs: list[dict], others: dict[str, list[dict]], weights: s
 
 def _labels(run: dict) -> str:
     return run["split"]["labelled_sha256"]
-
-
-def _setting(run: dict) -> str:
-    """Equal for runs that differ only in seed and split; `config` is that of a run's folder or of a collected run."""
-    config = dict(run["config"])
-    for part in ("data", "parameters"):
-        if part in config:
-            config[part] = {**config[part], "split": None}
-    return group_key({**run, "config": config})
 
 
 def _names(rows: dict[str, list[dict]], settings: list[list[str]]) -> list[str]:
