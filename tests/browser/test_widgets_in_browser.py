@@ -1,5 +1,6 @@
 """The notebooks' controls in a real browser: JupyterLab as a person would open it."""
 
+import base64
 import io
 import json
 import time
@@ -38,10 +39,12 @@ def page(site):
 def pixels(page):
     """The clickable picture as the page has it, uint8 (H, W, 3)."""
     data = page.locator("img.kit-picture").evaluate(
-        """async (img) => { const blob = await (await fetch(img.src)).blob();
-                           return [...new Uint8Array(await blob.arrayBuffer())]; }"""
+        """async (img) => { const reader = new FileReader();
+                           reader.readAsDataURL(await (await fetch(img.src)).blob());
+                           await new Promise((done) => { reader.onload = done; });
+                           return reader.result.split(",")[1]; }"""
     )
-    return np.asarray(Image.open(io.BytesIO(bytes(data))).convert("RGB")).astype(int)
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")).astype(int)
 
 
 def changed(page, act, seconds=30):
@@ -54,7 +57,7 @@ def changed(page, act, seconds=30):
         if now.shape != before.shape or (now != before).any():
             page.wait_for_timeout(300)
             return pixels(page)
-        page.wait_for_timeout(50)
+        page.wait_for_timeout(100)
     raise AssertionError("the picture has not changed")
 
 
@@ -138,7 +141,7 @@ def test_train_shows_itself_while_it_goes_on(site, page, scenes, screens, notebo
     overrides = {"data.crop": [64, 64], "data.base_size": None, "data.labelled": 2, "data.unlabelled": 2,
                  "data.cache": False, "train.log_every": 2}  # fmt: skip
     prepared(notebooks / "train.ipynb", root / "train.ipynb",
-             {"method": "supervised", "steps": 240, "eval_every": 10, "split": "1_2", "data_root": str(scenes),
+             {"method": "supervised", "recipe": "tiny", "steps": 120, "eval_every": 20, "split": "1_2", "data_root": str(scenes),
               "run_dir": str(root / "run"), "overrides": overrides})  # fmt: skip
     errors = watched(page)
     page.goto(address.format("train.ipynb"))
