@@ -3,11 +3,14 @@
 import json
 
 import pytest
+from in_process import run_code
+from shared import made_once
 
 from kit.__main__ import main
 from kit.batch import Cell, complete, run_notebook
 from kit.batch.experiments.demo import summarise
 from kit.batch.html_page import to_html
+from kit.data.doctor.findings import ERROR
 from kit.errors import KitError
 from kit.explore.pick import ranked
 from kit.runs.folder import load_run
@@ -20,20 +23,22 @@ DOCTOR, STUDY = PROJECT / "notebooks/doctor.ipynb", PROJECT / "notebooks/study.i
 SMALL = {"data.crop": [64, 64], "data.base_size": None, "data.labelled": 2, "data.unlabelled": 2}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def runs(scenes, tmp_path_factory):
     """Folder with one finished run of two steps per method, made by the notebook."""
-    out = tmp_path_factory.mktemp("a folder")  # with a space
-    cells = [
-        Cell(TRAIN, out / f"notebooks/{method}.ipynb",
-             {"method": method, "recipe": "tiny", "steps": 2, "split": "1_2", "data_root": str(scenes),
-              "run_dir": str(out / method),
-              "overrides": {**SMALL, "train.log_every": 1, "train.checkpoint_every": 1},
-              "show_batch": method == "trikd", "lr_steps": 12 * (method == "supervised")})
-        for method in ("supervised", "trikd")
-    ]  # fmt: skip
-    complete(cells, workers=2)
-    return out
+
+    def make(out):
+        shared = {"recipe": "tiny", "steps": 2, "split": "1_2", "data_root": str(scenes),
+                  "overrides": {**SMALL, "train.log_every": 1, "train.checkpoint_every": 1}}  # fmt: skip
+        cells = [
+            Cell(TRAIN, out / f"notebooks/{method}.ipynb",
+                 {**shared, "method": method, "run_dir": str(out / method),
+                  "show_batch": method == "trikd", "lr_steps": 12 * (method == "supervised")})
+            for method in ("supervised", "trikd")
+        ]  # fmt: skip
+        complete(cells, workers=2)
+
+    return made_once(tmp_path_factory, "a folder", make)  # with a space
 
 
 def outputs(path):
@@ -107,8 +112,9 @@ def test_doctor_shows_a_data_set_and_one_that_is_broken(scenes, tmp_path):
     assert "0 error(s)" in outputs(executed) and "jupyter.widget-view" in outputs(executed)
     assert "widget-view" not in to_html(executed, tmp_path / "report.html").read_text().split("<main>")[1]
     broken = {"dataset": "camvid", "data_root": str(tmp_path / "absent"), "out": str(tmp_path / "broken")}
-    executed = run_notebook(Cell(DOCTOR, tmp_path / "b.ipynb", broken))
-    assert "ERROR  no folder" in outputs(executed) and (tmp_path / "broken/result.json").is_file()
+    run_code(DOCTOR, broken)
+    found = json.loads((tmp_path / "broken/result.json").read_text())["findings"]
+    assert [(each["severity"], "no folder" in each["message"]) for each in found] == [(ERROR, True)]
 
 
 def test_ablate_runs_a_grid_and_reports_it(scenes, tmp_path, capsys):
@@ -145,7 +151,7 @@ def test_ablate_runs_a_grid_and_reports_it(scenes, tmp_path, capsys):
 
 def test_ablate_refuses_wrong_parameters_before_the_first_run(tmp_path):
     with pytest.raises(KitError, match="baseline must be one of"):
-        run_notebook(Cell(ABLATE, tmp_path / "a.ipynb", {"baseline": "no row", "out": str(tmp_path / "grid")}))
+        run_code(ABLATE, {"baseline": "no row", "out": str(tmp_path / "grid")})
     assert not (tmp_path / "grid").exists()
 
 
@@ -185,24 +191,27 @@ def test_study_of_one_row_has_nothing_to_compare(tmp_path):
     grid = study["runs"][0]["grid"]
     parameters = {"study": str(tmp_path / "one.json"), "grids": [grid], "selection": [grid], "shares": [],
                   "out": str(tmp_path / "out"), "resamples": 50}  # fmt: skip
-    run_notebook(Cell(STUDY, tmp_path / "s.ipynb", parameters))
+    run_code(STUDY, parameters)
     assert (tmp_path / "out/result.json").is_file() and not (tmp_path / "out/classes.pdf").exists()
 
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"stpes": 3}, "unknown parameter of train.ipynb 'stpes'"),
         ({"method": "foo"}, "unknown method 'foo'"),
         ({"steps": "3"}, "steps must be int"),
         ({"dataset": "camvid", "data_root": "/absent"}, "no folder /absent"),
     ],
 )
-def test_wrong_parameters_stop_the_notebook_with_one_line(tmp_path, parameters, message):
-    cell = Cell(TRAIN, tmp_path / "x.ipynb", {"run_dir": str(tmp_path / "run"), "dataset": "camvid", **parameters})
+def test_wrong_parameters_stop_the_notebook_before_it_writes(tmp_path, parameters, message):
     with pytest.raises(KitError, match=message):
-        run_notebook(cell)
+        run_code(TRAIN, {"run_dir": str(tmp_path / "run"), "dataset": "camvid", **parameters})
     assert not (tmp_path / "run").exists()
+
+
+def test_an_unknown_parameter_stops_the_notebook_with_one_line(tmp_path):
+    with pytest.raises(KitError, match=r"unknown parameter of train\.ipynb 'stpes'"):
+        run_notebook(Cell(TRAIN, tmp_path / "x.ipynb", {"stpes": 3}))
 
 
 def test_one_failing_notebook_does_not_stop_the_others(runs, tmp_path):

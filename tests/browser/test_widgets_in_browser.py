@@ -141,8 +141,8 @@ def test_train_shows_itself_while_it_goes_on(site, page, scenes, screens, notebo
     overrides = {"data.crop": [64, 64], "data.base_size": None, "data.labelled": 2, "data.unlabelled": 2,
                  "data.cache": False, "train.log_every": 2}  # fmt: skip
     prepared(notebooks / "train.ipynb", root / "train.ipynb",
-             {"method": "supervised", "recipe": "tiny", "steps": 120, "eval_every": 20, "split": "1_2", "data_root": str(scenes),
-              "run_dir": str(root / "run"), "overrides": overrides})  # fmt: skip
+             {"method": "supervised", "recipe": "tiny", "steps": 120, "eval_every": 20, "split": "1_2",
+              "data_root": str(scenes), "run_dir": str(root / "run"), "overrides": overrides})  # fmt: skip
     errors = watched(page)
     page.goto(address.format("train.ipynb"))
     run_all(page)

@@ -1,6 +1,7 @@
 """Students outside the kit. Skipped, with the reason, where the extra "export" is not installed."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 from example_run import on_turned_photo
 from PIL import Image
+from shared import made_once
 
 import kit
 from kit.__main__ import main
@@ -26,17 +28,18 @@ except KitError as missing:
 from kit.deploy.graphs import example_protocol  # it needs onnxruntime
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def exported(finished, tmp_path_factory):
     """Function (student) -> folder of its run and folder of its export, made once, by the command line."""
-    made = {}
 
     def folders(student):
-        if student not in made:
-            run, out = finished(student), tmp_path_factory.mktemp("exports") / student
-            assert main(["export", str(run), "--out", str(out), "--images", "2", "--logits"]) == 0
-            made[student] = run, out
-        return made[student]
+        def make(folder):
+            shutil.copytree(finished(student), folder / "run")
+            command = ["export", str(folder / "run"), "--out", str(folder / "export"), "--images", "2", "--logits"]
+            assert main(command) == 0
+
+        folder = made_once(tmp_path_factory, f"logits_{student}", make)
+        return folder / "run", folder / "export"
 
     return folders
 
