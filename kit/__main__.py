@@ -1,6 +1,7 @@
 """The command line: `python -m kit COMMAND`. Each command calls one function of the kit."""
 
 import argparse
+import os
 import sys
 
 from kit.commands import batch, bench, data, deploy, evaluate, label, overview, splits, train
@@ -23,9 +24,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         code = options.run(options)
+        sys.stdout.flush()  # a reader that is gone is noticed here, not at exit
     except KitError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
+    except BrokenPipeError:  # the output goes to a program such as `head` that has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is written at exit
+        return 1
     except OSError as error:
         if error.filename is None:
             raise

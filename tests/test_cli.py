@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from kit.commands import GROUPS, overview
 from kit.data.splits.split import read_list
 from kit.errors import KitError
 from kit.settings.fields import to_dict
+from kit.system.paths import PROJECT
 
 
 def test_bad_input_is_one_line_and_an_exit_code(tmp_path, capsys):
@@ -22,6 +24,16 @@ def test_a_file_that_cannot_be_written_is_one_line(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert main(["synthetic", str(tmp_path / "file/scenes"), "--train", "1", "--val", "1"]) == 2
     assert re.fullmatch(r"error: \S+ cannot be read or written: .+\n", capsys.readouterr().err)
+
+
+def test_a_reader_that_ends_early_is_no_traceback():
+    """As in `python -m kit splits show | head -1`."""
+    end, pipe = os.pipe()
+    os.close(end)
+    command = [sys.executable, "-m", "kit", "splits", "show"]
+    done = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, text=True, cwd=PROJECT)
+    os.close(pipe)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_an_interrupt_promises_no_more_than_is_true(monkeypatch, capsys):

@@ -105,13 +105,13 @@ def read_grid(source: str | Path | dict) -> Grid:
         raise KitError(f"{where}: no notebook {plain['notebook']}")
     options = {key: plain[key] for key in ("time_limit", "retries", "cluster") if key in plain}
     if "notebook" in plain:
-        options["notebook"] = from_project(plain["notebook"])
+        options["notebook"] = from_project(plain["notebook"]).resolve()
     seeds = tuple(plain.get("seeds", [0]))
     if any(type(seed) is not int for seed in seeds) or len(set(seeds)) < len(seeds):
         raise KitError(f"{where}: seeds must be whole numbers, each once, got {list(seeds)}")
     if options.get("retries", 0) < 0 or options.get("time_limit", 1) <= 0:
         raise KitError(f"{where}: retries must be 0 or more and time_limit above 0")
-    return Grid(out=Path(plain["out"]), rows=_rows(plain, where), seeds=seeds, **options)
+    return Grid(out=Path(plain["out"]).expanduser(), rows=_rows(plain, where), seeds=seeds, **options)
 
 
 def compose(

@@ -74,7 +74,9 @@ def _export(options: argparse.Namespace) -> None:
 def _pictures(options: argparse.Namespace) -> list[Path]:
     """Val images for the check; none, with a printed line, if the run's data set is missing."""
     from kit.deploy.graphs.logits_graph import pictures_for
+    from kit.settings.checks import require_positive
 
+    require_positive(images=options.images)
     try:
         return pictures_for(options.folder, options.data_root, options.images)
     except KitError as error:

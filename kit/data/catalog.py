@@ -112,7 +112,7 @@ def _voc_augmented(root: Path, images: Found, masks: Found) -> dict[str, set[str
 def _listed(path: Path) -> set[str]:
     if not path.is_file():
         raise KitError(f"no {path}, the list of train or val images; it is part of the VOC devkit")
-    return set(path.read_text().split())
+    return set(path.read_text(encoding="utf-8-sig").split())
 
 
 DATASETS = {

@@ -200,7 +200,7 @@ class RunFolder:
     def log(self) -> list[dict]:
         """All complete lines of log.jsonl; a line that was cut off by a kill is left out."""
         records = []
-        for line in self.log_file.read_text().splitlines() if self.log_file.is_file() else []:
+        for line in self.log_file.read_text(encoding="utf-8").splitlines() if self.log_file.is_file() else []:
             with contextlib.suppress(json.JSONDecodeError):
                 records.append(json.loads(line))
         return records

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kit.errors import KitError, unknown
-from kit.system.paths import enter_project
+from kit.system.paths import enter_project, with_home
 
 if TYPE_CHECKING:
     import nbformat
@@ -26,7 +26,7 @@ def parameters(namespace: dict) -> dict[str, object]:
     """Values of a notebook's parameters, by name. Called as `parameters(globals())` in the cell after them.
 
     A parameters cell holds nothing but `name: type = value  # meaning`, one a line. The working folder becomes the
-    project's, so that relative paths mean the same in JupyterLab and under papermill.
+    project's, so that relative paths mean the same in JupyterLab and under papermill; `~/` is the home folder.
 
     Raises: KitError if papermill was given a name that the notebook does not declare, if a value is not of its
     declared type, or if there is no such cell.
@@ -42,7 +42,7 @@ def parameters(namespace: dict) -> dict[str, object]:
             raise unknown("parameter", name, declared)
     for name, kind in declared.items():
         _check_type(name, kind, namespace[name])
-    return {name: namespace[name] for name in declared}
+    return {name: with_home(namespace[name]) for name in declared}
 
 
 def read_notebook(path: str | Path) -> "nbformat.NotebookNode":

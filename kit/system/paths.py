@@ -7,6 +7,13 @@ PROJECT = Path(__file__).resolve().parents[2]
 """The folder that holds `kit/`, `notebooks/` and `splits/`."""
 
 
+def with_home(value: object) -> object:
+    """A parameter with `~/` replaced by the home folder, also in lists of texts; other values are unchanged."""
+    if isinstance(value, list):
+        return [with_home(each) for each in value]
+    return os.path.expanduser(value) if isinstance(value, str) and value.startswith("~/") else value
+
+
 def from_project(path: str | Path) -> Path:
     """`path` itself if it exists or is absolute, otherwise relative to the project's folder."""
     path = Path(path).expanduser()

@@ -116,7 +116,7 @@ def write_json(path: Path, content: object) -> None:
 def read_json(path: Path) -> dict:
     """Content of a JSON file. Raises KitError naming the file if it is missing or damaged."""
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise KitError(f"no file {path}") from error
     except (json.JSONDecodeError, UnicodeDecodeError, IsADirectoryError) as error:

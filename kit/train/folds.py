@@ -15,7 +15,8 @@ from kit.train.launch import launch
 def fold_runs(run: str | Path, folds: int, out: str | Path = "", steps: int = 0,
               say: Callable[[str], None] | None = None) -> list[Path]:  # fmt: skip
     """Train `folds` runs like `run`, each without the masks of one part of its labelled images, which stay in as
-    unlabelled ones; return the folders. Finished runs are not trained again.
+    unlabelled ones; return the folders. Finished runs are not trained again. All begin from encoder weights alone: the
+    student that `run` may have started from can have learnt the masks that are left out.
 
     Args:
         run: folder of a run, finished or not, whose settings are used.
@@ -37,7 +38,8 @@ def fold_runs(run: str | Path, folds: int, out: str | Path = "", steps: int = 0,
         labelled = tuple(name for name in split.labelled if name not in left_out)
         unlabelled = tuple(sorted({*split.pool, *left_out}))
         write_lists(Split(f"{split.name} without fold {fold + 1} of {folds}", labelled, unlabelled), lists)
-        changes = {"data.split": str(lists.resolve()), "data.extra": False, "run_dir": str(place / f"fold_{fold + 1}")}
+        changes = {"data.split": str(lists.resolve()), "data.extra": False, "start": "",
+                   "run_dir": str(place / f"fold_{fold + 1}")}  # fmt: skip
         if steps:
             changes["train.steps"] = steps
         if say:

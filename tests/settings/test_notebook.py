@@ -20,6 +20,12 @@ def test_names_papermill_put_in_must_be_declared():
         parameters({"In": [*cells, "# Parameters\nstpes = 9\n"], "steps": 9, "method": "x", "stpes": 9})
 
 
+def test_the_home_folder_may_be_written_short(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    cells = ["runs: list = []  # folders\nout: str = ''  # folder"]
+    assert parameters({"In": cells, "runs": ["~/a"], "out": "~/b"}) == {"runs": ["/home/me/a"], "out": "/home/me/b"}
+
+
 def test_cells_with_magics_or_code_are_not_parameters():
     with pytest.raises(KitError, match="run the parameters cell first"):
         parameters({"In": ["", "%matplotlib inline", "x = 1", "y: int = 1\nprint(y)"], "x": 1, "y": 1})

@@ -34,6 +34,7 @@ def demo(out: Path, steps: int | None = None, workers: int = 2) -> dict:
         steps: of each student; None is the recipe's.
         workers: number of runs at a time.
     """
+    out = out if out.name else out.resolve()  # "." has no name for the folder beside it
     base = RECIPES["demo"]("supervised")
     steps = steps or base.train.steps
     draw_dataset(base.data.root, progress=True)

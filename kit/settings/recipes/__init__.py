@@ -11,6 +11,7 @@ from kit.settings.recipes.tiny import tiny, tiny_official
 from kit.settings.recipes.trikd import TRIKD_RECIPES
 from kit.settings.recipes.unimatch import UNIMATCH_RECIPES
 from kit.settings.run import RunConfig
+from kit.system.paths import with_home
 
 RECIPES = (
     {f.__name__: f for f in (demo, camvid, camvid_tuned, folder, tiny, tiny_official)}
@@ -66,4 +67,4 @@ def configure(method: str = "trikd", recipe: str = "", overrides: dict | None = 
     changes = {SHORT_NAMES[name]: value for name, value in given.items()}
     if dataset not in (None, base.data.dataset) and "split" not in given:
         changes["data.split"] = "1_8"  # the recipe's lists belong to its own data set
-    return replace_fields(base, {**changes, **(overrides or {})})
+    return replace_fields(base, {name: with_home(value) for name, value in {**changes, **(overrides or {})}.items()})

@@ -1,0 +1,40 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from kit.data.fingerprint import find_data
+from kit.errors import KitError
+from kit.settings.fields import to_dict
+from kit.train import folds
+
+
+@pytest.fixture
+def run(tiny, tmp_path):
+    """Folder of a run that began from another run's student, on four labelled images."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(to_dict(replace(tiny(), start=str(tmp_path / "earlier")))))
+    return folder
+
+
+def test_every_labelled_image_is_left_out_once_and_stays_unlabelled(run, monkeypatch):
+    launched, said = [], []
+    monkeypatch.setattr(folds, "launch", launched.append)
+    places = folds.fold_runs(run, 3, steps=7, say=said.append)
+    assert [cfg.run_dir for cfg in launched] == [str(place) for place in places] and len(said) == 3
+    whole = find_data(folds.RunFolder(run).config().data).split
+    splits = [find_data(cfg.data).split for cfg in launched]
+    left_out = [name for split in splits for name in whole.labelled if name not in split.labelled]
+    assert sorted(left_out) == sorted(whole.labelled)
+    for split in splits:
+        assert set(whole.labelled) - set(split.labelled) <= set(split.pool)
+        assert sorted([*split.labelled, *split.pool]) == sorted([*whole.labelled, *whole.pool])
+    # a student that learnt all masks is no start for runs that must not know some of them
+    assert {(cfg.train.steps, cfg.start, cfg.data.extra) for cfg in launched} == {(7, "", False)}
+
+
+@pytest.mark.parametrize("number", [1, 5])
+def test_folds_that_do_not_fit_the_labels(run, number):
+    with pytest.raises(KitError, match=f"--folds is {number}; give 2 to 4"):
+        folds.fold_runs(run, number)
