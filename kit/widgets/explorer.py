@@ -184,7 +184,7 @@ def save_view(explorer: Explorer, request: ViewRequest, out: Path) -> str:
     files = save(view_figure(scene, request.strength, request.pixel), stem)
     if request.image == PHOTO:
         photo = stem.with_name(f"{stem.name}-photograph.png")
-        write_bytes(photo, png(scene.image))
+        write_bytes(photo, png(explorer.photo.permute(1, 2, 0).numpy()))  # the scene's image may be smaller
         parameters["photo"] = str(photo)
         files.append(photo)
     described = stem.with_name(f"{stem.name}.json")

@@ -9,7 +9,7 @@ from PIL import Image
 
 import kit
 from kit.batch import Cell
-from kit.explore.explorer import Explorer
+from kit.explore.explorer import LONGEST, Explorer
 from kit.explore.view_request import PHOTO, ViewRequest
 from kit.settings.notebook import check_values
 from kit.system.paths import PROJECT
@@ -100,6 +100,16 @@ def test_a_saved_view_can_be_made_again(panel, tmp_path):
     command = panel.saved.value.split("papermill ")[1].split("</pre>")[0].replace("&quot;", '"').replace("&#x27;", "'")
     assert json.loads(shlex.split(command)[-1]) == parameters
     assert Cell(PROJECT / "notebooks/explore.ipynb", tmp_path / "x.ipynb", parameters)
+
+
+def test_a_saved_photograph_is_what_the_networks_got(panel, tmp_path):
+    buffer = io.BytesIO()
+    Image.new("RGB", (LONGEST + 200, 40)).save(buffer, "PNG")
+    panel.controls["view"].value = "prediction"
+    upload(panel, buffer.getvalue())
+    panel.keep.click()
+    assert shown(panel).shape[1] == LONGEST
+    assert Image.open(*tmp_path.glob("*-photograph.png")).size == (LONGEST + 200, 40)
 
 
 def test_a_file_that_is_no_picture_is_refused(panel, monkeypatch):
