@@ -4,6 +4,7 @@ import html
 import io
 import json
 import re
+import shlex
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +27,7 @@ BY_CLASS = ("truth", "prediction", "error", "confidence")
 BY_LEVEL = ("low frequencies", "high frequencies")
 """Views that depend on the chosen class, and on the level of the decoder."""
 
-COMMAND = "papermill notebooks/explore.ipynb explored.ipynb -y '{}'"
+COMMAND = "papermill notebooks/explore.ipynb explored.ipynb -y {}"
 
 
 def explorer_panel(explorer: Explorer, request: ViewRequest, out: str | Path, thumbnails: int = 0) -> VBox:
@@ -190,7 +191,7 @@ def save_view(explorer: Explorer, request: ViewRequest, out: Path) -> str:
     described = stem.with_name(f"{stem.name}.json")
     write_json(described, parameters)
     names = "\n".join(map(str, [*files, described]))
-    return f"{names}\n\n{COMMAND.format(json.dumps(parameters))}"
+    return f"{names}\n\n{COMMAND.format(shlex.quote(json.dumps(parameters)))}"
 
 
 def _colours(scene: Scene) -> str:

@@ -13,7 +13,7 @@ from kit.explore.explorer import LONGEST, Explorer
 from kit.explore.view_request import PHOTO, ViewRequest
 from kit.settings.notebook import check_values
 from kit.system.paths import PROJECT
-from kit.widgets.explorer import ExplorerPanel
+from kit.widgets.explorer import ExplorerPanel, save_view
 from kit.widgets.watch import RunPanel, attended, watching
 
 
@@ -110,6 +110,11 @@ def test_a_saved_photograph_is_what_the_networks_got(panel, tmp_path):
     panel.keep.click()
     assert shown(panel).shape[1] == LONGEST
     assert Image.open(*tmp_path.glob("*-photograph.png")).size == (LONGEST + 200, 40)
+
+
+def test_the_command_of_a_view_survives_an_apostrophe(panel, tmp_path):
+    command = save_view(panel.explorer, panel.request, tmp_path / "Ann's views").splitlines()[-1]
+    assert json.loads(shlex.split(command)[-1])["out"] == str(tmp_path / "Ann's views")
 
 
 def test_a_file_that_is_no_picture_is_refused(panel, monkeypatch):
