@@ -14,6 +14,7 @@ from PIL import Image
 
 from kit.errors import KitError
 from kit.explore.explorer import Explorer
+from kit.explore.networks import STUDENT
 from kit.explore.view_request import PHOTO, VIEWS, Layer, Scene, ViewRequest
 from kit.figures.pictures.thumbnails import cell_at, thumbnail_sheet
 from kit.figures.pictures.view import heat_stops, legend, paint, png, render, view_figure
@@ -178,7 +179,9 @@ def save_view(explorer: Explorer, request: ViewRequest, out: Path) -> str:
     """Write a view as PNG, PDF and JSON, with an uploaded photograph beside it; return the names of the files and the
     command that reproduces the picture headless. Raises KitError if there is no such view."""
     scene = explorer.scene(request)
-    name = "-".join((request.view, request.cls, Path(request.run).name, request.image))
+    network = "" if request.network == STUDENT else f"-{request.network}"
+    level = f"-level {request.level}" if request.view in BY_LEVEL and request.level else ""
+    name = "-".join((request.view + level, request.cls, Path(request.run).name + network, request.image))
     stem = out / re.sub(r"[^\w.-]+", "_", name).strip("_")
     parameters = {"runs": explorer.runs, **request.parameters(), "weights": explorer.weights, "out": str(out),
                   "data_root": str(explorer.files.root), "interactive": False}  # fmt: skip

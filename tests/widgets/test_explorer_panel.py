@@ -117,6 +117,13 @@ def test_the_command_of_a_view_survives_an_apostrophe(panel, tmp_path):
     assert json.loads(shlex.split(command)[-1])["out"] == str(tmp_path / "Ann's views")
 
 
+def test_saved_views_of_other_networks_and_levels_are_other_files(panel, tmp_path):
+    student = {"run": panel.request.run, "image": panel.request.image, "view": "low frequencies"}
+    for more in ({}, {"level": 1}, {"network": "vit", "view": "attention"}, {"view": "attention"}):
+        save_view(panel.explorer, ViewRequest(**student | more), tmp_path)
+    assert len(list(tmp_path.glob("*.json"))) == len(list(tmp_path.glob("*.png"))) == 4
+
+
 def test_a_file_that_is_no_picture_is_refused(panel, monkeypatch):
     floats = io.BytesIO()
     Image.new("F", (90, 60)).save(floats, "TIFF")
