@@ -20,7 +20,7 @@ from kit.explore.attention import Attention, attention
 from kit.explore.frequency_levels import Level, frequency_levels
 from kit.explore.networks import STUDENT, load_view
 from kit.explore.pick import ranked, short_ids
-from kit.explore.view_request import CLAIMED, MISSED, PHOTO, WRONG, Layer, Scene, Thumbnail, ViewRequest
+from kit.explore.view_request import BY_CLASS, CLAIMED, MISSED, PHOTO, WRONG, Layer, Scene, Thumbnail, ViewRequest
 from kit.runs.folder import RunFolder
 from kit.types import IGNORE
 
@@ -127,7 +127,7 @@ class Explorer:
             raise unknown("run", request.run, self.runs)
         image, truth = self.pair(request.image)
         layer = self._layer(request, truth)
-        title = " · ".join(filter(None, (request.view, request.cls, request.image)))
+        title = " · ".join(filter(None, (request.view, request.view in BY_CLASS and request.cls, request.image)))
         return Scene(image, layer, title, self.words(request))
 
     def ranking(self, run: str) -> list[tuple[str, float]]:

@@ -13,6 +13,9 @@ VIEWS = ("truth", "prediction", "error", "confidence", "entropy", "disagreement 
          "low frequencies", "high frequencies", "attention")  # fmt: skip
 """Kinds of layers over an image."""
 
+BY_CLASS = ("truth", "prediction", "error", "confidence")
+"""Views that depend on the chosen class."""
+
 PHOTO = "own photograph"
 """Name of the uploaded image."""
 

@@ -49,6 +49,11 @@ def test_every_view_has_a_layer_for_its_image(explorer, view):
         assert np.isfinite(scene.layer.values).all() and low < high
 
 
+def test_a_title_names_a_class_only_where_it_matters(explorer):
+    titles = [explorer.scene(view_of(explorer, view=view, cls="road")).title for view in ("error", "entropy")]
+    assert titles == [f"error · road · {explorer.images[0]}", f"entropy · {explorer.images[0]}"]
+
+
 def test_thumbnails_begin_with_the_worst_image(explorer, runs):
     ranking = explorer.ranking(runs[1])
     assert sorted(name for name, _ in ranking) == sorted(explorer.images)
