@@ -30,7 +30,9 @@ class History:
         for tag in sorted(name for name in self._events.Tags()[IMAGES] if name.startswith("val/")):
             for event in self._events.Images(tag):
                 found.setdefault(event.step, {})[tag] = event.encoded_image_string
-        return {step: [_decoded(data) for _, data in sorted(tags.items())] for step, tags in sorted(found.items())}
+        every = max(map(len, found.values()), default=0)  # a run that still trains may have written only some of a step
+        return {step: [_decoded(data) for _, data in sorted(tags.items())]
+                for step, tags in sorted(found.items()) if len(tags) == every}  # fmt: skip
 
 
 def _decoded(data: bytes) -> np.ndarray:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.utils.tensorboard import SummaryWriter
 
 import kit
 from kit.errors import KitError
@@ -190,3 +191,10 @@ def test_history_holds_a_picture_per_evaluation(runs):
     pictures = History(runs[0]).pictures()
     assert list(pictures) == [1, 2] and all(len(images) == 3 for images in pictures.values())
     assert pictures[1][0].shape == (128, 3 * 256, 3) and History(runs[0] + "/nowhere").pictures() == {}
+
+
+def test_a_step_whose_pictures_are_half_written_waits(tmp_path):
+    with SummaryWriter(str(tmp_path / "tensorboard")) as events:
+        for number, step in ((0, 1), (1, 1), (0, 2)):
+            events.add_image(f"val/{number}", torch.zeros(3, 4, 12, dtype=torch.uint8), step)
+    assert [(step, len(found)) for step, found in History(tmp_path).pictures().items()] == [(1, 2)]
