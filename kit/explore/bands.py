@@ -121,14 +121,14 @@ def cutoffs(student: Student, examples: Sequence[Example], factors: Sequence[flo
     for factor in factors:
         masks, attention, energy, radius = usual if factor == 1 else _measured(student, examples, factor)
         pairs = list(zip(attention, usual[1], strict=True))
-        changed = [mask != before for mask, before in zip(masks, usual[0], strict=True)]
+        changed = [(mask != before).ravel() for mask, before in zip(masks, usual[0], strict=True)]
         matrix = sum(
             confusion_matrix(torch.from_numpy(mask).long(), torch.from_numpy(e.truth).long(), len(student.classes))
             for mask, e in zip(masks, examples, strict=True)
         )
         found.append(Cutoff(
             float(factor), radius, energy, tuple(float(np.abs(a - b).mean()) for a, b in pairs),
-            float(np.mean([part.mean() for part in changed])), scores_of(matrix, student.classes, len(examples)).miou,
+            float(np.concatenate(changed).mean()), scores_of(matrix, student.classes, len(examples)).miou,
         ))  # fmt: skip
     return found
 

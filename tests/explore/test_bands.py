@@ -84,6 +84,15 @@ def test_other_cutoffs_leave_the_student_alone():
     assert high.radius == pytest.approx([4 * radius for radius in same.radius]) and 0 <= same.miou <= 1
 
 
+def test_changed_pixels_are_a_share_of_all_pixels(monkeypatch):
+    masks = {1.0: [np.zeros((4, 4), np.uint8), np.zeros((2, 2), np.uint8)]}
+    masks[2.0] = [masks[1.0][0], masks[1.0][1] + 1]
+    monkeypatch.setattr(bands, "_measured", lambda subject, examples, factor: (masks[factor], [], (), ()))
+    examples = [Example("large", None, masks[1.0][0]), Example("small", None, masks[1.0][1])]
+    (found,) = bands.cutoffs(student(), examples, [2.0])
+    assert found.changed_pixels == 4 / 20
+
+
 def test_what_cannot_be_measured_is_refused():
     for factors in ([0], [-1.0], [float("inf")]):
         with pytest.raises(KitError, match="factors above 0"):
