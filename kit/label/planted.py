@@ -39,7 +39,10 @@ def plant(mask: np.ndarray, kind: str, classes: int, rng: np.random.Generator) -
     cls, wrong = int(mask[region][0]), mask.copy()
     around = _around(mask, region, cls)
     if kind == "swapped":
-        wrong[region] = rng.choice([each for each in range(classes) if each not in (cls, around)])
+        others = [each for each in range(classes) if each not in (cls, around)]
+        if not others:
+            return None
+        wrong[region] = rng.choice(others)
     elif around is None:
         return None
     else:

@@ -74,3 +74,10 @@ def test_a_run_checks_masks_that_it_has_not_learnt_from(street, tmp_path, capsys
     assert record["regions"] == 0 or (tmp_path / "found_suspicious.png").is_file()
     assert main(["doctor", "--root", str(tmp_path)]) == 2
     assert "no data set is named; give --dataset, or --run" in capsys.readouterr().err
+
+
+def test_of_two_classes_no_region_can_be_swapped():
+    mask = np.zeros((60, 60), np.uint8)
+    mask[20:34, 20:34] = 1
+    assert plant(mask, "swapped", 2, np.random.default_rng(0)) is None
+    assert plant(mask, "missing", 2, np.random.default_rng(0)) is not None

@@ -28,7 +28,7 @@ FIRST = 50
 def planted_copy(dataset: str, root: Path, out: Path, images: int, wrong: int,
                  seed: int = 0) -> dict[str, list[Planted]]:  # fmt: skip
     """Copy the data set of `root` to `out`, with a wrong region in `wrong` of `images` train masks drawn by hash, as
-    many of each kind. All other files are links. `out/lists` holds the drawn images.
+    many of each kind; with two classes none is swapped. All other files are links. `out/lists` holds the drawn images.
 
     Returns: id of each drawn image -> its wrong regions.
     Raises: KitError if there are not as many train images with masks, or too few regions to plant in.
@@ -46,7 +46,8 @@ def planted_copy(dataset: str, root: Path, out: Path, images: int, wrong: int,
             link.parent.mkdir(parents=True, exist_ok=True)
             link.unlink(missing_ok=True)
             os.symlink(path.resolve(), link)
-    done, kinds = 0, rng.permutation(np.resize(KINDS, wrong)).tolist()  # shuffled: the folds use a hash order too
+    able = KINDS if spec.num_classes > 2 else KINDS[1:]  # a swapped region needs a third class
+    done, kinds = 0, rng.permutation(np.resize(able, wrong)).tolist()  # shuffled: the folds use a hash order too
     for name in names:
         kind = kinds[done % len(kinds)]
         made = plant(train.full_mask(name).numpy(), kind, spec.num_classes, rng) if done < wrong else None
