@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -41,8 +42,11 @@ def label_figure(curves: Mapping[str, Mapping[str, Sequence[Mapping]]], width: f
         ax.label_outer()
         if len(curves) > 1:
             ax.set_title(method_name(method))
-    handles = panels[0].get_legend_handles_labels()[0]
-    fig.legend(handles=handles, loc="outside upper center", ncol=4, columnspacing=1.0, handlelength=1.6)
+    named: dict[str, Artist] = {}
+    for ax in panels:  # a method may have strategies that others lack
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            named.setdefault(label, handle)
+    fig.legend(handles=list(named.values()), loc="outside upper center", ncol=4, columnspacing=1.0, handlelength=1.6)
     return fig
 
 

@@ -36,6 +36,9 @@ def test_curves_over_seeds_and_the_labels_that_are_saved():
     one, two = (label_figure(dict.fromkeys(methods, curves)).axes for methods in (["cps"], ["supervised", "cps"]))
     assert [len(axes.containers) for axes in (*one, *two)] == [3, 3, 3] and one[0].get_xlabel() == "Labelled images"
     assert [axes.get_title() for axes in (*one, *two)] == ["", "Supervised only", "CPS"]
+    both = {name: curves[name] for name in ("random", "cover")}
+    fig = label_figure({"cps": {"random": curves["random"]}, "mgd": both})
+    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["Random", "Cover"]
     with pytest.raises(KitError, match="differ in their strategies or rounds"):
         spread([simulation(0, random=(0.1,)), simulation(1, random=(0.1, 0.2))])
 
