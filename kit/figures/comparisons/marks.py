@@ -63,7 +63,7 @@ def set_limits(ax: Axes, costs: list[float], scores: list[float], foot: float = 
         ax.set_xlim(low - 0.15 * (high - low), high + 0.15 * (high - low))
     else:
         ax.set_xlim(0.5 * low, 1.5 * high)
-        ax.set_xticks([low], [f"{low:.3g}"])
+        ax.set_xticks([low], [f"{low:.3g}" if low < 1000 else f"{low:,.0f}"])
     ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     bottom, top = min(scores), max(scores)
     room = max(0.08 * (top - bottom), (SPAN - top + bottom) / 2)

@@ -1,4 +1,5 @@
-from kit.figures.comparisons.marks import LETTER, LINE, label_offsets
+from kit.figures.comparisons.marks import LETTER, LINE, label_offsets, set_limits
+from kit.figures.style import new_figure
 
 
 def test_names_too_long_for_the_axes_keep_apart_too():
@@ -13,3 +14,10 @@ def test_a_name_is_beside_its_mark_where_there_is_room():
         (5, 2, "left"),
         (-5, 2, "right"),
     ]
+
+
+def test_a_single_cost_is_not_rounded():
+    for cost, text in ((2975, "2,975"), (371, "371"), (2.3456, "2.35")):
+        ax = new_figure().add_subplot()
+        set_limits(ax, [cost, cost], [50.0, 60.0])
+        assert [label.get_text() for label in ax.get_xticklabels()] == [text]
