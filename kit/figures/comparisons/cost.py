@@ -1,6 +1,7 @@
 """Accuracy and cost: all runs as rows of one table, and mean IoU over a cost."""
 
 import statistics
+import textwrap
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -10,7 +11,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from kit.errors import KitError
 from kit.figures.comparisons.marks import aside, set_limits, setting_looks
-from kit.figures.style import COLUMN, PAGE, by_setting, looks, method_name, new_figure, setting_labels
+from kit.figures.style import COLUMN, PAGE, by_setting, looks, method_name, new_figure, setting_labels, turns
 from kit.figures.tables.comparable import SUBJECT, comparable_groups, subject
 from kit.figures.tables.formats import Cell, percent_cell
 from kit.settings.checks import require_choice
@@ -38,6 +39,9 @@ OVER_SEEDS, OVER_IMAGES = "± 1 sd over seeds", "95 % over images, one seed"
 
 BESIDE = 8
 """With more settings than this, the legend of a single panel is beside it."""
+
+LETTERS = 34
+"""Letters in a line of a panel's title."""
 
 
 def run_rows(runs: list[dict]) -> list[dict]:
@@ -134,7 +138,12 @@ def group_titles(groups: list[list[dict]], cost: str) -> list[str]:
     for group in groups:
         names = [subject(group[0])["data set"][0], *([] if cost == "labels" else [group[0]["split"]["name"]])]
         titles.append(", ".join(names) + (f"\n{group[0]['steps']:,} steps" if steps else ""))
-    return titles
+    if len(set(titles)) < len(titles) and len({group[0]["protocol"] for group in groups}) > 1:
+        said = (textwrap.fill(group[0]["protocol"], LETTERS) for group in groups)
+        titles = [f"{title}\n{protocol}" for title, protocol in zip(titles, said, strict=True)]
+    # Lists of one name may differ, and so may val images.
+    return [f"{title} #{turn + 1}" if titles.count(title) > 1 else title
+            for title, turn in zip(titles, turns(titles), strict=True)]  # fmt: skip
 
 
 def left_out(runs: list[dict], cost: str = "parameters", panels: int = 3) -> str:

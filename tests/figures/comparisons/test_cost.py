@@ -175,3 +175,12 @@ def test_seeds_of_a_method_with_trained_teachers_are_one_mark():
     assert legend(ax.figure) == ["MGD, 2 seeds", cost.OVER_SEEDS]
     runs[1]["config"]["method"]["image_weight"] = 0.2
     assert len(legend(cost.cost_figure(runs))) == 2
+
+
+def test_groups_that_differ_in_protocol_or_lists_have_different_titles():
+    windows = run("cps") | {"protocol": "sliding windows"}
+    other = run("mgd") | {"split": {**run()["split"], "labelled_sha256": "b"}}
+    for runs, told in (([run(), run("fixmatch"), windows], ["whole image", "sliding windows"]),
+                       ([run(), run("fixmatch"), other], ["camvid, a #1", "camvid, a #2"])):  # fmt: skip
+        titles = cost.group_titles(cost.cost_groups(runs, "parameters"), "parameters")
+        assert [title.splitlines()[-1] for title in titles] == told
