@@ -41,7 +41,8 @@ class LabelPanel:
         self.boxes, rows = {}, []
         for place, (each, picture) in enumerate(zip(suggestions.chosen, pictures, strict=True), 1):
             sheet = contact_sheet([each], [picture], suggestions.classes, suggestions.palette, suggestions.members,
-                                  columns=1, width=6, first=place, legend=place == len(pictures))  # fmt: skip
+                                  columns=1, width=6, first=place, legend=place == len(pictures),
+                                  among=pictures)  # fmt: skip
             self.boxes[each.name] = Checkbox(True, description=each.name, indent=False, layout=Layout(width="20em"))
             shown = Picture(value=show(sheet).data, format="png", layout=Layout(max_width="40em", width="100%"))
             rows.append(HBox([self.boxes[each.name], shown], layout=Layout(flex_flow="row wrap")))

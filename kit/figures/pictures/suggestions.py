@@ -22,7 +22,7 @@ GAP, BETWEEN, LINE = 0.03, 0.14, 0.125
 @looks()
 def contact_sheet(suggested: Sequence, pictures: Sequence, classes: Sequence[str], palette: Sequence,
                   members: str = "", columns: int = COLUMNS, width: float = PAGE, first: int = 1,
-                  legend: bool = True) -> Figure:  # fmt: skip
+                  legend: bool = True, among: Sequence = ()) -> Figure:  # fmt: skip
     """For each suggestion its photograph, the student's prediction, and a map of where networks or views disagree, with
     rank, id and reason above them. A legend of the colours is below all suggestions.
 
@@ -35,6 +35,7 @@ def contact_sheet(suggested: Sequence, pictures: Sequence, classes: Sequence[str
         width: in inches.
         first: rank of the first suggestion.
         legend: add the caption and the legend of classes.
+        among: pictures of all figures that share this scale and legend; () is `pictures`.
     Raises: KitError if there is no suggestion, or if lengths differ.
     """
     if not suggested or len(suggested) != len(pictures):
@@ -46,10 +47,11 @@ def contact_sheet(suggested: Sequence, pictures: Sequence, classes: Sequence[str
     shares = [picture.image.shape[0] / picture.image.shape[1] for picture in pictures]
     heads = [LINE * (1 + max(len(texts[i]) for i in row)) + 0.05 for row in rows]
     rooms = [cell * max(shares[i] for i in row) for row in rows]
-    handles = class_patches([picture.prediction for picture in pictures], classes, palette)
+    among = among or pictures
+    handles = class_patches([picture.prediction for picture in among], classes, palette)
     below = LINE * (3 + len(handles) // legend_columns(handles, width)) + 0.1 if legend else 0.0
     height = sum(heads) + sum(rooms) + BETWEEN * len(rows) + below
-    brightest = max(0.05, float(np.percentile([picture.differing.max() for picture in pictures], 90)))
+    brightest = max(0.05, float(np.percentile([picture.differing.max() for picture in among], 90)))
     fig, top = new_figure(width, height, layout=None), height
     for row, head, room in zip(rows, heads, rooms, strict=True):
         for column, i in enumerate(row):

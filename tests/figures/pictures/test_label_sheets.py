@@ -39,3 +39,14 @@ def test_suspicious_labels_are_outlined_on_photograph_and_mask():
     assert "1  car, or road?" in texts(fig) and "a" in texts(fig)
     with pytest.raises(KitError, match="a crop for each region"):
         suspicion_sheet([], [], CLASSES, PALETTE)
+
+
+def test_figures_of_one_panel_share_scale_and_legend():
+    seen = [SimpleNamespace(image=np.zeros((6, 8, 3), np.uint8), prediction=np.full((6, 8), i, np.uint8),
+                            differing=np.full((6, 8), much, np.float32))
+            for i, much in ((0, 0.8), (1, 0.1))]  # fmt: skip
+    each = SimpleNamespace(name="a", reason="why")
+    first, last = (contact_sheet([each], [seen[i]], ["sky", "road"], [[1, 2, 3], [9, 9, 9]], columns=1, among=seen,
+                                 legend=i == 1) for i in range(2))  # fmt: skip
+    assert [text.get_text() for text in last.legends[0].get_texts()] == ["sky", "road"] and not first.legends
+    assert first.axes[2].images[0].get_clim() == last.axes[2].images[0].get_clim()
