@@ -12,7 +12,7 @@ from kit.figures.style import show
 from kit.figures.tables.formats import as_text
 from kit.label.formats import FORMATS
 from kit.label.importing import carry_out, extended_split, plan_import
-from kit.label.preannotate import preannotate
+from kit.label.preannotate import check_draft, preannotate
 from kit.label.suggest import Seen, Suggestions, write_suggestions
 from kit.widgets.parts import outcome
 
@@ -66,6 +66,7 @@ class LabelPanel:
         """Write images.txt and drafts for the ticked images; return the paths as text."""
         if not self.ticked:
             raise KitError("nothing is ticked")
+        check_draft(self.form.value, "", self.out / self.form.value)  # before the lists are written
         written = write_suggestions(self.suggestions, self.out, self.ticked)
         chosen = [(each.name, each.path) for each in self.suggestions.chosen if each.name in self.ticked]
         drafts = preannotate(self.suggestions.run, chosen, self.out / self.form.value, self.form.value, sure=self.sure,

@@ -30,6 +30,14 @@ def test_ticks_decide_what_is_exported(panel, tmp_path, monkeypatch):
     assert "error: nothing is ticked" in panel.message.value
 
 
+def test_drafts_that_exist_keep_their_lists(panel, tmp_path):
+    (tmp_path / "out/cvat").mkdir(parents=True)
+    (tmp_path / "out/cvat/annotations.xml").write_text("drawn by hand")
+    panel.export.click()
+    assert "error: " in panel.message.value and "is not empty" in panel.message.value
+    assert not (tmp_path / "out/images.txt").exists()
+
+
 def test_mistakes_of_an_import_are_shown(panel):
     panel.load.click()
     assert "error: name the file or folder" in panel.message.value  # "" would be the working folder
