@@ -6,6 +6,7 @@ from pathlib import Path
 from ipywidgets import HTML, Button, Checkbox, Dropdown, HBox, Layout, Text, VBox
 from ipywidgets import Image as Picture
 
+from kit.data.folder import VAL
 from kit.errors import KitError
 from kit.figures.pictures.suggestions import contact_sheet
 from kit.figures.style import show
@@ -78,9 +79,14 @@ class LabelPanel:
         if not self.source.value:
             raise KitError("name the file or folder that the annotation tool exported")
         plan = plan_import(self.source.value, self.dataset, self.root, replacing=self.replace.value)
-        carry_out(plan)
-        out, split = extended_split(plan)
-        return f"{as_text(plan.rows())}{len(split.labelled)} labelled images, lists in {out}"
+        frozen, done = carry_out(plan), as_text(plan.rows())
+        if frozen:
+            done += f"val is unchanged: its {len(frozen)} image(s) are now listed in {self.root / VAL}\n"
+        try:
+            out, split = extended_split(plan)
+        except KitError as error:  # the masks are imported all the same
+            return f"{done}no lists are written yet: {error}"
+        return f"{done}{len(split.labelled)} labelled images, lists in {out}"
 
     def _say(self, action: Callable[[], str]) -> None:
         self.message.value = outcome(action)

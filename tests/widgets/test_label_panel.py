@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from kit.label.suggest import Seen, Suggestion, Suggestions
 from kit.widgets.label import LabelPanel
@@ -44,3 +45,17 @@ def test_mistakes_of_an_import_are_shown(panel):
     panel.source.value = "absent.zip"
     panel.load.click()
     assert panel.message.value.count("error: ") == 1 and "classes.yaml" in panel.message.value
+
+
+def test_an_import_without_lists_is_no_error(panel, tmp_path):
+    mine, export = tmp_path / "mine", tmp_path / "export"
+    for folder in (mine / "images", export):
+        folder.mkdir(parents=True)
+    (mine / "classes.yaml").write_text("classes: [x, y]\n")
+    for name in "ab":
+        Image.new("RGB", (8, 6)).save(mine / f"images/{name}.png")
+    Image.new("L", (8, 6), 1).save(export / "a.png")
+    panel.source.value = str(export)
+    panel.load.click()
+    assert (mine / "labels/a.png").is_file() and "no lists are written yet: " in panel.message.value
+    assert "error: " not in panel.message.value
