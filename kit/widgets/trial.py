@@ -23,6 +23,9 @@ LARGEST_FILE, LARGEST_SIDE, MOST_FRAMES = 20_000_000, 4096, 120
 SHOWN = 640
 """Pixels of the longer side of pictures that are sent back to the browser."""
 
+LONGEST_NAME = 240
+"""Bytes of a file name; file systems allow 255, browsers send as many letters of several bytes each."""
+
 SHARE = 0.001
 """Classes with a smaller share of the pixels are not named."""
 
@@ -66,7 +69,7 @@ class TrialPanel:
             if size > LARGEST_FILE or len(content) > LARGEST_FILE:
                 raise KitError(f"{name} has {size / 1e6:.1f} MB; at most {LARGEST_FILE / 1e6:.0f} MB are accepted")
             with tempfile.TemporaryDirectory(prefix="kit-") as scratch:
-                path = Path(scratch) / Path(name).name
+                path = Path(scratch) / _fitting(Path(name).name)
                 path.write_bytes(content)
                 (self._video if is_video(path) else self._picture)(path)
         except KitError as error:
@@ -133,6 +136,14 @@ class TrialPanel:
         self.message.value = (
             f'<span class="kit-message" role="status" style="color:{colour}">{html.escape(line)}</span>'
         )
+
+
+def _fitting(name: str) -> str:
+    """A file name cut to LONGEST_NAME bytes; its suffix is kept."""
+    suffix = Path(name).suffix[:8]
+    if len(name.encode(errors="ignore")) <= LONGEST_NAME:
+        return name
+    return name.encode(errors="ignore")[: LONGEST_NAME - 32].decode(errors="ignore") + suffix
 
 
 def _small(view: np.ndarray) -> Image.Image:

@@ -54,6 +54,12 @@ def test_a_photograph(panel):
     assert (views["confidence"] == 255).all()
 
 
+def test_a_photograph_of_a_long_name(panel):
+    drop(panel, "街" * 100 + ".png", encoded(half_bright()))
+    assert panel.results.layout.display == "flex"
+    assert ".png: 40 x 20 pixels, " in panel.message.value
+
+
 def test_an_animation(panel):
     frames = [half_bright(), Image.new("RGB", (40, 20), "white"), Image.new("RGB", (40, 20))]
     content = encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:], duration=100, lossless=True)
