@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from kit.data.catalog import find_spec
+from kit.data.folder import FILE, VAL
 from kit.data.reading.files import SegFiles
 from kit.data.splits.hash_draw import draw
 from kit.data.splits.split import Split, write_lists
@@ -40,8 +41,9 @@ def planted_copy(dataset: str, root: Path, out: Path, images: int, wrong: int,
         raise KitError(f"cannot plant errors in {wrong} of {images} images: {len(train.masked_ids)} images have masks")
     names, rng = draw(train.masked_ids, images, seed), np.random.default_rng(seed)
     found: dict[str, list[Planted]] = {name: [] for name in names}
+    beside = [path for path in (Path(root) / FILE, Path(root) / VAL) if dataset == "folder" and path.is_file()]
     for files in parts.values():
-        for path in (*files.paths.values(), *(path for path, _ in files.masks.values())):
+        for path in (*files.paths.values(), *(path for path, _ in files.masks.values()), *beside):
             link = out / path.relative_to(files.base)
             link.parent.mkdir(parents=True, exist_ok=True)
             link.unlink(missing_ok=True)

@@ -1,0 +1,21 @@
+import numpy as np
+from PIL import Image
+
+from kit.batch.experiments.planted_errors import planted_copy
+from kit.data.catalog import find_spec
+from kit.data.reading.files import SegFiles
+
+
+def test_a_folder_of_two_classes_is_copied_with_its_description(tmp_path):
+    mine, out = tmp_path / "mine", tmp_path / "out"
+    mask = np.zeros((60, 60), np.uint8)
+    mask[20:34, 20:34] = 1
+    for name in "abcdef":
+        for folder, pixels in (("images", np.zeros((60, 60, 3), np.uint8)), ("labels", mask)):
+            (mine / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(mine / folder / f"{name}.png")
+    (mine / "classes.yaml").write_text("classes: [soil, leaf]\n")
+    (mine / "val.txt").write_text("c\n")
+    found = planted_copy("folder", mine, out, images=4, wrong=2)
+    assert sorted(wrong.kind for each in found.values() for wrong in each) == ["missing", "shifted"]
+    assert SegFiles(find_spec("folder", out), out, "val").ids == ("c",)
