@@ -140,6 +140,9 @@ def _planted(options: argparse.Namespace) -> None:
     found = measure(options.dataset, options.root, options.out, options.images, options.wrong, options.folds,
                     options.steps, seed=options.seed, say=show_line)  # fmt: skip
     kinds = ", ".join(f"{kind} {share:.0%}" for kind, share in found["recall_of"].items() if share is not None)
-    show_line(f"of the first {found['first']} suspicious labels {found['precision']:.0%} are planted; of "
-              f"{found['planted']} planted regions {found['recall']:.0%} are among them ({kinds})")  # fmt: skip
+    if not found["first"]:
+        show_line(f"no label is suspicious; {found['planted']} regions are planted")
+    else:
+        show_line(f"of the first {found['first']} suspicious labels {found['precision']:.0%} are planted; of "
+                  f"{found['planted']} planted regions {found['recall']:.0%} are among them ({kinds})")  # fmt: skip
     show_line(f"  {options.out / 'result.json'}")

@@ -1,7 +1,11 @@
+import argparse
+from pathlib import Path
+
 import numpy as np
 from PIL import Image
 
 from kit.batch.experiments.planted_errors import planted_copy
+from kit.commands import label
 from kit.data.catalog import find_spec
 from kit.data.reading.files import SegFiles
 
@@ -19,3 +23,11 @@ def test_a_folder_of_two_classes_is_copied_with_its_description(tmp_path):
     found = planted_copy("folder", mine, out, images=4, wrong=2)
     assert sorted(wrong.kind for each in found.values() for wrong in each) == ["missing", "shifted"]
     assert SegFiles(find_spec("folder", out), out, "val").ids == ("c",)
+
+
+def test_runs_without_a_suspicion_are_told(monkeypatch, capsys):
+    nothing = {"recall_of": {}, "first": 0, "precision": None, "planted": 3, "recall": 0.0}
+    monkeypatch.setattr("kit.batch.experiments.planted_errors.measure", lambda *given, **more: nothing)
+    names = ("dataset", "root", "images", "wrong", "folds", "steps", "seed")
+    label._planted(argparse.Namespace(**dict.fromkeys(names), out=Path("out")))
+    assert "no label is suspicious; 3 regions are planted" in capsys.readouterr().out
