@@ -79,5 +79,5 @@ def _check(name: str, hint: object, value: object) -> None:
     elif kind is tuple:
         for each, item in zip(inside if inside[-1] is not Ellipsis else inside[:1] * len(value), value, strict=False):
             _check(name, each, item)
-    elif kind is types.UnionType and value is not None:
+    elif kind in (types.UnionType, typing.Union) and value is not None:  # `Annotated | None` is typing's own union
         _check(name, inside[0], value)

@@ -20,6 +20,8 @@ class Kettle(Checked):
     spare: Whole = 0
     lid: Literal["open", "shut"] = "shut"
     foot: tuple[Positive, Positive] | None = None
+    height: Positive | None = None
+    handles: Literal[1, 2] | None = None
     marks: tuple[Share, ...] = ()
 
 
@@ -41,6 +43,8 @@ class Teapot(Kettle):
         ({"spare": -1}, "kettle.spare must be 0 or more"),
         ({"lid": "ajar"}, "kettle.lid must be one of open, shut, got 'ajar'"),
         ({"foot": (1.0, 0.0)}, "kettle.foot must be above 0, got 0.0"),
+        ({"height": -1.0}, "kettle.height must be above 0, got -1.0"),
+        ({"handles": 3}, "kettle.handles must be one of 1, 2, got 3"),
         ({"marks": (0.2, 0.4, 2.0)}, "kettle.marks must lie between 0 and 1, got 2.0"),
     ],
 )
