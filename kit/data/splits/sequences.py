@@ -63,10 +63,12 @@ def _far_apart(members: dict[str, int], seed: int) -> Iterator[str]:
     """The frames of a sequence, each the farthest in time from all earlier ones; of equally far ones, the first by
     hash."""
     order = draw(members, len(members), seed)
-    numbers = np.array([members[name] for name in order], dtype=np.int64)
+    first, span = min(members.values()), max(members.values()) - min(members.values())
+    kind = np.int64 if span < 2**62 else object  # a date with microseconds has 20 digits, more than int64 holds
+    numbers = np.array([members[name] - first for name in order], dtype=kind)
     steps = np.diff(np.unique(numbers))
     around = int(numbers.max() - numbers.min() + (steps.min() if steps.size else 1))  # from the last frame to the first
-    apart = np.full(len(order), np.iinfo(np.int64).max)
+    apart = np.full(len(order), around, dtype=kind)  # no two frames are farther apart
     for _ in order:
         at = int(apart.argmax())
         yield order[at]

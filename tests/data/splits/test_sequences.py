@@ -76,6 +76,16 @@ def test_no_position_in_time_is_preferred():
     assert counts.max() <= 12 and (counts > 0).sum() >= 30
 
 
+@pytest.mark.parametrize("first", [20261130_080000_000000, 10**29])
+def test_numbers_of_any_length_are_frames(first):
+    """A date with microseconds has 20 digits, more than an int64 holds."""
+    names = [str(first + i * first // 20) for i in range(10)]
+    order = order_by_sequence(names, FRAMES, 0)
+    assert sorted(order) == names
+    first_two = sorted(names.index(name) for name in order[:2])
+    assert first_two[1] - first_two[0] == 5  # opposite on the circle
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_frames_are_half_as_far_apart_as_they_could_be(seed):
     rng = np.random.default_rng(seed)
