@@ -81,8 +81,9 @@ def _scores(record: dict) -> str:
     for key, label in SCORES.items():
         if scores.get(key) is not None:
             lines.append(f"| {label} | {scores[key]:.2%} | {_range(intervals.get(key))} |")
-    lines += ["", "| class | IoU | 95 % over images |", "| --- | ---: | ---: |"]
-    for name, value in scores["iou"].items():
+    by_class = scores.get("iou") or {}  # evaluations during training keep the mean alone
+    lines += ["", "| class | IoU | 95 % over images |", "| --- | ---: | ---: |"] if by_class else []
+    for name, value in by_class.items():
         of_class = (intervals.get("iou") or {}).get(name)
         lines.append(f"| {name} | {'absent' if value is None else f'{value:.2%}'} | {_range(of_class)} |")
     return "\n".join(lines)

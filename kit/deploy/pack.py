@@ -108,9 +108,12 @@ def _graphs(folder: Path, sha256: str, copied: bool) -> dict[str, bytes]:
 
 
 def _scores(folder: RunFolder, result: dict, weights: str) -> dict | None:
-    """Scores of a run with these weights; for "best", those of a later evaluation with all counts if there is one."""
+    """Scores of a run with these weights; for "best", those of a later evaluation with all counts if there is one, else
+    the mean IoU of the evaluation during training, which keeps no more."""
     full = folder.scores(weights).with_suffix(".json")
     found = read_json(full) if weights == "best" and full.is_file() else result.get(weights)
+    if weights == "best" and found:
+        found = {"images": result["last"]["images"], **found}
     return {key: value for key, value in found.items() if key in KEPT} if found else None
 
 

@@ -62,6 +62,15 @@ def test_the_card_says_what_a_person_has_to_know(packed):
     assert all(f"| {name} |" in body for name in result["dataset"]["classes"])
 
 
+def test_best_weights_are_packed_with_the_score_that_is_known(finished, tmp_path):
+    run = finished("deeplab_demo")
+    best = json.loads((run / "result.json").read_text())["best"]["miou"]
+    scores = pack(run, tmp_path / "best", weights="best")["scores"]
+    assert scores == {"images": 3, "miou": best}
+    card = (tmp_path / "best/README.md").read_text()
+    assert "On the 3 val images" in card and f"| mean IoU | {best:.2%} |" in card and "| class | IoU" not in card
+
+
 def test_a_folder_that_is_not_whole_is_named(copy):
     folder, change = copy
     weights = (folder / "model.safetensors").read_bytes()
