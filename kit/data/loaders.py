@@ -180,6 +180,15 @@ class ValImages(Dataset):
         """One line if they are too few for reliable scores, else empty."""
         return few_images_warning(len(self))
 
+    def require_labels(self) -> None:
+        """Raise KitError if every pixel of every mask is ignored: scores would not be numbers. Reads masks only up to
+        the first with a label, usually one."""
+        if not any((self.files.full_mask(name) != IGNORE).any() for name in self.ids):
+            raise KitError(
+                f"every pixel in the masks of the {len(self)} val image(s) in {self.files.root} is ignored; without "
+                "labels nothing can be evaluated"
+            )
+
     def __getitem__(self, index: int) -> tuple[str, Tensor, Tensor]:
         name = self.ids[index]
         # a copy: a loader process cannot send a mask that is mapped from the cache

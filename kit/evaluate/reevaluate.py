@@ -138,6 +138,7 @@ def val_images(student: Student, data_root: str | None = None, limit: int = 0) -
     found = images.files
     if tuple(student.classes) != found.spec.classes:
         raise KitError(f"the student's classes differ from those of {found.spec.name} in {found.root}")
+    images.require_labels()
     return images
 
 

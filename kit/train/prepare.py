@@ -43,6 +43,7 @@ def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
     data = find_data(cfg.data, cfg.evaluate.limit)
     spec, train = data.spec, data.train
     val = ValImages(data.val, cfg.evaluate.limit)
+    val.require_labels()
     split = look_for_classes(make_split(cfg.data, train, data.val), train)
     views, accumulate = METHODS[cfg.method.name].views, cfg.train.accumulate
     if cfg.data.labelled % (world * accumulate) or (views.unlabelled and cfg.data.unlabelled % (world * accumulate)):

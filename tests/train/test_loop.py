@@ -228,3 +228,18 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(KitError, match="checkpoint.pt is damaged"):
         load_checkpoint(path)
+
+
+def test_val_masks_without_a_label_are_refused_before_anything_is_trained(tiny, tmp_path):
+    """Scores of nan cannot be written as JSON; the run would fail after its last step."""
+    root = tmp_path / "mine"
+    for part in ("images", "labels"):
+        (root / part).mkdir(parents=True)
+    for name, value in (("a", 0), ("b", 1), ("v", 255)):
+        Image.new("RGB", (64, 64)).save(root / f"images/{name}.png")
+        Image.new("L", (64, 64), value).save(root / f"labels/{name}.png")
+    (root / "classes.yaml").write_text("classes: [soil, leaf]\n")
+    (root / "val.txt").write_text("v\n")
+    with pytest.raises(KitError, match=r"every pixel in the masks of the 1 val image\(s\) in .*mine is ignored"):
+        kit.fit(tiny(dataset="folder", data_root=str(root), split="masks"))
+    assert not (tmp_path / "run").exists()
