@@ -7,16 +7,21 @@ from kit.data.fingerprint import find_data
 from kit.data.splits.hash_draw import draw
 from kit.data.splits.split import Split, write_lists
 from kit.errors import KitError
+from kit.methods.build import METHODS
+from kit.models.encoders.pretrained import HUB, PACKAGE
+from kit.models.model_folder import is_model_folder, located
 from kit.runs.folder import RunFolder
-from kit.settings.fields import replace_fields
+from kit.settings.fields import flat, replace_fields
 from kit.train.launch import launch
+from kit.train.teachers import with_teachers
 
 
 def fold_runs(run: str | Path, folds: int, out: str | Path = "", steps: int = 0,
               say: Callable[[str], None] | None = None) -> list[Path]:  # fmt: skip
     """Train `folds` runs like `run`, each without the masks of one part of its labelled images, which stay in as
-    unlabelled ones; return the folders. Finished runs are not trained again. All begin from encoder weights alone: the
-    student that `run` may have started from can have learnt the masks that are left out.
+    unlabelled ones; return the folders. Finished runs are not trained again. All begin from encoder weights alone, and
+    train teachers of their own: a student that `run` started from, and its teachers, can have learnt the masks that are
+    left out.
 
     Args:
         run: folder of a run, finished or not, whose settings are used.
@@ -31,6 +36,7 @@ def fold_runs(run: str | Path, folds: int, out: str | Path = "", steps: int = 0,
     split = find_data(cfg.data).split
     if not 2 <= folds <= len(split.labelled):
         raise KitError(f"--folds is {folds}; give 2 to {len(split.labelled)}, the number of labelled images")
+    packed = [name for name, value in flat(cfg).items() if name.endswith(".weights") and _is_student(value)]
     order, runs = draw(split.labelled, len(split.labelled), cfg.seed), []
     for fold in range(folds):
         left_out = set(order[fold::folds])
@@ -40,10 +46,16 @@ def fold_runs(run: str | Path, folds: int, out: str | Path = "", steps: int = 0,
         write_lists(Split(f"{split.name} without fold {fold + 1} of {folds}", labelled, unlabelled), lists)
         changes = {"data.split": str(lists.resolve()), "data.extra": False, "start": "",
                    "run_dir": str(place / f"fold_{fold + 1}")}  # fmt: skip
+        changes |= {f"method.{name}": "" for name in METHODS[cfg.method.name].teachers} | dict.fromkeys(packed)
         if steps:
             changes["train.steps"] = steps
         if say:
             say(f"fold {fold + 1} of {folds}: {len(labelled)} labelled images, {len(left_out)} left out")
-        launch(replace_fields(cfg, changes))
+        launch(with_teachers(replace_fields(cfg, changes)))
         runs.append(place / f"fold_{fold + 1}")
     return runs
+
+
+def _is_student(weights: str | None) -> bool:
+    """Whether a network's `weights` are those of a packed student, not of an encoder alone."""
+    return weights not in (None, HUB, PACKAGE) and is_model_folder(located(weights))

@@ -6,7 +6,7 @@ import pytest
 from kit.data.fingerprint import find_data
 from kit.errors import KitError
 from kit.settings.fields import to_dict
-from kit.train import folds
+from kit.train import folds, teachers
 
 
 @pytest.fixture
@@ -32,6 +32,24 @@ def test_every_labelled_image_is_left_out_once_and_stays_unlabelled(run, monkeyp
         assert sorted([*split.labelled, *split.pool]) == sorted([*whole.labelled, *whole.pool])
     # a student that learnt all masks is no start for runs that must not know some of them
     assert {(cfg.train.steps, cfg.start, cfg.data.extra) for cfg in launched} == {(7, "", False)}
+
+
+def test_no_fold_learns_from_a_network_that_knows_its_masks(run, tiny, tmp_path, monkeypatch):
+    """Neither from the teachers of the run, nor from a packed student; an encoder's file is kept."""
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed/model.safetensors").touch()
+    weights = {"student.weights": str(tmp_path / "packed"), "method.deep_net.weights": str(tmp_path / "encoder.pth")}
+    cfg = tiny("mgd", {"method.deep": "earlier/deep", "method.wide": "earlier/wide", **weights})
+    (run / "config.json").write_text(json.dumps(to_dict(cfg)))
+    launched = []
+    monkeypatch.setattr(folds, "launch", launched.append)
+    monkeypatch.setattr(teachers, "launch", launched.append)
+    folds.fold_runs(run, 2)
+    assert [each.method.name for each in launched] == 2 * ["cps", "cps", "mgd"]
+    for deep, wide, fold in (launched[:3], launched[3:]):
+        assert deep.data.split == wide.data.split == fold.data.split  # labels of this fold alone
+        assert (fold.method.deep, fold.method.wide) == (deep.run_dir, wide.run_dir)
+        assert fold.student.weights is None and deep.student.weights == str(tmp_path / "encoder.pth")
 
 
 @pytest.mark.parametrize("number", [1, 5])
