@@ -1,5 +1,6 @@
 """The efficiency card of a run: cost and score of its student and of its teachers."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def make_card(run_dir: str | Path, size: tuple[int, int] | None = None, repeats:
     Args:
         run_dir: of a finished run, or of imported weights.
         size: (height, width) of an image; None is the student's working size
-            (`kit.deploy.graphs.logits_graph.working_size`).
+            (`kit.deploy.graphs.logits_graph.working_size`), rounded up to what all measured networks take.
         repeats: timed runs of each network, at least 2.
         teachers: measure them too. Networks that a run trains beside its student (TriKD's) are not kept, so they are
             built again; their cost is the same, and they have no score.
@@ -33,11 +34,12 @@ def make_card(run_dir: str | Path, size: tuple[int, int] | None = None, repeats:
     if repeats < 2:
         raise KitError(f"repeats must be at least 2, for a spread, got {repeats}")
     folder, student = RunFolder(Path(run_dir)), load(run_dir)
-    size = tuple(size or working_size(student))
-    student.net.check_size(*size)
-    networks = []
-    for role, net, cfg, scored in _networks(folder, student, teachers):
+    found, networks = list(_networks(folder, student, teachers)), []
+    multiple = math.lcm(*(net.multiple for _, net, *_ in found))
+    size = tuple(size or (-(-side // multiple) * multiple for side in working_size(student)))
+    for _, net, *_ in found:  # all before any is measured
         net.check_size(*size)
+    for role, net, cfg, scored in found:
         networks.append({"role": role, "name": cfg.name, **scored, **cost(net.to(device), cfg, size, repeats)})
     card = {
         "run": str(folder.path),

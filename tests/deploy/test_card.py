@@ -1,9 +1,11 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
+import kit
 from kit.__main__ import main
 from kit.deploy import card, cost
 from kit.errors import KitError
@@ -39,6 +41,21 @@ def test_who_stands_beside_a_student():
         assert {role: cfg.name for role, cfg in card.beside(RunConfig(method=method)).items()} == {
             "deep": "deeplab_resnet101", "wide": "deeplab_wide_resnet50"}  # fmt: skip
     assert card.beside(RunConfig()) == {}
+
+
+def test_the_size_of_a_card_fits_the_teachers_too(finished, monkeypatch, tmp_path):
+    """A DeepLabv3+ takes multiples of 16, TriKD's CNN and ViT only of 32."""
+    student = kit.load(finished("deeplab_demo"))
+    student.config = replace(
+        student.config,
+        data=replace(student.config.data, base_size=(64, 80)),
+        method=TriKDConfig(cnn=ModelConfig(name="resnet_demo"), vit=ModelConfig(name="deit_demo")),
+    )
+    monkeypatch.setattr(card, "load", lambda run: student)
+    monkeypatch.setattr(card, "cost", lambda net, cfg, size, repeats: {"size": size})
+    made = card.make_card(tmp_path, repeats=2)
+    assert made["size"] == [64, 96] and [net["size"] for net in made["networks"]] == 3 * [(64, 96)]
+    assert card.make_card(tmp_path, repeats=2, teachers=False)["size"] == [64, 80]
 
 
 @pytest.mark.slow
