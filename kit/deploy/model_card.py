@@ -43,7 +43,7 @@ def _front_matter(record: dict) -> str:
     content["tags"] = ["semantic-segmentation", "semi-supervised", "lightweight", record["architectures"][0]]
     content["datasets"] = [data]
     content["metrics"] = ["mean_iou"]
-    if first.get("source") not in (None, "random", "file", "model folder"):
+    if first.get("source") not in (None, "random", "file", "model folder", "run"):
         content["base_model"] = f"timm/{first['network']}"
     if scores:
         metrics = [{"type": kind, "name": label, "value": round(100 * scores[kind_in], 2)}
@@ -154,12 +154,12 @@ def _training(record: dict) -> str:
     if not split:
         return ""
     start = f"{first.get('network')}, {first.get('source')}" if first else "not recorded"
-    digest = split["labelled_sha256"][:16]
+    digest, drawn = split["labelled_sha256"][:16], f" ({split['protocol']})" if split.get("protocol") else ""
     config = record["config"]
     return (
         "## Training\n\n| | |\n| --- | --- |\n"
         f"| data set | {record['dataset']['name']} |\n"
-        f"| split | {split['name']} ({split['protocol']}), {split['labelled']} labelled, {split['unlabelled']} "
+        f"| split | {split['name']}{drawn}, {split['labelled']} labelled, {split['unlabelled']} "
         f"unlabelled; sha256 of the labelled list begins with {digest} |\n"
         f"| method | {trained['method']}, {trained['steps']:,} steps, seed {trained['seed']} |\n"
         f"| optimiser | {config['optim']['name']}, rate {config['optim']['lr']:g} |\n"
@@ -181,7 +181,8 @@ def _limits(record: dict, student: Student) -> str:
         "- Scores are of one run; another seed may differ by more than the interval over images.",
     ]
     if base:
-        lines.append(f"- It sees pictures at {size_text(base)}; what is smaller than a few pixels there is lost.")
+        how = f"with a shorter side of {min(base)}" if student.config.data.keep_aspect else f"at {size_text(base)}"
+        lines.append(f"- It sees pictures {how}; what is smaller than a few pixels there is lost.")
     if poor:
         lines.append(f"- It is poor at {', '.join(poor)} (IoU).")
     lines.append("- It was made for research. It was not tested for decisions about people.")

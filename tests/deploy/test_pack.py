@@ -8,11 +8,13 @@ import yaml
 
 import kit
 from kit.__main__ import main
+from kit.deploy.model_card import model_card
 from kit.deploy.pack import pack
 from kit.errors import KitError
 from kit.models import model_folder
 from kit.models.build import build_model
 from kit.models.model_folder import is_model_folder, located, read_model_folder
+from kit.settings.fields import replace_fields
 from kit.settings.network import ModelConfig
 from kit.train.prepare import load_teachers
 
@@ -60,6 +62,16 @@ def test_the_card_says_what_a_person_has_to_know(packed):
                  "## Limits", "hf upload OWNER/street"):  # fmt: skip
         assert text in body
     assert all(f"| {name} |" in body for name in result["dataset"]["classes"])
+
+
+def test_the_card_of_a_run_on_lists_that_started_from_another_and_keeps_the_aspect(packed):
+    student, record = kit.load(packed[1]), json.loads((packed[1] / "config.json").read_text())
+    assert "at 64 x 128;" in model_card(record, student, None, None)
+    record["split"]["protocol"], record["pretrained"]["source"] = None, "run"
+    student.config = replace_fields(student.config, {"data.keep_aspect": True})
+    card = model_card(record, student, None, None)
+    assert f"| split | {record['split']['name']}, 4 labelled" in card and "base_model" not in card
+    assert "with a shorter side of 64;" in card
 
 
 def test_best_weights_are_packed_with_the_score_that_is_known(finished, tmp_path):
