@@ -138,6 +138,10 @@ class RunFolder:
         if not any(self.path.iterdir()):
             self.path.rmdir()
 
+    def has_checkpoint(self) -> bool:
+        """Whether there is a checkpoint, the last one or the one before it."""
+        return self.checkpoint_file.exists() or self.previous_checkpoint_file.exists()
+
     def remove_checkpoints(self) -> None:
         """Delete the checkpoints, which a finished run no longer needs."""
         for path in (self.checkpoint_file, self.previous_checkpoint_file):

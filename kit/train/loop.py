@@ -79,7 +79,7 @@ def fit(cfg: RunConfig) -> dict:
             problem = problem_of(error, cfg, folder, accelerator.device)
             if problem is None:
                 raise
-            if world.first and not folder.checkpoint_file.exists():
+            if world.first and not folder.has_checkpoint():
                 folder.discard()  # without a checkpoint nothing is worth keeping
             raise problem from (error.__cause__ if problem is error else error)
 

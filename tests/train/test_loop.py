@@ -243,3 +243,29 @@ def test_val_masks_without_a_label_are_refused_before_anything_is_trained(tiny, 
     with pytest.raises(KitError, match=r"every pixel in the masks of the 1 val image\(s\) in .*mine is ignored"):
         kit.fit(tiny(dataset="folder", data_root=str(root), split="masks"))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_full_disk_after_a_damaged_checkpoint_loses_nothing(tiny, monkeypatch):
+    """The damaged file is out of the way by then; the one before it still needs its configuration and log."""
+    cfg, step = tiny(steps=6), loop.Run.one_step
+
+    def failing(run, number, batches):
+        if number == 4:
+            raise KitError("stopped here")
+        step(run, number, batches)
+
+    monkeypatch.setattr(loop.Run, "one_step", failing)
+    with pytest.raises(KitError, match="stopped here"):
+        kit.fit(cfg)
+    monkeypatch.setattr(loop.Run, "one_step", step)
+    folder = RunFolder(Path(cfg.run_dir))
+    folder.checkpoint_file.write_bytes(folder.checkpoint_file.read_bytes()[:-1])
+    with monkeypatch.context() as full, pytest.raises(KitError, match="no room"):
+        full.setattr("kit.train.resume.checkpoint.save_checkpoint", _no_room)
+        kit.fit(cfg)
+    assert not folder.checkpoint_file.exists() and [line["step"] for line in folder.log()][0] == 2
+    assert kit.fit(cfg)["steps"] == 6 and [line["step"] for line in folder.log() if "loss" in line] == [2, 4, 6]
+
+
+def _no_room(*parts):
+    raise KitError("no room")
