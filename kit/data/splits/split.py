@@ -234,7 +234,12 @@ def read_list(path: Path) -> tuple[str, ...]:
 
 
 def write_lists(split: Split, folder: Path, about: dict | None = None) -> None:
-    """Write labelled.txt and unlabelled.txt, sorted, one id a line, and split.json with `about` added to it."""
+    """Write labelled.txt and unlabelled.txt, sorted, one id a line, and split.json with `about` added to it. Raises
+    KitError for an id that would not be read back as it is; then nothing is written."""
+    for name in (*split.labelled, *split.unlabelled):
+        if name != name.strip() or re.search("[\r\n\ud800-\udfff]", name):
+            raise KitError(f"an image is called {name!r}, which a list cannot hold (a space at an end, or not UTF-8); "
+                           "rename its files")  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
     # unlabelled.txt first, then labelled.txt, which marks a folder of lists, and split.json last. If the process is
     # killed in between, reading raises an error instead of returning a mixture under the old name.

@@ -22,6 +22,7 @@ from kit.data.splits.split import (
     make_split,
     missing_classes,
     read_list,
+    read_lists,
     write_lists,
 )
 from kit.errors import KitError
@@ -255,3 +256,14 @@ def test_check_split_includes_extra_images(voc):
     for extra, message in (("a", "in both lists"), ("v", "not found in|val part"), ("q", "not found in")):
         with pytest.raises(KitError, match=message):
             check_split(dataclasses.replace(split, extra=(extra,)), train, val)
+
+
+@pytest.mark.parametrize("name", [" a", "a ", "a\rb", "caf\udce9"])
+def test_ids_that_a_list_cannot_hold_are_refused_before_it_is_written(tmp_path, name):
+    """Spaces are stripped when a list is read; a file name that is not UTF-8 cannot be written into one."""
+    with pytest.raises(KitError, match="an image is called .* which a list cannot hold"):
+        write_lists(Split("odd", ("b",), (name,)), tmp_path / "lists")
+    assert not (tmp_path / "lists").exists()
+    whole = Split("odd", ("Screenshot at 1.23\u202fPM (2)",), ("é ü",))
+    write_lists(whole, tmp_path / "lists")
+    assert read_lists(tmp_path / "lists", "") == whole
