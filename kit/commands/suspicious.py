@@ -21,7 +21,7 @@ def suspicions(options: argparse.Namespace, out: Path) -> dict:
     if options.folds:
         if len(runs) > 1:
             raise KitError("--folds trains runs like one given run; name only one with --run")
-        runs = fold_runs(runs[0], options.folds, steps=options.fold_steps, say=show_line)
+        runs = fold_runs(runs[0], options.folds, steps=options.fold_steps, say=show_line, data_root=str(options.root))
     found = suspicious_labels(runs, options.sure, data_root=str(options.root), device=chosen_device(options))
     table, say = rows(found, options.show), sys.stdout.write
     say(f"\nsuspicious labels: {len(found.suspicions)} regions on {found.examined} images, the first {len(table)}\n")

@@ -17,7 +17,7 @@ from kit.train.teachers import with_teachers
 
 
 def fold_runs(run: str | Path, folds: int, out: str | Path = "", steps: int = 0,
-              say: Callable[[str], None] | None = None) -> list[Path]:  # fmt: skip
+              say: Callable[[str], None] | None = None, data_root: str = "") -> list[Path]:  # fmt: skip
     """Train `folds` runs like `run`, each without the masks of one part of its labelled images, which stay in as
     unlabelled ones; return the folders. Finished runs are not trained again. All begin from encoder weights alone, and
     train teachers of their own: a student that `run` started from, and its teachers, can have learnt the masks that are
@@ -29,10 +29,13 @@ def fold_runs(run: str | Path, folds: int, out: str | Path = "", steps: int = 0,
         out: folder for the runs; "" is folds_K in the folder of `run`.
         steps: training steps of each run; 0 is the number of `run`.
         say: called with a line before each run.
+        data_root: the data set's folder, if it is not where it was in training.
     Raises: KitError for a number of folds that does not fit, and as `kit.fit`.
     """
     folder = RunFolder(Path(run))
-    cfg, place = folder.config(), Path(out) if out else folder.path / f"folds_{folds}"
+    cfg = folder.config()
+    cfg = replace_fields(cfg, {"data.root": data_root}) if data_root else cfg
+    place = Path(out) if out else folder.path / f"folds_{folds}"
     split = find_data(cfg.data).split
     if not 2 <= folds <= len(split.labelled):
         raise KitError(f"--folds is {folds}; give 2 to {len(split.labelled)}, the number of labelled images")

@@ -1,10 +1,13 @@
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from kit.commands.suspicious import suspicions
 from kit.data.fingerprint import find_data
 from kit.errors import KitError
+from kit.label import out_of_fold
 from kit.settings.fields import to_dict
 from kit.train import folds, teachers
 
@@ -50,6 +53,17 @@ def test_no_fold_learns_from_a_network_that_knows_its_masks(run, tiny, tmp_path,
         assert deep.data.split == wide.data.split == fold.data.split  # labels of this fold alone
         assert (fold.method.deep, fold.method.wide) == (deep.run_dir, wide.run_dir)
         assert fold.student.weights is None and deep.student.weights == str(tmp_path / "encoder.pth")
+
+
+def test_folds_of_a_run_whose_data_have_moved(run, scenes, tiny, tmp_path, monkeypatch):
+    (run / "config.json").write_text(json.dumps(to_dict(tiny(data_root=str(tmp_path / "moved away")))))
+    launched = []
+    monkeypatch.setattr(folds, "launch", launched.append)
+    monkeypatch.setattr(out_of_fold, "suspicious_labels", lambda *args, **named: pytest.skip("reached"))
+    options = SimpleNamespace(runs=[run], folds=2, fold_steps=0, root=scenes, sure=0.7, device="cpu", show=5)
+    with pytest.raises(pytest.skip.Exception):
+        suspicions(options, tmp_path / "found.json")
+    assert [cfg.data.root for cfg in launched] == 2 * [str(scenes)]
 
 
 @pytest.mark.parametrize("number", [1, 5])
