@@ -11,7 +11,6 @@ from accelerate.utils import send_to_device
 from timm.layers import convert_sync_batchnorm
 
 from kit.data.loaders import train_loader, val_loader
-from kit.errors import KitError
 from kit.evaluate.scores.metrics import Scores
 from kit.models.followers import Averaged
 from kit.models.segmenter import Segmenter
@@ -75,7 +74,7 @@ def fit(cfg: RunConfig) -> dict:
                 run = Run(cfg, folder, accelerator, world, parts, stop, reporter)
                 held.callback(run.log.close)
                 return run.go()
-        except (KitError, OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, ValueError) as error:  # a KitError is a ValueError
             problem = problem_of(error, cfg, folder, accelerator.device)
             if problem is None:
                 raise

@@ -269,3 +269,10 @@ def test_a_full_disk_after_a_damaged_checkpoint_loses_nothing(tiny, monkeypatch)
 
 def _no_room(*parts):
     raise KitError("no room")
+
+
+def test_one_image_whose_map_is_one_pixel_is_an_error_of_one_line(tiny):
+    cfg = tiny(student="resnet_demo", overrides={"data.crop": (32, 32), "data.labelled": 1})
+    with pytest.raises(KitError, match="crops of 32 x 32 leave a map of one pixel, and batch norm needs more"):
+        kit.fit(cfg)
+    assert not Path(cfg.run_dir).exists()
