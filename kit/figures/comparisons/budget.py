@@ -1,5 +1,8 @@
 """Gains of methods at equal steps and at equal time, from `kit.batch.experiments.budget.equal_budget`."""
 
+import itertools
+
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
@@ -96,7 +99,9 @@ def draw_over_time(ax: Axes, summary: dict, budget: dict) -> None:
     ax.grid(axis="y")
     ax.figure.draw_without_rendering()  # sets the size of the axes
     points = 72 / ax.figure.dpi
-    places = points * (ax.transData.transform(marks) - ax.bbox.min)
+    places, corners = (points * (ax.transData.transform(each) - ax.bbox.min) for each in (marks, joined))
+    line = [np.linspace(*ends, 12) for ends in itertools.pairwise(corners)]  # names keep off it, too
+    places = np.vstack([places, *line])
     for name, at, (x, y, align) in zip(names, marks, label_offsets(places, names, *points * ax.bbox.size), strict=True):
         ax.annotate(name, at, (x, y), textcoords="offset points", ha=align, fontsize=SMALL - 1,
                     color=method_colour(rows[name]["method"])).set_in_layout(False)  # fmt: skip

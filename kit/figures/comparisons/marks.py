@@ -1,5 +1,7 @@
 """Marks of settings in one panel: their colours, markers, places and names, and the limits of the axes."""
 
+import itertools
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
@@ -13,8 +15,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">", "h")
 SHADES = (0.0, -0.35, 0.35, -0.55, 0.55)
 """Shift of the method's colour for its settings, in turn, towards black (-1) or white (1)."""
 
-LINE, LETTER, MARK = 8.0, 4.2, 3.0
-"""Height of a line of text, width of a letter and half a mark, in points."""
+LINE, LETTER, MARK, COLUMN = 8.0, 4.2, 3.0, 20.0
+"""Height of a line of text, width of a letter, half a mark, and the width of a column of marks, in points."""
 
 SPAN = 6
 """Least range of an axis in points of mIoU; smaller differences are often within the noise of seeds and images."""
@@ -98,25 +100,30 @@ def label_offsets(marks: list[tuple[float, float]], names: list[str], width: flo
 
     This is the nearest place inside the axes, or just above them, that overlaps no mark and no other name. If all
     places overlap, it is the one that overlaps least; for a name too long to fit, it is chosen among those that extend
-    least outside.
+    least outside. Names of marks of about the same cost are then put in the order of their marks.
 
     Args:
         marks: places in points from the lower left corner of the axes; those without a name follow the named ones.
         width, height: approximate size of the axes in points.
     """
     taken = [(x - MARK, x + MARK, y - MARK, y + MARK) for x, y in marks]
-    offsets = []
-    for (x, y), name in zip(marks, names, strict=False):
-        length, choices = LETTER * len(name), []
+    places = {}  # index -> points to the right, alignment, lower edge
+    for i in sorted(range(len(names)), key=lambda i: -marks[i][1]):
+        (x, y), length, choices = marks[i], LETTER * len(names[i]), []
         for up in (2, *(up for k in range(1, 9) for up in (-k * LINE, k * LINE + 1))):
             for right, align in ((5, "left"), (-5, "right")):
                 begin = x + right - (length if align == "right" else 0)
-                choices.append(((right, up, align), (begin, begin + length, y + up, y + up + LINE - 1)))
+                choices.append(((right, align, y + up), (begin, begin + length, y + up, y + up + LINE - 1)))
         choices = [box for box in choices if 0 <= box[1][2] < height + LINE]
-        offset, box = min(choices, key=lambda one: (max(0.0, -one[1][0], one[1][1] - width), _overlaps(one[1], taken)))
+        places[i], box = min(
+            choices, key=lambda one: (max(0.0, -one[1][0], one[1][1] - width), _overlaps(one[1], taken))
+        )
         taken.append(box)
-        offsets.append(offset)
-    return offsets
+    for first, second in itertools.combinations(places, 2):  # the first has the higher mark
+        (_, align, low), (right, other, high) = places[first], places[second]
+        if align == other and low < high and abs(marks[first][0] - marks[second][0]) < COLUMN:
+            places[first], places[second] = (right, align, high), (right, align, low)
+    return [(right, lower - marks[i][1], align) for i, (right, align, lower) in sorted(places.items())]
 
 
 def _overlaps(box: tuple, others: list[tuple]) -> float:

@@ -21,3 +21,11 @@ def test_a_single_cost_is_not_rounded():
         ax = new_figure().add_subplot()
         set_limits(ax, [cost, cost], [50.0, 60.0])
         assert [label.get_text() for label in ax.get_xticklabels()] == [text]
+
+
+def test_names_of_marks_of_one_cost_stand_in_the_order_of_the_marks():
+    marks, names = [(60.0, y) for y in (50.0, 56.0, 48.0, 53.0)], ["a" * 8, "b" * 8, "c" * 8, "d" * 8]
+    places = label_offsets(marks, names, 100, 150)
+    for side in ("left", "right"):
+        on_side = [(y, y + up) for (_, y), (_, up, align) in zip(marks, places, strict=True) if align == side]
+        assert [low for _, low in sorted(on_side)] == sorted(low for _, low in on_side)
