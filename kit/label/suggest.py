@@ -85,7 +85,8 @@ def suggest(run: str | Path, count: int = 10, strategy: str = "balanced", images
         run: folder of the run.
         count: number of images; fewer are returned if all others are near-duplicates.
         strategy: a key of `kit.label.strategies.STRATEGIES`.
-        images: a folder of photographs to choose from; "" takes the images that the run's split leaves unlabelled now.
+        images: a folder of photographs to choose from, except labelled images and val images of the data set; "" takes
+            the images that the run's split leaves unlabelled now.
         seed: of k-means and of random draws.
         weights: of the student, as in `kit.load`.
         data_root: the data set's folder, if it is not where it was in training.
@@ -117,14 +118,14 @@ def candidates(run: str | Path, images: str | Path = "", data_root: str = "") ->
         place = from_project(images)
         if not place.exists():
             raise KitError(f"no folder {place}; give a folder of photographs")
-        known = {path.resolve() for _, path in labelled}
+        known = {path.resolve() for path in (*dict(labelled).values(), *data.val.paths.values())}
         found = [(name, path) for name, path in pictures_in(place) if path.resolve() not in known]
         if twice := repeated(tuple(name for name, _ in found)):
             raise KitError(f"{place} has two pictures called {min(twice)}; rename one of them")
     else:
         found = [(name, data.train.paths[name]) for name in data.split.pool]
     if not found:
-        raise KitError(f"nothing to suggest: every image of {images or data.train.root} is labelled already")
+        raise KitError(f"nothing to suggest: every image of {images or data.train.root} is labelled already, or of val")
     return found, labelled
 
 

@@ -33,6 +33,13 @@ def test_suggest_ranks_the_unlabelled_images_of_a_run(street, tmp_path):
     assert shown[0].image.shape[:2] == shown[0].prediction.shape == shown[0].differing.shape
 
 
+def test_val_images_are_not_suggested(street, scenes):
+    """Where `images` is the data set's own folder."""
+    offered, usual = ({path.resolve() for _, path in found[0]}
+                      for found in (candidates(street, scenes / "leftImg8bit"), candidates(street)))  # fmt: skip
+    assert offered == usual and not any("val" in path.parts for path in offered)
+
+
 def test_what_is_alike_to_a_suggestion_or_a_label_is_passed_over(street, scenes, tmp_path):
     unlabelled, labelled = candidates(street)
     for place, (_, path) in enumerate([unlabelled[0], unlabelled[0], unlabelled[1], labelled[0]]):
