@@ -6,6 +6,8 @@ from torch import nn
 
 from kit.methods.build import METHODS
 
+pytestmark = pytest.mark.slow  # together
+
 PASSES = {
     "cps": {"method.cutmix": True},
     "fixmatch": {"method.partner_pass": "eval"},

@@ -78,6 +78,7 @@ def test_elsewhere_a_convolution_is_what_it_was(monkeypatch):
     assert fast_depthwise(others) == 0
 
 
+@pytest.mark.slow
 def test_all_of_an_efficientnet_learn_as_exactly_as_before():
     """What bfloat16 rounds away of a whole network's gradient depends on the processor, so float32 is the measure."""
     torch.manual_seed(0)

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pytest
 import torch
 
 from kit.batch.grid import read_grid
@@ -56,6 +57,7 @@ def test_own_images_are_trained_with_the_tuned_settings():
         assert mine.data.dataset == "folder" and mine.data.keep_aspect and theirs.method != camvid(method).method
 
 
+@pytest.mark.slow
 def test_all_terms_of_trikd_reach_the_pretrained_views():
     """From the packages' weights: every term is positive, and every weight has a gradient."""
     cfg = demo("trikd")
