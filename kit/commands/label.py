@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 from kit.commands import DEVICE, WEIGHTS, chosen_device, command, command_group
-from kit.errors import KitError
 from kit.system.console import show_line
 
 
@@ -96,7 +95,7 @@ def _suggest(options: argparse.Namespace) -> None:
 def _import(options: argparse.Namespace) -> None:
     from kit.data.splits.split import summary
     from kit.figures.tables.formats import as_text
-    from kit.label.importing import carry_out, extended_split, plan_import
+    from kit.label.importing import import_and_list, plan_import
 
     plan = plan_import(options.export, options.dataset, options.root, options.format, options.replace, options.overlap,
                        options.split)  # fmt: skip
@@ -107,13 +106,10 @@ def _import(options: argparse.Namespace) -> None:
     if options.dry_run:
         say("nothing is written (--dry-run)\n")
         return
-    if frozen := carry_out(plan):
-        say(f"val is unchanged: its {len(frozen)} image(s) are now listed in {options.root / 'val.txt'}\n")
-    try:
-        out, split = extended_split(plan, options.split, options.lists)
-    except KitError as error:
-        say(f"no lists are written yet: {error}\n")
+    made = import_and_list(plan, show_line, options.split, options.lists)
+    if made is None:
         return
+    out, split = made
     say(f"{summary(split)}, written to {out}\n" + (f"  {split.warning}\n" if split.warning else ""))
 
 

@@ -36,7 +36,7 @@ def make_card(run_dir: str | Path, size: tuple[int, int] | None = None, repeats:
     folder, student = RunFolder(Path(run_dir)), load(run_dir)
     found, networks = list(_networks(folder, student, teachers)), []
     multiple = math.lcm(*(net.multiple for _, net, *_ in found))
-    size = tuple(size or (-(-side // multiple) * multiple for side in working_size(student)))
+    size = tuple(size or working_size(student, multiple))
     for _, net, *_ in found:  # all before any is measured
         net.check_size(*size)
     for role, net, cfg, scored in found:

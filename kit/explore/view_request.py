@@ -14,7 +14,8 @@ VIEWS = ("truth", "prediction", "error", "confidence", "entropy", "disagreement 
 """Kinds of layers over an image."""
 
 BY_CLASS = ("truth", "prediction", "error", "confidence")
-"""Views that depend on the chosen class."""
+BY_LEVEL = ("low frequencies", "high frequencies")
+"""Views that depend on the chosen class, and on the level of the decoder."""
 
 PHOTO = "own photograph"
 """Name of the uploaded image."""

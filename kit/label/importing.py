@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -142,6 +142,23 @@ def drawn_val(dataset: str, root: Path) -> tuple[str, ...]:
     except KitError:  # no masks yet: val will be drawn from the new ones
         return ()
     return val.ids if val.layout.members is not None else ()
+
+
+def import_and_list(plan: Plan, say: Callable[[str], object], before: Path | None = None,
+                    out: Path | None = None) -> tuple[Path, Split] | None:  # fmt: skip
+    """Carry out a plan and extend the lists, as `extended_split` does; None where no lists can be made yet, although
+    the masks are imported.
+
+    Args:
+        say: called with a line if val.txt was written, and with the reason if there are no lists.
+    """
+    if frozen := carry_out(plan):
+        say(f"val is unchanged: its {len(frozen)} image(s) are now listed in {plan.root / VAL}")
+    try:
+        return extended_split(plan, before, out)
+    except KitError as error:
+        say(f"no lists are written yet: {error}")
+        return None
 
 
 def extended_split(plan: Plan, before: Path | None = None, out: Path | None = None) -> tuple[Path, Split]:

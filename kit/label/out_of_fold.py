@@ -16,7 +16,6 @@ from kit.explore.networks import networks
 from kit.label.suspicious import Census, Suspicion
 from kit.runs.folder import RunFolder
 from kit.settings.checks import require_share
-from kit.settings.fields import replace_fields
 from kit.system.console import bar
 from kit.types import IGNORE
 
@@ -77,8 +76,7 @@ def suspicious_labels(runs: Sequence[str | Path], sure: float = 0.7, parts: Sequ
         raise KitError("name at least one finished run")
     used_runs, opened = [], None
     for run in runs:
-        cfg = RunFolder(Path(run)).config()
-        data = find_data(replace_fields(cfg, {"data.root": data_root}).data if data_root else cfg.data)
+        data = find_data(RunFolder(Path(run)).config(data_root).data)
         if opened and (data.train.root != opened[0].root or data.spec.classes != opened[0].spec.classes):
             raise KitError(f"{run} is a run on {data.train.root}, not on {opened[0].root} like the first")
         opened = opened or tuple(SegFiles(data.spec, data.train.root, part) for part in ("train", "val"))

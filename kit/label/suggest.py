@@ -19,7 +19,6 @@ from kit.label.pool import Choice, Pool
 from kit.label.strategies import DIFFERING, STRATEGIES
 from kit.runs.folder import RunFolder, provenance
 from kit.settings.checks import require_choice, require_positive
-from kit.settings.fields import replace_fields
 from kit.system.paths import from_project
 from kit.system.storage import write_bytes, write_json
 
@@ -111,8 +110,7 @@ def suggest(run: str | Path, count: int = 10, strategy: str = "balanced", images
 
 def candidates(run: str | Path, images: str | Path = "", data_root: str = "") -> tuple[Named, Named]:
     """(id, file) of the images that may be suggested, and of the labelled ones. Raises KitError as `suggest` does."""
-    cfg = RunFolder(Path(run)).config()
-    data = find_data((replace_fields(cfg, {"data.root": data_root}) if data_root else cfg).data)
+    data = find_data(RunFolder(Path(run)).config(data_root).data)
     labelled = [(name, data.train.paths[name]) for name in data.split.labelled]
     if images:
         place = from_project(images)

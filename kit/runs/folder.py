@@ -28,7 +28,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from kit.errors import KitError
-from kit.settings.fields import differences, from_dict, to_dict
+from kit.settings.fields import differences, from_dict, replace_fields, to_dict
 from kit.settings.run import RunConfig
 from kit.system.paths import PROJECT
 from kit.system.storage import FULL, no_room, read_json, text_sha256, write_bytes, write_json
@@ -147,11 +147,16 @@ class RunFolder:
         for path in (self.checkpoint_file, self.previous_checkpoint_file):
             path.unlink(missing_ok=True)
 
-    def config(self) -> RunConfig:
-        """The configuration of the run. Raises KitError if the folder holds none."""
+    def config(self, data_root: str = "") -> RunConfig:
+        """The configuration of the run. Raises KitError if the folder holds none.
+
+        Args:
+            data_root: the data set's folder, if it is not where it was in training.
+        """
         if not self.config_file.is_file():
             raise KitError(f"{self.path} holds no run (no config.json)")
-        return from_dict(read_json(self.config_file))
+        cfg = from_dict(read_json(self.config_file))
+        return replace_fields(cfg, {"data.root": data_root}) if data_root else cfg
 
     def result(self) -> dict | None:
         """Content of result.json, or None if the run is not finished."""

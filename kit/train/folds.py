@@ -33,9 +33,7 @@ def fold_runs(run: str | Path, folds: int, out: str | Path = "", steps: int = 0,
     Raises: KitError for a number of folds that does not fit, and as `kit.fit`.
     """
     folder = RunFolder(Path(run))
-    cfg = folder.config()
-    cfg = replace_fields(cfg, {"data.root": data_root}) if data_root else cfg
-    place = Path(out) if out else folder.path / f"folds_{folds}"
+    cfg, place = folder.config(data_root), Path(out) if out else folder.path / f"folds_{folds}"
     split = find_data(cfg.data).split
     if not 2 <= folds <= len(split.labelled):
         raise KitError(f"--folds is {folds}; give 2 to {len(split.labelled)}, the number of labelled images")

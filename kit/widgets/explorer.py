@@ -15,7 +15,7 @@ from PIL import Image
 from kit.errors import KitError
 from kit.explore.explorer import Explorer
 from kit.explore.networks import STUDENT
-from kit.explore.view_request import BY_CLASS, PHOTO, VIEWS, Layer, Scene, ViewRequest
+from kit.explore.view_request import BY_CLASS, BY_LEVEL, PHOTO, VIEWS, Layer, Scene, ViewRequest
 from kit.figures.pictures.thumbnails import cell_at, thumbnail_sheet
 from kit.figures.pictures.view import heat_stops, legend, paint, png, render, view_figure
 from kit.figures.style import run_labels, save, show
@@ -23,9 +23,6 @@ from kit.runs.folder import load_runs
 from kit.system.storage import write_bytes, write_json
 from kit.types import IGNORE
 from kit.widgets.parts import ClickPicture, outcome
-
-BY_LEVEL = ("low frequencies", "high frequencies")
-"""Views that depend on the level of the decoder."""
 
 COMMAND = "papermill notebooks/explore.ipynb explored.ipynb -y {}"
 

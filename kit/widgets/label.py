@@ -6,13 +6,12 @@ from pathlib import Path
 from ipywidgets import HTML, Button, Checkbox, Dropdown, HBox, Layout, Text, VBox
 from ipywidgets import Image as Picture
 
-from kit.data.folder import VAL
 from kit.errors import KitError
 from kit.figures.pictures.suggestions import contact_sheet
 from kit.figures.style import show
 from kit.figures.tables.formats import as_text
 from kit.label.formats import FORMATS
-from kit.label.importing import carry_out, extended_split, plan_import
+from kit.label.importing import import_and_list, plan_import
 from kit.label.preannotate import check_draft, preannotate
 from kit.label.suggest import Seen, Suggestions, write_suggestions
 from kit.widgets.parts import outcome
@@ -79,14 +78,11 @@ class LabelPanel:
         if not self.source.value:
             raise KitError("name the file or folder that the annotation tool exported")
         plan = plan_import(self.source.value, self.dataset, self.root, replacing=self.replace.value)
-        frozen, done = carry_out(plan), as_text(plan.rows())
-        if frozen:
-            done += f"val is unchanged: its {len(frozen)} image(s) are now listed in {self.root / VAL}\n"
-        try:
-            out, split = extended_split(plan)
-        except KitError as error:  # the masks are imported all the same
-            return f"{done}no lists are written yet: {error}"
-        return f"{done}{len(split.labelled)} labelled images, lists in {out}"
+        lines: list[str] = []
+        if made := import_and_list(plan, lines.append):
+            out, split = made
+            lines.append(f"{len(split.labelled)} labelled images, lists in {out}")
+        return as_text(plan.rows()) + "\n".join(lines)
 
     def _say(self, action: Callable[[], str]) -> None:
         self.message.value = outcome(action)

@@ -1,10 +1,10 @@
 """Data sets are distinguished by names and sizes of files, in any folder."""
 
-import cProfile
 import shutil
 
 import numpy as np
 import pytest
+from counted import calls
 from PIL import Image
 
 from kit.data.fingerprint import changes, find_data
@@ -93,7 +93,7 @@ def test_a_missing_folder_is_named(mine, tmp_path):
 def test_the_work_grows_with_the_files_and_no_picture_is_read(tmp_path, split):
     """Ten times the files are ten times the calls, not a hundred."""
 
-    def calls(count):
+    def work(count):
         root = tmp_path / str(count)
         for kind in ("images", "labels"):
             for part, number in (("train", count), ("val", count // 20)):
@@ -101,10 +101,9 @@ def test_the_work_grows_with_the_files_and_no_picture_is_read(tmp_path, split):
                 for i in range(number):
                     (root / kind / part / f"{part}{i}.png").write_bytes(b"not read")
         (root / "classes.yaml").write_text("classes: {sky: [0, 0, 255], road: [90, 90, 90]}")
-        profile = cProfile.Profile()
-        found = profile.runcall(record, DataConfig(dataset="folder", root=str(root), split=split))
+        found, made = calls(record, DataConfig(dataset="folder", root=str(root), split=split))
         assert found["files"]["train images"]["count"] == count
-        return sum(each.callcount for each in profile.getstats())
+        return made
 
-    calls(20)  # imports and regular expressions, once
-    assert calls(1000) < 12 * calls(100)
+    work(20)  # imports and regular expressions, once
+    assert work(1000) < 12 * work(100)

@@ -41,13 +41,14 @@ def planted_copy(dataset: str, root: Path, out: Path, images: int, wrong: int,
         raise KitError(f"cannot plant errors in {wrong} of {images} images: {len(train.masked_ids)} images have masks")
     names, rng = draw(train.masked_ids, images, seed), np.random.default_rng(seed)
     found: dict[str, list[Planted]] = {name: [] for name in names}
-    beside = [path for path in (Path(root) / FILE, Path(root) / VAL) if dataset == "folder" and path.is_file()]
-    for files in parts.values():
-        for path in (*files.paths.values(), *(path for path, _ in files.masks.values()), *beside):
-            link = out / path.relative_to(files.base)
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.unlink(missing_ok=True)
-            os.symlink(path.resolve(), link)
+    links = {out / path.relative_to(files.base): path for files in parts.values()
+             for path in (*files.paths.values(), *(path for path, _ in files.masks.values()))}  # fmt: skip
+    if dataset == "folder":
+        links |= {out / path.name: path for path in (Path(root) / FILE, Path(root) / VAL) if path.is_file()}
+    for link, path in links.items():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        os.symlink(path.resolve(), link)
     able = KINDS if spec.num_classes > 2 else KINDS[1:]  # a swapped region needs a third class
     done, kinds = 0, rng.permutation(np.resize(able, wrong)).tolist()  # shuffled: the folds use a hash order too
     for name in names:

@@ -107,9 +107,10 @@ def require_packages() -> None:
         raise KitError(f"export needs {', '.join(missing)}; install the extra: pip install -e '.[export]'")
 
 
-def working_size(student: Student) -> tuple[int, int]:
-    """(height, width) of a student's input: `base_size`, else window, else crop, rounded up to multiples it takes."""
-    cfg, multiple = student.config, student.net.multiple
+def working_size(student: Student, multiple: int | None = None) -> tuple[int, int]:
+    """(height, width) of a student's input: `base_size`, else window, else crop, rounded up to multiples of this; None
+    is those that the student takes."""
+    cfg, multiple = student.config, multiple or student.net.multiple
     size = cfg.data.base_size or cfg.evaluate.window or cfg.data.crop
     return tuple(-(-side // multiple) * multiple for side in size)
 

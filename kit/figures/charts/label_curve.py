@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -42,10 +41,8 @@ def label_figure(curves: Mapping[str, Mapping[str, Sequence[Mapping]]], width: f
         ax.label_outer()
         if len(curves) > 1:
             ax.set_title(method_name(method))
-    named: dict[str, Artist] = {}
-    for ax in panels:  # a method may have strategies that others lack
-        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
-            named.setdefault(label, handle)
+    # of all panels: a method may have strategies that others lack
+    named = {label: handle for ax in panels for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     fig.legend(handles=list(named.values()), loc="outside upper center", ncol=4, columnspacing=1.0, handlelength=1.6)
     return fig
 

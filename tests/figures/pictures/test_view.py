@@ -1,8 +1,8 @@
-import cProfile
 import io
 
 import numpy as np
 import pytest
+from counted import calls
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -73,12 +73,10 @@ def test_render_and_figure_are_the_same_every_time(layer, tmp_path):
 def test_a_redraw_takes_no_figure_and_no_loop_over_pixels(monkeypatch):
     monkeypatch.setattr(Figure, "__init__", None)
 
-    def calls(height, width):
+    def work(height, width):
         ramp = np.linspace(0, 1, height * width, dtype=np.float32).reshape(height, width)
         scene = Scene(np.repeat((255 * ramp).astype(np.uint8)[..., None], 3, axis=2), Layer(ramp), "", "")
-        profile = cProfile.Profile()
-        profile.runcall(view.render, scene, 0.6, (0.5, 0.5))
-        return sum(each.callcount for each in profile.getstats())
+        return calls(view.render, scene, 0.6, (0.5, 0.5))[1]
 
-    calls(36, 48)  # imports, once
-    assert calls(360, 480) < 2 * calls(36, 48)
+    work(36, 48)  # imports, once
+    assert work(360, 480) < 2 * work(36, 48)
