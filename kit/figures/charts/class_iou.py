@@ -4,7 +4,16 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kit.errors import KitError
-from kit.figures.style import PAGE, by_setting, looks, method_colour, new_figure, setting_labels, turns
+from kit.figures.style import (
+    PAGE,
+    by_setting,
+    legend_columns,
+    looks,
+    method_colour,
+    new_figure,
+    setting_labels,
+    turns,
+)
 from kit.figures.tables.comparable import check_comparable
 from kit.figures.tables.formats import ABSENT
 from kit.settings.checks import require_choice
@@ -56,7 +65,8 @@ def class_bars(runs: list[dict], weights: str = "last", mixed: bool = False) -> 
     ax.grid(axis="y")
     ax.tick_params(axis="x", length=0)
     ax.set_xticks(places, ["mean", *classes], rotation=40, ha="right", rotation_mode="anchor")
-    fig.legend(loc="outside upper center", ncol=min(len(groups), 4), handlelength=1.2, columnspacing=1.4)
+    columns = legend_columns(ax.containers, fig.get_figwidth(), key=0.5)
+    fig.legend(loc="outside upper center", ncol=columns, handlelength=1.2, columnspacing=1.4)
     return fig
 
 

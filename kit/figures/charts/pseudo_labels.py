@@ -6,7 +6,7 @@ from matplotlib.lines import Line2D
 
 from kit.errors import KitError
 from kit.figures.charts.curves import step_panels
-from kit.figures.style import COLUMN, PAGE, looks, new_figure, run_handles, run_styles
+from kit.figures.style import COLUMN, PAGE, legend_columns, looks, new_figure, run_handles, run_styles
 
 PANELS = {  # names of `kit.train.monitor.pseudo_labels.shares` -> labels; the first four are shares
     "accuracy": "Correct pseudo labels [%]",
@@ -52,7 +52,8 @@ def pseudo_quality(runs: list[dict]) -> Figure:
     handles = run_handles(shown)
     if "diversity" in names:
         handles.append(Line2D([], [], color="0.4", linestyle=":", label="human labels"))
-    fig.legend(handles=handles, loc="outside lower center", ncol=min(4, len(handles)), handlelength=2.2)
+    columns = legend_columns(handles, fig.get_figwidth(), key=0.6)
+    fig.legend(handles=handles, loc="outside lower center", ncol=columns, handlelength=2.2)
     return fig
 
 

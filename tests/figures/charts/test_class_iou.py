@@ -26,3 +26,12 @@ def test_seeds_share_a_bar():
     assert [text.get_text() for text in fig.legends[0].get_texts()] == ["TriKD, 2 seeds", "Supervised only"]
     assert ax.containers[0][0].get_height() == pytest.approx(50)
     assert len(ax.lines[0].get_xdata()) == 2 * 4  # a dot per seed at the mean and at each class
+
+
+def test_long_names_stay_within_the_page():
+    long = [run(path=f"runs/a_folder_with_a_rather_long_name_{i}", config={"pretrained": True, "train": {"steps": i}})
+            for i in range(4)]  # fmt: skip
+    fig = class_bars(long)
+    fig.draw_without_rendering()
+    legend = fig.legends[0].get_window_extent()
+    assert legend.x0 >= 0 and legend.x1 <= fig.bbox.x1

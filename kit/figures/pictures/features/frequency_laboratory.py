@@ -9,7 +9,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from kit.errors import KitError
 from kit.figures.pictures.features.frequency_bands import draw_map
-from kit.figures.style import PAGE, looks, new_figure
+from kit.figures.style import PAGE, legend_columns, looks, new_figure
 
 LINES = ("#7F7F7F", "#0072B2", "#D55E00", "#009E73", "#CC79A7")
 """Okabe and Ito's colours, safe for colour-blind readers; grey is the reference."""
@@ -30,7 +30,8 @@ def profile_figure(profiles: Mapping[str, Sequence]) -> Figure:
     for ax, found in zip(fig.subplots(1, len(levels), squeeze=False)[0], levels, strict=True):
         draw_profiles(ax, dict(zip(profiles, found, strict=True)))
     fig.axes[0].set_ylabel("Amplitude (mean = 1)")
-    fig.legend(handles=fig.axes[0].get_lines()[: len(profiles)], loc="outside lower center", ncol=len(profiles))
+    handles = fig.axes[0].get_lines()[: len(profiles)]
+    fig.legend(handles=handles, loc="outside lower center", ncol=legend_columns(handles, PAGE, key=0.6))
     return fig
 
 
