@@ -45,12 +45,8 @@ def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
     val = ValImages(data.val, cfg.evaluate.limit)
     val.require_labels()
     split = look_for_classes(make_split(cfg.data, train, data.val), train)
-    views, accumulate = METHODS[cfg.method.name].views, cfg.train.accumulate
-    if cfg.data.labelled % (world * accumulate) or (views.unlabelled and cfg.data.unlabelled % (world * accumulate)):
-        raise KitError(
-            f"data.labelled ({cfg.data.labelled}) and data.unlabelled ({cfg.data.unlabelled}) must be multiples of "
-            f"train.processes ({world}) times train.accumulate ({accumulate}), which divide a step"
-        )
+    accumulate = cfg.train.accumulate
+    check_shares(cfg, world)
     teachers, taught_by = load_teachers(cfg, spec)
     first, origin = first_weights(cfg, spec)
     torch.manual_seed(cfg.seed)  # initial weights
@@ -66,6 +62,20 @@ def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
     val.files.keep((), val.ids[rank::world], full=True, silent=rank > 0)
     origins = {name: net.encoder.origin.record() for name, net in method.networks().items()}
     return Parts(spec, split, data.record(), val, batches, method, taught_by, {**origins, **origin})
+
+
+def check_shares(cfg: RunConfig, world: int) -> None:
+    """Refuse a step that processes and micro-steps cannot share, or a share whose images find no partner in CutMix."""
+    data, method, parts = cfg.data, cfg.method, world * cfg.train.accumulate
+    unlabelled = data.unlabelled if METHODS[method.name].views.unlabelled else 0
+    divided = f"train.processes ({world}) times train.accumulate ({cfg.train.accumulate}), which divide a step"
+    if data.labelled % parts or unlabelled % parts:
+        raise KitError(f"data.labelled ({data.labelled}) and data.unlabelled ({data.unlabelled}) must be multiples of "
+                       f"{divided}")  # fmt: skip
+    in_halves = getattr(method, "partner", "roll") == "halves" and getattr(method, "cutmix", True)
+    if in_halves and unlabelled // parts % 2:
+        raise KitError(f'method.partner "halves" mixes pairs, so data.unlabelled ({data.unlabelled}) must be a '
+                       f"multiple of twice {divided}")  # fmt: skip
 
 
 def first_weights(cfg: RunConfig, spec: DatasetSpec) -> tuple[dict[str, Tensor] | None, dict[str, dict]]:

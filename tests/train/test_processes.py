@@ -137,6 +137,9 @@ def test_the_number_of_processes_must_be_the_one_asked_for(tiny, tmp_path):
         kit.fit(tiny(overrides={"train.processes": 2}))
     with pytest.raises(KitError, match=r"must be multiples of train.processes \(1\) times train.accumulate \(3\)"):
         kit.fit(tiny(overrides={"train.accumulate": 3}))
+    pairs = {"method.cutmix": True, "method.partner": "halves"}
+    with pytest.raises(KitError, match=r"data.unlabelled \(3\) must be a multiple of twice train.processes"):
+        kit.fit(tiny("cps", overrides={**pairs, "data.unlabelled": 3}))
     assert not (tmp_path / "run").exists()
 
 
