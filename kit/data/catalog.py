@@ -76,7 +76,7 @@ def _voc() -> DatasetSpec:
     def masks(folder: str) -> Masks:
         return Masks(files=f"{folder}/*.png", raw_ids=values)
 
-    photographs = "JPEGImages/*.jpg"
+    photographs, lists = "JPEGImages/*.jpg", ("ImageSets/Segmentation/*.txt",)
     return DatasetSpec(
         name="voc",
         classes=_VOC,
@@ -85,9 +85,9 @@ def _voc() -> DatasetSpec:
         below=("", "VOC2012", "VOCdevkit/VOC2012"),
         layouts=(
             Layout(images=photographs, masks=(masks("SegmentationClassAug"), masks("SegmentationClass")),
-                   needs="SegmentationClassAug", members=_voc_augmented),
+                   needs="SegmentationClassAug", members=_voc_augmented, lists=lists),
             Layout(images=photographs, masks=(masks("SegmentationClass"),), needs="SegmentationClass",
-                   members=_voc_listed),
+                   members=_voc_listed, lists=lists),
             Layout(images="{part}/image/*.jpg", masks=(masks("{part}/label"),),
                    parts=(("train", "train_aug"), ("val", "val"))),
         ),

@@ -58,7 +58,11 @@ def folder_spec(root: Path) -> DatasetSpec:
         classes=tuple(colours),
         palette=tuple(colours.values()),
         void_colours=() if (0, 0, 0) in colours.values() else ((0, 0, 0),),
-        layouts=(Layout(images=images, masks=(Masks(files=masks, raw_ids=raw_ids, ignore=FILE),), members=val),),
+        layouts=(
+            Layout(
+                images=images, masks=(Masks(files=masks, raw_ids=raw_ids, ignore=FILE),), members=val, lists=(FILE, VAL)
+            ),
+        ),
         rare=tuple(colours)[-2:],
         frames=FRAMES,
     )

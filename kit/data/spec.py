@@ -60,6 +60,8 @@ class Layout:
     extra: tuple[str, ...] = ()
     """Patterns of extra images without masks, which train may use as unlabelled ones. With `members`, images that
     belong to no part are extra images too."""
+    lists: tuple[str, ...] = ()
+    """Patterns of further files that it is read from, such as lists of a part's images."""
 
     def pattern(self, pattern: str, part: str) -> str:
         """A pattern of this layout with {part} filled in for "train" or "val"."""

@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from kit.data.catalog import find_spec
-from kit.data.folder import FILE, VAL
 from kit.data.reading.files import SegFiles
 from kit.data.splits.hash_draw import draw
 from kit.data.splits.split import Split, write_lists
@@ -42,9 +42,8 @@ def planted_copy(dataset: str, root: Path, out: Path, images: int, wrong: int,
     names, rng = draw(train.masked_ids, images, seed), np.random.default_rng(seed)
     found: dict[str, list[Planted]] = {name: [] for name in names}
     links = {out / path.relative_to(files.base): path for files in parts.values()
-             for path in (*files.paths.values(), *(path for path, _ in files.masks.values()))}  # fmt: skip
-    if dataset == "folder":
-        links |= {out / path.name: path for path in (Path(root) / FILE, Path(root) / VAL) if path.is_file()}
+             for path in (*files.paths.values(), *(path for path, _ in files.masks.values()),
+                          *chain.from_iterable(map(files.base.glob, files.layout.lists)))}  # fmt: skip
     for link, path in links.items():
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)

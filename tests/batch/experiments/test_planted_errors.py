@@ -25,6 +25,23 @@ def test_a_folder_of_two_classes_is_copied_with_its_description(tmp_path):
     assert SegFiles(find_spec("folder", out), out, "val").ids == ("c",)
 
 
+def test_a_copy_of_voc_has_its_lists(tmp_path):
+    devkit, out = tmp_path / "voc/VOCdevkit/VOC2012", tmp_path / "out"
+    mask = np.zeros((60, 60), np.uint8)
+    mask[20:34, 20:34] = 3
+    for name in "abcd":
+        for folder, pixels, end in (("JPEGImages", np.zeros((60, 60, 3), np.uint8), "jpg"),
+                                    ("SegmentationClass", mask, "png")):  # fmt: skip
+            (devkit / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(devkit / folder / f"{name}.{end}")
+    (devkit / "ImageSets/Segmentation").mkdir(parents=True)
+    for part, names in (("train", "a\nb\nc\n"), ("val", "d\n")):
+        (devkit / f"ImageSets/Segmentation/{part}.txt").write_text(names)
+    planted_copy("voc", tmp_path / "voc", out, images=3, wrong=1)
+    parts = [SegFiles(find_spec("voc", out), out, part).ids for part in ("train", "val")]
+    assert parts == [("a", "b", "c"), ("d",)]
+
+
 def test_runs_without_a_suspicion_are_told(monkeypatch, capsys):
     nothing = {"recall_of": {}, "first": 0, "precision": None, "planted": 3, "recall": 0.0}
     monkeypatch.setattr("kit.batch.experiments.planted_errors.measure", lambda *given, **more: nothing)
