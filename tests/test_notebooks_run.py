@@ -190,7 +190,7 @@ def test_study_of_one_row_has_nothing_to_compare(tmp_path):
     (tmp_path / "one.json").write_text(json.dumps(study))
     grid = study["runs"][0]["grid"]
     parameters = {"study": str(tmp_path / "one.json"), "grids": [grid], "selection": [grid], "shares": [],
-                  "out": str(tmp_path / "out"), "resamples": 50}  # fmt: skip
+                  "controls": {}, "out": str(tmp_path / "out"), "resamples": 50}  # fmt: skip
     run_code(STUDY, parameters)
     assert (tmp_path / "out/result.json").is_file() and not (tmp_path / "out/classes.pdf").exists()
 
