@@ -138,11 +138,10 @@ def _pack(options: argparse.Namespace) -> None:
 
 def _card_picture(options: argparse.Namespace) -> bytes | None:
     """Val images drawn by seed with truth and prediction, as PNG; None, with a printed line, if there are none."""
-    import io
-
     from kit.evaluate.student import load
     from kit.evaluate.val_images import choose, predictions, val_files
     from kit.figures.pictures.masks import mask_grid
+    from kit.system.storage import content_of
 
     student = load(options.folder, options.weights)
     try:
@@ -154,10 +153,8 @@ def _card_picture(options: argparse.Namespace) -> bytes | None:
         return None
     images, truths = [e.image for e in examples], [e.truth for e in examples]
     masks = {"Prediction": predictions([student], examples)[0]}
-    buffer = io.BytesIO()
     figure = mask_grid(images, truths, masks, student.classes, student.palette)
-    figure.savefig(buffer, format="png", dpi=200)
-    return buffer.getvalue()
+    return content_of(lambda file: figure.savefig(file, format="png", dpi=200))
 
 
 def _serve(options: argparse.Namespace) -> None:

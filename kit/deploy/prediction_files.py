@@ -1,7 +1,6 @@
 """Predictions as picture files: in the classes' colours, blended over the image, or as the label ids that a benchmark's
 server expects."""
 
-import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from kit.evaluate.student import Student, read_pixels
 from kit.evaluate.uncertainty import overlaid
 from kit.settings.checks import require_choice
 from kit.settings.run import EvalConfig
-from kit.system.storage import write_bytes
+from kit.system.storage import content_of, write_bytes
 from kit.types import IGNORE
 
 FORMS = ("palette", "ids", "overlay")
@@ -117,6 +116,4 @@ def pictures_in(place: Path) -> list[tuple[str, Path]]:
 
 def png_bytes(picture: Image.Image) -> bytes:
     """A picture as the content of a PNG file."""
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    return buffer.getvalue()
+    return content_of(lambda file: picture.save(file, "PNG"))

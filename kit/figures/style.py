@@ -4,7 +4,6 @@ Figures are plain `Figure` objects, without a window system or pyplot state. Imp
 settings: functions that draw are decorated with `@looks()`, which applies SETTINGS only while they run.
 """
 
-import io
 import json
 import os
 from collections import Counter
@@ -19,7 +18,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from kit.system.storage import write_bytes
+from kit.system.storage import content_of, write_bytes
 from kit.types import IGNORE
 
 COLUMN, PAGE = 3.35, 7.0
@@ -259,6 +258,4 @@ def show(fig: Figure, alt: str | None = None) -> IPython.display.Image:
 
 @looks()
 def _rendered(fig: Figure, suffix: str, dpi: int, metadata: dict) -> bytes:
-    buffer = io.BytesIO()
-    fig.savefig(buffer, format=suffix, dpi=dpi, metadata=metadata)
-    return buffer.getvalue()
+    return content_of(lambda file: fig.savefig(file, format=suffix, dpi=dpi, metadata=metadata))

@@ -3,10 +3,11 @@
 import contextlib
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kit.errors import KitError
@@ -106,6 +107,13 @@ def no_room(path: Path, error: OSError, wanted: int = 0) -> KitError:
         room = (f";{size} {free / 1e6:.1f} MB are free. Files saved before are complete: make room and start the same "
                 "command again")  # fmt: skip
     return KitError(f"{path} cannot be written: {os.strerror(error.errno)}{room}")
+
+
+def content_of(save: Callable[[io.BytesIO], object]) -> bytes:
+    """The content of the file that `save` writes."""
+    buffer = io.BytesIO()
+    save(buffer)
+    return buffer.getvalue()
 
 
 def write_json(path: Path, content: object) -> None:

@@ -1,7 +1,6 @@
 """A panel that shows a student's predictions for a photograph or a short video that is dropped onto it."""
 
 import html
-import io
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from PIL import Image
 from kit.data.reading.decode import picture_size, read_image
 from kit.data.reading.video import check_sides, is_video, read_frames
 from kit.errors import KitError
+from kit.system.storage import content_of
 from kit.widgets.parts import DropField
 
 LARGEST_FILE, LARGEST_SIDE, MOST_FRAMES = 20_000_000, 4096, 120
@@ -154,6 +154,4 @@ def _small(view: np.ndarray) -> Image.Image:
 
 
 def _encoded(picture: Image.Image, form: str, **options) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, form, **options)
-    return buffer.getvalue()
+    return content_of(lambda file: picture.save(file, form, **options))

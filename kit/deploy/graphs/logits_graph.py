@@ -8,7 +8,6 @@ ONNX has no such Fourier transform.
 
 import copy
 import importlib.util
-import io
 import json
 import logging
 import warnings
@@ -30,7 +29,7 @@ from kit.models.decoders.frequency import FrequencySelect
 from kit.models.layers.upsampling import resize
 from kit.models.segmenter import Segmenter
 from kit.runs.folder import RunFolder, provenance
-from kit.system.storage import read_json, write_bytes, write_json
+from kit.system.storage import content_of, read_json, write_bytes, write_json
 
 NEEDED = ("onnx", "onnxruntime", "onnxscript")
 """Packages of the extra "export"."""
@@ -174,9 +173,7 @@ def exported(net: nn.Module, example: Tensor, free: Iterable[int]) -> torch.expo
 
 def program_bytes(program: torch.export.ExportedProgram) -> bytes:
     """The content of a program's file."""
-    buffer = io.BytesIO()
-    torch.export.save(program, buffer)
-    return buffer.getvalue()
+    return content_of(lambda file: torch.export.save(program, file))
 
 
 def to_onnx(program: torch.export.ExportedProgram, inputs: Sequence[str], outputs: Sequence[str]):

@@ -2,7 +2,6 @@
 need no network later."""
 
 import hashlib
-import io
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from kit.errors import KitError
 from kit.evaluate.scores.bootstrap import intervals, overlap_iou
 from kit.evaluate.scores.calibration import calibration_error
 from kit.evaluate.scores.metrics import Scores, by_class, scores_of
-from kit.system.storage import write_bytes
+from kit.system.storage import content_of, write_bytes
 
 
 @dataclass(frozen=True)
@@ -64,9 +63,7 @@ class Counts:
         for name in ("boundary", "calibration"):
             if getattr(self, name) is not None:
                 content[name] = getattr(self, name)
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **content)
-        write_bytes(path, buffer.getvalue())
+        write_bytes(path, content_of(lambda file: np.savez_compressed(file, **content)))
 
 
 @dataclass(frozen=True)

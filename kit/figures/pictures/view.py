@@ -1,6 +1,5 @@
 """One image with an overlay: as an array made in a few milliseconds, and as a figure."""
 
-import io
 import textwrap
 from functools import lru_cache
 
@@ -13,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from kit.figures.pictures.grid import patch
 from kit.figures.style import PAGE, SMALL, UNLABELLED, legend_columns, looks, new_figure
+from kit.system.storage import content_of
 from kit.types import IGNORE
 
 HEAT = "inferno"
@@ -48,9 +48,7 @@ def paint(image: np.ndarray, layer, strength: float = 0.6, pixel: tuple[float, f
 
 def png(picture: np.ndarray) -> bytes:
     """A picture uint8 (H, W, 3) as the content of a PNG file, compressed for speed, not for size."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
+    return content_of(lambda file: Image.fromarray(picture).save(file, "PNG", compress_level=1))
 
 
 def render(scene, strength: float = 0.6, pixel: tuple[float, float] | None = None) -> bytes:

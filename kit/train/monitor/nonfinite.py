@@ -7,7 +7,6 @@ allowed, every later one counts as bad too, so that the weights have not changed
 does at every line of the log, evaluation and checkpoint.
 """
 
-import io
 import math
 
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 
 from kit.errors import KitError
 from kit.settings.fields import to_dict
-from kit.system.storage import write_bytes
+from kit.system.storage import content_of, write_bytes
 from kit.train.processes import World
 
 WATCHED = ("cpu", "mps")
@@ -99,7 +98,7 @@ def non_finite(run, step: int, index: int) -> KitError:
     losses = {name: float(run.world.sum(values[index])) / run.world.size for name, values in run.tally.losses.items()}
 
     def write() -> None:
-        batches, buffer = run.parts.batches, io.BytesIO()
+        batches = run.parts.batches
         scene = {
             "step": step,
             "losses": losses,
@@ -107,8 +106,7 @@ def non_finite(run, step: int, index: int) -> KitError:
             "batches": [batches.part(step, number)._asdict() for number in range(batches.parts)],
             "weights": run.accelerator.unwrap_model(run.method).state_dict(),
         }
-        torch.save(scene, buffer)
-        write_bytes(run.folder.nonfinite_file, buffer.getvalue())
+        write_bytes(run.folder.nonfinite_file, content_of(lambda file: torch.save(scene, file)))
 
     run.world.on_first(write)
     loss = losses["loss"]
