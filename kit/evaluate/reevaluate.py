@@ -8,7 +8,7 @@ from kit.data.loaders import FEW_VAL, ValImages, val_loader
 from kit.errors import KitError
 from kit.evaluate import protocol
 from kit.evaluate.run import count
-from kit.evaluate.scores.bootstrap import compare, holds_zero
+from kit.evaluate.scores.bootstrap import compare
 from kit.evaluate.scores.counts import load_counts, unlike
 from kit.evaluate.student import Student, load
 from kit.evaluate.val_images import val_files
@@ -121,7 +121,7 @@ def as_text(found: dict) -> str:
     ]
     if found["p"] is None:
         lines.append(f"no p-value: {found['images']} images are too few, {FEW_VAL} are needed")
-    if holds_zero(found["interval"]):
+    if low <= 0 <= high:
         lines.append("no difference is shown: the interval holds 0")
     else:
         lines.append(f"on these images the second scores {'higher' if found['difference'] > 0 else 'lower'}")

@@ -111,8 +111,9 @@ def test_runs_on_other_data_are_not_compared_and_unequal_budgets_are_named(finis
 def test_a_difference_is_called_one_only_if_its_interval_says_so():
     found = {"first": 0.5, "second": 0.51, "difference": 0.01, "images": 40, "resamples": 100, "unequal": [],
              "same": True}  # fmt: skip
-    unclear = as_text({**found, "interval": [-0.01, 0.03], "p": 0.3})
-    assert "p = 0.3000" in unclear and unclear.endswith("no difference is shown: the interval holds 0\n")
+    for interval in ([-0.01, 0.03], [0, 0.03], [-0.01, 0]):
+        unclear = as_text({**found, "interval": interval, "p": 0.3})
+        assert "p = 0.3000" in unclear and unclear.endswith("no difference is shown: the interval holds 0\n")
     assert as_text({**found, "interval": [0.005, 0.03], "p": 0.01}).endswith("the second scores higher\n")
     lower = as_text({**found, "difference": -0.01, "interval": [-0.03, -0.005], "p": 0.01})
     assert lower.endswith("the second scores lower\n")

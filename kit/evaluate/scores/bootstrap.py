@@ -61,11 +61,6 @@ def compare(first: np.ndarray, second: np.ndarray, resamples: int, seed: int = 0
     }
 
 
-def holds_zero(interval: list[float]) -> bool:
-    """Whether an interval [low, high] contains 0, so that neither side is shown to be higher."""
-    return interval[0] <= 0 <= interval[1]
-
-
 def draw(images: int, resamples: int, seed: int = 0) -> np.ndarray:
     """Number of times each image occurs in each draw, float64 (resamples, images); equal for equal seeds."""
     rng = np.random.default_rng([seed, images, resamples])

@@ -3,7 +3,7 @@ import pytest
 
 from kit.data.loaders import FEW_VAL
 from kit.errors import KitError
-from kit.evaluate.scores.bootstrap import compare, draw, holds_zero, intervals, resampled_iou
+from kit.evaluate.scores.bootstrap import compare, draw, intervals, resampled_iou
 
 CLASSES = ("a", "b", "c")
 
@@ -83,7 +83,3 @@ def test_few_images_give_an_interval_and_no_p_value():
     few, enough = (compare(matrices(n), matrices(n, right=0.9), 500) for n in (FEW_VAL - 1, FEW_VAL))
     assert few["p"] is None and enough["p"] == pytest.approx(2 / 501)
     assert few["interval"][0] < few["difference"] < few["interval"][1]
-
-
-def test_an_interval_holds_zero_at_its_edges_too():
-    assert [holds_zero(pair) for pair in ([-1, 1], [0, 2], [-2, 0], [0.1, 2], [-2, -0.1])] == [True] * 3 + [False] * 2
