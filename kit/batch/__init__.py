@@ -9,12 +9,12 @@ if TYPE_CHECKING:  # for editors; see __getattr__
     from kit.batch.grid import Grid, compose, read_grid
     from kit.batch.outcome import Outcome, run_cell
     from kit.batch.pool import complete, run_cells
-    from kit.batch.run import Table, read_table, run_grid
+    from kit.batch.run import Table, run_grid
     from kit.batch.summary import load_rows, summarise
     from kit.system.console import show_line
 
-__all__ = ["Cell", "Grid", "Outcome", "Table", "complete", "compose", "load_rows", "read_grid", "read_table",
-           "run_cell", "run_cells", "run_grid", "run_notebook", "show_line", "summarise"]  # fmt: skip
+__all__ = ["Cell", "Grid", "Outcome", "Table", "complete", "compose", "load_rows", "read_grid", "run_cell",
+           "run_cells", "run_grid", "run_notebook", "show_line", "summarise"]  # fmt: skip
 
 _HOME = {
     "Cell": "batch.cell",
@@ -25,7 +25,6 @@ _HOME = {
     "compose": "batch.grid",
     "load_rows": "batch.summary",
     "read_grid": "batch.grid",
-    "read_table": "batch.run",
     "run_cell": "batch.outcome",
     "run_cells": "batch.pool",
     "run_grid": "batch.run",

@@ -14,7 +14,7 @@ from kit.data.scenes.dataset import draw_dataset
 from kit.errors import KitError
 from kit.system.lock import locked
 from kit.system.paths import PROJECT, from_project
-from kit.system.storage import read_json, write_json
+from kit.system.storage import write_json
 
 TABLE = "grid.json"
 """File of the table, in the grid's folder."""
@@ -94,12 +94,6 @@ def run_grid(
             places = [place for place in stage if not board.settled(place)]
             board.run(places, workers, grid, cluster)
     return Table(folder, board.entries)
-
-
-def read_table(out: str | Path) -> Table:
-    """The table of a grid from its folder `out`. Raises KitError if there is none."""
-    folder = PROJECT / out
-    return Table(folder, [Entry(**entry) for entry in read_json(folder / TABLE)])
 
 
 class _Board:

@@ -5,13 +5,14 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
 import pytest
 import yaml
 
-from kit.batch import read_grid, read_table, run_cells, run_grid
+from kit.batch import read_grid, run_cells, run_grid
 from kit.batch.marked_processes import MARK
 from kit.errors import KitError
 from kit.system.paths import PROJECT
@@ -45,7 +46,8 @@ def test_failures_are_named_and_a_second_call_repeats_only_them(idle, tmp_path):
     assert {entry.row for entry in table.failed()} == faults.keys()
     for entry in table.failed():
         assert re.search(faults[entry.row][1], entry.error) and "\n" not in entry.error
-    assert read_table(tmp_path / "grid") == table
+    assert table.out == tmp_path / "grid"
+    assert read_json(table.out / "grid.json") == [asdict(entry) for entry in table.entries]
 
     again = run_grid(grid, workers=2)
     assert {entry.row for entry in again.entries if entry.attempts} == STARTED & faults.keys()
