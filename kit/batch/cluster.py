@@ -17,6 +17,7 @@ from kit.batch.cell import Cell
 from kit.batch.grid import Grid
 from kit.batch.outcome import Outcome, Outcomes, run_cell
 from kit.errors import KitError, one_line
+from kit.system.first_use import optional
 from kit.system.storage import write_bytes, write_json
 
 POLL = 2.0
@@ -97,10 +98,7 @@ def run_on_cluster(
 
 
 def _executor(folder: Path, grid: Grid):
-    try:
-        import submitit
-    except ImportError as error:
-        raise KitError("runs on a cluster need submitit: pip install submitit") from error
+    submitit = optional("submitit", "runs on a cluster need submitit: pip install submitit")
     given = {name.removeprefix("slurm_"): value for name, value in grid.cluster.items()}
     # Without a limit of the grid, a run that is longer than the queue allows continues in its next job.
     timeouts = given.pop("max_num_timeout", grid.retries if grid.time_limit else 20)

@@ -1,7 +1,10 @@
-"""Names of a package that are imported when they are first used."""
+"""Modules that are imported when they are first used: those of the kit, and packages that may be missing."""
 
 import importlib
 from collections.abc import Callable, Mapping
+from types import ModuleType
+
+from kit.errors import KitError
 
 
 def on_first_use(package: str, namespace: dict, home: Mapping[str, str]) -> Callable[[str], object]:
@@ -20,3 +23,11 @@ def on_first_use(package: str, namespace: dict, home: Mapping[str, str]) -> Call
         return namespace[name]
 
     return found
+
+
+def optional(module: str, problem: str) -> ModuleType:
+    """A module of a package that not every installation has. Raises KitError saying `problem` where it is missing."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise KitError(problem) from error

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 from kit.errors import KitError
+from kit.system.first_use import optional
 
 ANIMATIONS = frozenset({".gif", ".webp", ".apng"})
 VIDEOS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg"})
@@ -62,10 +63,7 @@ def _animation(path: Path, most: int, largest: int) -> tuple[list[np.ndarray], f
 
 
 def _video(path: Path, most: int, largest: int) -> tuple[list[np.ndarray], float]:
-    try:
-        import av
-    except ImportError as error:
-        raise KitError("videos need PyAV; install the extra: pip install -e '.[serve]'") from error
+    av = optional("av", "videos need PyAV; install the extra: pip install -e '.[serve]'")
     with av.open(str(path)) as container:
         stream = next(iter(container.streams.video), None)
         if stream is None:

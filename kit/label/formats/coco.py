@@ -22,6 +22,7 @@ from kit.label.formats.shapes import (
     numbers,
     regions,
 )
+from kit.system.first_use import optional
 from kit.system.storage import write_bytes
 
 
@@ -64,7 +65,9 @@ def _segment(region: Shape, size: tuple[int, int]) -> dict:
         return {"area": abs(float(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))) / 2, "iscrowd": 0,
                 "bbox": [left, top, right - left, bottom - top],
                 "segmentation": [np.round(region.points, 2).ravel().tolist()]}  # fmt: skip
-    coded = _tools().encode(np.asfortranarray(region.on(size), np.uint8))
+    tools = optional("pycocotools.mask",
+                     "COCO's RLE needs pycocotools; pip install pycocotools, or write --shapes polygons")  # fmt: skip
+    coded = tools.encode(np.asfortranarray(region.on(size), np.uint8))
     height, width = region.mask.shape
     return {"area": int(region.mask.sum()), "iscrowd": 1, "bbox": [region.left, region.top, width, height],
             "segmentation": {**coded, "counts": coded["counts"].decode()}}  # fmt: skip
@@ -145,11 +148,3 @@ def _panoptic(annotation: dict, file: str, size: tuple[int, int], labels: dict, 
         raise KitError(f"{export.where(name)} cannot be read: {error}") from error
     ids = pixels @ (1, 256, 65536)
     return bitmaps(ids, {each["id"]: _label(each["category_id"], labels, file) for each in annotation["segments_info"]})
-
-
-def _tools():
-    try:
-        from pycocotools import mask
-    except ImportError as error:
-        raise KitError("COCO's RLE needs pycocotools; pip install pycocotools, or write --shapes polygons") from error
-    return mask

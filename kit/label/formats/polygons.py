@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kit.errors import KitError
+from kit.system.first_use import optional
 from kit.types import IGNORE
 
 EXACT = 0.34
@@ -29,7 +29,7 @@ def outlines(mask: np.ndarray, tolerance: float = EXACT) -> Iterator[tuple[int, 
             `kit.label.formats.shapes.filled` restores the mask except for rounding.
     Raises: KitError if shapely is not installed.
     """
-    shapely = _shapely()
+    shapely = optional("shapely", "outlines need shapely; pip install shapely, or write bitmaps (--shapes bitmaps)")
     lines = shapely.line_merge(shapely.multilinestrings(_borders(mask)))
     if tolerance > 0:
         lines = shapely.union_all(shapely.simplify(shapely.get_parts(lines), tolerance))
@@ -80,11 +80,3 @@ def _without_holes(polygon, shapely) -> Iterator:
         for box in ((left - 1, low - 1, at, high + 1), (at, low - 1, right + 1, high + 1)):
             cut = shapely.get_parts(shapely.intersection(piece, shapely.box(*box)))
             pieces += [part for part in cut if part.geom_type == "Polygon" and part.area > 0]
-
-
-def _shapely():
-    try:
-        import shapely
-    except ImportError as error:
-        raise KitError("outlines need shapely; pip install shapely, or write bitmaps (--shapes bitmaps)") from error
-    return shapely
