@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kit.data.reading.sizes import size_text
 from kit.errors import KitError
 from kit.label.formats.polygons import outlines
 from kit.types import IGNORE
@@ -98,9 +99,8 @@ def paint(drawing: Drawing, classes: Sequence[str], size: tuple[int, int], overl
     Raises: KitError naming the file for another size, an unknown class, a region outside the image, or overlap.
     """
     if drawing.size is not None and tuple(drawing.size) != tuple(size):
-        raise KitError(
-            f"{drawing.file}: the export says {_by(drawing.size)}, the image is {_by(size)} (height x width)"
-        )
+        raise KitError(f"{drawing.file}: the export says {size_text(drawing.size)}, the image is {size_text(size)} "
+                       "(height x width)")  # fmt: skip
     mask = np.full(size, IGNORE, np.uint8)
     order = np.full(size, -1, np.int32)  # place of the shape that a pixel has its class from
     shapes = sorted(drawing.shapes, key=lambda shape: shape.order)
@@ -135,8 +135,8 @@ def placed(shape: Shape, size: tuple[int, int], file: str) -> tuple[tuple[int, i
     if isinstance(shape, Bitmap):
         (h, w), (height, width) = shape.mask.shape, size
         if shape.top < 0 or shape.left < 0 or shape.top + h > height or shape.left + w > width:
-            raise KitError(f"{file}: the bitmap of {shape.label!r}, {_by((h, w))} at row {shape.top} and column "
-                           f"{shape.left}, does not lie inside the image of {_by(size)}")  # fmt: skip
+            raise KitError(f"{file}: the bitmap of {shape.label!r}, {size_text((h, w))} at row {shape.top} and column "
+                           f"{shape.left}, does not lie inside the image of {size_text(size)}")  # fmt: skip
         return (shape.top, shape.left), np.asarray(shape.mask, bool)
     points = np.asarray(shape.points, np.float64)
     if points.ndim != 2 or len(points) < 3 or points.shape[1] != 2 or not np.isfinite(points).all():
@@ -145,7 +145,7 @@ def placed(shape: Shape, size: tuple[int, int], file: str) -> tuple[tuple[int, i
     if (points < -OUTSIDE).any() or (points > limit + OUTSIDE).any():
         x, y = points[((points < -OUTSIDE) | (points > limit + OUTSIDE)).any(1)][0]
         raise KitError(f"{file}: a polygon of {shape.label!r} has a corner at x {x:g}, y {y:g}, outside the image of "
-                       f"{_by(size)} (height x width)")  # fmt: skip
+                       f"{size_text(size)} (height x width)")  # fmt: skip
     return filled(np.clip(points, 0, limit))
 
 
@@ -196,7 +196,8 @@ def from_runs(lengths: Sequence[int], size: tuple[int, int], where: str, order: 
     """The bitmap bool (h, w) of run lengths; zeros and ones alternate, zeros first; row by row, or for "F" column by
     column. Raises KitError if their sum is not the number of pixels."""
     if any(length < 0 for length in lengths) or sum(lengths) != size[0] * size[1]:
-        raise KitError(f"{where}: the RLE has {sum(lengths)} pixels, and should have {_by(size)} = {size[0] * size[1]}")
+        raise KitError(f"{where}: the RLE has {sum(lengths)} pixels, and should have {size_text(size)} = "
+                       f"{size[0] * size[1]}")  # fmt: skip
     return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(size, order=order)
 
 
@@ -206,7 +207,3 @@ def numbers(values: Iterable, what: str, kind: Callable = float) -> list:
         return [kind(value) for value in values]
     except (TypeError, ValueError) as error:
         raise KitError(f"{what}: {error}") from error
-
-
-def _by(size: Sequence[int]) -> str:
-    return " x ".join(map(str, size))
