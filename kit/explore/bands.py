@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from kit.errors import KitError
-from kit.evaluate.scores.metrics import confusion_matrix, scores_of
+from kit.evaluate.scores.metrics import mean_iou
 from kit.evaluate.student import Student
 from kit.evaluate.val_images import Example
 from kit.explore.frequency_levels import Level, frequency_levels, laterals, level_inputs
@@ -122,13 +122,9 @@ def cutoffs(student: Student, examples: Sequence[Example], factors: Sequence[flo
         masks, attention, energy, radius = usual if factor == 1 else _measured(student, examples, factor)
         pairs = list(zip(attention, usual[1], strict=True))
         changed = [(mask != before).ravel() for mask, before in zip(masks, usual[0], strict=True)]
-        matrix = sum(
-            confusion_matrix(torch.from_numpy(mask).long(), torch.from_numpy(e.truth).long(), len(student.classes))
-            for mask, e in zip(masks, examples, strict=True)
-        )
         found.append(Cutoff(
             float(factor), radius, energy, tuple(float(np.abs(a - b).mean()) for a, b in pairs),
-            float(np.concatenate(changed).mean()), scores_of(matrix, student.classes, len(examples)).miou,
+            float(np.concatenate(changed).mean()), mean_iou(masks, [e.truth for e in examples], student.classes),
         ))  # fmt: skip
     return found
 

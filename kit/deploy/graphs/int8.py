@@ -5,12 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from kit.deploy.graphs.logits_graph import open_graph
 from kit.deploy.graphs.picture_graph import INPUT
 from kit.deploy.graphs.quantise import METHODS, Calibrated, calibrate, changed, classes_of, quantised, sensitivity
-from kit.evaluate.scores.metrics import confusion_matrix, scores_of
+from kit.evaluate.scores.metrics import mean_iou
 from kit.system.turns import SETTLE, interleaved, percentiles
 
 CALIBRATION, TUNING, PROBED = 16, 32, 4
@@ -57,10 +56,10 @@ def to_int8(model: bytes, train: Sequence[Pair], val: Sequence[Pair], classes: S
     calibration, tuning = train[:CALIBRATION], train[CALIBRATION : CALIBRATION + TUNING] or train
     pictures, masks = [picture for picture, _ in tuning], [mask for _, mask in tuning]
     wanted = classes_of(open_graph(model), pictures)
-    aim = miou(wanted, masks, classes)
+    aim = mean_iou(wanted, masks, classes)
 
     def drop_of(form: bytes) -> float:
-        return 100 * (aim - miou(classes_of(open_graph(form), pictures), masks, classes))
+        return 100 * (aim - mean_iou(classes_of(open_graph(form), pictures), masks, classes))
 
     for method in METHODS:
         best = calibrate(model, [picture for picture, _ in calibration], method)
@@ -116,7 +115,7 @@ def _evaluated(model: bytes, form: bytes, val: Sequence[Pair], classes: Sequence
             record: dict) -> Int8:  # fmt: skip
     pictures, masks = [picture for picture, _ in val], [mask for _, mask in val]
     exact, rough = (classes_of(open_graph(graph), pictures) for graph in (model, form))
-    scores = {"float": miou(exact, masks, classes), "int8": miou(rough, masks, classes)}
+    scores = {"float": mean_iou(exact, masks, classes), "int8": mean_iou(rough, masks, classes)}
     drop = 100 * (scores["float"] - scores["int8"])
     faster = _faster(latency)
     reason = f"{drop:+.2f} points of mIoU lost on {len(val)} val images, and a picture takes {_times(latency)}"
@@ -126,13 +125,6 @@ def _evaluated(model: bytes, form: bytes, val: Sequence[Pair], classes: Sequence
     record |= {"kept": kept, "reason": reason, "miou": scores, "drop": drop, "latency": latency,
                "agreement": 1 - changed(rough, exact), "bytes": {"float": len(model), "int8": len(form)}}  # fmt: skip
     return Int8(form if kept else None, record)
-
-
-def miou(got: Sequence[np.ndarray], masks: Sequence[np.ndarray], classes: Sequence[str]) -> float:
-    """Mean IoU, 0..1, of class ids (H, W) from one confusion matrix."""
-    pairs = zip(got, masks, strict=True)
-    matrix = sum(confusion_matrix(*map(torch.from_numpy, pair), len(classes)) for pair in pairs)
-    return scores_of(matrix, tuple(classes), len(masks)).miou
 
 
 def in_turns(models: dict[str, bytes], picture: np.ndarray, threads: int = 0, repeats: int = 20) -> dict[str, dict]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -67,6 +68,13 @@ def scores_of(matrix: Tensor, classes: tuple[str, ...], images: int, **added: ob
         images=images,
         **added,
     )
+
+
+def mean_iou(got: Sequence[np.ndarray], masks: Sequence[np.ndarray], classes: Sequence[str]) -> float:
+    """Mean IoU, 0..1, of class ids (H, W) from one confusion matrix."""
+    pairs = zip(got, masks, strict=True)
+    matrix = sum(confusion_matrix(*map(torch.from_numpy, pair), len(classes)) for pair in pairs)
+    return scores_of(matrix, tuple(classes), len(masks)).miou
 
 
 def by_class(shares: Tensor, classes: Sequence[str]) -> dict[str, float | None]:
