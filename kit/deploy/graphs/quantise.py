@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -51,17 +52,6 @@ class Calibrated:
     """A key of METHODS."""
 
 
-class Pictures:
-    """Hands pictures uint8 (1, H, W, 3) to ONNX Runtime's calibrator one by one."""
-
-    def __init__(self, pictures: Iterable[np.ndarray]):
-        self.left = iter(pictures)
-
-    def get_next(self) -> dict[str, np.ndarray] | None:
-        picture = next(self.left, None)
-        return None if picture is None else {INPUT: picture}
-
-
 def classes_of(session, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Class ids (H, W) of pictures (1, H, W, 3), one by one."""
     return [session.run([CLASSES], {INPUT: picture})[0][0] for picture in pictures]
@@ -89,7 +79,8 @@ def calibrate(model: bytes, pictures: Sequence[np.ndarray], method: str = "large
         )  # fmt: skip
         with contextlib.redirect_stdout(io.StringIO()):  # it prints a line for every picture
             for picture in pictures:  # one at a time: a calibrator keeps the maps of all pictures of a call
-                calibrator.collect_data(Pictures([picture]))
+                one = iter(({INPUT: picture}, None))  # None ends the call
+                calibrator.collect_data(SimpleNamespace(get_next=one.__next__))
             ranges = calibrator.compute_data()
         return Calibrated(ready.read_bytes(), tuple(find_layers(onnx.load(ready))), ranges, method)
 
