@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kit.deploy.cost import cost, device_record
-from kit.deploy.graphs.logits_graph import export_record, working_size
+from kit.deploy.graphs.logits_graph import RECORD, working_size
 from kit.errors import KitError
 from kit.evaluate.student import Student, load
 from kit.models.build import build_model
@@ -13,7 +13,7 @@ from kit.models.segmenter import Segmenter
 from kit.runs.folder import RunFolder, provenance
 from kit.settings.run import ModelConfig, RunConfig
 from kit.system.paths import from_project
-from kit.system.storage import write_json
+from kit.system.storage import read_json, write_json
 
 
 def make_card(run_dir: str | Path, size: tuple[int, int] | None = None, repeats: int = 10, teachers: bool = True,
@@ -41,6 +41,7 @@ def make_card(run_dir: str | Path, size: tuple[int, int] | None = None, repeats:
         net.check_size(*size)
     for role, net, cfg, scored in found:
         networks.append({"role": role, "name": cfg.name, **scored, **cost(net.to(device), cfg, size, repeats)})
+    exported = folder.path / RECORD
     card = {
         "run": str(folder.path),
         "method": student.config.method.name,
@@ -48,7 +49,7 @@ def make_card(run_dir: str | Path, size: tuple[int, int] | None = None, repeats:
         "classes": len(student.classes),
         "judged": _judged(folder),
         "networks": networks,
-        "export": export_record(folder.path),
+        "export": read_json(exported) if exported.is_file() else None,
         "device": device_record(device),
         **provenance(),
     }

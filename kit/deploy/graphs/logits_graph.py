@@ -29,7 +29,7 @@ from kit.models.decoders.frequency import FrequencySelect
 from kit.models.layers.upsampling import resize
 from kit.models.segmenter import Segmenter
 from kit.runs.folder import RunFolder, provenance
-from kit.system.storage import content_of, read_json, write_bytes, write_json
+from kit.system.storage import content_of, write_bytes, write_json
 
 NEEDED = ("onnx", "onnxruntime", "onnxscript")
 """Packages of the extra "export"."""
@@ -70,12 +70,12 @@ def export(run_dir: str | Path, out: str | Path, weights: str = "last", size: tu
     """
     require_packages()
     student, out = load(run_dir, weights), Path(out)
-    free = size_is_free(student.net)
+    free = isinstance(student.net.decoder, DeepLabV3Plus)  # one exported network serves images of all sizes
     size = tuple(size or (working_size(student) if free else graph_size(student, pictures)))
     student.net.check_size(*size)
     images = shown(student, pictures, size) if pictures else noise(size)
     net = exportable(student.net)
-    program = trace(net, size, free)
+    program = exported(net, torch.zeros(2, 3, *size), (0, 2, 3) if free else (0,))
     model = to_onnx(program, ["images"], ["logits"])
     for key, value in metadata(student, size, free).items():
         model.metadata_props.add(key=key, value=value)
@@ -133,11 +133,6 @@ def noise(size: tuple[int, int], count: int = 4) -> list[Tensor]:
     return [torch.rand(1, 3, *size, generator=generator) for _ in range(count)]
 
 
-def size_is_free(net: Segmenter) -> bool:
-    """Whether one exported network serves images of all sizes."""
-    return isinstance(net.decoder, DeepLabV3Plus)
-
-
 def exportable(net: Segmenter) -> Logits:
     """A copy on the CPU, in eval mode, that filters maps by matrix products."""
     net = copy.deepcopy(net).cpu().eval()
@@ -156,11 +151,6 @@ def _padded_by_a_constant(pool: AvgPool2dSame) -> nn.Module:
     height, width = (side - 1 for side in pool.kernel_size)
     pad = nn.ZeroPad2d((width // 2, width - width // 2, height // 2, height - height // 2))
     return nn.Sequential(pad, nn.AvgPool2d(pool.kernel_size, 1, count_include_pad=pool.count_include_pad))
-
-
-def trace(net: Logits, size: tuple[int, int], free: bool) -> torch.export.ExportedProgram:
-    """The network as a graph, for any batch and, if `free`, for any size that it takes."""
-    return exported(net, torch.zeros(2, 3, *size), (0, 2, 3) if free else (0,))
 
 
 def exported(net: nn.Module, example: Tensor, free: Iterable[int]) -> torch.export.ExportedProgram:
@@ -250,9 +240,3 @@ def check(net: Segmenter, out: Path, images: list[Tensor], free: bool) -> dict:
         raise KitError(f"the exported network differs from PyTorch's by {max(difference, program_difference):.1e}")
     return {"images": len(images), "batches": [list(batch.shape) for batch in batches], "difference": difference,
             "agreement": agree / pixels, "exported_program_difference": program_difference}  # fmt: skip
-
-
-def export_record(run_dir: Path) -> dict | None:
-    """The record of a run's last export, for its card."""
-    path = Path(run_dir) / RECORD
-    return read_json(path) if path.is_file() else None
