@@ -9,7 +9,7 @@ from torch import Tensor
 from kit.data.catalog import DatasetSpec
 from kit.data.fingerprint import find_data
 from kit.data.loaders import TrainBatches, ValImages
-from kit.data.splits.split import Split, look_for_classes, make_split
+from kit.data.splits.split import Split, check_masks, look_for_classes
 from kit.errors import KitError
 from kit.evaluate.student import load, weights_file
 from kit.methods.base import Method
@@ -44,7 +44,8 @@ def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
     spec, train = data.spec, data.train
     val = ValImages(data.val, cfg.evaluate.limit)
     val.require_labels()
-    split = look_for_classes(make_split(cfg.data, train, data.val), train)
+    check_masks(data.split, train, cfg.data.observe)
+    split = look_for_classes(data.split, train)
     accumulate = cfg.train.accumulate
     check_shares(cfg, world)
     teachers, taught_by = load_teachers(cfg, spec)

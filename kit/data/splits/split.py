@@ -75,18 +75,8 @@ class Split:
         }
 
 
-def make_split(cfg: DataConfig, train: SegFiles, val: SegFiles) -> Split:
-    """The split of `cfg.split`, `cfg.split_seed` and `cfg.extra`, checked against the files.
-
-    Raises KitError as `checked_split` does, or if a mask that will be read differs in size from its image.
-    """
-    split = checked_split(cfg, train, val)
-    train.check_sizes(split.labelled + (tuple(i for i in split.pool if i in train.masks) if cfg.observe else ()))
-    return split
-
-
 def checked_split(cfg: DataConfig, train: SegFiles, val: SegFiles) -> Split:
-    """The split of `make_split`, without opening a picture.
+    """The split of `cfg.split`, `cfg.split_seed` and `cfg.extra`, checked against the files without opening a picture.
 
     Raises KitError as `chosen_split` and `check_split` do, or if images in the data set's own lists are missing.
     """
@@ -97,7 +87,7 @@ def checked_split(cfg: DataConfig, train: SegFiles, val: SegFiles) -> Split:
 
 
 def chosen_split(cfg: DataConfig, train: SegFiles) -> Split:
-    """The split of `make_split`, not checked against the files.
+    """The split of `checked_split`, not checked against the files.
 
     Raises KitError if `cfg.split` is invalid, if its lists do not match their split.json, or if `cfg.extra` is on and
     there are no extra images.
@@ -157,6 +147,11 @@ def check_split(split: Split, train: SegFiles, val: SegFiles) -> None:
     """Raise KitError with the first of `split_problems`, if there is one."""
     for problem in split_problems(split, train, val):
         raise KitError(problem)
+
+
+def check_masks(split: Split, train: SegFiles, observe: bool) -> None:
+    """Raise KitError if a mask that will be read, with `observe` also of unlabelled images, lacks its image's size."""
+    train.check_sizes(split.labelled + (tuple(i for i in split.pool if i in train.masks) if observe else ()))
 
 
 def split_problems(split: Split, train: SegFiles, val: SegFiles) -> Iterator[str]:

@@ -5,7 +5,7 @@ from PIL import Image
 from kit.data.catalog import DATASETS, find_spec
 from kit.data.loaders import ValImages
 from kit.data.reading.files import SegFiles
-from kit.data.splits.split import make_split
+from kit.data.splits.split import check_masks, checked_split
 from kit.errors import KitError
 from kit.settings.run import DataConfig
 from kit.types import IGNORE
@@ -93,8 +93,8 @@ def test_masks_of_another_size_raise_before_anything_is_read(own, monkeypatch):
         train.check_sizes(train.masked_ids)
     for split, observe in (("masks", False), ("count_1", True)):
         with pytest.raises(KitError, match=wanted):
-            make_split(DataConfig(split=split, observe=observe), train, val)
-    assert make_split(DataConfig(split="count_1"), train, val).labelled  # by hash another one; t3 is not read
+            check_masks(checked_split(DataConfig(split=split), train, val), train, observe)
+    check_masks(checked_split(DataConfig(split="count_1"), train, val), train, False)  # by hash another one than t3
     Image.new("L", (30, 20)).save(own / "labels/val/v1.png")
     assert ValImages(val, limit=1).ids == ("v0",)
     with pytest.raises(KitError, match=r"v1.png is 20 x 30"):

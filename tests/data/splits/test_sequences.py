@@ -10,7 +10,7 @@ from kit.data.catalog import DATASETS, find_spec
 from kit.data.reading.files import SegFiles
 from kit.data.splits.hash_draw import digest
 from kit.data.splits.sequences import FRAMES, by_sequence, order_by_sequence, spread
-from kit.data.splits.split import PROTOCOLS, draw_split, make_split, read_lists, write_lists
+from kit.data.splits.split import PROTOCOLS, checked_split, draw_split, read_lists, write_lists
 from kit.errors import KitError
 from kit.settings.run import DataConfig
 
@@ -107,7 +107,7 @@ def test_frames_are_half_as_far_apart_as_they_could_be(seed):
 
 def test_a_split_by_sequence_needs_no_lists_and_records_its_protocol(video):
     train, val = both(video)
-    split = make_split(DataConfig(split="count_4_by_sequence", split_seed=3), train, val)
+    split = checked_split(DataConfig(split="count_4_by_sequence", split_seed=3), train, val)
     assert split.name == "count_4_by_sequence seed 3" and "far_0002" in split.unlabelled
     assert sorted(name.split("_")[0] for name in split.labelled) == ["far", "far", "near", "near"]
     assert split.record()["protocol"] == PROTOCOLS["sequence"]

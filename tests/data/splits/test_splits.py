@@ -17,9 +17,9 @@ from kit.data.splits.split import (
     LABELLED,
     Split,
     check_split,
+    checked_split,
     labelled_count,
     look_for_classes,
-    make_split,
     missing_classes,
     read_list,
     read_lists,
@@ -73,13 +73,13 @@ def test_shares_are_rounded_up_as_published(total, counts):
 
 def test_splits_of_one_folder(own):
     train, val = both(own)
-    every = make_split(DataConfig(split="masks"), train, val)
+    every = checked_split(DataConfig(split="masks"), train, val)
     assert every.labelled and set(every.labelled) == {"t0", "t1", "t2", "t3"} and every.unlabelled == ("t4", "t5")
-    half = make_split(DataConfig(split="1_2", split_seed=3), train, val)
+    half = checked_split(DataConfig(split="1_2", split_seed=3), train, val)
     assert len(half.labelled) == 2 and set(half.labelled) | set(half.unlabelled) == set(train.ids)
     assert half.name == "1_2 seed 3" and half.record()["labelled_sha256"] == digest(half.labelled)
     write_lists(half, own / "lists")
-    again = make_split(DataConfig(split=str(own / "lists")), train, val)
+    again = checked_split(DataConfig(split=str(own / "lists")), train, val)
     assert again.record() == half.record()  # the name as well
 
 
@@ -98,20 +98,20 @@ def test_splits_that_do_not_fit_raise(own, labelled, unlabelled, message):
     train, val = both(own)
     write_lists(Split("x", tuple(labelled), tuple(unlabelled)), own / "lists")
     with pytest.raises(KitError, match=message):
-        make_split(DataConfig(split=str(own / "lists")), train, val)
+        checked_split(DataConfig(split=str(own / "lists")), train, val)
 
 
 def test_a_split_must_not_contain_val_images(own):
     shutil.copy(own / "images/train/t0.jpg", own / "images/val/t0.jpg")
     train, val = both(own)
     with pytest.raises(KitError, match=r"\(t0\) also in the val part"):
-        make_split(DataConfig(split="masks"), train, val)
+        checked_split(DataConfig(split="masks"), train, val)
 
 
 @pytest.mark.parametrize("split", ["1_0", "count_99", "half", "nowhere/at/all"])
 def test_invalid_splits_raise(own, split):
     with pytest.raises(KitError, match=f"split '{split}' is neither"):
-        make_split(DataConfig(split=split), *both(own))
+        checked_split(DataConfig(split=split), *both(own))
 
 
 def test_the_committed_lists_are_the_hash_draw():
@@ -127,24 +127,24 @@ def test_the_committed_lists_are_the_hash_draw():
 def test_edited_lists_raise(own, file):
     train, val = both(own)
     lists = own / "lists"
-    write_lists(make_split(DataConfig(split="1_2"), train, val), lists)
+    write_lists(checked_split(DataConfig(split="1_2"), train, val), lists)
     path = lists / file
     path.write_text("\n".join(path.read_text().split()[1:]) + "\n")
     with pytest.raises(KitError, match=f"{file} is no longer the list of '1_2 seed 0'"):
-        make_split(DataConfig(split=str(lists)), train, val)
+        checked_split(DataConfig(split=str(lists)), train, val)
     (lists / ABOUT).unlink()
-    assert make_split(DataConfig(split=str(lists)), train, val).name == f"lists {lists}"
+    assert checked_split(DataConfig(split=str(lists)), train, val).name == f"lists {lists}"
 
 
 def test_order_and_line_ends_do_not_make_other_lists(own):
     train, val = both(own)
     write_lists(Split("mine", ("t0", "t1"), ("t4", "t5")), own / "lists")
     (own / "lists" / LABELLED).write_bytes("\ufefft1\r\n\r\nt0".encode())
-    assert make_split(DataConfig(split=str(own / "lists")), train, val).name == "mine"
+    assert checked_split(DataConfig(split=str(own / "lists")), train, val).name == "mine"
 
 
 def test_extra_images_are_separate_from_the_protocol(voc):
-    plain, more = (make_split(DataConfig(split="1_2", extra=extra), *both(voc, "voc")) for extra in (False, True))
+    plain, more = (checked_split(DataConfig(split="1_2", extra=extra), *both(voc, "voc")) for extra in (False, True))
     assert more.extra == ("x", "y") and more.name == "1_2 seed 0 + 2 extra"
     assert more.pool == (*plain.unlabelled, "x", "y")
     assert (more.labelled, more.unlabelled) == (plain.labelled, plain.unlabelled)
@@ -156,13 +156,13 @@ def test_extra_images_are_separate_from_the_protocol(voc):
 
 def test_lists_may_contain_extra_images(voc):
     write_lists(Split("mine", ("a",), ("b", "x")), voc / "lists")
-    split = make_split(DataConfig(split=str(voc / "lists"), extra=True), *both(voc, "voc"))
+    split = checked_split(DataConfig(split=str(voc / "lists"), extra=True), *both(voc, "voc"))
     assert split.unlabelled == ("b", "x") and split.extra == ("y",)
 
 
 def test_missing_extra_images_raise(own):
     with pytest.raises(KitError, match="data.extra is on, but .* holds no images beyond split '1_2 seed 0'"):
-        make_split(DataConfig(split="1_2", extra=True), *both(own))
+        checked_split(DataConfig(split="1_2", extra=True), *both(own))
 
 
 @pytest.mark.parametrize(("name", "part"), [("b", "train"), ("v", "val")])
@@ -174,7 +174,7 @@ def test_images_in_the_data_sets_lists_must_exist(voc, name, part):
         (voc / "JPEGImages/b.jpg").unlink()
     wanted = rf"lacks 1 image\(s\) \({'gone' if part == 'val' else name}\) that the data set lists as {part}"
     with pytest.raises(KitError, match=wanted):
-        make_split(DataConfig(split="1_2"), *both(voc, "voc"))
+        checked_split(DataConfig(split="1_2"), *both(voc, "voc"))
 
 
 def test_missing_classes_are_named_and_reading_stops_early(own, monkeypatch):
@@ -227,7 +227,7 @@ def test_a_published_name_has_priority(own, monkeypatch):
     published = SimpleNamespace(name="paper 1/2")
     monkeypatch.setattr("kit.data.splits.split.find_protocol", lambda labelled, unlabelled: published)
     write_lists(Split("mine", ("t0",), ("t4",)), own / "lists")
-    assert make_split(DataConfig(split=str(own / "lists")), *both(own)).name == "paper 1/2"
+    assert checked_split(DataConfig(split=str(own / "lists")), *both(own)).name == "paper 1/2"
 
 
 def test_splits_side_by_side(own):
