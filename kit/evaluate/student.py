@@ -51,11 +51,7 @@ class Student(nn.Module):
         self.origin = ""
 
     def prepare(self, image: Picture) -> Tensor:
-        """A batch of one, float32 (1, 3, h, w) in 0..1, resized to the working size of the run.
-
-        Args:
-            image: file, PIL image, uint8 array (H, W, 3), or uint8 tensor (3, H, W).
-        """
+        """A batch of one, float32 (1, 3, h, w) in 0..1, resized to the working size of the run."""
         pixels = read_pixels(image)
         data, size = self.config.data, tuple(pixels.shape[1:])
         if data.base_size:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from kit.data.catalog import find_spec
 from kit.data.reading.files import SegFiles
@@ -61,5 +60,4 @@ def predictions(students: Sequence[Student], examples: Sequence[Example]) -> lis
     """Class ids uint8 (H, W): one list per student, one entry per example. Raises KitError if classes differ."""
     if any(student.classes != students[0].classes for student in students):
         raise KitError("these runs have different classes; compare runs of one data set")
-    with torch.no_grad():
-        return [[student.predict(example.image) for example in examples] for student in students]
+    return [[student.predict(example.image) for example in examples] for student in students]
