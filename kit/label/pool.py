@@ -5,8 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kit.errors import KitError
-
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
@@ -30,11 +28,6 @@ class Pool:
     """float32 (L, P): `prints` of the labelled images."""
     members: str = "views"
     """Names of the networks or views that are compared for `disagreement`."""
-
-    def __post_init__(self):
-        for name in ("features", "disagreement", "margin", "shares", "prints"):
-            if len(getattr(self, name)) != len(self.names):
-                raise KitError(f"{name} has {len(getattr(self, name))} rows for {len(self.names)} images")
 
     @property
     def labelled(self) -> int:

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from kit.errors import KitError
 from kit.label.pool import Pool
 from kit.label.strategies import STRATEGIES
 from kit.label.strategies.balanced import covering_share, rarity
@@ -66,10 +65,3 @@ def test_balanced_covers_at_first_and_looks_at_disagreement_later():
 def test_rare_classes_weigh_more():
     weights = rarity(pool().shares)
     assert weights[5] == weights.max() > 1.5 and weights.min() == 1
-
-
-def test_a_pool_whose_arrays_differ_in_length_is_refused():
-    with pytest.raises(KitError, match="margin has 2 rows for 1 images"):
-        one = np.zeros((1, 2), np.float32)
-        Pool(names=("a",), features=one, disagreement=one[:, 0], margin=np.zeros(2), shares=one, prints=one,
-             labelled_features=one, labelled_prints=one)  # fmt: skip
