@@ -8,7 +8,7 @@ import numpy as np
 
 from kit.batch.grid import Grid
 from kit.errors import KitError
-from kit.evaluate.scores.bootstrap import LEVEL, draw, overlap_iou, overlaps
+from kit.evaluate.scores.bootstrap import draw, interval, overlap_iou, overlaps
 from kit.evaluate.scores.counts import Counts, Overlaps, load_counts, unlike
 from kit.runs.folder import RunFolder, load_run
 from kit.settings.checks import require_choice, require_positive
@@ -98,9 +98,7 @@ def difference(mine: list[dict], theirs: list[dict], weights: str = "last", resa
     if len(pairs) > 1:
         chosen = draw(len(pairs), resamples, seed=1) / len(pairs)  # how much each seed counts in a draw
         drawn = (drawn * chosen).sum(1)
-    edge = (100 - LEVEL) / 2
-    interval = np.nanpercentile(drawn, [edge, 100 - edge]).tolist() if over else None
-    return {**mean_sd(gains), "interval": interval, "over": " and ".join(over)}
+    return {**mean_sd(gains), "interval": interval(drawn) if over else None, "over": " and ".join(over)}
 
 
 def _row(name: str, runs: list[dict], weights: str, classes: list[str]) -> dict:

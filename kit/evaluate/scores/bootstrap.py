@@ -26,8 +26,8 @@ def intervals(matrices: np.ndarray, classes: tuple[str, ...], resamples: int, se
     return {
         "level": LEVEL / 100,
         "resamples": resamples,
-        "miou": _interval(_mean(iou)),
-        "iou": {name: _interval(iou[:, i]) if present[i] else None for i, name in enumerate(classes)},
+        "miou": interval(_mean(iou)),
+        "iou": {name: interval(iou[:, i]) if present[i] else None for i, name in enumerate(classes)},
     }
 
 
@@ -52,7 +52,7 @@ def compare(first: np.ndarray, second: np.ndarray, resamples: int, seed: int = 0
         "first": a,
         "second": b,
         "difference": b - a,
-        "interval": _interval(difference),
+        "interval": interval(difference),
         "p": min(1.0, 2 * (int(crossing) + 1) / (resamples + 1)) if len(first) >= FEW_VAL else None,
     }
 
@@ -89,6 +89,7 @@ def _mean(iou: np.ndarray) -> np.ndarray:
     return np.divide(total, count, out=np.full(len(iou), np.nan), where=count > 0)
 
 
-def _interval(values: np.ndarray) -> list[float]:
+def interval(values: np.ndarray) -> list[float]:
+    """[low, high] of the values of all draws; nan is ignored."""
     edge = (100 - LEVEL) / 2
     return np.nanpercentile(values, [edge, 100 - edge]).tolist()
