@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from kit.figures.style import COLUMN, PAGE, looks, new_figure
-from kit.figures.tables.formats import Cell
+from kit.figures.tables.formats import Cell, percent_cell
 
 LABELS = {"float": "float32", "int8": "8 bits"}
 
@@ -28,18 +28,14 @@ def graph_rows(scores: dict[str, dict], int8: dict) -> list[dict]:
         time = int8["latency"].get(form, {})
         rows.append({
             "graph": LABELS[form],
-            "mIoU [%]": _percent(found["miou"]),
+            "mIoU [%]": percent_cell(found["miou"]),
             "95 % over images": f"{100 * low:.2f} to {100 * high:.2f}",
-            "boundary mIoU [%]": _percent(found["boundary_miou"]),
-            "calibration error [%]": _percent(found["calibration_error"]),
+            "boundary mIoU [%]": percent_cell(found["boundary_miou"]),
+            "calibration error [%]": percent_cell(found["calibration_error"]),
             **{f"{share} [ms]": Cell(f"{time[share]:.1f}", time[share]) for share in SHARES if share in time},
             **({"MB": Cell(f"{int8['bytes'][form] / 1e6:.1f}", int8["bytes"][form])} if "bytes" in int8 else {}),
         })  # fmt: skip
     return rows
-
-
-def _percent(share: float) -> Cell:
-    return Cell(f"{100 * share:.2f}", share)
 
 
 @looks()
