@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from kit.evaluate.predict import fast_copy, pad_to_multiple
-from kit.evaluate.student import Student, read_pixels
+from kit.evaluate.student import read_pixels
 from kit.evaluate.uncertainty import disagreement
 from kit.explore.networks import STUDENT, networks
 from kit.label.duplicates import fingerprint
@@ -51,7 +51,7 @@ class Readers:
     def __init__(self, run: str | Path, weights: str = "last", device: str = "cpu"):
         kept = {name: network.to(device) for name, network in networks(run, weights).items()}
         self.student = kept[STUDENT]
-        self._nets = [_Net(network) for network in kept.values()]
+        self._nets = [fast_copy(network.net) for network in kept.values()]
         self.members = ", ".join(kept) if len(kept) > 1 else "views of the student"
 
     @torch.inference_mode()
@@ -60,14 +60,14 @@ class Readers:
         Raises KitError if the file cannot be read."""
         pixels = read_pixels(path)
         image = self.student.prepare(pixels)
-        own, feature = self._nets[0].predict(image)
+        own, feature = _predicted(self._nets[0], image)
         several = [own]
         if differing and len(self._nets) > 1:
-            several += [net.predict(image)[0] for net in self._nets[1:]]
+            several += [_predicted(net, image)[0] for net in self._nets[1:]]
         elif differing:
-            mirrored = self._nets[0].predict(image.flip(-1))[0].flip(-1)
+            mirrored = _predicted(self._nets[0], image.flip(-1))[0].flip(-1)
             size = tuple(max(1, round(SMALLER * side)) for side in image.shape[-2:])
-            smaller = self._nets[0].predict(resize(image, size))[0]
+            smaller = _predicted(self._nets[0], resize(image, size))[0]
             several += [mirrored, resize(smaller, tuple(image.shape[-2:]))]
         members, feature = [each[0].cpu().numpy() for each in several], feature[0].cpu().numpy()
         return Reading(
@@ -78,21 +78,15 @@ class Readers:
         )
 
 
-class _Net:
-    """A network that returns probabilities (1, C, h, w) and the mean of its deepest feature map (1, F)."""
-
-    def __init__(self, student: Student):
-        self.multiple = student.net.multiple
-        self.net: nn.Module = fast_copy(student.net)
-
-    def predict(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        padded = pad_to_multiple(image, self.multiple)
-        out = self.net(padded)
-        inside = [math.ceil(own * part / whole) for own, part, whole in
-                  zip(image.shape[-2:], out.maps[-1].shape[-2:], padded.shape[-2:], strict=True)]  # fmt: skip
-        deepest = out.maps[-1][..., : inside[0], : inside[1]].float()
-        logits = out.logits[..., : image.shape[-2], : image.shape[-1]].float()
-        return logits.softmax(1), deepest.mean((2, 3))
+def _predicted(net: nn.Module, image: Tensor) -> tuple[Tensor, Tensor]:
+    """Probabilities (1, C, h, w) and the mean of the deepest feature map (1, F)."""
+    padded = pad_to_multiple(image, net.multiple)
+    out = net(padded)
+    inside = [math.ceil(own * part / whole) for own, part, whole in
+              zip(image.shape[-2:], out.maps[-1].shape[-2:], padded.shape[-2:], strict=True)]  # fmt: skip
+    deepest = out.maps[-1][..., : inside[0], : inside[1]].float()
+    logits = out.logits[..., : image.shape[-2], : image.shape[-1]].float()
+    return logits.softmax(1), deepest.mean((2, 3))
 
 
 def gather(readers: Readers, unlabelled: Named, labelled: Named, silent: bool = False, differing: bool = True) -> Pool:
