@@ -32,7 +32,8 @@ def planted_copy(dataset: str, root: Path, out: Path, images: int, wrong: int,
     many of each kind; with two classes none is swapped. All other files are links. `out/lists` holds the drawn images.
 
     Returns: id of each drawn image -> its wrong regions.
-    Raises: KitError if there are not as many train images with masks, or too few regions to plant in.
+    Raises: KitError if there are not as many train images with masks, if files of the data set would be replaced by
+        links to themselves, or if there are too few regions to plant in.
     """
     spec = find_spec(dataset, root)
     parts = {part: SegFiles(spec, root, part) for part in ("train", "val")}
@@ -44,6 +45,8 @@ def planted_copy(dataset: str, root: Path, out: Path, images: int, wrong: int,
     links = {out / path.relative_to(files.base): path for files in parts.values()
              for path in (*files.paths.values(), *(path for path, _ in files.masks.values()),
                           *chain.from_iterable(map(files.base.glob, files.layout.lists)))}  # fmt: skip
+    if any(_same_place(link, path) for link, path in links.items()):
+        raise KitError(f"{out} is the data set itself; name another folder for the copy")
     for link, path in links.items():
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)
@@ -105,6 +108,11 @@ def scored(first: list, planted: dict[str, list[Planted]], classes: tuple[str, .
     recall = {kind: _share([each["rank"] is not None for each in regions if each["kind"] == kind]) for kind in KINDS}
     return {"first": len(first), "precision": _share(right), "recall": hit / max(1, len(everything)),
             "recall_of": recall, "precision_at_10": _share(right[:10]), "planted_regions": regions}  # fmt: skip
+
+
+def _same_place(a: Path, b: Path) -> bool:
+    """Whether two paths name one entry of a folder; where it points, if it is a link, does not matter."""
+    return (a.parent.resolve() / a.name) == (b.parent.resolve() / b.name)
 
 
 def _share(values: list[bool]) -> float | None:

@@ -2,16 +2,18 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from kit.batch.experiments.planted_errors import planted_copy
+from kit.batch.experiments.planted_errors import measure, planted_copy
 from kit.commands import label
 from kit.data.catalog import find_spec
 from kit.data.reading.files import SegFiles
+from kit.errors import KitError
 
 
-def test_a_folder_of_two_classes_is_copied_with_its_description(tmp_path):
-    mine, out = tmp_path / "mine", tmp_path / "out"
+def two_classes(mine):
+    """Six images of one's own, with masks."""
     mask = np.zeros((60, 60), np.uint8)
     mask[20:34, 20:34] = 1
     for name in "abcdef":
@@ -20,6 +22,11 @@ def test_a_folder_of_two_classes_is_copied_with_its_description(tmp_path):
             Image.fromarray(pixels).save(mine / folder / f"{name}.png")
     (mine / "classes.yaml").write_text("classes: [soil, leaf]\n")
     (mine / "val.txt").write_text("c\n")
+    return mine
+
+
+def test_a_folder_of_two_classes_is_copied_with_its_description(tmp_path):
+    mine, out = two_classes(tmp_path / "mine"), tmp_path / "out"
     found = planted_copy("folder", mine, out, images=4, wrong=2)
     assert sorted(wrong.kind for each in found.values() for wrong in each) == ["missing", "shifted"]
     assert SegFiles(find_spec("folder", out), out, "val").ids == ("c",)
@@ -40,6 +47,17 @@ def test_a_copy_of_voc_has_its_lists(tmp_path):
     planted_copy("voc", tmp_path / "voc", out, images=3, wrong=1)
     parts = [SegFiles(find_spec("voc", out), out, part).ids for part in ("train", "val")]
     assert parts == [("a", "b", "c"), ("d",)]
+
+
+def test_the_copy_never_takes_the_place_of_the_data_set(tmp_path):
+    mine = two_classes(tmp_path / "data")
+    (tmp_path / "linked").symlink_to(tmp_path)
+    before = {path: path.read_bytes() for path in mine.rglob("*.*")}
+    for out in (tmp_path, tmp_path / "linked"):
+        with pytest.raises(KitError, match="is the data set itself; name another folder"):
+            measure("folder", mine, out, images=4, wrong=2)
+    after = {path: path.read_bytes() for path in mine.rglob("*.*") if not path.is_symlink()}
+    assert after == before
 
 
 def test_runs_without_a_suspicion_are_told(monkeypatch, capsys):
