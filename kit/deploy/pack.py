@@ -40,13 +40,15 @@ def pack(run_dir: str | Path, out: str | Path, weights: str = "last", licence: s
         name: of the model, for the card; "" is the name of the folder.
         export: folder of an export.
         pictures: name of a file -> content, for the card; PICTURE is shown in it.
-    Raises: KitError, and writes nothing, if the run is not finished or graphs are of other weights.
+    Raises: KitError, and writes nothing, if the run is not finished, `out` holds a run or graphs are of other weights.
     """
     if is_model_folder(Path(run_dir)):
         raise KitError(f"{run_dir} is a model folder already; copy it, or pack the run that it was made from")
     student, folder, out = load(run_dir, weights), RunFolder(Path(run_dir)), Path(out)
     if folder.config_file.resolve() == (out / CONFIG).resolve():
         raise KitError(f"{out} is the run's own folder; name another one to pack into")
+    if (out / CONFIG).exists() and not is_model_folder(out):
+        raise KitError(f"{out} holds a run; name another folder to pack into")
     content = folder.weights(weights).read_bytes()
     sha256 = hashlib.sha256(content).hexdigest()
     graphs = _graphs(export or out, sha256, copied=export is not None)

@@ -83,6 +83,16 @@ def test_best_weights_are_packed_with_the_score_that_is_known(finished, tmp_path
     assert "On the 3 val images" in card and f"| mean IoU | {best:.2%} |" in card and "| class | IoU" not in card
 
 
+def test_the_folder_of_another_run_is_not_packed_into(packed, tmp_path):
+    config = (packed[0] / "config.json").read_bytes()
+    (tmp_path / "config.json").write_bytes(config)
+    with pytest.raises(KitError, match="holds a run; name another folder"):
+        pack(packed[0], tmp_path)
+    assert (tmp_path / "config.json").read_bytes() == config and len(list(tmp_path.iterdir())) == 1
+    pack(packed[0], tmp_path / "new")
+    pack(packed[0], tmp_path / "new", weights="average")  # over what was packed before
+
+
 def test_a_folder_that_is_not_whole_is_named(copy):
     folder, change = copy
     weights = (folder / "model.safetensors").read_bytes()
