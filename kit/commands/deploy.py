@@ -127,7 +127,9 @@ def _export_logits(options: argparse.Namespace, size: tuple[int, int] | None, pi
 
 def _pack(options: argparse.Namespace) -> None:
     from kit.deploy.pack import PICTURE, pack
+    from kit.settings.checks import require_non_negative
 
+    require_non_negative(images=options.images)
     pictures = {PICTURE: content} if options.images and (content := _card_picture(options)) else {}
     record = pack(options.folder, options.out, options.weights, options.licence, options.name, options.export, pictures)
     score = record["scores"]

@@ -91,7 +91,11 @@ def _config_of(path: Path):
     from kit.settings.fields import from_dict
     from kit.system.storage import read_json
 
-    return from_dict(read_json(path / "config.json" if path.is_dir() else path))
+    content = read_json(path / "config.json" if path.is_dir() else path)
+    try:
+        return from_dict(content)
+    except KitError as error:
+        raise KitError(f"{path}: {error}") from error
 
 
 def _value(text: str) -> object:

@@ -155,7 +155,11 @@ class RunFolder:
         """
         if not self.config_file.is_file():
             raise KitError(f"{self.path} holds no run (no config.json)")
-        cfg = from_dict(read_json(self.config_file))
+        content = read_json(self.config_file)
+        try:
+            cfg = from_dict(content)
+        except KitError as error:
+            raise KitError(f"{self.path}: {error}") from error
         return replace_fields(cfg, {"data.root": data_root}) if data_root else cfg
 
     def result(self) -> dict | None:

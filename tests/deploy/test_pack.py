@@ -93,6 +93,15 @@ def test_the_folder_of_another_run_is_not_packed_into(packed, tmp_path):
     pack(packed[0], tmp_path / "new", weights="average")  # over what was packed before
 
 
+def test_a_model_folder_is_not_taken_for_a_run(packed, tmp_path, capsys):
+    run, out = packed
+    for command in (["evaluate", out], ["suggest", out], ["train", out], ["lr", out]):
+        assert main([*map(str, command)]) == 2
+        assert f"{out}: this is a model folder, not a run" in capsys.readouterr().err
+    assert main(["pack", str(run), "--out", str(tmp_path / "new"), "--images", "-1"]) == 2
+    assert "images must be 0 or more, got -1" in capsys.readouterr().err and not (tmp_path / "new").exists()
+
+
 def test_a_folder_that_is_not_whole_is_named(copy):
     folder, change = copy
     weights = (folder / "model.safetensors").read_bytes()
