@@ -41,13 +41,14 @@ def _synthetic(options: argparse.Namespace) -> None:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from kit.commands.suspicious import suspicions
+    from kit.commands.suspicious import check_options, suspicions
     from kit.data.doctor.diagnose import examine
     from kit.figures.tables.diagnosis import summary
     from kit.runs.folder import provenance
     from kit.system.storage import write_json
 
     if options.runs:
+        check_options(options)
         _take_from_run(options)
     elif options.folds is not None:
         raise KitError("--folds trains runs like one given run; name it with --run")

@@ -72,7 +72,8 @@ def _suggest(options: argparse.Namespace) -> None:
 
     device, out = chosen_device(options), options.out or options.folder / "suggest"
     if options.preannotate:
-        check_draft(options.preannotate, options.shapes, out / options.preannotate)
+        check_draft(options.preannotate, options.shapes, out / options.preannotate, options.sure, options.smallest,
+                    options.tolerance)  # fmt: skip
     found = suggest(options.folder, options.count, options.strategy, options.images, options.seed, options.weights,
                     options.data_root, options.alike, device)  # fmt: skip
     sheet = contact_sheet(found.chosen, seen(found, options.weights, device), found.classes, found.palette,

@@ -9,6 +9,18 @@ from kit.errors import KitError
 from kit.system.console import show_line
 
 
+def check_options(options: argparse.Namespace) -> None:
+    """Raise KitError for wrong options, before any file is read."""
+    from kit.settings.checks import require_non_negative, require_share
+
+    require_share(sure=options.sure)
+    require_non_negative(show=options.show, fold_steps=options.fold_steps)
+    if options.folds is not None and len(options.runs) > 1:
+        raise KitError("--folds trains runs like one given run; name only one with --run")
+    if options.folds is not None and options.folds < 2:
+        raise KitError(f"--folds is {options.folds}; give 2 or more")
+
+
 def suspicions(options: argparse.Namespace, out: Path) -> dict:
     """Print the table of suspicious labels, draw their contact sheet beside `out`, and return the record."""
     from kit.figures.pictures.suspicious import suspicion_sheet
@@ -19,8 +31,6 @@ def suspicions(options: argparse.Namespace, out: Path) -> dict:
 
     runs = list(options.runs)
     if options.folds:
-        if len(runs) > 1:
-            raise KitError("--folds trains runs like one given run; name only one with --run")
         runs = fold_runs(runs[0], options.folds, steps=options.fold_steps, say=show_line, data_root=str(options.root))
     found = suspicious_labels(runs, options.sure, data_root=str(options.root), device=chosen_device(options))
     table, say = rows(found, options.show), sys.stdout.write

@@ -34,9 +34,7 @@ def preannotate(student: Student | str | Path, images: Iterable[tuple[str, Path]
         tolerance: of polygons, in pixels (`kit.label.formats.polygons.outlines`).
     Raises: KitError for an unknown format, a folder that is not empty, or two images with the same file stem.
     """
-    polygons = check_draft(form, shapes, out)
-    require_share(sure=sure)
-    require_non_negative(smallest=smallest, tolerance=tolerance)
+    polygons = check_draft(form, shapes, out, sure, smallest, tolerance)
     student = student if isinstance(student, Student) else load(student)
     images = list(images)
     stems = [path.stem for _, path in images]
@@ -69,10 +67,13 @@ def draft(probabilities: np.ndarray, sure: float, smallest: int) -> np.ndarray:
     return drafted
 
 
-def check_draft(form: str, shapes: str, out: Path) -> bool:
-    """Whether to write polygons. Raises KitError for an unknown format, for shapes that are unknown or that the format
-    lacks, and for a folder that is not empty."""
+def check_draft(form: str, shapes: str, out: Path, sure: float = 0.6, smallest: int = 32,
+                tolerance: float = 0.34) -> bool:  # fmt: skip
+    """Whether to write polygons; arguments as in `preannotate`. Raises KitError for an unknown format, for shapes that
+    are unknown or that the format lacks, for values out of range, and for a folder that is not empty."""
     require_choice(FORMATS, preannotate=form)
+    require_share(sure=sure)
+    require_non_negative(smallest=smallest, tolerance=tolerance)
     own = FORMATS[form].polygons
     if shapes:
         require_choice(SHAPES, shapes=shapes)

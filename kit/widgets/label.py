@@ -66,7 +66,7 @@ class LabelPanel:
         """Write images.txt and drafts for the ticked images; return the paths as text."""
         if not self.ticked:
             raise KitError("nothing is ticked")
-        check_draft(self.form.value, "", self.out / self.form.value)  # before the lists are written
+        check_draft(self.form.value, "", self.out / self.form.value, self.sure)  # before the lists are written
         written = write_suggestions(self.suggestions, self.out, self.ticked)
         chosen = [(each.name, each.path) for each in self.suggestions.chosen if each.name in self.ticked]
         drafts = preannotate(self.suggestions.run, chosen, self.out / self.form.value, self.form.value, sure=self.sure,

@@ -102,3 +102,15 @@ def test_the_command_writes_ids_reasons_a_sheet_and_drafts(street, capsys):
     assert main(["suggest", str(street), "--count", "9", "--alike", "1.1", "--out", str(out / "more")]) == 0
     assert "4 of 4 images" in (printed := capsys.readouterr().out) and "near-duplicates" not in printed
     assert main(["suggest", str(street), "--preannotate", "labelme"]) == 2 and "is not empty" in capsys.readouterr().err
+
+
+def test_options_of_drafts_are_refused_before_anything_is_predicted_or_written(street, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("kit.label.suggest.suggest", lambda *given: pytest.fail("predicted first"))
+    for option, value, message in (
+        ("--sure", "2", "sure must lie between 0 and 1, got 2.0"),
+        ("--smallest", "-4", "smallest must be 0 or more, got -4"),
+        ("--tolerance", "nan", "tolerance must be 0 or more, got nan"),
+    ):
+        given = ["--out", str(tmp_path / "out"), "--preannotate", "labelme", option, value]
+        assert main(["suggest", str(street), *given]) == 2
+        assert message in capsys.readouterr().err and not (tmp_path / "out").exists()

@@ -76,6 +76,18 @@ def test_a_run_checks_masks_that_it_has_not_learnt_from(street, tmp_path, capsys
     assert "no data set is named; give --dataset, or --run" in capsys.readouterr().err
 
 
+def test_options_are_refused_before_any_file_is_read(street, monkeypatch, capsys):
+    monkeypatch.setattr("kit.data.doctor.diagnose.examine", lambda *given, **more: pytest.fail("read first"))
+    for options, message in (
+        (["--sure", "2"], "sure must lie between 0 and 1, got 2.0"),
+        (["--show", "-1"], "show must be 0 or more, got -1"),
+        (["--folds", "1"], "--folds is 1; give 2 or more"),
+        ([str(street), "--folds", "2"], "name only one with --run"),
+    ):
+        assert main(["doctor", "--run", str(street), *options]) == 2
+        assert message in capsys.readouterr().err
+
+
 def test_of_two_classes_no_region_can_be_swapped():
     mask = np.zeros((60, 60), np.uint8)
     mask[20:34, 20:34] = 1
