@@ -99,7 +99,7 @@ def _import(options: argparse.Namespace) -> None:
     from kit.label.importing import import_and_list, plan_import
 
     plan = plan_import(options.export, options.dataset, options.root, options.format, options.replace, options.overlap,
-                       options.split)  # fmt: skip
+                       options.split, options.lists)  # fmt: skip
     say = sys.stdout.write
     say(as_text(plan.rows()))
     kinds = ", ".join(f"{plan.count(kind)} {kind}" for kind in ("new", "replaced", "unchanged"))

@@ -66,7 +66,7 @@ class Plan:
 
 
 def plan_import(export: str | Path, dataset: str, root: str | Path, form: str = "", replacing: bool = False,
-                overlap: str = "refuse", before: Path | None = None) -> Plan:  # fmt: skip
+                overlap: str = "refuse", before: Path | None = None, lists: Path | None = None) -> Plan:  # fmt: skip
     """Read an export and check it against a data set; nothing is written.
 
     Args:
@@ -76,11 +76,14 @@ def plan_import(export: str | Path, dataset: str, root: str | Path, form: str = 
         replacing: allow masks that differ from existing ones, and replace these.
         overlap: as in `kit.label.formats.shapes.paint`.
         before: folder of lists that `extended_split` will extend; only its existence is checked.
+        lists: folder of the lists that it will write; must not be a file.
     Raises: KitError, one line that names the file, if the export is invalid or does not fit the data set.
     """
     require_choice(OVERLAPS, overlap=overlap)
     if before is not None and not (before / LABELLED).is_file():
         raise KitError(f"no {before / LABELLED}; name a folder of lists, or leave --split out")
+    if lists is not None and lists.is_file():
+        raise KitError(f"{lists} is a file; name a folder for the lists")
     root = Path(root)
     spec = find_spec(dataset, root)
     parts = _parts(spec, root)
@@ -157,8 +160,11 @@ def import_and_list(plan: Plan, say: Callable[[str], object], before: Path | Non
     try:
         return extended_split(plan, before, out)
     except KitError as error:
-        say(f"no lists are written yet: {error}")
-        return None
+        reason = str(error)
+    except OSError as error:  # a folder that is read-only
+        reason = f"{error.filename} cannot be written: {error.strerror}"
+    say(f"no lists are written yet: {reason}")
+    return None
 
 
 def extended_split(plan: Plan, before: Path | None = None, out: Path | None = None) -> tuple[Path, Split]:

@@ -185,6 +185,16 @@ def test_the_first_masks_of_all_can_be_imported(mine, tmp_path, capsys):
     assert len(files(mine)[0].masked_ids) == 2 and len(files(mine)[1].ids) == 1
 
 
+def test_lists_that_cannot_be_written_do_not_make_an_import_an_error(mine, tmp_path, capsys):
+    before = snapshot(mine)
+    (tmp_path / "file").write_text("x")
+    given = ["labels", "import", str(export(tmp_path / "e", "p5")), "--root", str(mine), "--lists"]
+    assert main([*given, str(tmp_path / "file")]) == 2
+    assert "file is a file; name a folder for the lists" in capsys.readouterr().err and snapshot(mine) == before
+    assert main([*given, str(tmp_path / "file/lists")]) == 0  # known only once the masks are in place
+    assert "no lists are written yet: " in capsys.readouterr().out and (mine / "labels/p5.png").is_file()
+
+
 def test_val_txt_that_does_not_fit_is_refused(mine):
     (mine / "val.txt").write_text("p0\nnobody\n")
     with pytest.raises(KitError, match="val.txt: no image with a mask is called 'nobody'"):
