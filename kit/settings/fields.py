@@ -35,6 +35,8 @@ def replace_fields(cfg: RunConfig, changes: dict[str, object]) -> RunConfig:
     """A copy with some fields changed, by dotted names such as {"train.steps": 100, "method.cnn.d0": 5.0}."""
     plain = to_dict(cfg)
     for dotted, value in changes.items():
+        if dotted == "method.name" and value != cfg.method.name:
+            raise KitError(f"method.name is {cfg.method.name!r}; choose another by method, not by a single field")
         *parents, last = dotted.split(".")
         place = plain
         for depth, name in enumerate(parents):

@@ -229,3 +229,8 @@ class RunConfig(Checked):
     """Seed of initial weights, order of images, augmentation and dropout."""
     run_dir: str = "runs/latest"
     """Folder of the run; it is created, and continued if it holds the same run."""
+
+    def __post_init__(self):
+        Checked.__post_init__(self)
+        if not self.run_dir.strip():
+            raise KitError("run_dir is empty; name a folder")

@@ -56,6 +56,8 @@ def test_short_names_are_fields():
         ({"data.scale": (2.0, 0.5)}, "data.scale"),
         ({"data.scale": (0.5, float("inf"))}, "0 < low <= high, both finite"),
         ({"optim.name": "adam"}, "sgd, adamw"),
+        ({"run_dir": ""}, "run_dir is empty; name a folder"),
+        ({"method.name": "mgd"}, "method.name is .*; choose another by method, not"),
         ({"optim.lr": float("nan")}, "lr must be above 0"),
         ({"method.ramp": 1.5}, "between 0 and 1"),
         ({"train.accumulate": 0}, "accumulate must be above 0"),
