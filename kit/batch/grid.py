@@ -29,6 +29,7 @@ from kit.batch.cell import Cell
 from kit.errors import KitError, one_line, unknown
 from kit.settings.ablations import ABLATIONS
 from kit.system.paths import PROJECT, from_project
+from kit.system.strict_yaml import StrictLoader
 
 AXES = {"methods": "method", "splits": "split"}
 """Key of a grid -> the notebook's parameter."""
@@ -99,7 +100,7 @@ def read_grid(source: str | Path | dict) -> Grid:
             raise KitError(f"{where}: {key} must be {' or '.join(k.__name__ for k in kinds)}, got {value!r}")
         if value in ([], {}) and key in ("methods", "splits", "overrides", "seeds", "rows"):
             raise KitError(f"{where}: {key} is empty; leave it out or fill it")
-    if "out" not in plain:
+    if not plain.get("out"):  # "" would be the project's own folder
         raise KitError(f"{where}: out is missing; add a line such as  out: runs/mine")
     if not (from_project(plain.get("notebook", Grid.notebook))).is_file():
         raise KitError(f"{where}: no notebook {plain['notebook']}")
@@ -156,6 +157,8 @@ def _rows(plain: dict, where: str) -> dict[str, dict[str, object]]:
         for point in itertools.product(*axes):
             varied = [name for (name, _), axis in zip(point, axes, strict=True) if len(axis) > 1]
             name = " ".join(varied or [name for name, _ in point][:1] or [str(common.get("method", "run"))])
+            if name in rows:
+                raise KitError(f"{where}: two rows are called {name!r}")
             rows[name] = _merged(common, *(parameters for _, parameters in point))
     for name, parameters in ((str(name), parameters) for name, parameters in plain.get("rows", {}).items()):
         if not isinstance(parameters, dict):
@@ -194,20 +197,11 @@ def _merged(*several: dict[str, object]) -> dict[str, object]:
     return merged
 
 
-class _Yaml12(yaml.SafeLoader):
+class _Yaml12(StrictLoader):
     """Plain YAML with the scalars of version 1.2, and `<<` to merge a mapping: in 1.1, `1_8` is the number 18 and
-    `1e-3` is text. A key that is there twice is an error, as the standard says; PyYAML would drop the first."""
+    `1e-3` is text. A key that is there twice is an error."""
 
     yaml_implicit_resolvers = {}
-
-    def compose_mapping_node(self, anchor):
-        """The node of a mapping whose keys are all different."""
-        node, names = super().compose_mapping_node(anchor), []
-        for key, _ in node.value:
-            if key.value in names and key.value != "<<":
-                raise yaml.composer.ComposerError(None, None, f"{key.value!r} is there twice", key.start_mark)
-            names.append(key.value)
-        return node
 
 
 for _tag, _pattern, _first in (

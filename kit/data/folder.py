@@ -17,6 +17,7 @@ Classes in a plain list get distinct default colours; their masks hold class num
 """
 
 import math
+import operator
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from kit.data.spec import Colour, DatasetSpec, Found, Layout, Masks
 from kit.data.splits.hash_draw import draw
 from kit.data.splits.sequences import FRAMES
 from kit.errors import KitError, one_line
+from kit.system.strict_yaml import StrictLoader
 from kit.types import IGNORE
 
 FILE, VAL = "classes.yaml", "val.txt"
@@ -40,7 +42,7 @@ def folder_spec(root: Path) -> DatasetSpec:
     if not path.is_file():
         raise KitError(f"no {path}; write {EXPECTED} in the order of the mask values")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        content = yaml.load(path.read_text(encoding="utf-8-sig"), StrictLoader)  # a subclass of SafeLoader
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise KitError(f"{path} cannot be read: {one_line(error)}") from error
     if not isinstance(content, dict) or "classes" not in content:
@@ -74,9 +76,11 @@ def _colours(path: Path, classes: object) -> dict[str, Colour]:
             raise KitError(f"{path}: two classes are called {min(twice)!r}")
         classes = dict(zip(classes, default_colours(len(classes)), strict=False))
     try:
-        colours = {str(name): tuple(map(int, colour)) for name, colour in classes.items()}
-    except (AttributeError, TypeError, ValueError) as error:
+        colours = {str(name): tuple(map(operator.index, colour)) for name, colour in classes.items()}
+    except (AttributeError, TypeError) as error:  # also for shares of 1 in place of 0..255
         raise KitError(f"{path} cannot be read: expected {EXPECTED}, got {classes!r:.60}") from error
+    if not all(name.strip() for name in colours):
+        raise KitError(f"{path}: a class has no name")
     valid = all(len(colour) == 3 and all(0 <= v <= 255 for v in colour) for colour in colours.values())
     if not valid or not 2 <= len(colours) <= IGNORE - 1:
         raise KitError(f"{path}: give 2 to {IGNORE - 1} classes, each with a colour [r, g, b] of 0..255")

@@ -57,6 +57,7 @@ def test_values_of_a_file_are_what_they_look_like(tmp_path):
     ("text", "message"),
     [
         ("seeds: [0]", "out is missing"),
+        ("out: ''", "out is missing"),
         ("out: x\nmethdos: [cps]", "unknown key of .* 'methdos'"),
         ("out: x\nmethods: cps", "methods must be list, got 'cps'"),
         ("out: x\nmethods: []", "methods is empty"),
@@ -72,6 +73,8 @@ def test_values_of_a_file_are_what_they_look_like(tmp_path):
         ("out: x\nrows: {a: 3}", "row a must be a mapping"),
         ("out: x\nrows: {}", "rows is empty"),
         ("out: x\nmethods: [cps, mgd]\nrows: {cps: {}}", "two rows are called 'cps'"),
+        ("out: x\nmethods: [cps, cps]", "two rows are called 'cps'"),
+        ("out: x\nsplits: ['1', 1]", "two rows are called '1'"),
         ("out: x\nsplits: ['1', '2']\nrows: {1: {}}", "two rows are called '1'"),
         ("out: x\nrows: {a: {seed: 1}, b: {}, a: {seed: 2}}", "is not YAML: 'a' is there twice"),
         ("out: x\nparameters: {overrides: 3}", "overrides must be a mapping"),

@@ -1,0 +1,16 @@
+"""YAML whose mappings have each key once, as the standard says; PyYAML would drop all but the last."""
+
+import yaml
+
+
+class StrictLoader(yaml.SafeLoader):
+    """Plain YAML; a key that is there twice is an error."""
+
+    def compose_mapping_node(self, anchor):
+        """The node of a mapping whose keys are all different, except for `<<`, which merges mappings."""
+        node, names = super().compose_mapping_node(anchor), []
+        for key, _ in node.value:
+            if key.value in names and key.value != "<<":
+                raise yaml.composer.ComposerError(None, None, f"{key.value!r} is there twice", key.start_mark)
+            names.append(key.value)
+        return node
