@@ -90,7 +90,10 @@ def read_checkpoint(path: Path) -> dict:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise KitError(f"no file {path}") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+    except pickle.UnpicklingError as error:  # torch's message advises to load the file in an unsafe way
+        raise KitError(f"{path} is not a checkpoint of tensors: it is damaged, of another kind, or holds objects "
+                       "beside tensors and plain values") from error  # fmt: skip
+    except (RuntimeError, EOFError, OSError) as error:
         raise KitError(f"{path} is not a checkpoint of tensors: {str(error).splitlines()[0]}") from error
     if not isinstance(content, Mapping):
         raise KitError(f"{path} holds a {type(content).__name__}, not a dict of weights")

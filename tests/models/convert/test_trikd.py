@@ -125,8 +125,11 @@ def test_foreign_files_and_names_are_refused(checkpoint, tmp_path):
     with pytest.raises(KitError, match="no file"):
         read_checkpoint(tmp_path / "absent.pth")
     torch.save({"model_tiny": print}, tmp_path / "code.pth")
-    with pytest.raises(KitError, match="code.pth is not a checkpoint of tensors"):
-        read_checkpoint(tmp_path / "code.pth")
+    (tmp_path / "picture.pth").write_bytes(b"\x89PNG\r\n")
+    for name in ("code.pth", "picture.pth"):
+        with pytest.raises(KitError, match=f"{name} is not a checkpoint of tensors") as raised:
+            read_checkpoint(tmp_path / name)
+        assert "weights_only" not in str(raised.value)  # no advice to run what the file holds
 
 
 def test_from_the_command_line_to_a_student_that_predicts(checkpoint, tmp_path, capsys):
