@@ -155,12 +155,20 @@ def load_weights(path: Path, config: RunConfig, dataset: dict) -> Student:
 
 
 def read_pixels(image: Picture) -> Tensor:
-    """uint8 (3, H, W) of a file, PIL image, array (H, W, 3) or tensor (3, H, W). Raises KitError for a broken file."""
+    """uint8 (3, H, W) of a file, PIL image, array (H, W, 3) or tensor (3, H, W). Raises KitError for a broken file, and
+    for arrays and tensors of another kind, such as floats in 0..1."""
     if isinstance(image, Tensor):
+        _require_picture(image, image.ndim == 3 and image.shape[0] == 3, "tensor uint8 (3, H, W)")
         return image
     if isinstance(image, (str, Path)):
         return torch.from_numpy(read_image(Path(image)).copy()).permute(2, 0, 1)
     if isinstance(image, Image.Image):
         image = rgb(ImageOps.exif_transpose(image), "the picture")
+    _require_picture(image, image.ndim == 3 and image.shape[2] == 3, "array uint8 (H, W, 3)")
     image = image if image.flags.writeable else image.copy()  # torch warns about read-only arrays
     return torch.from_numpy(image).permute(2, 0, 1)
+
+
+def _require_picture(image: np.ndarray | Tensor, shaped: bool, wanted: str) -> None:
+    if not shaped or image.dtype not in (np.uint8, torch.uint8):
+        raise KitError(f"a picture is given as {wanted}, RGB, got {image.dtype} {tuple(image.shape)}")

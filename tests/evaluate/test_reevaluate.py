@@ -242,3 +242,7 @@ def test_files_are_read_as_in_training(tmp_path):
     (tmp_path / "cut.png").write_bytes((tmp_path / "grey.png").read_bytes()[:40])
     with pytest.raises(KitError, match="cut.png"):
         read_pixels(tmp_path / "cut.png")
+    for strange in (np.zeros((8, 8, 3)), np.zeros((8, 8), np.uint8), np.zeros((8, 8, 4), np.uint8),
+                    torch.zeros(3, 8, 8), torch.zeros(8, 8, 3, dtype=torch.uint8)):  # fmt: skip
+        with pytest.raises(KitError, match="a picture is given as .* uint8 .*, RGB, got .*8, 8"):
+            read_pixels(strange)
