@@ -101,6 +101,11 @@ def test_train_from_the_folder_of_a_run(tiny, tmp_path, capsys):
     (tmp_path / "config.json").write_text(json.dumps(to_dict(tiny())))
     assert main(["train", str(tmp_path), "--dry-run"]) == 0
     assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "data.json").write_text("{}")  # a run that was begun, and moved since
+    assert main(["train", str(tmp_path), "--dry-run"]) == 0
+    assert json.loads(capsys.readouterr().out)["run_dir"] == str(tmp_path)
+    assert main(["train", str(tmp_path), "--dry-run", "--run-dir", "other"]) == 0
+    assert json.loads(capsys.readouterr().out)["run_dir"] == "other"
     (tmp_path / "config.json").unlink()
     assert main(["train", str(tmp_path), "--dry-run"]) == 2
     assert "config.json" in capsys.readouterr().err
