@@ -96,7 +96,7 @@ def _export_graph(options: argparse.Namespace, size: tuple[int, int] | None, pic
     found = record["check"]
     show_line(f"{options.out}/student.onnx and student.pt2: uint8 RGB pictures of {taken} to "
               f"{', '.join(record['outputs'])}; labels.json and example.py beside them")  # fmt: skip
-    show_line(f"against predict on {found['images']} {'pictures' if pictures else 'images of noise'}: "
+    show_line(f"against predict on {found['images']} {'images of noise' if found['noise'] else 'pictures'}: "
               f"{found['agreement']:.3%} of pixels agree, {found['worst']:.3%} on the worst; exported program "
               f"{found['program_agreement']:.3%}")  # fmt: skip
     if int8 := record.get("int8"):

@@ -114,10 +114,11 @@ def _graphs(export: dict | None) -> str:
     if not export:
         return ""
     size = "any size" if export["size"] is None else size_text(export["size"])
+    seen = "images of noise" if export["check"].get("noise") else "pictures"
     text = (
         f"## Graphs\n\n`student.onnx` takes uint8 RGB pictures (B, H, W, 3) of {size} and gives the class id of every "
         "pixel; resizing and normalisation are inside. It has the class of the PyTorch model on "
-        f"{export['check']['agreement']:.2%} of the pixels of {export['check']['images']} pictures. `student.pt2` "
+        f"{export['check']['agreement']:.2%} of the pixels of {export['check']['images']} {seen}. `student.pt2` "
         "is the same as an exported program of PyTorch."
     )
     int8 = export.get("int8")

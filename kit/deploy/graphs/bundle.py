@@ -48,7 +48,7 @@ def bundle(run_dir: str | Path, out: str | Path, weights: str = "last", size: Si
         weights: "last", "average" or "best".
         size: (height, width) of the pictures; None is any size if the student resizes all pictures to one size
             (`kit.deploy.graphs.picture_graph.takes_any_size`), else the most common size of `pictures`.
-        pictures: files for the check; without any, noise is used.
+        pictures: files for the check; without any of the graph's size, noise is used.
         probabilities: the graph returns class probabilities as well.
         int8: arguments of `kit.deploy.graphs.int8.to_int8` beside the data, such as {"max_drop": 0.5}, with
             "data_root" and "limit" (val images, 0 is all); None makes no 8-bit graph. One that loses
@@ -71,6 +71,7 @@ def bundle(run_dir: str | Path, out: str | Path, weights: str = "last", size: Si
                        "input": "RGB, uint8 (B, H, W, 3)"}.items():  # fmt: skip
         model.metadata_props.add(key=key, value=value)
     model = model.SerializeToString()
+    seen = shown(pictures, size)
     record = {
         "run": str(run_dir),
         "weights": weights,
@@ -78,7 +79,7 @@ def bundle(run_dir: str | Path, out: str | Path, weights: str = "last", size: Si
         "form": "pictures",
         "size": list(size) if size else None,
         "outputs": [CLASSES, *([PROBABILITIES] if probabilities else [])],
-        "check": check(student, model, program, shown(pictures, size)),
+        "check": check(student, model, program, seen or noise(size)) | {"noise": not seen},
         **provenance(),
     }
     files = {GRAPH: model, PROGRAM: program_bytes(program), "example.py": SOURCE.read_bytes()}
@@ -109,12 +110,17 @@ def commonest_size(student: Student, pictures: Sequence[Path]) -> Size:
 
 
 def shown(pictures: Sequence[Path], size: Size | None) -> list[np.ndarray]:
-    """Pictures uint8 (H, W, 3) for a check: these files (those of `size`, if given), or noise if there are none."""
+    """Pictures uint8 (H, W, 3) for a check: these files, or those of `size`, if given."""
     read = [read_image(path) for path in pictures if size is None or picture_size(path) == tuple(size)]
     if read and size is None:  # another size than any of the files has
         read.append(np.ascontiguousarray(read[0][: read[0].shape[0] * 3 // 4, : read[0].shape[1] - 5]))
+    return read
+
+
+def noise(size: Size | None) -> list[np.ndarray]:
+    """Pictures of random pixels, for a check without files."""
     random = np.random.default_rng(0)
-    return read or [random.integers(0, 256, (*(size or (200, 300)), 3), np.uint8) for _ in range(2)]
+    return [random.integers(0, 256, (*(size or (200, 300)), 3), np.uint8) for _ in range(2)]
 
 
 def check(student: Student, model: bytes, program: torch.export.ExportedProgram, pictures: list[np.ndarray]) -> dict:

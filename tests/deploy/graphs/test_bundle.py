@@ -62,6 +62,15 @@ def test_a_size_without_pixels_is_refused(exported, tmp_path):
         bundle(exported[0], tmp_path, size=(64, -64))
 
 
+def test_a_check_on_noise_is_not_called_one_on_pictures(finished, tmp_path, capsys):
+    run = finished("deeplab_demo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kit.deploy.graphs.bundle.program_bytes", lambda program: b"")
+        assert main(["export", str(run), "--out", str(tmp_path / "e"), "--images", "2", "--size", "33", "65"]) == 0
+    assert "against predict on 2 images of noise" in capsys.readouterr().out  # no val image has this size
+    assert json.loads((tmp_path / "e/export.json").read_text())["check"]["noise"]
+
+
 def test_the_card_of_a_run_names_its_export(exported):
     run, out = exported
     check = json.loads((out / "export.json").read_text())["check"]
