@@ -106,6 +106,8 @@ def load(run_dir: str | Path, weights: str = "last") -> Student:
         return _of_model_folder(read_model_folder(place), weights)
     folder = RunFolder(place)
     record = read_json(folder.import_file) if folder.import_file.is_file() else folder.finished_result()
+    if "dataset" not in record:
+        raise KitError(f"{folder.path} holds a record without the data set of the run; it is not whole")
     config, dataset = folder.config(), record["dataset"]
     student = load_weights(folder.weights(weights), config, dataset)
     student.origin = _origin(folder, weights, record)
@@ -145,7 +147,8 @@ def load_weights(path: Path, config: RunConfig, dataset: dict) -> Student:
         dataset: names and colours of its classes: "classes" and "palette" of a run's record.
     """
     if not path.is_file():
-        raise KitError(f"there is no {path}; best weights need evaluations during training (train.eval_every)")
+        way_out = "best weights need evaluations during training (train.eval_every)"
+        raise KitError(f"there is no {path}" + (f"; {way_out}" if path.stem.endswith("_best") else ""))
     net = build_model(config.student, len(dataset["classes"]), pretrained=False)
     try:
         net.load_state_dict(safetensors.torch.load_file(path))

@@ -167,6 +167,8 @@ class RunFolder:
         if not self.result_file.is_file():
             return None
         result = read_json(self.result_file)
+        if not isinstance(result, dict):
+            raise KitError(f"{self.result_file} holds no result of a run")
         if result.get("schema") != SCHEMA:
             raise KitError(f"{self.result_file} has schema {result.get('schema')}, this kit reads {SCHEMA}")
         return result
@@ -211,9 +213,9 @@ class RunFolder:
                 os.fsync(file.fileno())
 
     def log(self) -> list[dict]:
-        """All complete lines of log.jsonl; a line that was cut off by a kill is left out."""
+        """All complete lines of log.jsonl; lines that were cut off by a kill or damaged are left out."""
         records = []
-        for line in self.log_file.read_text(encoding="utf-8").splitlines() if self.log_file.is_file() else []:
+        for line in self.log_file.read_text("utf-8", "replace").splitlines() if self.log_file.is_file() else []:
             with contextlib.suppress(json.JSONDecodeError):
                 records.append(json.loads(line))
         return records

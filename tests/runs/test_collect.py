@@ -3,6 +3,7 @@ import json
 import pytest
 
 from kit.errors import KitError
+from kit.evaluate.student import load
 from kit.runs.collect import NEEDED, find_runs
 from kit.runs.folder import SCHEMA
 
@@ -19,7 +20,7 @@ def test_finished_runs_are_found_and_others_named(tmp_path):
         (folder / "config.json").write_text("{}")
         if result:
             (folder / "result.json").write_text(json.dumps(result))
-    (tmp_path / "three/log.jsonl").write_text('{"step": 7, "loss": 1.0}\n')
+    (tmp_path / "three/log.jsonl").write_bytes(b'{"step": 7, "loss": 1.0}\n{"st\xff\n')
     (tmp_path / "a/one/model").mkdir()  # of `pack`: a model folder, not a run
     for name in ("config.json", "model.safetensors"):
         (tmp_path / "a/one/model" / name).write_text("{}")
@@ -31,3 +32,13 @@ def test_finished_runs_are_found_and_others_named(tmp_path):
     assert others[2].endswith("three: not finished, at step 7")
     with pytest.raises(KitError, match="no folder"):
         find_runs(tmp_path / "absent")
+
+
+def test_a_result_that_is_not_whole_is_named(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/config.json").write_text("{}")
+    (tmp_path / "run/result.json").write_text("[]")
+    assert find_runs(tmp_path) == ([], [f"{tmp_path / 'run/result.json'} holds no result of a run"])
+    (tmp_path / "run/result.json").write_text(json.dumps({"schema": SCHEMA}))
+    with pytest.raises(KitError, match="run holds a record without the data set of the run; it is not whole"):
+        load(tmp_path / "run")
