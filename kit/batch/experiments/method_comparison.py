@@ -29,6 +29,7 @@ from kit.errors import KitError
 from kit.figures import style
 from kit.figures.comparisons.budget import budget_figure, budget_rows
 from kit.figures.tables.formats import as_text
+from kit.settings.checks import require_positive
 from kit.settings.recipes import RECIPES
 from kit.settings.recipes.light import tuned
 from kit.system.console import show_line
@@ -60,6 +61,7 @@ def study(out: Path, seeds: int = 3, steps: int | None = None, workers: int = 2,
         data: a folder of CamVid; None draws scenes.
     Raises: KitError if the folder holds no CamVid, or if a run fails.
     """
+    require_positive(seeds=seeds)
     common = prepare_data(out, data)
     if steps:
         common["steps"] = steps

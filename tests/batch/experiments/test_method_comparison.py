@@ -12,7 +12,9 @@ from kit.batch.experiments.method_comparison import (
     measured_costs,
     plan,
     prepare_data,
+    study,
 )
+from kit.errors import KitError
 from kit.runs.folder import RunFolder
 from kit.settings.recipes import configure
 from kit.settings.run import RunConfig
@@ -79,6 +81,12 @@ def test_a_study_that_goes_on_keeps_the_costs_it_has_measured(tmp_path, monkeypa
     whole = measured_costs(tmp_path, plan(tmp_path, {"recipe": "demo"}, 1, {"trikd": 9}))
     assert whole["study: supervised, time of trikd"]["cpu_seconds_per_step"] == 2.0
     assert whole | first == whole
+
+
+def test_a_study_without_seeds_is_refused_before_scenes_are_drawn(tmp_path):
+    with pytest.raises(KitError, match="seeds must be above 0, got 0"):
+        study(tmp_path / "out", seeds=0)
+    assert not (tmp_path / "out").exists()
 
 
 def test_no_image_next_to_val_in_its_video_is_used(tmp_path):
