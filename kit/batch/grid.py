@@ -220,7 +220,7 @@ for _tag, _pattern, _first in (
 
 def _read_yaml(path: Path) -> dict:
     try:
-        plain = yaml.load(path.read_text(encoding="utf-8"), _Yaml12)  # a subclass of SafeLoader
+        plain = _Yaml12.read(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise KitError(f"no file {path}") from error
     except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError) as error:

@@ -42,7 +42,7 @@ def folder_spec(root: Path) -> DatasetSpec:
     if not path.is_file():
         raise KitError(f"no {path}; write {EXPECTED} in the order of the mask values")
     try:
-        content = yaml.load(path.read_text(encoding="utf-8-sig"), StrictLoader)  # a subclass of SafeLoader
+        content = StrictLoader.read(path.read_text(encoding="utf-8-sig"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise KitError(f"{path} cannot be read: {one_line(error)}") from error
     if not isinstance(content, dict) or "classes" not in content:

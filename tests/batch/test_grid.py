@@ -77,6 +77,7 @@ def test_values_of_a_file_are_what_they_look_like(tmp_path):
         ("out: x\nsplits: ['1', 1]", "two rows are called '1'"),
         ("out: x\nsplits: ['1', '2']\nrows: {1: {}}", "two rows are called '1'"),
         ("out: x\nrows: {a: {seed: 1}, b: {}, a: {seed: 2}}", "is not YAML: 'a' is there twice"),
+        ("out: x\nseeds: [!!int abc]", "is not YAML: invalid literal for int"),
         ("out: x\nparameters: {overrides: 3}", "overrides must be a mapping"),
         ("out: x\nnotebook: absent.ipynb", "no notebook absent.ipynb"),
         ("- a", "must be a mapping"),
