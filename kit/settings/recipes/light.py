@@ -18,10 +18,10 @@ TUNED = {
     "trikd": {"unlabelled_view": "strong", "cps_labels": "mean", "cps_threshold": 0.9, "class_share": 0.5,
               "cps_weight": 0.5, "high_weight": 0.5, "vit.qk_norm": False, "class_paste": "small"},
     "mgd": {"unlabelled_view": "strong", "class_paste": "small", "teacher_method": "fixmatch"},
-    "distill": {"teacher_method": "fixmatch"},
+    "distill": {"temperature": 2.0, "teacher_method": "fixmatch"},
 }  # fmt: skip
 """Switches that each method has in the comparison on CamVid with 20 labels, chosen on half of val (notebooks/study.md).
-CPS and UniMatch gain little by them, and distillation has not been compared yet."""
+CPS, UniMatch and distillation gain little by them."""
 
 
 def demo(method: str) -> RunConfig:

@@ -39,7 +39,7 @@ def test_every_network_starts_from_a_package():
 def test_tuned_settings_are_those_of_the_study():
     rows = read_grid(PROJECT / "notebooks/grids/study_equal.yaml").rows
     compared = {row["method"]: row["overrides"] for name, row in rows.items() if "no other images" not in name}
-    assert set(TUNED) - set(compared) == {"distill"}
+    assert set(compared) - set(TUNED) == {"supervised"}
     for method, overrides in compared.items():
         switches = {name: value for name, value in tuned(method).items() if name != "method.teacher_method"}
         assert switches.items() <= overrides.items(), method
