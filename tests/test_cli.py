@@ -114,11 +114,12 @@ def test_train_from_the_folder_of_a_run(tiny, tmp_path, capsys):
 def test_train_from_options(scenes, tmp_path, capsys):
     given = ["train", "--method", "cps", "--recipe", "tiny", "--data-root", str(scenes), "--split", "1_2",
              "--steps", "1", "--set", "method.cps_weight=0.5", "--set", "data.crop=[64, 64]",
-             "--set", "train.precision=fp32",
+             "--set", "train.precision=fp32", "--pretrained", "False", "--set", "student.weights=None",
              "--run-dir", str(tmp_path / "7")]  # fmt: skip
     assert main([*given, "--dry-run"]) == 0
     cfg = json.loads(capsys.readouterr().out)
     assert cfg["method"]["name"] == "cps" and cfg["method"]["cps_weight"] == 0.5 and cfg["data"]["crop"] == [64, 64]
+    assert cfg["pretrained"] is False and cfg["student"]["weights"] is None  # as Python writes them
     assert main(given) == 0
     assert json.loads((tmp_path / "7/config.json").read_text()) == cfg
 

@@ -13,6 +13,21 @@ from kit.system.paths import PROJECT
 TEXTS = ("dataset", "data_root", "split", "student", "run_dir")
 """Options whose value is always text."""
 
+HELP = {
+    "dataset": "synthetic, camvid, cityscapes, voc, or folder (your own images)",
+    "data_root": "folder of the data set",
+    "split": "labelled images: 1_16, count_20, 1_16_by_sequence, all, masks, or a folder of lists",
+    "split_seed": "another seed draws another split",
+    "student": "network, a key of kit.models.build.MODELS or of timm, such as hybrid/NAME",
+    "pretrained": "true starts encoders from ImageNet weights, false from random ones",
+    "steps": "updates of the student",
+    "eval_every": "steps between evaluations during training",
+    "lr": "base learning rate",
+    "workers": "loader processes; 0 reads in the training process",
+    "seed": "of weights, order of images and augmentation",
+}
+"""Options that set a field -> their help."""
+
 
 def add(commands) -> None:
     """Declare train, presets and lr."""
@@ -23,9 +38,8 @@ def add(commands) -> None:
            "options below", type=Path, nargs="?")  # fmt: skip
     option("--method", "method, a key of kit.settings.run.METHOD_CONFIGS (default: trikd)")
     option("--recipe", "recipe, a key of kit.settings.recipes.RECIPES (default: the data set's)")
-    for name, field in SHORT_NAMES.items():
-        if name not in ("num_processes", "run_dir"):
-            option("--" + name.replace("_", "-"), field, metavar="VALUE")
+    for name, purpose in HELP.items():
+        option("--" + name.replace("_", "-"), f"{purpose} ({SHORT_NAMES[name]})", metavar="VALUE")
     option("--set", "any field by its dotted name, such as method.cps_weight=0.5 or 'data.crop=[192, 192]'; may be "
            "repeated", default=[], action="append", metavar="FIELD=VALUE")  # fmt: skip
     option("--run-dir", "folder of the run (default: that of the recipe or the file)")
@@ -103,11 +117,11 @@ def _config_of(path: Path):
 
 
 def _value(text: str) -> object:
-    """The value of JSON; text that is not JSON stays text."""
+    """The value of JSON, or of Python's True, False and None; other text stays text."""
     try:
         return json.loads(text)
     except json.JSONDecodeError:
-        return text
+        return {"True": True, "False": False, "None": None}.get(text, text)
 
 
 def _fitted(cfg, gigabytes: float) -> tuple:

@@ -23,7 +23,7 @@ class CPS(Method):
     | term | images | what | gradient reaches |
     | --- | --- | --- | --- |
     | sup, sup_partner | labelled | cross entropy | student; partner |
-    | cps | all, where not padded | each against the other's argmax | both |
+    | cps | all, without padding and void | each against the other's argmax | both |
     | cps with `cutmix` | mixed unlabelled | each against the other's mixed argmax of the unmixed images | both |
 
     With CutMix the cross term is computed on mixed unlabelled images only, here as in the paper's code. Differences of

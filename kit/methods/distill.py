@@ -20,7 +20,7 @@ class Distill(Method):
     | term | images | what | gradient reaches |
     | --- | --- | --- | --- |
     | sup | labelled | cross entropy | student |
-    | deep, wide | all, where not padded | KL of each teacher to the student at every pixel | student |
+    | deep, wide | all, without padding and void | KL of each teacher to the student at every pixel | student |
 
     Differences: the paper classifies whole images; here each pixel is a sample, and the divergence a mean over pixels.
     """

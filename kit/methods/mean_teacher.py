@@ -23,7 +23,7 @@ class MeanTeacher(Method):
     | term | images | what | gradient reaches |
     | --- | --- | --- | --- |
     | sup | labelled | cross entropy | student |
-    | consistency | all, where not padded | MSE between its probabilities and the teacher's on the weak view | student |
+    | consistency | all, without padding and void | MSE of probabilities to the teacher's on the weak view | student |
 
     Differences: the paper's noise comes from augmentation and dropout; here the student sees a strong view of
     unlabelled images, and with `cutmix` boxes of other images (French et al.). The public code for segmentation (in

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from kit.data.spec import FORBIDDEN, Colour, Masks
 from kit.errors import KitError
@@ -184,6 +184,8 @@ def _unreadable(path: Path, error: Exception) -> KitError:
         return KitError(f"{path} is a folder, not a picture")
     if Path(path).is_file() and not os.path.getsize(path):
         return KitError(f"{path} cannot be read: the file is empty")
+    if isinstance(error, UnidentifiedImageError):
+        return KitError(f"{path} cannot be read: it is no picture, or of an unknown format")
     reason = str(error).replace(repr(str(path)), "it").replace(str(path), "it")
     return KitError(f"{path} cannot be read: {reason or type(error).__name__}")
 
