@@ -1,14 +1,10 @@
 """Gains of methods at equal steps and at equal time, from `kit.batch.experiments.budget.equal_budget`."""
 
-import itertools
-
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.transforms import ScaledTranslation
 
 from kit.figures.comparisons.ablation import percent
-from kit.figures.comparisons.marks import aside, draw_gain, label_offsets, label_rows, set_limits
+from kit.figures.comparisons.marks import SPAN, draw_gain, label_rows
 from kit.figures.style import COLUMN, PAGE, SMALL, looks, method_colour, new_figure
 from kit.figures.tables.formats import Cell
 
@@ -44,67 +40,56 @@ def budget_rows(summary: dict, budget: dict) -> list[dict]:
 
 @looks()
 def budget_figure(summary: dict, budget: dict) -> Figure:
-    """Left and middle: differences of rows at equal steps and at equal time; hollow marks are neither gain nor loss.
-    Right, or alone if there is nothing to compare: mIoU over training time, mean ± sd over seeds. A line joins the
-    baselines; stars are rows with another number of labels."""
-    shown = [row for row in budget["rows"] if any(row[view] for view in VIEWS)]
-    fig = new_figure(PAGE if shown else COLUMN, 2.0 + 0.1 * len(budget["rows"]))
-    if not shown:
-        draw_over_time(fig.add_subplot(), summary, budget)
-        return fig
-    *others, right = fig.subplots(1, 3, width_ratios=(1, 1, 1.5))
-    others[1].sharex(others[0])
-    methods = {row["row"]: row["method"] for row in summary["rows"]}
-    for ax, (view, name) in zip(others, VIEWS.items(), strict=True):
-        draw_gains(ax, shown, view, methods)
-        ax.set_title(f"At {name}")
-        label_rows(ax, [row["row"] if view == "steps" else "" for row in shown])
-    low, high = others[0].get_xlim()  # only after both panels are drawn, which share the axis
-    others[0].set_xlim(min(low, -LEAST), max(high, LEAST))
-    draw_over_time(right, summary, budget)
+    """Marks for each row of the table: mIoU, mean ± sd over seeds, with training time and number of seeds; then, unless
+    nothing is compared, its differences at equal steps and at equal time, hollow if neither gain nor loss. Stars are
+    rows with another number of labels."""
+    rows, summary_of = budget["rows"], {row["row"]: row for row in summary["rows"]}
+    views = [view for view in VIEWS if any(row[view] for row in rows)]
+    fig = new_figure(PAGE if views else COLUMN, 0.55 + 0.16 * len(rows))
+    first, *others = fig.subplots(1, 1 + len(views), width_ratios=(1.4, *(1 for _ in views)), squeeze=False)[0]
+    draw_scores(first, rows, summary_of, budget)
+    for ax, view in zip(others, views, strict=True):
+        if ax is not others[0]:
+            ax.sharex(others[0])
+        draw_gains(ax, rows, view, {name: row["method"] for name, row in summary_of.items()})
+        ax.set_title(f"At {VIEWS[view]}")
+        label_rows(ax, [""] * len(rows))
+    if others:
+        low, high = others[0].get_xlim()  # only after all panels are drawn, which share the axis
+        others[0].set_xlim(min(low, -LEAST), max(high, LEAST))
     return fig
 
 
+def draw_scores(ax: Axes, rows: list[dict], summary_of: dict[str, dict], budget: dict) -> None:
+    """mIoU of every row, with the seconds of its training and the number of its seeds on the right."""
+    which, labels = budget["weights"], summary_of[budget["baseline"]]["labelled"]
+    for place, row in enumerate(rows):
+        mine = summary_of[row["row"]]
+        alike, scores, shade = mine["labelled"] == labels, mine[which], method_colour(mine["method"])
+        ax.errorbar(100 * scores["mean"], place, xerr=100 * (scores["sd"] or 0) or None, fmt="o" if alike else "*",
+                    markersize=4 if alike else 6, color=shade, capsize=2)  # fmt: skip
+        ax.text(1.02, place, f"{row['cost']:,.0f} s, n = {mine['n']}", transform=ax.get_yaxis_transform(), va="center",
+                fontsize=SMALL - 1, color="0.4")  # fmt: skip
+        if not alike:
+            ax.set_xlabel("star: other labelled images")
+    low, high = ax.get_xlim()
+    room = max(0.0, (SPAN - high + low) / 2)
+    ax.set(xlim=(low - room, high + room), title=f"mIoU, {which} weights [%]")
+    label_rows(ax, [row["row"] for row in rows])
+
+
 def draw_gains(ax: Axes, rows: list[dict], view: str, methods: dict[str, str]) -> None:
-    """A mark and an interval for each row, or "no baseline" if the row has none of that budget."""
+    """A mark and an interval for each row that was compared with a baseline of that budget."""
     ax.axvline(0, color="0.4", linewidth=0.8)
     for place, row in enumerate(rows):
         gain, shade = row[view], method_colour(methods[row["row"]])
         if gain is None:
-            ax.text(0.5, place, "no baseline", transform=ax.get_yaxis_transform(), ha="center", va="center",
-                    color="0.4")  # fmt: skip
+            ax.text(0.5, place, "baseline" if row["baseline"] else "–", transform=ax.get_yaxis_transform(),
+                    ha="center", va="center", fontsize=SMALL - 1, color="0.4")  # fmt: skip
             continue
         clear = gain["verdict"] in ("gain", "loss")
         draw_gain(ax, place, gain, shade, markersize=4, markerfacecolor=shade if clear else "white")
     ax.set_xlabel("difference [points of mIoU]")
-
-
-def draw_over_time(ax: Axes, summary: dict, budget: dict) -> None:
-    """mIoU of every row over the seconds of its training."""
-    which, rows = budget["weights"], {row["row"]: row for row in summary["rows"]}
-    first, names = rows[budget["baseline"]], [row["row"] for row in budget["rows"]]
-    costs = [row["cost"] for row in budget["rows"]]
-    marks = [(cost, 100 * rows[name][which]["mean"]) for name, cost in zip(names, costs, strict=True)]
-    joined = sorted(mark for mark, row in zip(marks, budget["rows"], strict=True) if row["baseline"])
-    ax.plot(*zip(*joined, strict=True), color=method_colour(first["method"]))
-    ends = []
-    for name, (cost, mean), shift in zip(names, marks, aside(costs), strict=True):
-        sd, more = 100 * (rows[name][which]["sd"] or 0), rows[name]["labelled"] != first["labelled"]
-        ends += [mean - sd, mean + sd]
-        ax.errorbar(cost, mean, yerr=sd or None, fmt="*" if more else "o", markersize=6 if more else 4,
-                    color=method_colour(rows[name]["method"]), capsize=2,
-                    transform=ax.transData + ScaledTranslation(shift / 72, 0, ax.figure.dpi_scale_trans))  # fmt: skip
-    set_limits(ax, costs, ends)
-    ax.set(xlabel="training [s]", title=f"mIoU, {which} weights [%]")
-    ax.grid(axis="y")
-    ax.figure.draw_without_rendering()  # sets the size of the axes
-    points = 72 / ax.figure.dpi
-    places, corners = (points * (ax.transData.transform(each) - ax.bbox.min) for each in (marks, joined))
-    line = [np.linspace(*ends, 12) for ends in itertools.pairwise(corners)]  # names keep off it, too
-    places = np.vstack([places, *line])
-    for name, at, (x, y, align) in zip(names, marks, label_offsets(places, names, *points * ax.bbox.size), strict=True):
-        ax.annotate(name, at, (x, y), textcoords="offset points", ha=align, fontsize=SMALL - 1,
-                    color=method_colour(rows[name]["method"])).set_in_layout(False)  # fmt: skip
 
 
 def difference_cell(gain: dict | None) -> Cell | None:

@@ -75,18 +75,20 @@ def test_table_and_figure_say_gain_and_loss(rows):
     assert str(table["cps"]["difference at equal time [points]"]).endswith("n=3): loss")
     assert table["mgd"]["difference at equal time [points]"] is None
     fig = budget_figure(summary, compared)
-    assert [label.get_text() for label in fig.axes[0].get_yticklabels()] == ["cps", "mgd"]
-    marks = [x for ax in fig.axes[:2] for line in ax.lines[1:] for x in line.get_xdata()]
-    low, high = fig.axes[0].get_xlim()
-    assert fig.axes[1].get_xlim() == (low, high) and low < min(marks) < -9 and 9 < max(marks) < high
-    assert "no baseline" in [text.get_text() for text in fig.axes[1].texts]
-    assert {text.get_text() for text in fig.axes[2].texts} == set(rows)
+    scores, *gains = fig.axes
+    assert [label.get_text() for label in scores.get_yticklabels()] == list(rows)
+    assert [text.get_text() for text in scores.texts][0] == f"{row_costs(rows)['supervised']:.0f} s, n = 3"
+    marks = [x for ax in gains for line in ax.lines[1:] for x in line.get_xdata()]
+    low, high = gains[0].get_xlim()
+    assert gains[1].get_xlim() == (low, high) and low < min(marks) < -9 and 9 < max(marks) < high
+    assert [text.get_text() for text in gains[1].texts] == [
+        "baseline" if row["baseline"] else "–" for row in compared["rows"] if row["time"] is None]  # fmt: skip
 
 
 def test_a_row_without_others_is_drawn_alone(rows):
     alone = {"supervised": rows["supervised"]}
     fig = budget_figure(summarise(alone, resamples=50), equal_budget(alone, resamples=50))
-    assert len(fig.axes) == 1 and [text.get_text() for text in fig.axes[0].texts] == ["supervised"]
+    assert len(fig.axes) == 1 and [text.get_text() for text in fig.axes[0].get_yticklabels()] == ["supervised"]
 
 
 def test_settings_of_runs_become_rows_with_the_shortest_supervised_one_as_baseline(rows):
