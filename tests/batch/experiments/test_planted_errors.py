@@ -49,13 +49,16 @@ def test_a_copy_of_voc_has_its_lists(tmp_path):
     assert parts == [("a", "b", "c"), ("d",)]
 
 
-def test_the_copy_never_takes_the_place_of_the_data_set(tmp_path):
+def test_a_copy_in_place_of_the_data_set_or_of_too_few_folds_is_never_made(tmp_path):
     mine = two_classes(tmp_path / "data")
     (tmp_path / "linked").symlink_to(tmp_path)
     before = {path: path.read_bytes() for path in mine.rglob("*.*")}
     for out in (tmp_path, tmp_path / "linked"):
         with pytest.raises(KitError, match="is the data set itself; name another folder"):
             measure("folder", mine, out, images=4, wrong=2)
+    with pytest.raises(KitError, match="--folds is 1; give 2 to 4"):
+        measure("folder", mine, tmp_path / "copy", images=4, wrong=2, folds=1)
+    assert not (tmp_path / "copy").exists()
     after = {path: path.read_bytes() for path in mine.rglob("*.*") if not path.is_symlink()}
     assert after == before
 
