@@ -56,7 +56,7 @@ demo: install ## the guided tour, on a CPU, without downloads
 study: install ## what methods are worth over seeds, on drawn scenes, or on CamVid: make study DATA=FOLDER
 	@$(PY) -m kit study $(if $(DATA),--data '$(DATA)') $(ARGS)
 
-test: lint ## ruff and pytest (8 to 15 minutes on two cores)
+test: lint ## ruff and pytest (7 to 17 minutes on two cores)
 	@echo 'test: pytest'
 	@$(PY) -m pytest -n 3 --dist worksteal $(ARGS)
 
