@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from kit.errors import KitError
+from kit.figures.charts.curves import PARTS
 from kit.methods.build import METHODS
 from kit.settings.run import METHOD_CONFIGS, ModelConfig
 from kit.train.memory import Kept
@@ -32,6 +33,7 @@ def test_finite_loss_that_falls_on_one_batch(make, batch, at, name):
         out.loss.backward()
         optimizer.step()
     assert np.isfinite(losses).all() and losses[-1] < 0.8 * losses[0]
+    assert out.parts.keys() <= PARTS.keys()  # titles in figures
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -15,6 +15,17 @@ PARTS = {  # name in the log -> title
     "cps": "Cross pseudo loss",
     "low": "Low-level loss (MSE)",
     "high": "Attention loss (KL)",
+    "pixel": "Pixel loss, unlabelled",
+    "pixel_labelled": "Pixel loss, labelled",
+    "image": "Image-level loss (L1)",
+    "region": "Region-level loss (MSE)",
+    "deep": "Deep teacher (KL)",
+    "wide": "Wide teacher (KL)",
+    "strong": "Strong view",
+    "strong_1": "First strong view",
+    "strong_2": "Second strong view",
+    "feature": "Dropped features",
+    "consistency": "Consistency (MSE)",
 }
 
 
