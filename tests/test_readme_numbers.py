@@ -5,7 +5,7 @@ import re
 import pytest
 
 from kit.batch.experiments.collected import load_study, rows_of
-from kit.batch.summary import difference
+from kit.batch.summary import difference, mean_sd
 from kit.system.paths import PROJECT
 
 ROWS = {
@@ -14,6 +14,7 @@ ROWS = {
     "TriKD,": "trikd",
     "UniMatch": "unimatch, equal time",
     "CPS,": "cps, equal time",
+    "distillation": "distill, equal time",
     "FixMatch": "fixmatch, equal time",
     "mean teacher": "mean teacher, equal time",
     "MGD": "mgd, equal time",
@@ -26,7 +27,9 @@ ROWS = {
 def test_differences_are_those_of_the_collected_runs(begins):
     rows = rows_of(load_study(PROJECT / "notebooks/results/study.json"), ["study_equal"])
     (line,) = re.findall(rf"^\| {begins}.*", (PROJECT / "README.md").read_text(), re.MULTILINE)
-    cells = line.replace("*", "").split("|")[4:6]
+    score, *cells = line.replace("*", "").split("|")[3:6]
+    summary = mean_sd([run["average"]["miou"] for run in rows[ROWS[begins]]])
+    assert score.strip() == f"{100 * summary['mean']:.1f} ± {100 * summary['sd']:.1f} (n = {summary['n']})"
     others = ("supervised, equal time", "mean teacher, no other images")
     for cell, other in zip(cells, others, strict=True):
         if not cell.strip():

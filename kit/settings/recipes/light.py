@@ -21,7 +21,7 @@ TUNED = {
     "distill": {"temperature": 2.0, "teacher_method": "fixmatch"},
 }  # fmt: skip
 """Switches that each method has in the comparison on CamVid with 20 labels, chosen on half of val (notebooks/study.md).
-CPS, UniMatch and distillation gain little by them."""
+CPS, UniMatch and distillation stay below the study's control."""
 
 
 def demo(method: str) -> RunConfig:
