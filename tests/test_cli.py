@@ -8,9 +8,11 @@ import pytest
 
 from kit.__main__ import main
 from kit.commands import GROUPS, overview
+from kit.commands.train import HELP
 from kit.data.splits.split import read_list
 from kit.errors import KitError
 from kit.settings.fields import to_dict
+from kit.settings.recipes import SHORT_NAMES
 from kit.system.paths import PROJECT
 
 
@@ -109,6 +111,10 @@ def test_train_from_the_folder_of_a_run(tiny, tmp_path, capsys):
     (tmp_path / "config.json").unlink()
     assert main(["train", str(tmp_path), "--dry-run"]) == 2
     assert "config.json" in capsys.readouterr().err
+
+
+def test_every_short_name_is_an_option_of_train_with_its_help():
+    assert {*HELP, "num_processes", "run_dir"} == set(SHORT_NAMES)
 
 
 def test_train_from_options(scenes, tmp_path, capsys):

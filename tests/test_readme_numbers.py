@@ -23,9 +23,14 @@ ROWS = {
 """How a row of the README begins -> its row in the grid."""
 
 
+@pytest.fixture(scope="module")
+def rows():
+    """Collected runs of the comparison, by row."""
+    return rows_of(load_study(PROJECT / "notebooks/results/study.json"), ["study_equal"])
+
+
 @pytest.mark.parametrize("begins", ROWS)
-def test_differences_are_those_of_the_collected_runs(begins):
-    rows = rows_of(load_study(PROJECT / "notebooks/results/study.json"), ["study_equal"])
+def test_differences_are_those_of_the_collected_runs(rows, begins):
     (line,) = re.findall(rf"^\| {begins}.*", (PROJECT / "README.md").read_text(), re.MULTILINE)
     score, *cells = line.replace("*", "").split("|")[3:6]
     summary = mean_sd([run["average"]["miou"] for run in rows[ROWS[begins]]])

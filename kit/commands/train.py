@@ -103,15 +103,10 @@ def _configured(options: argparse.Namespace):
 def _config_of(path: Path):
     """The RunConfig of a file, or of a run's folder. A run that was begun continues in the folder that is named, which
     may have been moved since."""
-    from kit.runs.folder import RunFolder
-    from kit.settings.fields import from_dict, replace_fields
-    from kit.system.storage import read_json
+    from kit.runs.folder import RunFolder, read_config
+    from kit.settings.fields import replace_fields
 
-    content = read_json(path / "config.json" if path.is_dir() else path)
-    try:
-        cfg, folder = from_dict(content), RunFolder(path)
-    except KitError as error:
-        raise KitError(f"{path}: {error}") from error
+    cfg, folder = read_config(path), RunFolder(path)
     begun = folder.data_file.is_file() or folder.result_file.is_file()
     return replace_fields(cfg, {"run_dir": str(path if path.name else path.absolute())}) if begun else cfg
 

@@ -155,11 +155,7 @@ class RunFolder:
         """
         if not self.config_file.is_file():
             raise KitError(f"{self.path} holds no run (no config.json)")
-        content = read_json(self.config_file)
-        try:
-            cfg = from_dict(content)
-        except KitError as error:
-            raise KitError(f"{self.path}: {error}") from error
+        cfg = read_config(self.path)
         return replace_fields(cfg, {"data.root": data_root}) if data_root else cfg
 
     def result(self) -> dict | None:
@@ -225,6 +221,19 @@ class RunFolder:
         it is `evaluated` already."""
         kept = [r for r in self.log() if r["step"] < step or r["step"] == step and (evaluated or "miou" not in r)]
         write_bytes(self.log_file, "".join(json.dumps(record) + "\n" for record in kept).encode())
+
+
+def read_config(path: Path) -> RunConfig:
+    """The configuration in a file, or in the config.json of a folder. Raises KitError, which names `path`, if it is
+    none, for example that of a model folder."""
+    content = read_json(path / "config.json" if path.is_dir() else path)
+    try:
+        if isinstance(content, dict) and {"kit_format", "config"} <= content.keys():  # of `kit.models.model_folder`
+            raise KitError("this is a model folder, not a run: it serves for kit.load, predict, card, export and "
+                           "serve, and as a start of a run")  # fmt: skip
+        return from_dict(content)
+    except KitError as error:
+        raise KitError(f"{path}: {error}") from error
 
 
 def load_run(path: str | Path) -> dict:

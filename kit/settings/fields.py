@@ -25,9 +25,6 @@ def from_dict(plain: dict) -> RunConfig:
     """The configuration from the result of `to_dict`. Raises KitError on unknown names and wrong values."""
     if not isinstance(plain, dict):
         raise KitError(f"a configuration is an object of names and values, got {type(plain).__name__}")
-    if "kit_format" in plain and "config" in plain:  # `kit.models.model_folder.FORMAT_KEY`
-        raise KitError("this is a model folder, not a run: it serves for kit.load, predict, card, export and serve, "
-                       "and as a start of a run")  # fmt: skip
     return _build(RunConfig, plain, "")
 
 

@@ -16,6 +16,12 @@ from kit.train.launch import launch
 from kit.train.teachers import with_teachers
 
 
+def check_folds(folds: int, labelled: int) -> None:
+    """Raise KitError unless so many labelled images can be divided into so many parts, at least two."""
+    if not 2 <= folds <= labelled:
+        raise KitError(f"--folds is {folds}; give 2 to {labelled}, the number of labelled images")
+
+
 def fold_runs(run: str | Path, folds: int, out: str | Path = "", steps: int = 0,
               say: Callable[[str], None] | None = None, data_root: str = "") -> list[Path]:  # fmt: skip
     """Train `folds` runs like `run`, each without the masks of one part of its labelled images, which stay in as
@@ -35,8 +41,7 @@ def fold_runs(run: str | Path, folds: int, out: str | Path = "", steps: int = 0,
     folder = RunFolder(Path(run))
     cfg, place = folder.config(data_root), Path(out) if out else folder.path / f"folds_{folds}"
     split = find_data(cfg.data).split
-    if not 2 <= folds <= len(split.labelled):
-        raise KitError(f"--folds is {folds}; give 2 to {len(split.labelled)}, the number of labelled images")
+    check_folds(folds, len(split.labelled))
     packed = [name for name, value in flat(cfg).items() if name.endswith(".weights") and _is_student(value)]
     order, runs = draw(split.labelled, len(split.labelled), cfg.seed), []
     for fold in range(folds):

@@ -20,7 +20,7 @@ from kit.label.suspicious import hits
 from kit.runs.folder import RunFolder, provenance
 from kit.settings.recipes import configure
 from kit.system.storage import write_json
-from kit.train.folds import fold_runs
+from kit.train.folds import check_folds, fold_runs
 
 FIRST = 50
 """Number of findings that are scored."""
@@ -79,8 +79,7 @@ def measure(dataset: str, root: Path, out: Path, images: int = 60, wrong: int = 
         images, wrong: as in `planted_copy`.
         folds, steps: of `kit.train.folds.fold_runs`.
     """
-    if not 2 <= folds <= images:
-        raise KitError(f"--folds is {folds}; give 2 to {images}, the number of labelled images")
+    check_folds(folds, images)
     planted = planted_copy(dataset, root, out / "data", images, wrong, seed)
     cfg = configure("supervised", dataset=dataset, data_root=str((out / "data").resolve()), seed=seed,
                     split=str((out / "data/lists").resolve()), steps=steps, run_dir=str(out / "run"),
