@@ -67,29 +67,28 @@ def _suggest(options: argparse.Namespace) -> None:
     from kit.evaluate.student import load
     from kit.figures.pictures.suggestions import contact_sheet
     from kit.figures.style import save
-    from kit.label.preannotate import check_draft, preannotate
+    from kit.label.preannotate import Drafts, preannotate, require_empty
     from kit.label.suggest import seen, suggest, write_suggestions
 
-    device, out = chosen_device(options), options.out or options.folder / "suggest"
-    if options.preannotate:
-        check_draft(options.preannotate, options.shapes, out / options.preannotate, options.sure, options.smallest,
-                    options.tolerance)  # fmt: skip
+    device, out, form = chosen_device(options), options.out or options.folder / "suggest", options.preannotate
+    if form:
+        drafts = Drafts(form, options.shapes, options.sure, options.smallest, options.tolerance)
+        require_empty(out / form)
     found = suggest(options.folder, options.count, options.strategy, options.images, options.seed, options.weights,
                     options.data_root, options.alike, device)  # fmt: skip
-    sheet = contact_sheet(found.chosen, seen(found, options.weights, device), found.classes, found.palette,
-                          found.members)  # fmt: skip
+    sheet = contact_sheet(found.chosen, seen(found, device), found.classes, found.palette, found.members)
     written = [*write_suggestions(found, out), *save(sheet, out / "contact_sheet")]
-    if options.preannotate:
-        drafts = preannotate(load(options.folder, options.weights).to(device), [(s.name, s.path) for s in found.chosen],
-                             out / options.preannotate, options.preannotate, options.shapes, options.sure,
-                             options.smallest, options.tolerance)  # fmt: skip
-        written += drafts if len(drafts) <= 4 else [out / options.preannotate]
+    if form:
+        student = load(options.folder, options.weights).to(device)
+        files = preannotate(student, [(s.name, s.path) for s in found.chosen], out / form, drafts)
+        written += files if len(files) <= 4 else [out / form]
     lines = [f"{place:3d}  {each.name}: {each.reason}" for place, each in enumerate(found.chosen, 1)]
     passed = f"; {found.duplicates} near-duplicate(s) passed over" if found.duplicates else ""
     lines.append(f"{len(found.chosen)} of {found.pool} images, strategy {found.strategy}{passed}")
     if len(found.chosen) < options.count and found.duplicates:
         lines.append("the other images are near-duplicates of these or of labelled ones; a larger --alike lets more "
                      "through")  # fmt: skip
+    lines += [f"left out: {error}" for error in found.broken]
     show_line("\n".join([*lines, *(f"  {path}" for path in written)]))
 
 

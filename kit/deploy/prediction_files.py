@@ -45,7 +45,6 @@ def save_predictions(student: Student, images: Iterable[tuple[str, Path]], out: 
     images = list(images)
     _check_targets(images, Path(out))
     predictor = Predictor(student.net, cfg or student.config.evaluate)
-    Path(out).mkdir(parents=True, exist_ok=True)
     broken = []
     for name, path in images:
         try:
@@ -61,6 +60,7 @@ def save_predictions(student: Student, images: Iterable[tuple[str, Path]], out: 
         else:
             picture = as_palette(prediction, student.palette) if table is None else Image.fromarray(table[prediction])
         target = Path(out) / f"{name}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(target, png_bytes(picture))
         yield target
     if broken:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from kit.data.reading.files import SegFiles
+from kit.errors import KitError
 from kit.evaluate.scores.counts import load_counts
 from kit.evaluate.val_images import Example, choose
 from kit.runs.folder import RunFolder
@@ -92,4 +93,6 @@ def pick(files: SegFiles, run_dir: str | Path, how: str = "random", images: Sequ
     if images or how == "random":
         return choose(files, images, count, seed)
     names = [name for name, _ in ranked(run_dir, weights)]
+    if not names:
+        raise KitError(f"{run_dir} has no score of any val image, so none is its {how}; pick random images")
     return choose(files, names[:count] if how == "best" else names[: -count - 1 : -1])

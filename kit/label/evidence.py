@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from kit.errors import KitError
 from kit.evaluate.predict import fast_copy, pad_to_multiple
 from kit.evaluate.student import read_pixels
 from kit.evaluate.uncertainty import disagreement
@@ -89,34 +90,45 @@ def _predicted(net: nn.Module, image: Tensor) -> tuple[Tensor, Tensor]:
     return logits.softmax(1), deepest.mean((2, 3))
 
 
-def gather(readers: Readers, unlabelled: Named, labelled: Named, silent: bool = False, differing: bool = True) -> Pool:
-    """Predictions for each unlabelled image, and the features and fingerprints of the labelled ones.
+def gather(readers: Readers, unlabelled: Named, labelled: Named, silent: bool = False,
+           differing: bool = True) -> tuple[Pool, list[str]]:  # fmt: skip
+    """Predictions for each unlabelled image that can be read, with the features and fingerprints of the labelled ones;
+    and an error for each that cannot be read.
 
     Args:
         readers: of the run.
         unlabelled, labelled: ids and files.
         silent: show no progress bar.
         differing: False runs only the student, on the original images, and sets the disagreement to 0.
+    Raises: KitError if a labelled image cannot be read, or none of the others.
     """
+    names, broken = [], []
     classes = np.arange(len(readers.student.classes))[:, None, None]
     about = ("features", "disagreement", "margin", "shares", "prints", "labelled_features", "labelled_prints")
     rows: dict[str, list] = {name: [] for name in about}
     with bar(len(unlabelled) + len(labelled), "predicting", "image", silent) as shown:
-        for _, path in unlabelled:
-            seen = readers.read(path, differing)
+        for name, path in unlabelled:
+            shown.update()
+            try:
+                seen = readers.read(path, differing)
+            except KitError as error:
+                broken.append(str(error))
+                continue
+            names.append(name)
             second, first = np.sort(seen.mean, axis=0)[-2:]
             rows["features"].append(seen.feature)
             rows["disagreement"].append(seen.differing.mean())
             rows["margin"].append((1 - (first - second)).mean())
             rows["shares"].append((seen.mean.argmax(0)[None] == classes).mean((1, 2)))
             rows["prints"].append(seen.print)
-            shown.update()
         for _, path in labelled:
             seen = readers.read(path, differing=False)
             rows["labelled_features"].append(seen.feature)
             rows["labelled_prints"].append(seen.print)
             shown.update()
+    if broken and not names:
+        raise KitError(f"none of {len(broken)} images can be read: {broken[0]}")
     arrays = {name: np.asarray(values, np.float32) for name, values in rows.items()}
     if not labelled:
         arrays |= {"labelled_features": arrays["features"][:0], "labelled_prints": arrays["prints"][:0]}
-    return Pool(names=tuple(name for name, _ in unlabelled), **arrays, members=readers.members)
+    return Pool(names=tuple(names), **arrays, members=readers.members), broken

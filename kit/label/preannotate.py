@@ -1,6 +1,7 @@
 """A student's masks as drafts for annotators, who correct them faster than they draw new ones."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,37 @@ from kit.types import IGNORE
 SHAPES = ("polygons", "bitmaps")
 
 
-def preannotate(student: Student | str | Path, images: Iterable[tuple[str, Path]], out: Path, form: str,
-                shapes: str = "", sure: float = 0.6, smallest: int = 32, tolerance: float = 0.34,
+@dataclass(frozen=True)
+class Drafts:
+    """How drafts are made. Raises KitError for a value out of range, an unknown format, or shapes that it lacks."""
+
+    form: str
+    """A key of `kit.label.formats.FORMATS`."""
+    shapes: str = ""
+    """"polygons" or "bitmaps"; "" is the format's default."""
+    sure: float = 0.6
+    """0..1, smallest probability; pixels below it are void and left to the annotator."""
+    smallest: int = 32
+    """Connected regions with fewer pixels are void."""
+    tolerance: float = 0.34
+    """Of polygons, in pixels (`kit.label.formats.polygons.outlines`); at the default they reproduce masks exactly."""
+
+    def __post_init__(self):
+        require_choice(FORMATS, preannotate=self.form)
+        require_share(sure=self.sure)
+        require_non_negative(smallest=self.smallest, tolerance=self.tolerance)
+        if self.shapes:
+            require_choice(SHAPES, shapes=self.shapes)
+        if self.shapes == "polygons" and FORMATS[self.form].polygons is None:
+            raise KitError("PNG masks hold no polygons; leave --shapes out, or choose another format")
+
+    @property
+    def polygons(self) -> bool:
+        """Whether regions are written as polygons."""
+        return self.shapes == "polygons" if self.shapes else bool(FORMATS[self.form].polygons)
+
+
+def preannotate(student: Student | str | Path, images: Iterable[tuple[str, Path]], out: Path, drafts: Drafts,
                 silent: bool = False) -> list[Path]:  # fmt: skip
     """Write a student's masks of images in the format of an annotation tool; return the files.
 
@@ -27,14 +57,9 @@ def preannotate(student: Student | str | Path, images: Iterable[tuple[str, Path]
         student: from `kit.load`, or the folder of its run.
         images: (id, file).
         out: folder to write, which must hold no labels yet.
-        form: a key of `kit.label.formats.FORMATS`.
-        shapes: "polygons" or "bitmaps"; "" is the format's default.
-        sure: 0..1, smallest probability; pixels below it are void and left to the annotator.
-        smallest: connected regions with fewer pixels are void.
-        tolerance: of polygons, in pixels (`kit.label.formats.polygons.outlines`).
-    Raises: KitError for an unknown format, a folder that is not empty, or two images with the same file stem.
+    Raises: KitError for a folder that is not empty, or two images with the same file stem.
     """
-    polygons = check_draft(form, shapes, out, sure, smallest, tolerance)
+    require_empty(out)
     student = student if isinstance(student, Student) else load(student)
     images = list(images)
     stems = [path.stem for _, path in images]
@@ -45,13 +70,19 @@ def preannotate(student: Student | str | Path, images: Iterable[tuple[str, Path]
         for name, path in images:
             pixels = read_pixels(path)
             p = predictor.probabilities(student.prepare(pixels), tuple(pixels.shape[1:]))[0].cpu().numpy()
-            items.append(Item(name, path, draft(p, sure, smallest)))
+            items.append(Item(name, path, draft(p, drafts.sure, drafts.smallest)))
             shown.update()
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    how = Written(classes=tuple(student.classes), palette=tuple(map(tuple, student.palette)), polygons=polygons,
-                  tolerance=tolerance)  # fmt: skip
-    return FORMATS[form].write(items, out, how)
+    how = Written(classes=tuple(student.classes), palette=tuple(map(tuple, student.palette)), polygons=drafts.polygons,
+                  tolerance=drafts.tolerance)  # fmt: skip
+    return FORMATS[drafts.form].write(items, out, how)
+
+
+def require_empty(out: str | Path) -> None:
+    """Raises KitError for a folder that holds something."""
+    if Path(out).is_dir() and any(Path(out).iterdir()):
+        raise KitError(f"{out} is not empty, and its labels would be overwritten; name another folder")
 
 
 def draft(probabilities: np.ndarray, sure: float, smallest: int) -> np.ndarray:
@@ -65,20 +96,3 @@ def draft(probabilities: np.ndarray, sure: float, smallest: int) -> np.ndarray:
         small[0] = False
         drafted[small[regions]] = IGNORE
     return drafted
-
-
-def check_draft(form: str, shapes: str, out: Path, sure: float = 0.6, smallest: int = 32,
-                tolerance: float = 0.34) -> bool:  # fmt: skip
-    """Whether to write polygons; arguments as in `preannotate`. Raises KitError for an unknown format, for shapes that
-    are unknown or that the format lacks, for values out of range, and for a folder that is not empty."""
-    require_choice(FORMATS, preannotate=form)
-    require_share(sure=sure)
-    require_non_negative(smallest=smallest, tolerance=tolerance)
-    own = FORMATS[form].polygons
-    if shapes:
-        require_choice(SHAPES, shapes=shapes)
-        if own is None and shapes == "polygons":
-            raise KitError("PNG masks hold no polygons; leave --shapes out, or choose another format")
-    if Path(out).is_dir() and any(Path(out).iterdir()):
-        raise KitError(f"{out} is not empty, and its labels would be overwritten; name another folder")
-    return bool(own) if not shapes else shapes == "polygons"

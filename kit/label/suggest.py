@@ -52,6 +52,8 @@ class Suggestions:
     """As many ids drawn at random from the same pool, for comparison."""
     strategy: str
     run: str
+    weights: str
+    """Of the student, as in `kit.load`."""
     labelled: int
     """Number of labelled images in the run's split, as it is now."""
     pool: int
@@ -62,6 +64,8 @@ class Suggestions:
     palette: tuple[tuple[int, int, int], ...]
     members: str
     """Names of the networks or views that are compared for the disagreement."""
+    broken: tuple[str, ...] = ()
+    """An error for each image that cannot be read; such images are left out."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -71,7 +75,7 @@ class Suggestions:
     def record(self) -> dict:
         """The suggestions as values for JSON."""
         rows = [{"image": each.name, "score": round(each.score, 5), "reason": each.reason} for each in self.chosen]
-        about = ("strategy", "run", "labelled", "pool", "duplicates", "members")
+        about = ("strategy", "run", "weights", "labelled", "pool", "duplicates", "members", "broken")
         return {**{name: getattr(self, name) for name in about}, "suggested": rows, "random": list(self.random)}
 
 
@@ -96,15 +100,15 @@ def suggest(run: str | Path, count: int = 10, strategy: str = "balanced", images
     require_positive(count=count, alike=alike)
     unlabelled, labelled = candidates(run, images, data_root)
     readers = Readers(run, weights, device)
-    pool = gather(readers, unlabelled, labelled, silent, differing=strategy in DIFFERING)
+    pool, broken = gather(readers, unlabelled, labelled, silent, differing=strategy in DIFFERING)
     order = STRATEGIES[strategy](pool, count, seed)
     chosen, passed = _apart(order, pool, count, alike)
     drawn, _ = _apart(STRATEGIES["random"](pool, count, seed), pool, count, alike)
     paths, student = dict(unlabelled), readers.student
     return Suggestions(
         tuple(Suggestion(pool.names[c.index], paths[pool.names[c.index]], c.score, c.reason) for c in chosen),
-        tuple(pool.names[c.index] for c in drawn), strategy, str(run), len(labelled), len(unlabelled), passed,
-        tuple(student.classes), tuple(map(tuple, student.palette)), readers.members,
+        tuple(pool.names[c.index] for c in drawn), strategy, str(run), weights, len(labelled), len(pool.names), passed,
+        tuple(student.classes), tuple(map(tuple, student.palette)), readers.members, tuple(broken),
     )  # fmt: skip
 
 
@@ -127,11 +131,11 @@ def candidates(run: str | Path, images: str | Path = "", data_root: str = "") ->
     return found, labelled
 
 
-def seen(suggestions: Suggestions, weights: str = "last", device: str = "cpu") -> list[Seen]:
+def seen(suggestions: Suggestions, device: str = "cpu") -> list[Seen]:
     """Image, prediction and disagreement of each suggestion, for a contact sheet. Raises KitError if there is none."""
     if not suggestions.chosen:
         raise KitError(f"all {suggestions.pool} images are near-duplicates of labelled ones; raise alike to get them")
-    readers, shown = Readers(suggestions.run, weights, device), []
+    readers, shown = Readers(suggestions.run, suggestions.weights, device), []
     for each in suggestions.chosen:
         reading = readers.read(each.path)
         image = Image.fromarray(read_pixels(each.path).permute(1, 2, 0).numpy())

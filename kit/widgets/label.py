@@ -7,12 +7,13 @@ from ipywidgets import HTML, Button, Checkbox, Dropdown, HBox, Layout, Text, VBo
 from ipywidgets import Image as Picture
 
 from kit.errors import KitError
+from kit.evaluate.student import load
 from kit.figures.pictures.suggestions import contact_sheet
 from kit.figures.style import show
 from kit.figures.tables.formats import as_text
 from kit.label.formats import FORMATS
 from kit.label.importing import import_and_list, plan_import
-from kit.label.preannotate import check_draft, preannotate
+from kit.label.preannotate import Drafts, preannotate, require_empty
 from kit.label.suggest import Seen, Suggestions, write_suggestions
 from kit.widgets.parts import outcome
 
@@ -26,7 +27,7 @@ def label_panel(suggestions: Suggestions, pictures: list[Seen], out: str | Path,
         suggestions, pictures: from `kit.label.suggest`.
         out: folder for images.txt and drafts.
         dataset, root: the data set into which labels are imported.
-        sure: smallest probability in drafts (`kit.label.preannotate`).
+        sure: smallest probability in drafts (`kit.label.preannotate.Drafts`).
     """
     return LabelPanel(suggestions, pictures, Path(out), dataset, Path(root), sure).box
 
@@ -66,12 +67,12 @@ class LabelPanel:
         """Write images.txt and drafts for the ticked images; return the paths as text."""
         if not self.ticked:
             raise KitError("nothing is ticked")
-        check_draft(self.form.value, "", self.out / self.form.value, self.sure)  # before the lists are written
+        drafts, out = Drafts(self.form.value, sure=self.sure), self.out / self.form.value
+        require_empty(out)  # before the lists are written
         written = write_suggestions(self.suggestions, self.out, self.ticked)
         chosen = [(each.name, each.path) for each in self.suggestions.chosen if each.name in self.ticked]
-        drafts = preannotate(self.suggestions.run, chosen, self.out / self.form.value, self.form.value, sure=self.sure,
-                             silent=True)  # fmt: skip
-        return "\n".join(map(str, [*written, *drafts]))
+        student = load(self.suggestions.run, self.suggestions.weights)
+        return "\n".join(map(str, [*written, *preannotate(student, chosen, out, drafts, silent=True)]))
 
     def bring_in(self) -> str:
         """Import the export named in the field; return a summary of the changes."""

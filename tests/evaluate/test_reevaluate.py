@@ -211,6 +211,8 @@ def test_broken_pictures_do_not_stop_the_others(finished, tmp_path, capsys):
     assert "2 of 4 pictures cannot be predicted (2 are, in " in printed and printed.count("\n") == 1
     assert "a.png cannot be read: the file is empty" in printed and "c.png cannot be read" in printed
     assert sorted(path.name for path in out.iterdir()) == ["b.png", "d.png"]
+    given = ["predict", str(finished()), "--images", str(place / "a.png"), "--out", str(out / "more"), *CPU]
+    assert main(given) == 2 and not (out / "more").exists()
 
 
 def test_no_prediction_takes_the_place_of_a_picture_or_of_another(finished, scenes, tmp_path):

@@ -62,6 +62,9 @@ def test_best_and_worst_follow_the_run(tmp_path):
         names(how="nicest")
     with pytest.raises(KitError, match="python -m kit evaluate"):
         names(how="best", weights="average")
+    Counts(("a", "b", "c"), np.zeros_like(matrices)).save(tmp_path / "scores_last.npz")
+    with pytest.raises(KitError, match="no score of any val image, so none is its worst"):
+        names(how="worst")
 
 
 def test_the_box_holds_the_wrong_border_and_lies_inside():

@@ -13,7 +13,7 @@ from kit.errors import KitError
 from kit.label.evidence import Readers, gather
 from kit.label.formats import read_export
 from kit.label.formats.archive import open_export
-from kit.label.preannotate import draft, preannotate
+from kit.label.preannotate import Drafts, draft, preannotate
 from kit.label.suggest import candidates, seen, suggest, write_suggestions
 from kit.types import IGNORE
 
@@ -49,14 +49,28 @@ def test_what_is_alike_to_a_suggestion_or_a_label_is_passed_over(street, scenes,
     assert len({"p0", "p1"} & set(found.names)) == 1
 
 
+def test_photographs_that_cannot_be_read_are_left_out_and_named(street, tmp_path, capsys):
+    for place, (_, path) in enumerate(candidates(street)[0][:2]):
+        Image.open(path).save(tmp_path / f"p{place}.png")
+    (tmp_path / "half.jpg").write_bytes(b"\xff\xd8 no picture")
+    given = ["suggest", str(street), "--images", str(tmp_path), "--alike", "1.1", "--out", str(street / "broken")]
+    assert main(given) == 0
+    printed = capsys.readouterr().out
+    assert "2 of 2 images" in printed and "left out: " in printed and "half.jpg" in printed
+    assert "half.jpg" in json.loads((street / "broken/suggestions.json").read_text())["broken"][0]
+    for picture in tmp_path.glob("p*.png"):
+        picture.write_bytes(b"")
+    assert main(given) == 2 and "none of 3 images can be read" in capsys.readouterr().err
+
+
 def test_views_of_one_network_are_compared_where_only_one_was_kept(street, tmp_path):
     readers = Readers(street)
     readers._nets = readers._nets[:1]
-    pool = gather(readers, candidates(street)[0][:2], [], silent=True)
+    pool, _ = gather(readers, candidates(street)[0][:2], [], silent=True)
     assert (pool.disagreement > 0).all() and pool.labelled == 0
     np.testing.assert_allclose(pool.shares.sum(1), 1, atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(pool.features, axis=1), 1, atol=1e-5)
-    alone = gather(readers, candidates(street)[0][:1], [], silent=True, differing=False)
+    alone, _ = gather(readers, candidates(street)[0][:1], [], silent=True, differing=False)
     assert alone.disagreement[0] == 0 and alone.features[0] == pytest.approx(pool.features[0])
 
 
@@ -70,9 +84,9 @@ def test_bad_input_is_one_line(street, tmp_path):
         (lambda: suggest(street, 2, images=tmp_path / "absent"), "no folder"),
         (lambda: suggest(street, 2, images=tmp_path), "two pictures called a; rename one"),
         (lambda: seen(suggest(street, 2, alike=1e-9, silent=True)), "all 4 images are near-duplicates of labelled"),
-        (lambda: preannotate(street, [], tmp_path, "svg"), "preannotate must be one of"),
-        (lambda: preannotate(street, [], tmp_path, "png", "polygons"), "PNG masks hold no polygons"),
-        (lambda: preannotate(street, [], street, "cvat"), "is not empty"),
+        (lambda: Drafts("svg"), "preannotate must be one of"),
+        (lambda: Drafts("png", "polygons"), "PNG masks hold no polygons"),
+        (lambda: preannotate(street, [], street, Drafts("cvat")), "is not empty"),
     ):
         with pytest.raises(KitError, match=message):
             call()

@@ -13,18 +13,19 @@ from kit.widgets.label import LabelPanel
 @pytest.fixture
 def panel(tmp_path):
     chosen = tuple(Suggestion(name, Path(f"{name}.jpg"), 1.0, "why") for name in ("a", "b"))
-    found = Suggestions(chosen, ("b", "a"), "cover", str(tmp_path / "run"), 1, 9, 0, ("x", "y"),
+    found = Suggestions(chosen, ("b", "a"), "cover", str(tmp_path / "run"), "average", 1, 9, 0, ("x", "y"),
                         ((0, 0, 0), (9, 9, 9)), "views")  # fmt: skip
     shown = Seen(np.zeros((6, 8, 3), np.uint8), np.zeros((6, 8), np.uint8), np.zeros((6, 8), np.float32))
     return LabelPanel(found, [shown, shown], tmp_path / "out", "folder", tmp_path / "mine")
 
 
 def test_ticks_decide_what_is_exported(panel, tmp_path, monkeypatch):
-    asked = []
-    monkeypatch.setattr("kit.widgets.label.preannotate", lambda run, images, *rest, **more: asked.append(images) or [])
+    drafted = []
+    monkeypatch.setattr("kit.widgets.label.load", lambda run, weights: weights)
+    monkeypatch.setattr("kit.widgets.label.preannotate", lambda *given, silent: drafted.append(given[:2]) or [])
     panel.boxes["a"].value = False
     panel.export.click()
-    assert (tmp_path / "out/images.txt").read_text() == "b\n" and asked == [[("b", Path("b.jpg"))]]
+    assert (tmp_path / "out/images.txt").read_text() == "b\n" and drafted == [("average", [("b", Path("b.jpg"))])]
     assert "images.txt" in panel.message.value
     panel.boxes["b"].value = False
     panel.export.click()
