@@ -3,16 +3,14 @@
 If a method's step takes three times as long, it must also be compared with a baseline of three times as many steps.
 """
 
-import json
 import statistics
 
 from kit.batch.summary import baseline_row, difference
 from kit.figures.comparisons.cost import cost_groups
-from kit.figures.style import by_setting, setting_labels
+from kit.figures.style import by_setting, group_key, setting_labels
 
 NEAR = 0.2
 """Largest relative difference of the costs of two rows that counts as equal time."""
-
 
 SEEDS = 3
 """With fewer seeds no difference is called a gain or a loss, because its interval says little about other seeds."""
@@ -59,9 +57,9 @@ def equal_budget(rows: dict[str, list[dict]], baseline: str = "", costs: dict[st
     Raises: KitError for a baseline that is no row.
     """
     baseline, costs = baseline_row(rows, baseline), costs or row_costs(rows)
-    setting, labels = _setting(rows[baseline][0]), rows[baseline][0]["split"]["labelled_sha256"]
+    setting, labels = group_key(rows[baseline][0], "steps"), rows[baseline][0]["split"]["labelled_sha256"]
     same = {row: runs for row, runs in rows.items() if runs[0]["split"]["labelled_sha256"] == labels}
-    baselines = [row for row, runs in same.items() if _setting(runs[0]) == setting]
+    baselines = [row for row, runs in same.items() if group_key(runs[0], "steps") == setting]
     compared = []
     for row, runs in rows.items():
         against: dict[str, str | None] = {"steps": None, "time": None}
@@ -74,14 +72,6 @@ def equal_budget(rows: dict[str, list[dict]], baseline: str = "", costs: dict[st
             view: _against(runs, rows, other, weights, resamples) for view, other in against.items()
         })  # fmt: skip
     return {"baseline": baseline, "weights": weights, "rows": compared}
-
-
-def _setting(run: dict) -> str:
-    """All settings of a run except its seed, its folder and its steps."""
-    config = {**run["config"], "seed": None, "run_dir": None, "method": [run["method"], run["config"].get("method")]}
-    for part in ("train", "parameters"):  # of a run's folder, and of collected runs
-        config[part] = {**config.get(part, {}), "steps": None}
-    return json.dumps(config, sort_keys=True)
 
 
 def _against(runs: list[dict], rows: dict[str, list[dict]], other: str | None, weights: str, resamples: int):
