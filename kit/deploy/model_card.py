@@ -192,7 +192,7 @@ def _limits(record: dict, student: Student) -> str:
 
 def _origin(record: dict) -> str:
     commit = f", commit {record['commit']}" if record["commit"] else ""
-    licence = record["licence"] or "not stated by whoever packed it"
+    licence = record["licence"] or "not stated"
     return (
         f"## Licence and origin\n\nLicence of the weights: {licence}. The data set has terms of its own.\n\n"
         f"Packed on {record['date'][:10]} by trikd-mgd-kit{commit}, torch {record['versions']['torch']}.\n\n"
