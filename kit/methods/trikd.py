@@ -84,9 +84,11 @@ class TriKD(Method):
         steady, rising = ({k: w for k, w in self.weights.items() if (k in RAMPED) == late} for late in (False, True))
         terms = self.terms(progress, steady, rising)
         labels = None
-        if self.teaching is not None:
+        if self.cfg.unlabelled_view == "strong":
             (mix,) = self.mixes(self.cfg, batch, self.student.num_classes, progress.rng)
-            batch, labels = self.teaching(batch, mix)
+            if self.teaching is not None:
+                labels = self.teaching(batch, mix)
+            batch = mix.seen(batch, batch.strong[:, 0])
         if self.cfg.passes == "joint":
             self.one_pass(batch, terms, labels)
         else:  # unlabelled first: all networks' activations are kept at once, so no other gradients should be

@@ -1,7 +1,5 @@
 """Pseudo labels from averaged networks: predicted on weak crops, learnt on strong views by the trained networks."""
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 
@@ -11,14 +9,6 @@ from kit.methods.unlabelled.thresholds import ClassThresholds
 from kit.models.followers import Averaged
 from kit.settings.run import TriKDConfig
 from kit.types import IGNORE, Batch
-
-
-class Taught(NamedTuple):
-    """Strong views after CutMix in place of the weak crops of a batch, and labels for each network."""
-
-    batch: Batch
-    labels: dict[str, list[Tensor]]
-    """Network -> several int64 (U, H, W), IGNORE where a pixel must not be learnt."""
 
 
 class Teaching(nn.Module):
@@ -39,8 +29,9 @@ class Teaching(nn.Module):
         )
 
     @torch.no_grad()
-    def forward(self, batch: Batch, mix: Mix) -> Taught:
-        """Label the weak crops, and mix the strong views.
+    def forward(self, batch: Batch, mix: Mix) -> dict[str, list[Tensor]]:
+        """Label the weak crops of a batch: network -> several int64 (U, H, W), mixed, IGNORE where a pixel must not be
+        learnt.
 
         Args:
             mix: CutMix and pasted classes of the step.
@@ -56,7 +47,7 @@ class Teaching(nn.Module):
             agreed = self.agreed(list((others if cfg.cps_labels == "pairs" else beliefs).values()))
             own = [learnt[other] for other in others] if cfg.cps_labels == "pairs" else [learnt["mean"]] * len(others)
             labels[name] = [mix.labels(x if agreed is None else x.masked_fill(~agreed, IGNORE)) for x in own]
-        return Taught(mix.seen(batch, batch.strong[:, 0]), labels)
+        return labels
 
     def learnt(self, name: str, giver: Belief, valid: Tensor) -> Tensor:
         """Confident labels; IGNORE elsewhere and in padding. Updates the thresholds first."""

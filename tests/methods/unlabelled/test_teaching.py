@@ -45,20 +45,34 @@ def test_strong_views_are_learnt_from_averaged_networks(make, batch, at, reached
     assert "student" in moved and out.stats["accuracy"][1] == 2 * 64 * 56
 
 
+def test_without_labels_of_the_others_the_networks_see_the_same_images(make, batch, at):
+    """Else a row without this term would also have other unlabelled images in the two remaining ones."""
+    with_labels, without = (
+        make("trikd", **{"method.unlabelled_view": "strong", "method.class_paste": "half", "method.cps_weight": weight})
+        for weight in (0.5, 0.0)
+    )
+    step, seen = batch(with_labels, side=64), []
+    for method in (with_labels, without):
+        method.student.register_forward_hook(lambda net, given, out: seen.append(given[0]))
+        out = method(step, at(5))
+    assert without.teaching is None and "cps" not in out.parts
+    assert torch.equal(*seen) and not torch.equal(seen[1][2:], step.weak)
+
+
 def test_unsure_labels_and_those_without_agreement_are_not_learnt(make, batch, at):
     step = None
     for changes, pixels in (({}, None), ({"method.cps_threshold": 1.0}, 0), ({"method.cps_agreement": True}, "fewer")):
         torch.manual_seed(0)
         method = make("trikd", **STRONG, **changes)
         step = step or batch(method, side=64)
-        taught = method.teaching(step, *method.mixes(method.cfg, step, method.student.num_classes, at(5).rng))
-        learnt = sum((x != IGNORE).sum().item() for own in taught.labels.values() for x in own)
+        labels = method.teaching(step, *method.mixes(method.cfg, step, method.student.num_classes, at(5).rng))
+        learnt = sum((x != IGNORE).sum().item() for own in labels.values() for x in own)
         if pixels is None:
             everything = learnt
             assert learnt == 6 * step.valid.numel()
         else:
             assert learnt == 0 if pixels == 0 else 0 < learnt < everything
-    assert {name: len(own) for name, own in taught.labels.items()} == {"student": 2, "cnn": 2, "vit": 2}
+    assert {name: len(own) for name, own in labels.items()} == {"student": 2, "cnn": 2, "vit": 2}
 
 
 def test_filters_without_strong_views_are_refused():
