@@ -27,6 +27,7 @@ from kit.data.palette import default_colours
 from kit.data.spec import Colour, DatasetSpec, Found, Layout, Masks
 from kit.data.splits.hash_draw import draw
 from kit.data.splits.sequences import FRAMES
+from kit.data.splits.split import read_list
 from kit.errors import KitError, one_line
 from kit.system.strict_yaml import StrictLoader
 from kit.types import IGNORE
@@ -140,7 +141,7 @@ def _draw_val(root: Path, images: Found, masks: Found, share: float) -> dict[str
 
 def _listed_val(path: Path, images: Found, masks: Found) -> dict[str, set[str]]:
     """Val is the images listed in a file, which must all exist and have masks; train is the rest."""
-    val = {line.strip() for line in path.read_text("utf-8-sig", "replace").splitlines() if line.strip()}
+    val = set(read_list(path))
     if absent := sorted(val - (set(images) & set(masks))):
         raise KitError(f"{path}: no image with a mask is called {absent[0]!r}; delete the line")
     if not val or val >= set(images):

@@ -14,7 +14,7 @@ from kit.data.catalog import find_spec
 from kit.data.folder import VAL
 from kit.data.reading.decode import picture_size
 from kit.data.reading.files import SegFiles
-from kit.data.splits.split import LABELLED, Split, missing_classes, read_lists, write_lists
+from kit.data.splits.split import LABELLED, Split, list_text, missing_classes, read_lists, write_lists
 from kit.deploy.prediction_files import png_bytes, raw_values
 from kit.errors import KitError
 from kit.label.formats import read_export
@@ -112,10 +112,10 @@ def carry_out(plan: Plan) -> tuple[str, ...]:
 
     If val is drawn from the images with masks, its present ids are written to val.txt too (`drawn_val`), so that new
     masks move no image from val to train. Returns: these ids, or () if val.txt is not written. Raises: KitError if a
-    file cannot be written; the data set is then unchanged.
+    file cannot be written, or val.txt cannot hold one of these ids; the data set is then unchanged.
     """
     frozen = drawn_val(plan.dataset, plan.root)
-    contents = {plan.root / VAL: "".join(f"{name}\n" for name in frozen).encode()} if frozen else {}
+    contents = {plan.root / VAL: list_text(frozen).encode()} if frozen else {}
     changes = {change.path: change for change in plan.changes if change.kind != "unchanged"}
     waiting: list[tuple[Path, Path]] = []
     try:

@@ -195,6 +195,23 @@ def test_lists_that_cannot_be_written_do_not_make_an_import_an_error(mine, tmp_p
     assert "no lists are written yet: " in capsys.readouterr().out and (mine / "labels/p5.png").is_file()
 
 
+@pytest.mark.parametrize("odd", ["p 1 ", "caf\udce9"])
+def test_val_images_that_a_list_cannot_hold_are_refused_before_anything_is_written(mine, tmp_path, odd):
+    """Written to val.txt they would not be found again, and the data set could not be opened."""
+    name = files(mine)[1].ids[0]
+    try:
+        for kind in ("images/{}.jpg", "labels/{}.png"):
+            (mine / kind.format(name)).rename(mine / kind.format(odd))
+    except (OSError, UnicodeError):
+        pytest.skip("this file system wants names in UTF-8")
+    (mine / "classes.yaml").write_text("classes: [ground, leaf]\nval: 3\n")
+    before, plan = snapshot(mine), plan_import(export(tmp_path / "e", "p6"), "folder", mine)
+    assert odd in drawn_val("folder", mine)
+    with pytest.raises(KitError, match="which a list cannot hold .*; rename its files"):
+        carry_out(plan)
+    assert snapshot(mine) == before
+
+
 def test_val_txt_that_does_not_fit_is_refused(mine):
     (mine / "val.txt").write_text("p0\nnobody\n")
     with pytest.raises(KitError, match="val.txt: no image with a mask is called 'nobody'"):

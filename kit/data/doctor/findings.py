@@ -16,6 +16,7 @@ from kit.data.loaders import few_images_warning
 from kit.data.reading.files import SegFiles
 from kit.data.reading.sizes import size_text
 from kit.data.splits.class_cover import shows, usual_size
+from kit.data.splits.split import listable
 
 SEVERITIES = ERROR, WARNING, NOTE = "error", "warning", "note"
 """The most severe first."""
@@ -66,7 +67,7 @@ def of_part(read: Read) -> Iterator[Finding]:
 
 
 def _presence(read: Read) -> Iterator[Finding]:
-    """Findings on images without masks, too few val images, ids without images, and names that are not text."""
+    """Findings on images without masks, too few val images, ids without images, and names that lists cannot hold."""
     files, part = read.files, read.files.part
     bare = [name for name in files.ids if name not in files.masks]
     if part == "val" and files.masked_ids and (message := few_images_warning(len(files.masked_ids))):
@@ -82,8 +83,9 @@ def _presence(read: Read) -> Iterator[Finding]:
         message = f"{len(bare)} of {len(files.ids)} train images have no mask, such as {bare[0]}: they stay unlabelled"
         yield Finding(NOTE, "image without mask", part, str(files.paths[bare[0]]), message, len(bare))
     for name in files.ids:
-        if not name.isprintable():
-            message = f"{str(files.paths[name])!a} has a name that is not one line of UTF-8 text; rename it"
+        if not listable(name):
+            message = (f"{str(files.paths[name])!a} has a name that a list cannot hold (a space at an end, or not one "
+                       "line of UTF-8); rename it")  # fmt: skip
             yield Finding(ERROR, "name", part, str(files.paths[name]), message)
     for name in files.missing:
         message = f"no image {name} in {files.base}, although a list of the data set names it in {part}"

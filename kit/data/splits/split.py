@@ -228,18 +228,29 @@ def read_list(path: Path) -> tuple[str, ...]:
     return tuple(line.strip() for line in lines if line.strip())
 
 
+def list_text(ids: Iterable[str]) -> str:
+    """The content of a list file: the ids sorted, one a line. Raises KitError for one that is not `listable`."""
+    ids = sorted(ids)
+    if strange := [name for name in ids if not listable(name)]:
+        raise KitError(f"an image is called {strange[0]!r}, which a list cannot hold (a space at an end, or not one "
+                       "line of UTF-8); rename its files")  # fmt: skip
+    return "".join(f"{name}\n" for name in ids)
+
+
+def listable(name: str) -> bool:
+    """Whether a list of ids, one a line, gives this one back as it is."""
+    return name == name.strip() and not re.search("[\r\n\ud800-\udfff]", name)
+
+
 def write_lists(split: Split, folder: Path, about: dict | None = None) -> None:
     """Write labelled.txt and unlabelled.txt, sorted, one id a line, and split.json with `about` added to it. Raises
     KitError for an id that would not be read back as it is; then nothing is written."""
-    for name in (*split.labelled, *split.unlabelled):
-        if name != name.strip() or re.search("[\r\n\ud800-\udfff]", name):
-            raise KitError(f"an image is called {name!r}, which a list cannot hold (a space at an end, or not UTF-8); "
-                           "rename its files")  # fmt: skip
-    folder.mkdir(parents=True, exist_ok=True)
     # unlabelled.txt first, then labelled.txt, which marks a folder of lists, and split.json last. If the process is
     # killed in between, reading raises an error instead of returning a mixture under the old name.
-    for name, ids in ((UNLABELLED, split.unlabelled), (LABELLED, split.labelled)):
-        write_bytes(folder / name, "".join(f"{i}\n" for i in sorted(ids)).encode())
+    lists = {UNLABELLED: list_text(split.unlabelled), LABELLED: list_text(split.labelled)}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in lists.items():
+        write_bytes(folder / name, text.encode())
     stated = {"name": split.name, **({"protocol": split.protocol} if split.protocol else {})}
     write_json(folder / ABOUT, {**stated, **_counted(split.labelled, split.unlabelled), **(about or {})})
 

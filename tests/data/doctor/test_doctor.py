@@ -86,6 +86,7 @@ def test_names_with_spaces_accents_and_no_encoding(tmp_path):
     root = folder(tmp_path / "mein Ordner")
     (root / "images/p6.png").rename(root / "images/größe 6.png")
     (root / "images/p7.png").rename(root / "images/写真.png")
+    (root / "images/p5.png").rename(root / "images/Screenshot at 1.23\u202fPM.png")  # as macOS names it
     assert not of(look("folder", root), "error")
     try:
         (root / "images/写真.png").rename(os.fsdecode(bytes(root / "images") + b"/\xff.png"))
