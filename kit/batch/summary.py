@@ -1,7 +1,7 @@
 """Summary of a grid: each row over its seeds, and its difference to the baseline, paired by seed and by image."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from kit.batch.grid import Grid
 from kit.errors import KitError
 from kit.evaluate.scores.bootstrap import draw, interval, overlap_iou, overlaps
 from kit.evaluate.scores.counts import Counts, Overlaps, load_counts, unlike
+from kit.figures.style import by_seed
 from kit.runs.folder import RunFolder, load_run
 from kit.settings.checks import require_choice, require_positive
 
@@ -76,6 +77,11 @@ def mean_sd(values: Sequence[float]) -> dict:
     return {"mean": statistics.mean(values), "sd": sd, "n": len(values)}
 
 
+def over_seeds(runs: list[dict], value: Callable[[dict], float]) -> dict:
+    """`mean_sd` of a value of each run over the seeds; runs of one seed count as their mean."""
+    return mean_sd([statistics.mean(map(value, of_seed)) for of_seed in by_seed(runs)])
+
+
 def difference(mine: list[dict], theirs: list[dict], weights: str = "last", resamples: int = 2000) -> dict | None:
     """Mean IoU of `mine` minus that of `theirs`, over the seeds that both have; None if they share no seed.
 
@@ -87,9 +93,10 @@ def difference(mine: list[dict], theirs: list[dict], weights: str = "last", resa
     pairs = _pairs(mine, theirs)
     if not pairs:
         return None
-    gains = [a[weights]["miou"] - b[weights]["miou"] for a, b in pairs]
-    counts = [[_counts(run, weights) for run in pair] for pair in pairs]
-    images = _same_images([one for pair in counts for one in pair])
+    scores = [[statistics.mean(run[weights]["miou"] for run in runs) for runs in pair] for pair in pairs]
+    gains = [a - b for a, b in scores]
+    counts = [[[_counts(run, weights) for run in runs] for runs in pair] for pair in pairs]
+    images = _same_images([one for pair in counts for runs in pair for one in runs])
     over = (["images"] if images else []) + (["seeds"] if len(pairs) > 1 else [])
     drawn = np.tile(gains, (resamples, 1))  # (draws, seeds)
     if images:
@@ -102,19 +109,19 @@ def difference(mine: list[dict], theirs: list[dict], weights: str = "last", resa
 
 
 def _row(name: str, runs: list[dict], weights: str, classes: list[str]) -> dict:
-    best = [run["best"]["miou"] for run in runs if run.get("best")]
     return {
         "row": name,
-        "n": len(runs),
-        "seeds": [run["seed"] for run in runs],
+        "n": len(by_seed(runs)),
+        "seeds": [of_seed[0]["seed"] for of_seed in by_seed(runs)],
         "method": runs[0]["method"],
         "labelled": runs[0]["split"]["labelled"],
-        **{which: mean_sd([run[which]["miou"] for run in runs]) for which in WEIGHTS},
-        "best": mean_sd(best) if len(best) == len(runs) else None,
-        "seconds": mean_sd([run["seconds"]["train"] for run in runs]),
+        **{which: over_seeds(runs, lambda run, which=which: run[which]["miou"]) for which in WEIGHTS},
+        "best": over_seeds(runs, lambda run: run["best"]["miou"]) if all(run.get("best") for run in runs) else None,
+        "seconds": over_seeds(runs, lambda run: run["seconds"]["train"]),
         "parameters": runs[0]["student_parameters"],
-        "iou": {cls: _mean([run[weights]["iou"][cls] for run in runs]) for cls in classes},
-    }
+        "iou": {cls: _mean([_mean([run[weights]["iou"][cls] for run in of_seed]) for of_seed in by_seed(runs)])
+                for cls in classes},
+    }  # fmt: skip
 
 
 def _mean(values: list[float | None]) -> float | None:
@@ -123,9 +130,10 @@ def _mean(values: list[float | None]) -> float | None:
     return statistics.mean(there) if there else None
 
 
-def _pairs(mine: list[dict], theirs: list[dict]) -> list[tuple[dict, dict]]:
-    by_seed = {run["seed"]: run for run in theirs}
-    return [(run, by_seed[run["seed"]]) for run in mine if run["seed"] in by_seed]
+def _pairs(mine: list[dict], theirs: list[dict]) -> list[tuple[list[dict], list[dict]]]:
+    """The runs of each seed that both have."""
+    others = {runs[0]["seed"]: runs for runs in by_seed(theirs)}
+    return [(runs, others[runs[0]["seed"]]) for runs in by_seed(mine) if runs[0]["seed"] in others]
 
 
 def _counts(run: dict, weights: str) -> Counts | Overlaps | None:
@@ -149,7 +157,7 @@ def _alike(one: Counts | Overlaps | None, first: Counts | Overlaps) -> bool:
     return one is not None and not unlike(one, first)
 
 
-def _miou(counts: Counts | Overlaps, draws: np.ndarray) -> np.ndarray:
-    """Mean IoU in every draw, (draws,)."""
-    both = (counts.hits, counts.unions) if isinstance(counts, Overlaps) else overlaps(counts.matrices)
-    return np.nanmean(overlap_iou(*both, draws), axis=1)
+def _miou(counts: list[Counts | Overlaps], draws: np.ndarray) -> np.ndarray:
+    """Mean IoU in every draw, (draws,), mean over the runs of one seed."""
+    both = [(one.hits, one.unions) if isinstance(one, Overlaps) else overlaps(one.matrices) for one in counts]
+    return np.mean([np.nanmean(overlap_iou(*each, draws), axis=1) for each in both], axis=0)

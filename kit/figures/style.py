@@ -124,6 +124,14 @@ def by_setting(runs: list[dict]) -> list[list[dict]]:
     return list(settings.values())
 
 
+def by_seed(runs: list[dict]) -> list[list[dict]]:
+    """Group runs of one setting by their seed; a seed that was run twice is one group, so that it counts once."""
+    seeds: dict[int, list[dict]] = {}
+    for run in runs:
+        seeds.setdefault(run["seed"], []).append(run)
+    return list(seeds.values())
+
+
 def turns(names: Sequence[str]) -> list[int]:
     """For each name, the number of equal names before it."""
     return [names[:i].count(name) for i, name in enumerate(names)]

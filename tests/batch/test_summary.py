@@ -69,6 +69,19 @@ def test_the_interval_covers_images_and_seeds(tmp_path):
     assert difference(better, [run(tmp_path / "n", 9)]) is None
 
 
+def test_a_seed_that_was_run_twice_counts_once(tmp_path):
+    again = [run(tmp_path / f"b{i}", 0, matrices=counted(i, 0.9)) for i in range(3)]
+    rows = {"worse": [run(tmp_path / "w", 0, matrices=counted(0, 0.8))], "better": again}
+    better = summarise(rows)["rows"][1]
+    mean = sum(each["last"]["miou"] for each in again) / 3
+    assert better["n"] == better["last"]["n"] == better["difference"]["n"] == 1 and better["seeds"] == [0]
+    assert better["last"]["mean"] == pytest.approx(mean) and better["last"]["sd"] is None
+    assert better["difference"]["over"] == "images"
+    assert better["difference"]["mean"] == pytest.approx(mean - rows["worse"][0]["last"]["miou"])
+    low, high = better["difference"]["interval"]
+    assert low < better["difference"]["mean"] < high
+
+
 def test_only_the_same_images_are_drawn_together(tmp_path):
     mine = [run(tmp_path / "a", 0, matrices=counted(0, 0.9))]
     theirs = [run(tmp_path / "b", 0, matrices=counted(0, 0.9, images=39))]

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 
 from kit.batch.experiments.budget import verdict
-from kit.batch.summary import baseline_row, difference, mean_sd
+from kit.batch.summary import baseline_row, difference, mean_sd, over_seeds
 from kit.figures.style import group_key, method_name
 
 
@@ -46,7 +46,7 @@ def label_series(rows: dict[str, list[dict]], baselines: Sequence[str] = (), cos
 def _point(row: str, runs: list[dict], others: dict[str, list[dict]], weights: str, resamples: int) -> dict:
     gains = {name: difference(runs, theirs, weights, resamples) for name, theirs in others.items()}
     return {
-        "row": row, "labelled": runs[0]["split"]["labelled"], **mean_sd([run[weights]["miou"] for run in runs]),
+        "row": row, "labelled": runs[0]["split"]["labelled"], **over_seeds(runs, lambda run: run[weights]["miou"]),
         "differences": {name: {**gain, "verdict": verdict(gain)} for name, gain in gains.items() if gain},
     }  # fmt: skip
 

@@ -11,7 +11,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from kit.errors import KitError
 from kit.figures.comparisons.marks import aside, set_limits, setting_looks
-from kit.figures.style import COLUMN, PAGE, by_setting, looks, method_name, new_figure, setting_labels, turns
+from kit.figures.style import COLUMN, PAGE, by_seed, by_setting, looks, method_name, new_figure, setting_labels, turns
 from kit.figures.tables.comparable import SUBJECT, comparable_groups, subject
 from kit.figures.tables.formats import Cell, percent_cell
 from kit.settings.checks import require_choice
@@ -164,10 +164,7 @@ def _draw_cost(ax: Axes, settings: list[list[dict]], cost: str, weights: str, lo
     points, ends = [], []
     rows = zip(settings, places, aside(places), looks_of, labels, strict=True)
     for members, x, shift, (shade, marker), label in rows:
-        seeds: dict[int, list[float]] = {}
-        for run in members:
-            seeds.setdefault(run["seed"], []).append(100 * run[weights]["miou"])
-        scores = [statistics.mean(of_seed) for of_seed in seeds.values()]  # a seed that was run twice counts once
+        scores = [statistics.mean(100 * run[weights]["miou"] for run in of_seed) for of_seed in by_seed(members)]
         y, n = statistics.mean(scores), len(scores)
         sd = statistics.stdev(scores) if n > 1 else None
         kept = members[0][weights].get("intervals") if n == 1 else None
