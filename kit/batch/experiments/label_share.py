@@ -1,6 +1,5 @@
 """Rows of a grid by their number of labelled images: what a setting gains when labels are fewer or more."""
 
-import os
 from collections.abc import Sequence
 
 from kit.batch.experiments.budget import verdict
@@ -56,9 +55,9 @@ def _labels(run: dict) -> str:
 
 
 def _names(rows: dict[str, list[dict]], settings: list[list[str]]) -> list[str]:
-    """Short, unique names of settings: the first words that all rows of a setting share, else the method."""
+    """Short, unique names of settings: the words that all rows of a setting share, else the method."""
     found = []
     for members in settings:
-        common = os.path.commonprefix([row.split(" ") for row in members]) if len(members) > 1 else members
-        found.append(" ".join(common).rstrip(" ,") or method_name(rows[members[0]][0]["method"]))
+        shared = [word for word in members[0].split(" ") if all(word in row.split(" ") for row in members)]
+        found.append(" ".join(shared).rstrip(" ,") or method_name(rows[members[0]][0]["method"]))
     return [name if found.count(name) == 1 else members[0] for name, members in zip(found, settings, strict=True)]

@@ -56,6 +56,12 @@ def test_rows_named_by_their_split_alone_take_the_name_of_the_method():
     assert [one["name"] for one in series] == ["FixMatch"]
 
 
+def test_settings_are_named_by_the_words_around_their_split():
+    rows = {f"cps {split} {name}": runs("cps", labelled, 40, weight=name)
+            for split, labelled in (("1_8", 8), ("1_16", 4)) for name in ("full", "half")}  # fmt: skip
+    assert [one["name"] for one in label_series(rows)] == ["cps full", "cps half"]
+
+
 def test_points_have_scores_and_differences_to_the_baseline_of_the_same_labels(rows):
     costs = dict(zip(rows, (10.0, 20.0, 7.0, 7.0, 7.0, 30.0), strict=True))
     supervised, teacher, control = label_series(rows, ["supervised, 1/4", "control, 1/8"], costs, resamples=50)
