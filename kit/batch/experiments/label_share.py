@@ -17,9 +17,10 @@ def label_series(rows: dict[str, list[dict]], baselines: Sequence[str] = (), cos
         baselines: names of rows; every row is compared with the row of the same labels and of the baseline's setting.
         costs: seconds of training of each row, from `kit.batch.experiments.budget.row_costs`.
     Returns: for each setting {"name", "method", "points", "cost"}, in the order of `rows`; "cost" is the mean over its
-        rows, None without `costs`. A point has "row", "labelled", "mean" and "sd" of mIoU in 0..1, "n", and
-        "differences": name of the baseline's setting -> "verdict" and the keys of `kit.batch.summary.difference`, for
-        baselines that have a row of these labels. Points are sorted by "labelled".
+        rows, None without `costs`. A point has "row", "labelled", "split" (its name), "list" (digest of its labelled
+        images), "mean" and "sd" of mIoU in 0..1, "n", and "differences": name of the baseline's setting -> "verdict"
+        and the keys of `kit.batch.summary.difference`, for baselines that have a row of these labels. Points are
+        sorted by "labelled".
     Raises: KitError for a baseline that is no row.
     """
     settings: dict[str, list[str]] = {}
@@ -45,7 +46,8 @@ def label_series(rows: dict[str, list[dict]], baselines: Sequence[str] = (), cos
 def _point(row: str, runs: list[dict], others: dict[str, list[dict]], weights: str, resamples: int) -> dict:
     gains = {name: difference(runs, theirs, weights, resamples) for name, theirs in others.items()}
     return {
-        "row": row, "labelled": runs[0]["split"]["labelled"], **over_seeds(runs, lambda run: run[weights]["miou"]),
+        "row": row, "labelled": runs[0]["split"]["labelled"], "split": runs[0]["split"]["name"],
+        "list": _labels(runs[0]), **over_seeds(runs, lambda run: run[weights]["miou"]),
         "differences": {name: {**gain, "verdict": verdict(gain)} for name, gain in gains.items() if gain},
     }  # fmt: skip
 

@@ -17,14 +17,16 @@ ASIDE = 1.1
 
 
 def share_rows(series: Sequence[dict]) -> list[dict]:
-    """The table: a row for every number of labels, mean ± standard deviation of each setting in percent, and its
-    differences to the baselines in points with a 95 % interval."""
-    counts = sorted({point["labelled"] for one in series for point in one["points"]})
+    """The table: a row for every list of labelled images, by their number, mean ± standard deviation of each setting in
+    percent, and its differences to the baselines in points with a 95 % interval. Lists of one number have their name.
+    """
+    lists = {point["list"]: (point["labelled"], point["split"]) for one in series for point in one["points"]}
+    named = len({count for count, _ in lists.values()}) < len(lists)
     table = []
-    for count in counts:
-        row: dict = {"labels": count}
+    for of, (count, name) in sorted(lists.items(), key=lambda item: item[1]):
+        row: dict = {"labels": count, **({"split": name} if named else {})}
         for one in series:
-            point = next((point for point in one["points"] if point["labelled"] == count), None)
+            point = next((point for point in one["points"] if point["list"] == of), None)
             row[f"{one['name']} [%]"] = percent(point)
             for other in _baselines(series):
                 if other != one["name"]:

@@ -19,7 +19,7 @@ def runs(method, labelled, right, seeds=2, of_folder=False, **settings):
         config = {"data": {"split": split}, **settings} if of_folder else {"parameters": {"split": split, **settings}}
         found.append({
             "method": method, "seed": seed, "path": "", "config": config, "last": each.scores(CLASSES),
-            "split": {"labelled": labelled, "labelled_sha256": split}, "overlaps": {"last": each},
+            "split": {"labelled": labelled, "labelled_sha256": split, "name": split}, "overlaps": {"last": each},
         })  # fmt: skip
     return found
 
@@ -92,6 +92,16 @@ def test_figure_and_table_show_every_series_and_baseline(rows):
     gain = 100 * (iou(50) + iou(52) - iou(20) - iou(22)) / 2
     assert table[0]["mean teacher minus supervised"].number == pytest.approx(gain, abs=1e-3)
     assert table[2]["mean teacher [%]"] is None and "supervised minus mean teacher" not in table[0]
+
+
+def test_lists_of_one_number_have_rows_of_their_own(rows):
+    split = {"labelled": 8, "labelled_sha256": "x", "name": "drawn"}
+    others = [{**run, "split": split, "config": {"parameters": {"split": "drawn"}}}
+              for run in runs("mean_teacher", 8, 70)]  # fmt: skip
+    table = share_rows(label_series({**rows, "mean teacher, drawn": others}))
+    assert [(row["labels"], row["split"]) for row in table] == [
+        (4, "split_4"), (8, "drawn"), (8, "split_8"), (16, "split_16")]  # fmt: skip
+    assert [table[i]["mean teacher [%]"].number > 50 for i in (1, 2)] == [True, False]
 
 
 def test_the_figure_of_scores_alone_needs_no_baseline(rows):
