@@ -107,7 +107,7 @@ def read_grid(source: str | Path | dict) -> Grid:
     options = {key: plain[key] for key in ("time_limit", "retries", "cluster") if key in plain}
     if "notebook" in plain:
         options["notebook"] = from_project(plain["notebook"]).resolve()
-    seeds = tuple(plain.get("seeds", [0]))
+    seeds = tuple(plain.get("seeds", [plain.get("parameters", {}).get("seed", 0)]))
     if any(type(seed) is not int for seed in seeds) or len(set(seeds)) < len(seeds):
         raise KitError(f"{where}: seeds must be whole numbers, each once, got {list(seeds)}")
     if options.get("retries", 0) < 0 or options.get("time_limit", 1) <= 0:
@@ -163,6 +163,8 @@ def _rows(plain: dict, where: str) -> dict[str, dict[str, object]]:
     for name, parameters in ((str(name), parameters) for name, parameters in plain.get("rows", {}).items()):
         if not isinstance(parameters, dict):
             raise KitError(f"{where}: row {name} must be a mapping of parameters, got {parameters!r}")
+        if "seed" in parameters:
+            raise KitError(f"{where}: row {name} sets seed; every row runs with every seed of the grid's seeds")
         if name in rows:
             raise KitError(f"{where}: two rows are called {name!r}")
         rows[name] = _merged(common, parameters)

@@ -38,6 +38,13 @@ def test_a_grid_is_the_product_of_its_axes_and_rows_that_stand_alone(tmp_path):
     assert runs[0].cell.run_dir == PROJECT / "runs/x" / runs[0].name and runs[0].cell.executed.is_absolute()
 
 
+def test_a_seed_among_the_parameters_is_that_of_all_runs():
+    grid = read_grid({"out": "runs/x", "parameters": {"seed": 5}, "methods": ["cps"]})
+    assert [run.cell.parameters["seed"] for run in grid.runs()] == [5]
+    with pytest.raises(KitError, match="row a sets seed; every row runs with every seed"):
+        read_grid({"out": "runs/x", "rows": {"a": {"seed": 3}}})
+
+
 def test_folders_follow_the_parameters():
     names = [read_grid({"out": "o", "parameters": p}).runs()[0].name for p in ({}, {"steps": 1}, {"steps": 1})]
     assert names[0] != names[1] == names[2] and names[0].startswith("run_s0_")
