@@ -64,7 +64,6 @@ def add(commands) -> None:
 
 
 def _suggest(options: argparse.Namespace) -> None:
-    from kit.evaluate.student import load
     from kit.figures.pictures.suggestions import contact_sheet
     from kit.figures.style import save
     from kit.label.preannotate import Drafts, preannotate, require_empty
@@ -79,8 +78,7 @@ def _suggest(options: argparse.Namespace) -> None:
     sheet = contact_sheet(found.chosen, seen(found, device), found.classes, found.palette, found.members)
     written = [*write_suggestions(found, out), *save(sheet, out / "contact_sheet")]
     if form:
-        student = load(options.folder, options.weights).to(device)
-        files = preannotate(student, [(s.name, s.path) for s in found.chosen], out / form, drafts)
+        files = preannotate(found.student().to(device), [(s.name, s.path) for s in found.chosen], out / form, drafts)
         written += files if len(files) <= 4 else [out / form]
     lines = [f"{place:3d}  {each.name}: {each.reason}" for place, each in enumerate(found.chosen, 1)]
     passed = f"; {found.duplicates} near-duplicate(s) passed over" if found.duplicates else ""

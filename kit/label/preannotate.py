@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from kit.errors import KitError
 from kit.evaluate.predict import Predictor
-from kit.evaluate.student import Student, load, read_pixels
+from kit.evaluate.student import Student, read_pixels
 from kit.label.formats import FORMATS
 from kit.label.formats.shapes import Item, Written
 from kit.settings.checks import require_choice, require_non_negative, require_share
@@ -49,18 +49,17 @@ class Drafts:
         return self.shapes == "polygons" if self.shapes else bool(FORMATS[self.form].polygons)
 
 
-def preannotate(student: Student | str | Path, images: Iterable[tuple[str, Path]], out: Path, drafts: Drafts,
+def preannotate(student: Student, images: Iterable[tuple[str, Path]], out: Path, drafts: Drafts,
                 silent: bool = False) -> list[Path]:  # fmt: skip
     """Write a student's masks of images in the format of an annotation tool; return the files.
 
     Args:
-        student: from `kit.load`, or the folder of its run.
+        student: from `kit.load`.
         images: (id, file).
         out: folder to write, which must hold no labels yet.
     Raises: KitError for a folder that is not empty, or two images with the same file stem.
     """
     require_empty(out)
-    student = student if isinstance(student, Student) else load(student)
     images = list(images)
     stems = [path.stem for _, path in images]
     if twice := {stem for stem in stems if stems.count(stem) > 1}:

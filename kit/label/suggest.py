@@ -12,7 +12,7 @@ from kit.data.fingerprint import find_data
 from kit.data.splits.split import repeated
 from kit.deploy.prediction_files import pictures_in
 from kit.errors import KitError
-from kit.evaluate.student import read_pixels
+from kit.evaluate.student import Student, load, read_pixels
 from kit.label.duplicates import ALIKE, without_duplicates
 from kit.label.evidence import Named, Readers, gather
 from kit.label.pool import Choice, Pool
@@ -71,6 +71,10 @@ class Suggestions:
     def names(self) -> tuple[str, ...]:
         """Ids, best first."""
         return tuple(each.name for each in self.chosen)
+
+    def student(self) -> Student:
+        """The student that ranked them."""
+        return load(self.run, self.weights)
 
     def record(self) -> dict:
         """The suggestions as values for JSON."""

@@ -7,7 +7,6 @@ from ipywidgets import HTML, Button, Checkbox, Dropdown, HBox, Layout, Text, VBo
 from ipywidgets import Image as Picture
 
 from kit.errors import KitError
-from kit.evaluate.student import load
 from kit.figures.pictures.suggestions import contact_sheet
 from kit.figures.style import show
 from kit.figures.tables.formats import as_text
@@ -71,8 +70,8 @@ class LabelPanel:
         require_empty(out)  # before the lists are written
         written = write_suggestions(self.suggestions, self.out, self.ticked)
         chosen = [(each.name, each.path) for each in self.suggestions.chosen if each.name in self.ticked]
-        student = load(self.suggestions.run, self.suggestions.weights)
-        return "\n".join(map(str, [*written, *preannotate(student, chosen, out, drafts, silent=True)]))
+        made = preannotate(self.suggestions.student(), chosen, out, drafts, silent=True)
+        return "\n".join(map(str, [*written, *made]))
 
     def bring_in(self) -> str:
         """Import the export named in the field; return a summary of the changes."""

@@ -86,7 +86,7 @@ def test_bad_input_is_one_line(street, tmp_path):
         (lambda: seen(suggest(street, 2, alike=1e-9, silent=True)), "all 4 images are near-duplicates of labelled"),
         (lambda: Drafts("svg"), "preannotate must be one of"),
         (lambda: Drafts("png", "polygons"), "PNG masks hold no polygons"),
-        (lambda: preannotate(street, [], street, Drafts("cvat")), "is not empty"),
+        (lambda: preannotate(kit.load(street), [], street, Drafts("cvat")), "is not empty"),
     ):
         with pytest.raises(KitError, match=message):
             call()

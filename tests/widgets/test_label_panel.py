@@ -21,7 +21,7 @@ def panel(tmp_path):
 
 def test_ticks_decide_what_is_exported(panel, tmp_path, monkeypatch):
     drafted = []
-    monkeypatch.setattr("kit.widgets.label.load", lambda run, weights: weights)
+    monkeypatch.setattr(Suggestions, "student", lambda found: found.weights)
     monkeypatch.setattr("kit.widgets.label.preannotate", lambda *given, silent: drafted.append(given[:2]) or [])
     panel.boxes["a"].value = False
     panel.export.click()
