@@ -14,6 +14,7 @@ from kit.errors import KitError
 from kit.evaluate.student import load, weights_file
 from kit.methods.base import Method
 from kit.methods.build import METHODS, build_method
+from kit.models.build import build_model
 from kit.models.encoders.pretrained import Origin
 from kit.models.segmenter import Segmenter
 from kit.settings.fields import replace_fields
@@ -63,6 +64,14 @@ def prepare(cfg: RunConfig, rank: int = 0, world: int = 1) -> Parts:
     val.files.keep((), val.ids[rank::world], full=True, silent=rank > 0)
     origins = {name: net.encoder.origin.record() for name, net in method.networks().items()}
     return Parts(spec, split, data.record(), val, batches, method, taught_by, {**origins, **origin})
+
+
+def check_step(cfg: RunConfig) -> None:
+    """Refuse a run whose student cannot be built or does not take its crops, or as `check_shares`. Nothing is computed,
+    and no data is read."""
+    check_shares(cfg, cfg.train.processes)
+    with torch.device("meta"):  # its weights do not matter
+        build_model(cfg.student, 2, pretrained=False).check_size(*cfg.data.crop)
 
 
 def check_shares(cfg: RunConfig, world: int) -> None:

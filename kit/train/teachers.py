@@ -7,12 +7,14 @@ trained on other data, the name of a new one ends with a digest of the data.
 
 from pathlib import Path
 
+from kit.errors import KitError
 from kit.methods.build import METHODS
 from kit.runs.folder import RunFolder, identity
 from kit.settings.baselines import CLASS_BALANCED, TaughtConfig
 from kit.settings.fields import replace_fields, to_dict
 from kit.settings.run import CPSConfig, FixMatchConfig, MethodConfig, RunConfig
 from kit.train.launch import launch
+from kit.train.prepare import check_step
 from kit.train.resume.data_binding import check_data, digest_if_other
 
 
@@ -21,15 +23,25 @@ def with_teachers(cfg: RunConfig) -> RunConfig:
 
     The `cfg` of a method without teachers is returned unchanged.
 
-    Raises: KitError, before a teacher is trained, if the student's folder holds a run on other data.
+    Raises: KitError, before a teacher is trained, if the student's folder holds another run or a run on other data, or
+        if a network or the images of a step do not fit the settings.
     """
-    if METHODS[cfg.method.name].teachers:
-        check_data(RunFolder(Path(cfg.run_dir)), cfg)
+    if not METHODS[cfg.method.name].teachers:
+        return cfg
+    folder, made = RunFolder(Path(cfg.run_dir)), {}
+    check_data(folder, cfg)
     for name in METHODS[cfg.method.name].teachers:
         if not getattr(cfg.method, name):
-            teacher = teacher_config(cfg, name)
-            launch(teacher)
-            cfg = replace_fields(cfg, {f"method.{name}": teacher.run_dir})
+            try:
+                made[name] = teacher_config(cfg, name)
+                check_step(made[name])
+            except KitError as error:
+                raise KitError(f"the {name} teacher, which is trained first: {error}") from error
+    check_step(cfg)
+    cfg = replace_fields(cfg, {f"method.{name}": teacher.run_dir for name, teacher in made.items()})
+    folder.check_free(cfg)
+    for teacher in made.values():
+        launch(teacher)
     return cfg
 
 

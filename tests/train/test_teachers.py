@@ -123,6 +123,31 @@ def test_teachers_that_learnt_from_other_data_stay_and_new_ones_are_trained_besi
     assert not any(path.name.startswith("teacher_wide") for path in tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"optim.lr": 0.5}, "mgd already holds another run"),
+        ({"student.name": "deeplab_dmo"}, "unknown model 'deeplab_dmo'"),
+        ({"method.wide_net.name": "deeplab_wide"}, "the wide teacher, which is trained first: unknown model"),
+        ({"data.crop": [80, 64]}, "80 x 64 does not fit"),
+        (
+            {"method.teacher_batch": 2, "data.labelled": 3, "data.unlabelled": 3, "train.accumulate": 2},
+            r"data.labelled \(3\)",
+        ),
+        ({"method.teacher_batch": 1, "data.labelled": 4}, "the deep teacher, .*data.unlabelled must be 1 or more"),
+    ],
+)
+def test_what_would_stop_the_student_is_said_before_a_teacher_is_trained(two_stages, tmp_path, changes, problem):
+    cfg = two_stages()
+    student = RunFolder(Path(cfg.run_dir))
+    student.path.mkdir()
+    taught = {f"method.{name}": teacher_config(cfg, name).run_dir for name in ("deep", "wide")}
+    student.open(replace_fields(cfg, taught), find_data(cfg.data).record())
+    with pytest.raises(KitError, match=problem):
+        with_teachers(replace_fields(cfg, changes))
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("teacher")] == []
+
+
 def test_missing_and_unfit_teachers_are_named_before_anything_is_written(two_stages, tiny, tmp_path):
     with pytest.raises(KitError, match=r"method.deep names no teacher; .*with_teachers"):
         kit.fit(two_stages())
