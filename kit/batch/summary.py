@@ -1,7 +1,7 @@
 """Summary of a grid: each row over its seeds, and its difference to the baseline, paired by seed and by image."""
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +18,16 @@ WEIGHTS = ("last", "average")
 """Which weights are evaluated: the last, and their running average."""
 
 
-def load_rows(grid: Grid) -> dict[str, list[dict]]:
+def load_rows(grid: Grid, failed: Collection[str] = ()) -> dict[str, list[dict]]:
     """Finished runs of every row of a grid, from `kit.load_run`; rows without any are left out.
 
+    Args:
+        failed: names of runs to leave out: `run_grid` refuses results of other settings or data.
     Raises: KitError if no run is finished.
     """
     rows: dict[str, list[dict]] = {}
     for run in grid.runs():
-        if RunFolder(run.cell.run_dir).result_file.is_file():
+        if run.name not in failed and RunFolder(run.cell.run_dir).result_file.is_file():
             rows.setdefault(run.row, []).append(load_run(run.cell.run_dir))
     if not rows:
         raise KitError(f"no run of {grid.out} is finished; grid.json there says why")

@@ -71,18 +71,18 @@ def _batch(options: argparse.Namespace) -> int:
     table = run_grid(grid, options.workers, say=show_line, cluster=options.cluster)
     show_line(f"\n{as_text(table.rows())}\n  {table.out / 'grid.json'}")
     if table.finished():
-        show_line(f"\n{_scores(grid)}")
+        show_line(f"\n{_scores(grid, [run.name for run in table.failed()])}")
     return 1 if table.failed() else 0
 
 
-def _scores(grid) -> str:
+def _scores(grid, failed: list[str]) -> str:
     """The table of mIoU over the seeds of every row, or the reason if there is none."""
     from kit.batch import load_rows, summarise
     from kit.figures.comparisons.ablation import score_rows
     from kit.figures.tables.formats import as_text
 
     try:
-        scored = {row: [run for run in runs if "last" in run] for row, runs in load_rows(grid).items()}
+        scored = {row: [run for run in runs if "last" in run] for row, runs in load_rows(grid, failed).items()}
         rows = {row: runs for row, runs in scored.items() if runs}
         return as_text(score_rows(summarise(rows))) if rows else "these runs have no scores"
     except KitError as error:

@@ -12,7 +12,7 @@ import psutil
 import pytest
 import yaml
 
-from kit.batch import read_grid, run_cells, run_grid
+from kit.batch import load_rows, read_grid, run_cells, run_grid
 from kit.batch.marked_processes import MARK
 from kit.errors import KitError
 from kit.system.paths import PROJECT
@@ -102,7 +102,10 @@ def test_results_of_other_runs_and_other_data_are_refused(idle, tmp_path, scenes
     result = read_json(path)
     masks = result["data"]["files"]["labelled masks"] | {"sha256": "other"}
     write_json(path, result | {"data": result["data"] | {"files": {"labelled masks": masks}}})
-    assert "the data have changed (labelled masks (4, with other names or sizes))" in run_grid(grid).entries[0].error
+    table = run_grid(grid)
+    assert "the data have changed (labelled masks (4, with other names or sizes))" in table.entries[0].error
+    with pytest.raises(KitError, match="no run of .* is finished"):
+        load_rows(read_grid(grid), [run.name for run in table.failed()])  # though there is a result.json
     write_json(path, result | {"config": result["config"] | {"seed": 5}})
     assert "holds another run (it differs in seed)" in run_grid(grid).entries[0].error
     write_json(path, result)
