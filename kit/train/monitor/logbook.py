@@ -26,7 +26,7 @@ class Logbook:
         self.folder, self.events = folder, None
         if not silent:
             folder.cut_log(start, evaluated)
-            self.events = SummaryWriter(folder.path / "tensorboard", purge_step=start + evaluated)
+            self.events = SummaryWriter(folder.path / "tensorboard", purge_step=start + 1)
 
     def train_line(self, done: int, steps: int, tally: Tally, world: World, rate: float, spec: DatasetSpec,
                    reporter: Reporter) -> None:  # fmt: skip
