@@ -168,8 +168,8 @@ def read_pixels(image: Picture) -> Tensor:
     if isinstance(image, Image.Image):
         image = rgb(ImageOps.exif_transpose(image), "the picture")
     _require_picture(image, image.ndim == 3 and image.shape[2] == 3, "array uint8 (H, W, 3)")
-    image = image if image.flags.writeable else image.copy()  # torch warns about read-only arrays
-    return torch.from_numpy(image).permute(2, 0, 1)
+    # a copy: torch warns about read-only arrays, and takes no reversed ones, such as BGR shown as RGB
+    return torch.from_numpy(image.copy()).permute(2, 0, 1)
 
 
 def _require_picture(image: np.ndarray | Tensor, shaped: bool, wanted: str) -> None:

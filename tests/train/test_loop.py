@@ -52,7 +52,8 @@ def test_the_student_comes_back_ready_to_predict(tiny, scenes):
     mask = last.predict(path)
     assert mask.shape == (64, 128) and mask.dtype == np.uint8 and mask.max() < 19
     picture = Image.open(path)
-    for same in (picture, np.array(picture), torch.from_numpy(np.array(picture)).permute(2, 0, 1)):
+    reversed_twice = np.array(picture)[..., ::-1].copy()[..., ::-1]  # RGB as a view of BGR
+    for same in (picture, np.array(picture), reversed_twice, torch.from_numpy(np.array(picture)).permute(2, 0, 1)):
         assert np.array_equal(last.predict(same), mask)
     p = last.probabilities(path)
     assert p.shape == (19, 64, 128) and torch.allclose(p.sum(0), torch.ones(64, 128), atol=1e-5)
