@@ -131,6 +131,8 @@ def test_damaged_counts_are_named(tmp_path):
         load_counts(path)
     with pytest.raises(KitError, match="evaluate .* --weights best$"):
         load_counts(RunFolder(tmp_path).scores("best"))
+    with pytest.raises(KitError, match="--weights average and the options of the protocol whole_flip"):
+        load_counts(RunFolder(tmp_path).scores("average_whole_flip"))
     for content in (b"", b"PK\x03\x04 not a zip", b"text"):
         path.write_bytes(content)
         with pytest.raises(KitError, match="scores_last.npz holds no counts"):

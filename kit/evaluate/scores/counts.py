@@ -120,9 +120,10 @@ def load_counts(path: Path) -> Counts:
         named = {"protocol": str(parts.pop("protocol")), "images": str(parts.pop("images", "")), "masks": masks}
         return Counts(tuple(parts.pop("names").tolist()), **named, **parts)
     except FileNotFoundError as error:
-        which = Path(path).stem.removeprefix("scores_")
+        which, _, protocol = Path(path).stem.removeprefix("scores_").partition("_")  # see `evaluate_run`
         command = f"python -m kit evaluate {Path(path).parent}"
         command += f" --weights {which}" if which in ("average", "best") else ""
+        command += f" and the options of the protocol {protocol}" if protocol else ""
         raise KitError(f"no file {path}; create it with: {command}") from error
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise KitError(f"{path} holds no counts of an evaluation: {error}") from error
