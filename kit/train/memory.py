@@ -190,7 +190,7 @@ def out_of_memory(cfg: RunConfig, error: RuntimeError, device: torch.device) -> 
         size = f" ({peak / 1e9:.1f} of {whole / 1e9:.1f} GB were used by tensors)"
     parts = cfg.train.processes * cfg.train.accumulate
     ways = []
-    if not cfg.student.recompute:
+    if not cfg.student.recompute and _has_blocks(cfg.student):
         ways.append("set student.recompute (and that of the method's other networks)")
     if cfg.data.labelled > parts:
         ways.append(f"raise train.accumulate (now {cfg.train.accumulate})")

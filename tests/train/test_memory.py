@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from kit.errors import KitError
+from kit.settings.fields import replace_fields
 from kit.settings.recipes import configure
 from kit.train.memory import estimate, out_of_memory, preset
 from kit.train.prepare import prepare
@@ -87,3 +88,6 @@ def test_out_of_memory_says_what_to_change():
     line = str(out_of_memory(cfg, torch.OutOfMemoryError("CUDA out of memory"), torch.device("cpu")))
     assert "set student.recompute" in line and "raise train.accumulate (now 1)" in line and "64 x 64" in line
     assert out_of_memory(cfg, RuntimeError("shapes"), torch.device("cpu")) is None
+    plain = replace_fields(cfg, {"student.name": "efficientnet_lite0"})  # it has no blocks, so it refuses `recompute`
+    line = str(out_of_memory(plain, torch.OutOfMemoryError("CUDA out of memory"), torch.device("cpu")))
+    assert "recompute" not in line and "out of memory: raise train.accumulate" in line
