@@ -85,6 +85,8 @@ def pack(run_dir: str | Path, out: str | Path, weights: str = "last", licence: s
     shown = PICTURE if PICTURE in (pictures or {}) else None
     card = model_card(record, student, export_record, shown)
     out.mkdir(parents=True, exist_ok=True)
+    for file in set(GRAPHS) - graphs.keys() if graphs else ():  # of an earlier model, such as its graph in 8 bits
+        (out / file).unlink(missing_ok=True)
     for file, value in {**graphs, **(pictures or {}), WEIGHTS: content, CARD: card.encode()}.items():
         write_bytes(out / file, value)
     write_json(out / CONFIG, record)

@@ -17,6 +17,7 @@ from kit.models.build import build_model
 from kit.models.model_folder import is_model_folder, located, read_model_folder
 from kit.settings.fields import replace_fields
 from kit.settings.network import ModelConfig
+from kit.system.storage import file_sha256
 from kit.train.prepare import load_teachers
 
 
@@ -192,3 +193,21 @@ def test_graphs_of_other_weights_are_not_packed(packed, tmp_path):
         pack(run, run)
     assert not (tmp_path / "new").exists() and not is_model_folder(run)
     assert model_folder.FORMAT == 1
+
+
+def test_graphs_of_the_model_packed_before_do_not_stay(packed, tmp_path):
+    """A graph in 8 bits of the earlier export would be taken for one of the new weights."""
+    run, out = packed[0], tmp_path / "model"
+    export = tmp_path / "export"
+    export.mkdir()
+    record = {"weights_sha256": file_sha256(run / "student.safetensors"), "size": None, "check":
+              {"agreement": 1.0, "images": 2}}  # fmt: skip
+    (export / "export.json").write_text(json.dumps(record))
+    for name in ("student.onnx", "student_int8.onnx"):
+        (export / name).write_bytes(b"graph")
+    pack(run, out, export=export)
+    assert (out / "student_int8.onnx").exists()
+    (export / "student_int8.onnx").unlink()
+    (out / "notes.txt").write_text("mine")
+    pack(run, out, export=export)
+    assert not (out / "student_int8.onnx").exists() and (out / "student.onnx").exists() and (out / "notes.txt").exists()
