@@ -156,7 +156,7 @@ def check_masks(split: Split, train: SegFiles, observe: bool) -> None:
 
 def split_problems(split: Split, train: SegFiles, val: SegFiles) -> Iterator[str]:
     """Problems that make a split unusable, a line each: no labelled image, an image that is named twice, is in both
-    lists or has no file, a labelled image without a mask, an image that is also in val."""
+    lists, is in val or has no file, a labelled image without a mask."""
     if not split.labelled:
         yield f"split {split.name!r} has no labelled image; {len(train.masked_ids)} images in {train.root} have masks"
     for which, ids in (("labelled", split.labelled), ("unlabelled", split.unlabelled)):
@@ -165,15 +165,15 @@ def split_problems(split: Split, train: SegFiles, val: SegFiles) -> Iterator[str
     if both := set(split.labelled) & set(split.pool):
         yield f"split {split.name!r}: {some(both)} in both lists; delete them from one"
     listed = {*split.labelled, *split.pool}
-    if absent := listed - set(train.paths):
+    if seen := listed & set(val.ids):
+        yield f"split {split.name!r}: {some(seen)} also in the val part of {val.root}"
+    if absent := listed - set(train.paths) - seen:
         yield (
             f'split {split.name!r}: {some(absent)} not found in {train.root}; "1_16" draws a split of it, '
             "`python -m kit splits import` reads lists of paths"
         )
-    if bare := set(split.labelled) - set(train.masked_ids):
+    if bare := set(split.labelled) - set(train.masked_ids) - seen:
         yield f"split {split.name!r}: no mask for {some(bare)} in {train.root}"
-    if seen := listed & set(val.ids):
-        yield f"split {split.name!r}: {some(seen)} also in the val part of {val.root}"
 
 
 def missing_classes(files: SegFiles, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from kit.data.splits.split import (
     missing_classes,
     read_list,
     read_lists,
+    split_problems,
     write_lists,
 )
 from kit.errors import KitError
@@ -228,6 +229,18 @@ def test_a_published_name_has_priority(own, monkeypatch):
     monkeypatch.setattr("kit.data.splits.split.find_protocol", lambda labelled, unlabelled: published)
     write_lists(Split("mine", ("t0",), ("t4",)), own / "lists")
     assert checked_split(DataConfig(split=str(own / "lists")), *both(own)).name == "paper 1/2"
+
+
+def test_images_of_a_drawn_val_part_are_not_said_to_be_missing(tmp_path):
+    """Both parts of such a folder lie in one place; "not found" and "no mask" were said of files that are there."""
+    for name in "abcd":
+        for kind in ("images", "labels"):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            Image.fromarray(np.zeros((40, 60), np.uint8)).save(tmp_path / f"{kind}/{name}.png")
+    (tmp_path / "classes.yaml").write_text("classes: [ground, leaf]\n")
+    train, val = both(tmp_path)
+    (problem,) = split_problems(Split("mine", val.ids, train.ids), train, val)
+    assert problem == f"split 'mine': 1 image(s) ({val.ids[0]}) also in the val part of {tmp_path}"
 
 
 def test_splits_side_by_side(own):
