@@ -21,6 +21,9 @@ from kit.settings.checks import require_choice
 HATCHES = ("", "////", "....", "\\\\\\\\")
 """Hatches of the settings of one method, which share its colour."""
 
+PLACE = 0.16
+"""Least width of a class in inches; with many classes the figure is wider than a page."""
+
 
 @looks()
 def class_bars(runs: list[dict], weights: str = "last", mixed: bool = False) -> Figure:
@@ -40,7 +43,7 @@ def class_bars(runs: list[dict], weights: str = "last", mixed: bool = False) -> 
         raise KitError("bars of classes need runs with the same classes")
     groups = by_setting(runs)
     methods = [members[0]["method"] for members in groups]
-    fig = new_figure(PAGE, 2.3)
+    fig = new_figure(max(PAGE, 0.8 + PLACE * len(classes)), 2.3)
     ax = fig.add_subplot()
     # The mean stands apart: half a place further left.
     places = np.array([-0.5, *range(1, len(classes) + 1)])

@@ -13,6 +13,9 @@ from kit.figures.tables.formats import ABSENT, Cell, percent_cell
 VALUE = 5.5
 """Size in points of the values in a heat map."""
 
+PLACE = 0.25
+"""Least width of a class in inches; with many classes the heat map is wider than a page."""
+
 
 def ablation_rows(summary: dict) -> list[dict]:
     """The table: mean ± standard deviation over seeds in percent, and differences to the baseline in points.
@@ -129,7 +132,7 @@ def class_changes(summary: dict) -> Figure | None:
         return None
     changes = [[row["change"][name] for name in summary["classes"]] for row in rows]
     values = 100 * np.array(changes, float)  # None becomes nan
-    fig = new_figure(PAGE, 0.75 + 0.22 * len(rows))
+    fig = new_figure(max(PAGE, 1.2 + PLACE * len(summary["classes"])), 0.75 + 0.22 * len(rows))
     ax = fig.add_subplot()
     reach = max(1.0, float(np.nanmax(np.abs(values))) if not np.isnan(values).all() else 1.0)
     shades = matplotlib.colormaps["RdBu"].with_extremes(bad="0.85")

@@ -20,6 +20,13 @@ def test_a_class_absent_in_one_run_is_named_there():
     assert sign < 2 < train == 3
 
 
+def test_names_of_many_classes_have_room():
+    classes = [f"class {i}" for i in range(150)]
+    of_many = run(dataset={"name": "own", "classes": classes})
+    of_many["last"] = {**of_many["last"], "iou": dict.fromkeys(classes, 0.5)}
+    assert class_bars([of_many]).get_figwidth() > 150 * 0.15 and class_bars([run()]).get_figwidth() == 7
+
+
 def test_seeds_share_a_bar():
     fig = class_bars([run(seed=0, miou=0.4), run(seed=1, miou=0.6), run("supervised")])
     ax = fig.axes[0]

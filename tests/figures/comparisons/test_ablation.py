@@ -54,6 +54,13 @@ def test_the_figure_marks_differences_and_their_intervals(summary):
     assert "images and seeds" in gains.get_xlabel()
 
 
+def test_values_of_many_classes_have_room(summary):
+    assert ablation.class_changes(summary).get_figwidth() == 7
+    summary["classes"] = [f"class {i}" for i in range(150)]
+    summary["rows"][1]["change"] = dict.fromkeys(summary["classes"], 0.1)
+    assert ablation.class_changes(summary).get_figwidth() > 150 * 0.24
+
+
 def test_changes_are_written_into_the_heat_map(summary, tmp_path):
     fig = ablation.class_changes(summary)
     texts = [text.get_text() for text in fig.axes[0].texts]
