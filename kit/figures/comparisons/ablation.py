@@ -1,5 +1,7 @@
 """The report of a grid: a table of its rows over their seeds, and two figures, from `kit.batch.summary.summarise`."""
 
+import textwrap
+
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,6 +14,9 @@ from kit.figures.tables.formats import ABSENT, Cell, percent_cell
 
 VALUE = 5.5
 """Size in points of the values in a heat map."""
+
+LETTER = 0.056
+"""Width of a letter in inches."""
 
 PLACE = 0.25
 """Least width of a class in inches; with many classes the heat map is wider than a page."""
@@ -94,6 +99,11 @@ def ablation_figure(summary: dict) -> Figure:
     for ax, draw in zip(axes, (draw_scores, draw_differences), strict=False):
         draw(ax, summary)
         label_rows(ax, [row["row"] for row in rows])
+    letters = fig.get_figwidth() / LETTER - max(len(row["row"]) for row in rows)  # beside the names of rows
+    labels = [textwrap.fill(ax.get_xlabel(), max(16, int(letters / len(axes)))) for ax in axes]
+    for ax, label in zip(axes, labels, strict=True):
+        ax.set_xlabel(label)
+    fig.set_figheight(fig.get_figheight() + 0.12 * max(label.count("\n") for label in labels))
     return fig
 
 

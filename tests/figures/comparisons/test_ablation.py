@@ -51,7 +51,15 @@ def test_the_figure_marks_differences_and_their_intervals(summary):
     assert [label.get_text() for label in scores.get_yticklabels()] == ["full", "without_low"]
     drawn = [list(line.get_xdata()) for line in gains.lines]
     assert [-8.0, -1.0] in [[round(x, 6) for x in xs] for xs in drawn]
-    assert "images and seeds" in gains.get_xlabel()
+    assert "images and seeds" in gains.get_xlabel().replace("\n", " ")
+
+
+def test_labels_of_axes_stay_apart_whatever_the_baseline_is_called(summary):
+    summary["baseline"] = summary["rows"][0]["row"] = "supervised with all the switches that gained, threshold 0.95"
+    fig = ablation.ablation_figure(summary)
+    fig.draw_without_rendering()
+    scores, gains = (ax.xaxis.label.get_window_extent() for ax in fig.axes)
+    assert scores.x1 < gains.x0 and gains.x1 <= fig.bbox.x1 and scores.y0 >= 0
 
 
 def test_values_of_many_classes_have_room(summary):
