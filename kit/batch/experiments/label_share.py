@@ -60,6 +60,7 @@ def _names(rows: dict[str, list[dict]], settings: list[list[str]]) -> list[str]:
     """Short, unique names of settings: the words that all rows of a setting share, else the method."""
     found = []
     for members in settings:
-        shared = [word for word in members[0].split(" ") if all(word in row.split(" ") for row in members)]
+        others = [row.replace(",", "").split(" ") for row in members]
+        shared = [word for word in members[0].split(" ") if all(word.strip(",") in row for row in others)]
         found.append(" ".join(shared).rstrip(" ,") or method_name(rows[members[0]][0]["method"]))
     return [name if found.count(name) == 1 else members[0] for name, members in zip(found, settings, strict=True)]

@@ -1,5 +1,7 @@
 """Mean IoU over the number of labelled images, from `kit.batch.experiments.label_share.label_series`."""
 
+import itertools
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +15,10 @@ from kit.figures.comparisons.marks import setting_looks
 from kit.figures.style import COLUMN, PAGE, legend_columns, looks, new_figure
 
 ASIDE = 1.1
-"""Ratio of the places of two settings' marks of the same labels, where their intervals are drawn side by side."""
+"""Largest ratio of the places of two settings' marks of the same labels, which are drawn side by side."""
+
+TITLE = 30
+"""Letters of a line of a panel's title."""
 
 
 def share_rows(series: Sequence[dict]) -> list[dict]:
@@ -44,8 +49,10 @@ def share_figure(series: Sequence[dict]) -> Figure:
     fig = new_figure(PAGE if baselines else COLUMN, 2.4)
     left, *others = fig.subplots(1, 1 + len(baselines), squeeze=False)[0]
     shades = setting_looks([{"method": one["method"]} for one in series])
-    for one, look in zip(series, shades, strict=True):
-        _draw_curve(left, one, *look)
+    single = [len(one["points"]) == 1 for one in series]
+    shifts = iter(_side_by_side(series, sum(single)))
+    for one, look, alone in zip(series, shades, single, strict=True):
+        _draw_curve(left, one, *look, next(shifts) if alone else 1.0)
     _share_axis(left, series)
     left.set_title("mIoU [%]")
     for ax, name in zip(others, baselines, strict=True):
@@ -59,8 +66,8 @@ def share_figure(series: Sequence[dict]) -> Figure:
     return fig
 
 
-def _draw_curve(ax: Axes, one: dict, shade: str, mark: str) -> None:
-    x = [point["labelled"] for point in one["points"]]
+def _draw_curve(ax: Axes, one: dict, shade: str, mark: str, shift: float) -> None:
+    x = [shift * point["labelled"] for point in one["points"]]
     y, sd = (100 * np.array([point[key] for point in one["points"]], float) for key in ("mean", "sd"))  # None is nan
     cost = "" if one["cost"] is None else f" ({one['cost']:.0f} s)"
     ax.plot(x, y, color=shade, marker=mark, label=one["name"] + cost)
@@ -73,8 +80,7 @@ def _draw_differences(ax: Axes, series: Sequence[dict], name: str, shades: list[
     ax.axhline(0, color="0.4", linewidth=0.8)
     drawn = [(one, look) for one, look in zip(series, shades, strict=True)
              if any(name in point["differences"] for point in one["points"])]  # fmt: skip
-    for place, (one, (shade, mark)) in enumerate(drawn):
-        shift = ASIDE ** (place - (len(drawn) - 1) / 2)
+    for shift, (one, (shade, mark)) in zip(_side_by_side(series, len(drawn)), drawn, strict=True):
         for point in one["points"]:
             gain = point["differences"].get(name)
             if gain is None:
@@ -84,18 +90,32 @@ def _draw_differences(ax: Axes, series: Sequence[dict], name: str, shades: list[
             face = shade if gain["verdict"] in ("gain", "loss") else "white"
             ax.plot(at, 100 * gain["mean"], mark, color=shade, markersize=4, markerfacecolor=face)
     _share_axis(ax, series)
-    ax.set_title(f"Minus {name} [points]")
+    ax.set_title(textwrap.fill(f"Minus {name} [points]", TITLE))
 
 
 def _share_axis(ax: Axes, series: Sequence[dict]) -> None:
-    counts = sorted({point["labelled"] for one in series for point in one["points"]})
+    counts = _counts(series)
+    room = 1.1 * max(1.15, *_side_by_side(series, len(series)))
     ax.set_xscale("log")
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xticks(counts, [str(count) for count in counts])
-    ax.set_xlim(counts[0] / 1.25, counts[-1] * 1.25)
+    ax.set_xlim(counts[0] / room, counts[-1] * room)
     ax.yaxis.set_major_locator(MaxNLocator(6))
     ax.set_xlabel("labelled images")
     ax.grid(axis="y")
+
+
+def _side_by_side(series: Sequence[dict], marks: int) -> list[float]:
+    """Factors on the number of labels that draw marks of the same labels side by side, apart from those of others."""
+    counts = _counts(series)
+    apart = min((high / low for low, high in itertools.pairwise(counts)), default=2.0)
+    step = min(ASIDE, apart ** (0.8 / max(marks, 1)))
+    return [step ** (place - (marks - 1) / 2) for place in range(marks)]
+
+
+def _counts(series: Sequence[dict]) -> list[int]:
+    """Numbers of labelled images, in order."""
+    return sorted({point["labelled"] for one in series for point in one["points"]})
 
 
 def _baselines(series: Sequence[dict]) -> list[str]:

@@ -62,6 +62,12 @@ def test_settings_are_named_by_the_words_around_their_split():
     assert [one["name"] for one in label_series(rows)] == ["cps full", "cps half"]
 
 
+def test_commas_between_words_do_not_count():
+    rows = {name: runs("supervised", labelled, 40) for name, labelled in
+            (("supervised, equal time", 4), ("supervised all labels, equal time", 16))}  # fmt: skip
+    assert [one["name"] for one in label_series(rows)] == ["supervised, equal time"]
+
+
 def test_points_have_scores_and_differences_to_the_baseline_of_the_same_labels(rows):
     costs = dict(zip(rows, (10.0, 20.0, 7.0, 7.0, 7.0, 30.0), strict=True))
     supervised, teacher, control = label_series(rows, ["supervised, 1/4", "control, 1/8"], costs, resamples=50)
@@ -106,3 +112,13 @@ def test_lists_of_one_number_have_rows_of_their_own(rows):
 
 def test_the_figure_of_scores_alone_needs_no_baseline(rows):
     assert len(share_figure(label_series(rows)).axes) == 1
+
+
+def test_marks_of_many_settings_with_one_number_of_labels_lie_side_by_side_within_the_axes(rows):
+    name = "supervised with the settings of the comparison, equal time"
+    rows = {name: rows["supervised, 1/16"]} | {f"cps {k}": runs("cps", 4, 50 + k, weight=k) for k in range(9)}
+    left, gains = share_figure(label_series(rows, [name], resamples=20)).axes
+    for ax, marks in ((left, 10), (gains, 9)):
+        places = [line.get_xdata()[0] for line in ax.lines if line.get_marker() in "os^DvPXp<>h"]
+        assert len(set(places)) == marks and ax.get_xlim()[0] < min(places) and max(places) < ax.get_xlim()[1]
+    assert "\n" in gains.get_title()
