@@ -5,6 +5,7 @@ from torch import nn
 
 from kit.errors import unknown
 from kit.methods.base import trained
+from kit.methods.build import METHODS
 from kit.settings.run import OptimConfig, RunConfig
 
 
@@ -79,9 +80,10 @@ def share_of_a_step(cfg: RunConfig) -> str | None:
     parts = cfg.train.processes * cfg.train.accumulate
     if parts == 1:
         return None
-    data, train = cfg.data, cfg.train
-    share = f"{data.labelled // parts} + {data.unlabelled // parts}"
+    labelled, train = cfg.data.labelled, cfg.train
+    unlabelled = cfg.data.unlabelled if METHODS[cfg.method.name].views.unlabelled else 0
+    share = f"{labelled // parts} + {unlabelled // parts}"
     return (
-        f"a step is {data.labelled} labelled and {data.unlabelled} unlabelled images = {train.processes} processes x "
+        f"a step is {labelled} labelled and {unlabelled} unlabelled images = {train.processes} processes x "
         f"{train.accumulate} micro-steps x ({share}); optim.lr {cfg.optim.lr:g} belongs to the whole step, unscaled"
     )

@@ -180,6 +180,7 @@ def still(norm):
 
 
 def test_a_rate_that_is_not_scaled_is_said(tiny):
-    line = share_of_a_step(tiny(overrides={**FOUR, "train.accumulate": 2}))
+    line, alone = (share_of_a_step(tiny(m, {**FOUR, "train.accumulate": 2})) for m in ("cps", "supervised"))
+    assert "4 labelled and 0 unlabelled images = 1 processes x 2 micro-steps x (2 + 0)" in alone
     assert "4 labelled and 4 unlabelled images = 1 processes x 2 micro-steps x (2 + 2)" in line
     assert "belongs to the whole step" in line and share_of_a_step(tiny()) is None
