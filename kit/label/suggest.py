@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from kit.data.fingerprint import find_data
-from kit.data.splits.split import repeated
+from kit.data.splits.split import list_text, repeated
 from kit.deploy.prediction_files import pictures_in
 from kit.errors import KitError
 from kit.evaluate.student import Student, load, read_pixels
@@ -98,7 +98,8 @@ def suggest(run: str | Path, count: int = 10, strategy: str = "balanced", images
         weights: of the student, as in `kit.load`.
         data_root: the data set's folder, if it is not where it was in training.
         alike: smallest correlation of the fingerprints of two near-duplicates (`kit.label.duplicates`).
-    Raises: KitError for an unknown strategy, a run that is not finished, or if there is nothing to choose from.
+    Raises: KitError for an unknown strategy, a run that is not finished, an id that a list cannot hold, or if there is
+        nothing to choose from.
     """
     require_choice(STRATEGIES, strategy=strategy)
     require_positive(count=count, alike=alike)
@@ -130,6 +131,7 @@ def candidates(run: str | Path, images: str | Path = "", data_root: str = "") ->
             raise KitError(f"{place} has two pictures called {min(twice)}; rename one of them")
     else:
         found = [(name, data.train.paths[name]) for name in data.split.pool]
+    list_text(name for name, _ in found)  # raises for a name that neither images.txt nor the contact sheet can show
     if not found:
         raise KitError(f"nothing to suggest: every image of {images or data.train.root} is labelled already, or of val")
     return found, labelled

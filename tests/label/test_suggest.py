@@ -1,6 +1,7 @@
 """Suggestions of a finished run, and the drafts that go with them."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -72,6 +73,16 @@ def test_views_of_one_network_are_compared_where_only_one_was_kept(street, tmp_p
     np.testing.assert_allclose(np.linalg.norm(pool.features, axis=1), 1, atol=1e-5)
     alone, _ = gather(readers, candidates(street)[0][:1], [], silent=True, differing=False)
     assert alone.disagreement[0] == 0 and alone.features[0] == pytest.approx(pool.features[0])
+
+
+def test_a_name_that_is_not_text_is_refused_before_anything_is_predicted(street, tmp_path):
+    """Its list could not be written, and its sheet not be drawn, after all predictions."""
+    try:
+        Image.new("RGB", (8, 8)).save(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.png"))
+    except (OSError, UnicodeError):
+        pytest.skip("this file system wants names in UTF-8")
+    with pytest.raises(KitError, match=r"'caf\\udce9', which a list cannot hold .*; rename its files"):
+        candidates(street, tmp_path)
 
 
 def test_bad_input_is_one_line(street, tmp_path):
