@@ -102,10 +102,12 @@ def raw_values(kind: Masks) -> np.ndarray:
 
 
 def pictures_in(place: Path) -> list[tuple[str, Path]]:
-    """(name, file) of one picture, or of all below a folder, sorted; names include folders if two stems are equal."""
+    """(name, file) of one picture, or of all below a folder, sorted; names include folders if two stems are equal.
+    Hidden files, and files in hidden folders such as .ipynb_checkpoints, are left out."""
     if place.is_file():
         return [(place.stem, place)]
-    files = sorted(path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES and path.name[0] != ".")
+    found = (path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES)
+    files = sorted(path for path in found if not any(part[0] == "." for part in path.relative_to(place).parts))
     if not files:
         raise KitError(f"no pictures in {place}; name a picture or a folder of them")
     stems = [path.stem for path in files]

@@ -195,7 +195,7 @@ def test_what_cannot_be_predicted_is_said(finished, tmp_path):
         next(save_predictions(student, [], tmp_path, "ids", spec=DATASETS["camvid"]))
     with pytest.raises(KitError, match="no pictures"):
         pictures_in(tmp_path)
-    for name in ("a/x.png", "b/x.png", "b/.x.png", "b/notes.txt"):
+    for name in ("a/x.png", "b/x.png", "b/.x.png", "b/notes.txt", ".thumbnails/y.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert [name for name, _ in pictures_in(tmp_path)] == ["a_x", "b_x"]
