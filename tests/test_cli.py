@@ -179,6 +179,8 @@ def test_splits_are_drawn_covering_imported_and_shown(scenes, tmp_path, capsys):
     assert main(["splits", "import", lists[0], lists[0], "--out", str(loaded)]) == 2
     assert main(["splits", "show", str(loaded), "--root", str(scenes)]) == 2
     assert "--root needs --dataset" in capsys.readouterr().err
+    assert main(["splits", "import", *lists, "--dataset", "folder", "--out", str(tmp_path / "own")]) == 2
+    assert "--dataset folder needs --root" in capsys.readouterr().err  # not: no classes.yaml; write one
 
 
 def test_help_as_a_process():

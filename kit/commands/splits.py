@@ -77,6 +77,8 @@ def _both_parts(options: argparse.Namespace):
     from kit.data.reading.files import SegFiles
 
     if options.root is None:
+        if options.dataset == "folder":
+            raise KitError("--dataset folder needs --root, the folder that holds its classes.yaml")
         return None
     if options.dataset is None:
         raise KitError("--root needs --dataset, the name of the data set in it")
