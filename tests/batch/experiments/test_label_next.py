@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from in_process import run_code
 
 from kit.__main__ import main
 from kit.batch.cell import Cell, run_notebook
@@ -77,6 +78,15 @@ def test_more_labels_than_there_are_and_folders_without_simulations_are_refused(
         simulate(tiny(split="all"), Loop(), ["best"], tmp_path)
     with pytest.raises(KitError, match="no finished simulation"):
         collect(tmp_path)
+
+
+@pytest.mark.parametrize("wrong", [{"strategy": "best"}, {"count": 0}, {"draft": "paint"}, {"sure": 2.0}])
+def test_wrong_parameters_stop_the_loop_by_hand_before_it_trains(scenes, tmp_path, wrong):
+    given = {"recipe": "tiny", "dataset": "synthetic", "data_root": str(scenes), "split": "count_3", "steps": 2,
+             "overrides": SMALL, "out": str(tmp_path / "loop"), "interactive": False, **wrong}  # fmt: skip
+    with pytest.raises(KitError, match="must be one of|must be above|must lie between"):
+        run_code(PROJECT / "notebooks/label.ipynb", given)
+    assert not (tmp_path / "loop").exists()
 
 
 def test_the_notebook_of_the_loop_by_hand(scenes, tmp_path, tiny):
