@@ -127,7 +127,8 @@ def collect(folder: Path) -> dict[str, dict]:
 
     "parameters" are those that all seeds share, "added" the images of each seed, strategy and round.
 
-    Raises: KitError if there is none, or as `spread`.
+    Raises: KitError if there is none, if simulations of one method differ in their parameters or repeat a seed, or as
+        `spread`.
     """
     found: dict[str, list[dict]] = {}
     for path in sorted(Path(folder).rglob("result.json")):
@@ -140,11 +141,17 @@ def collect(folder: Path) -> dict[str, dict]:
 
 
 def _collected(records: Sequence[dict]) -> dict:
-    curves = spread(records)
     own = ("seed", "run_dir", "data_root")
+    shared, *others = ({name: each["parameters"][name] for name in each["parameters"] if name not in own}
+                       for each in records)  # fmt: skip
+    seeds = [each["seed"] for each in records]
+    if any(other != shared for other in others) or len(set(seeds)) < len(seeds):
+        raise KitError(f"the simulations of {shared['trained_by']} differ in more than their seed, or repeat one; "
+                       "choose the folder of one grid")  # fmt: skip
+    curves = spread(records)
     return {
-        "parameters": {name: value for name, value in records[0]["parameters"].items() if name not in own},
-        "seeds": [each["seed"] for each in records],
+        "parameters": shared,
+        "seeds": seeds,
         "curves": curves,
         "saved": {name: saving(curves, name) for name in curves},
         "added": {str(each["seed"]): {name: [point["images"] for point in points]

@@ -69,6 +69,16 @@ def test_the_notebook_simulates_the_loop_and_is_not_run_again(scenes, tmp_path, 
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"next.json", "next.png", "next.pdf"}
 
 
+@pytest.mark.parametrize("other", [{"seed": 1, "steps": 9}, {"seed": 0, "steps": 5}])
+def test_simulations_of_several_settings_are_not_seeds_of_one(tmp_path, other):
+    for place, each in enumerate(({"seed": 0, "steps": 5}, other)):
+        record = {"parameters": {"trained_by": "cps", **each}, **simulation(each["seed"], random=(0.2, 0.3))}
+        (tmp_path / str(place)).mkdir()
+        (tmp_path / str(place) / "result.json").write_text(json.dumps(record))
+    with pytest.raises(KitError, match="the simulations of cps differ in more than their seed"):
+        collect(tmp_path)
+
+
 def test_more_labels_than_there_are_and_folders_without_simulations_are_refused(tiny, tmp_path):
     from kit.batch.experiments.label_next import simulate
 
