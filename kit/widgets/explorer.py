@@ -107,16 +107,22 @@ class ExplorerPanel:
             self.picture.png = self._bare(request)
 
     def draw_sheet(self) -> None:
-        """Show thumbnails from the selected rank on, the worst first; hide the sheet if there are none."""
-        run, images = self.controls["run"].value, len(self.explorer.ranking(self.controls["run"].value))
-        self.worst.layout.display = None if self.count and images else "none"
-        if self.count and images:
-            self.rank.max = images
-            self.thumbnails = self.explorer.thumbnails(run, self.rank.value - 1, self.count)
-            last = self.rank.value - 1 + len(self.thumbnails)
-            self.sheet_words.value = _line(f"to {last} of {images}, the lowest IoU first; click one to see it above")
-            self.sheet.alt = "Thumbnails: errors on the images with the lowest IoU"
-            self.sheet.png = show(thumbnail_sheet(self.thumbnails)).data
+        """Show thumbnails from the selected rank on, the worst first, or why they cannot be shown; hide the sheet if
+        there are none."""
+        run = self.controls["run"].value
+        try:
+            images = len(self.explorer.ranking(run))
+            self.worst.layout.display = None if self.count and images else "none"
+            if self.count and images:
+                self.rank.max = images
+                self.thumbnails = self.explorer.thumbnails(run, self.rank.value - 1, self.count)
+                last = self.rank.value - 1 + len(self.thumbnails)
+                text = f"to {last} of {images}, the lowest IoU first; click one to see it above"
+                self.sheet_words.value = _line(text)
+                self.sheet.alt = "Thumbnails: errors on the images with the lowest IoU"
+                self.sheet.png = show(thumbnail_sheet(self.thumbnails)).data
+        except KitError as error:
+            self.sheet.png, self.sheet_words.value = b"", _line(str(error), "#a40e26")
 
     def _picked(self, change) -> None:
         cell = cell_at(change["new"], len(self.thumbnails))

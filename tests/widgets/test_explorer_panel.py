@@ -66,6 +66,15 @@ def test_a_thumbnail_is_a_way_to_its_image(panel, run):
     assert ExplorerPanel(panel.explorer, panel.request, panel.out).worst.layout.display == "none"
 
 
+def test_thumbnails_that_cannot_be_read_do_not_hide_the_view(run, tmp_path):
+    explorer = Explorer([run])
+    gone = explorer.ranking(run)[0][0]
+    explorer.files.paths[gone] = tmp_path / "gone.png"
+    panel = ExplorerPanel(explorer, ViewRequest(run=run, image=explorer.ranking(run)[1][0]), tmp_path, thumbnails=2)
+    assert "gone.png" in panel.sheet_words.value and panel.sheet.png == b""
+    assert shown(panel).shape[2] == 3 and "predicts" in panel.words.value
+
+
 def test_what_cannot_be_shown_is_said_and_the_image_stays(panel):
     panel.controls["network"].value = "cnn"
     panel.controls["view"].value = "attention"
