@@ -75,7 +75,7 @@ def check_step(cfg: RunConfig) -> None:
 
 
 def check_shares(cfg: RunConfig, world: int) -> None:
-    """Refuse a step that processes and micro-steps cannot share, or a share whose images find no partner in CutMix."""
+    """Refuse a step that processes and micro-steps cannot share, or shares that CutMix cannot halve."""
     data, method, parts = cfg.data, cfg.method, world * cfg.train.accumulate
     unlabelled = data.unlabelled if METHODS[method.name].views.unlabelled else 0
     divided = f"train.processes ({world}) times train.accumulate ({cfg.train.accumulate}), which divide a step"
