@@ -1,6 +1,7 @@
 """Commands that export a student as graphs or as a model folder, show it on a page, and import weights of others."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from kit.commands import WEIGHTS, command
@@ -135,7 +136,8 @@ def _pack(options: argparse.Namespace) -> None:
     score = record["scores"]
     scored = f", mIoU {score['miou']:.2%} on val" if score else ""
     show_line(f"{options.out}: model.safetensors, config.json and README.md of {record['name']}{scored}")
-    show_line(f'kit.load("{options.out}") loads it; to put it on the hub: hf upload OWNER/NAME {options.out}')
+    quoted = shlex.quote(str(options.out))
+    show_line(f'kit.load("{options.out}") loads it; to put it on the hub: hf upload OWNER/NAME {quoted}')
 
 
 def _card_picture(options: argparse.Namespace) -> bytes | None:

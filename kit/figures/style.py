@@ -18,6 +18,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from kit.runs.folder import defining
 from kit.system.storage import content_of, write_bytes
 from kit.types import IGNORE
 
@@ -100,13 +101,14 @@ def method_colour(method: str) -> str:
 
 
 def group_key(run: dict, without: str = "") -> str:
-    """A text that is equal for runs that differ only in their seed and, if it is named, in the setting `without`.
+    """A text that is equal for runs that differ only in their seed, in what does not change a result
+    (`kit.runs.folder.INCIDENTAL`) and, if it is named, in the setting `without`.
 
     Args:
         run: from `kit.load_run`, or a collected run.
         without: a field of the run's data or training, or a parameter of a collected run, such as "split".
     """
-    config = {**run["config"], "seed": None, "run_dir": None}
+    config = {**defining(run["config"]), "seed": None}
     for part in ("data", "train", "parameters"):
         if without and part in config:
             config[part] = {**config[part], without: None}

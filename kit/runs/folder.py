@@ -53,17 +53,18 @@ default is left out of a run's digest, so that older checkpoints and teachers ar
 
 def identity(cfg: RunConfig) -> str:
     """Digest of everything that defines a run: equal for configurations that differ only in INCIDENTAL fields."""
-    return text_sha256(json.dumps(_defining(to_dict(cfg)), sort_keys=True))
+    return text_sha256(json.dumps(defining(to_dict(cfg)), sort_keys=True))
 
 
-def _defining(plain: dict, part: str = "") -> dict:
-    """A copy without the fields in INCIDENTAL, and without those in LATER that have their default."""
+def defining(plain: dict, part: str = "") -> dict:
+    """A copy of a plain configuration without the fields in INCIDENTAL, and without those in LATER that have their
+    default."""
     kept = {}
     for name, value in plain.items():
         full = f"{part}.{name}" if part else name
         known = name if name in LATER else full
         if full not in INCIDENTAL and (known not in LATER or value != LATER[known]):
-            kept[name] = _defining(value, name) if isinstance(value, dict) else value
+            kept[name] = defining(value, name) if isinstance(value, dict) else value
     return kept
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from kit.errors import KitError
 
 ESCAPES = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$",
-           "−": "$-$", "–": "--", "…": r"\dots{}", **{c: f"\\{c}" for c in "&%$#_{}"}}  # fmt: skip
+           "−": "$-$", "–": "--", "…": r"\dots{}", "<": "$<$", ">": "$>$", "|": "$|$",
+           **{c: f"\\{c}" for c in "&%$#_{}"}}  # fmt: skip
 """Special characters of LaTeX -> how to write them."""
 
 SHARES = ("mIoU", "IoU", "share")

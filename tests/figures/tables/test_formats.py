@@ -17,7 +17,7 @@ def test_latex_escapes_and_aligns():
     text = as_latex(TABLE, "Of 100 %", "tab:x")
     assert r"\begin{tabular}{lrrl}" in text and r"\caption{Of 100 \%}" in text and r"\label{tab:x}" in text
     assert r"a\_b \& 100 \% & 50.10 $\pm$ 0.20 & 3 &  \\" in text
-    assert r"<b> | c & $-$1.00 & 12,345 & $-$2 to +3 \\" in text
+    assert r"$<$b$>$ $|$ c & $-$1.00 & 12,345 & $-$2 to +3 \\" in text
     assert text.count("{") == text.count("}") and r"\toprule" in text
 
 
