@@ -22,6 +22,7 @@ from kit.explore.networks import STUDENT, load_view
 from kit.explore.pick import ranked, short_ids
 from kit.explore.view_request import BY_CLASS, CLAIMED, MISSED, PHOTO, WRONG, Layer, Scene, Thumbnail, ViewRequest
 from kit.runs.folder import RunFolder
+from kit.settings.checks import require_non_negative
 from kit.types import IGNORE
 
 LONGEST = 800
@@ -138,7 +139,8 @@ class Explorer:
         return [(name, miou) for name, miou in reversed(ranked(run, self.weights)) if name in self.files.masks]
 
     def thumbnails(self, run: str, first: int, count: int) -> list[Thumbnail]:
-        """Errors of a run's student on `count` images from rank `first` on."""
+        """Errors of a run's student on `count` images from rank `first` on, 0 or more. Raises KitError for fewer."""
+        require_non_negative(thumbnails=count)
         return [Thumbnail(name, self.short[name], miou, self.scene(ViewRequest(run=run, image=name, view="error")))
                 for name, miou in self.ranking(run)[first : first + count]]  # fmt: skip
 

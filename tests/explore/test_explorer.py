@@ -63,6 +63,8 @@ def test_thumbnails_begin_with_the_worst_image(explorer, runs):
     assert (first.name, first.miou) == ranking[1] and second.name == ranking[2][0]
     assert first.short == explorer.short[first.name] and first.scene.layer.names == ("wrong",)
     assert Explorer(runs, "best").ranking(runs[1]) == []  # no counts are kept of those
+    with pytest.raises(KitError, match="thumbnails must be 0 or more, got -1"):  # not all images but one
+        explorer.thumbnails(runs[1], 0, -1)
 
 
 def test_masks_are_what_the_network_predicts(explorer, runs):

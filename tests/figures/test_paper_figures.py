@@ -86,6 +86,8 @@ def test_attention_is_drawn_from_the_pixel():
     assert [list(line.get_xydata()[0]) for line in pixel.lines] == [[54, 36]] * 2
     with pytest.raises(KitError):
         attention_grid(IMAGE, [], {})
+    with pytest.raises(KitError, match="column must lie between 0 and 1, got 1.5"):
+        attention_grid(IMAGE, [(0.5, 1.5)], {"vit": Attention(weights, (40, 60))})
 
 
 def test_laboratory_figures_hold_what_was_measured():

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from kit.errors import KitError
 from kit.figures.pictures.features.frequency_bands import draw_map
 from kit.figures.style import PAGE, looks, new_figure
+from kit.settings.checks import require_share
 
 MARK = {"marker": "o", "markersize": 4.5, "markerfacecolor": "none", "markeredgecolor": "white", "markeredgewidth": 1.2}
 
@@ -21,10 +22,12 @@ def attention_grid(image: np.ndarray, pixels: Sequence[tuple[float, float]], net
         image: uint8 (H, W, 3).
         pixels: (row, column) as shares of height and width.
         networks: title of the column -> a `kit.explore.attention.Attention` of this image.
-    Raises: KitError if there is no pixel or no network.
+    Raises: KitError if there is no pixel or no network, or for a pixel outside the image.
     """
     if not pixels or not networks:
         raise KitError("an attention grid needs at least one pixel and one network with attention")
+    for row, column in pixels:
+        require_share(row=row, column=column)
     height, across = image.shape[:2]
     columns = 1 + len(networks)
     cell = min(width / columns, 2.6)
