@@ -1,6 +1,7 @@
 """Mean IoU over the number of labelled images, from `kit.batch.experiments.label_share.label_series`."""
 
 import itertools
+import math
 import textwrap
 from collections.abc import Sequence
 
@@ -62,7 +63,9 @@ def share_figure(series: Sequence[dict]) -> Figure:
         for ax in others:
             ax.set_ylim(low, high)
     handles = left.get_legend_handles_labels()[0]
-    fig.legend(handles=handles, loc="outside upper center", ncol=legend_columns(handles, fig.get_figwidth()))
+    columns = legend_columns(handles, fig.get_figwidth())
+    fig.legend(handles=handles, loc="outside upper center", ncol=columns)
+    fig.set_figheight(2.1 + 0.14 * math.ceil(len(handles) / columns))
     return fig
 
 
