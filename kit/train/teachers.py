@@ -34,15 +34,21 @@ def with_teachers(cfg: RunConfig) -> RunConfig:
         if not getattr(cfg.method, name):
             try:
                 made[name] = teacher_config(cfg, name)
-                check_step(made[name])
+                if not _finished(made[name]):
+                    check_step(made[name])
             except KitError as error:
                 raise KitError(f"the {name} teacher, which is trained first: {error}") from error
-    check_step(cfg)
+    if not all(map(_finished, made.values())):
+        check_step(cfg)  # builds the student, which takes seconds; without training before it, training says the same
     cfg = replace_fields(cfg, {f"method.{name}": teacher.run_dir for name, teacher in made.items()})
     folder.check_free(cfg)
     for teacher in made.values():
         launch(teacher)
     return cfg
+
+
+def _finished(cfg: RunConfig) -> bool:
+    return RunFolder(Path(cfg.run_dir)).result_file.is_file()
 
 
 def teacher_config(cfg: RunConfig, name: str) -> RunConfig:

@@ -8,15 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
-from kit.figures.comparisons.marks import draw_gain, label_rows
+from kit.figures.comparisons.marks import LETTER, draw_gain, label_rows
 from kit.figures.style import COLUMN, PAGE, looks, method_colour, new_figure
 from kit.figures.tables.formats import ABSENT, Cell, percent_cell
 
 VALUE = 5.5
 """Size in points of the values in a heat map."""
-
-LETTER = 0.056
-"""Width of a letter in inches."""
 
 PLACE = 0.25
 """Least width of a class in inches; with many classes the heat map is wider than a page."""
@@ -99,7 +96,7 @@ def ablation_figure(summary: dict) -> Figure:
     for ax, draw in zip(axes, (draw_scores, draw_differences), strict=False):
         draw(ax, summary)
         label_rows(ax, [row["row"] for row in rows])
-    letters = fig.get_figwidth() / LETTER - max(len(row["row"]) for row in rows)  # beside the names of rows
+    letters = 72 * fig.get_figwidth() / LETTER - max(len(row["row"]) for row in rows)  # beside the names of rows
     labels = [textwrap.fill(ax.get_xlabel(), max(16, int(letters / len(axes)))) for ax in axes]
     for ax, label in zip(axes, labels, strict=True):
         ax.set_xlabel(label)
