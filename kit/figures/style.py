@@ -59,6 +59,7 @@ SETTINGS = {
     "savefig.facecolor": "white",
     "pdf.fonttype": 42,  # TrueType: journals refuse Type 3, and text stays selectable
     "svg.fonttype": "none",
+    "text.parse_math": False,  # a $ in the name of a class or a row is a $
 }
 
 METHODS = {  # name: (as written in figures, colour); Okabe and Ito's colours, safe for colour-blind readers

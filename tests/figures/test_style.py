@@ -29,6 +29,16 @@ def test_save_writes_both_whole_and_embeds_fonts(tmp_path):
     assert sorted(p.name for p in png.parent.iterdir()) == ["v1.5.pdf", "v1.5.png"]
 
 
+def test_a_dollar_in_a_name_is_no_formula():
+    fig = style.new_figure()
+    with style.looks():
+        ax = fig.add_subplot()
+        legend = fig.legend(handles=[style.legend_mark("$\\b$", "black")])
+        texts = [ax.set_title("price $\\sign$ and $x$"), ax.annotate("$a_", (0, 0)), *legend.texts]
+    assert not any(text.get_parse_math() for text in texts)
+    assert style.show(fig).data.startswith(b"\x89PNG")  # as a formula it could not be drawn
+
+
 def test_show_is_a_picture_for_a_notebook():
     shown = style.show(style.new_figure(style.COLUMN, 1), "nothing")
     assert isinstance(shown, Image) and shown.data.startswith(b"\x89PNG") and shown.alt == "nothing"

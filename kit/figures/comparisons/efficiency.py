@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from kit.errors import KitError
-from kit.figures.comparisons.marks import label_offsets, log_places, set_limits
+from kit.figures.comparisons.marks import label_offsets, log_axis, log_places, set_limits
 from kit.figures.style import PAGE, legend_mark, looks, method_colour, method_name, new_figure
 
 MARKERS = {"student": "o", "cnn": "s", "vit": "D", "deep": "s", "wide": "D"}
@@ -81,7 +81,7 @@ def _scatter(ax: Axes, cards: list[dict], cost_of) -> None:
     costs = [middle for *_, (_, middle, _) in nets]
     scores = [100 * net["miou"] for net, *_ in nets if net["miou"] is not None]
     set_limits(ax, costs, scores or [0.0], foot=FOOT * sum(net["miou"] is None for net, *_ in nets))
-    ax.set_xscale("log")
+    log_axis(ax, min(costs), max(costs))
     ax.grid(True)
     _names(ax, [(net["name"], middle, net["miou"]) for net, _, (_, middle, _) in nets])
 

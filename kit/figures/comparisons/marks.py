@@ -45,6 +45,19 @@ def aside(places: list[float]) -> list[float]:
     return shifts
 
 
+def log_axis(ax: Axes, low: float, high: float) -> None:
+    """Make the horizontal axis logarithmic, with plain numbers at a few ticks of each power of ten.
+
+    Args:
+        low, high: least and largest of the marks.
+    """
+    ax.set_xscale("log")
+    subs = (1,) if high >= 100 * low else (1, 2, 5) if high >= 2.5 * low else range(1, 10)
+    ax.xaxis.set_major_locator(LogLocator(subs=subs))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
+
+
 def set_limits(ax: Axes, costs: list[float], scores: list[float], foot: float = 0.0) -> None:
     """Set the limits of axes so that every mark has room, and differences within the noise stay small (SPAN).
 
@@ -55,10 +68,7 @@ def set_limits(ax: Axes, costs: list[float], scores: list[float], foot: float = 
     """
     low, high = min(costs), max(costs)
     if high > 5 * low > 0:
-        ax.set_xscale("log")
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
-        ax.xaxis.set_major_formatter("{x:g}")
-        ax.xaxis.set_minor_formatter(NullFormatter())
+        log_axis(ax, low, high)
         room = (high / low) ** 0.16
         ax.set_xlim(low / room, high * room)
     elif high > 1.01 * low:

@@ -30,6 +30,14 @@ def test_every_network_is_there_and_axes_say_what_they_show():
     assert [text.get_text() for text in fig.legends[0].texts] == ["MGD", "TriKD", "deep", UNSCORED]
 
 
+@pytest.mark.parametrize("costs, ticks", [((2e9, 9e9), ["1", "2", "5"]), ((8e9, 1e10), ["8", "9", "10"])])
+def test_the_cost_axis_is_labelled_with_plain_numbers(costs, ticks):
+    fig = efficiency([card("cps", [network(flops=flops) for flops in costs])])
+    fig.draw_without_rendering()
+    shown = {label.get_text() for label in fig.axes[0].get_xticklabels(which="both")}
+    assert set(ticks) <= shown and all(text == "" or float(text) for text in shown)
+
+
 @pytest.mark.parametrize(
     "other, word",
     [

@@ -84,7 +84,7 @@ def draw_spectrum(ax: Axes, spectrum: np.ndarray, radius: tuple[float, float]) -
     size = f"{radius[0]:.3g}" if radius[0] == radius[1] else f"{radius[0]:.3g} × {radius[1]:.3g}"
     beyond = radius[0] > h / 2 and radius[1] > w / 2
     ax.text(0.03, 0.05, f"$D_0$ = {size}{' (outside)' if beyond else ''}", transform=ax.transAxes, color="white",
-            bbox={"facecolor": "black", "alpha": 0.55, "linewidth": 0, "pad": 1.5})  # fmt: skip
+            parse_math=True, bbox={"facecolor": "black", "alpha": 0.55, "linewidth": 0, "pad": 1.5})  # fmt: skip
     ax.set(xlim=(left, left + w), ylim=(top + h, top))
     ax.locator_params(nbins=5, integer=True)
 

@@ -44,7 +44,7 @@ def draw_profiles(ax: Axes, profiles: Mapping[str, object]) -> None:
     ax.axvspan(0, min(cut[0], 0.5), color="0.93", linewidth=0, zorder=0)
     if cut[1] > cut[0]:  # a radius in bins is a different share of the spectrum along height and width
         ax.axvspan(min(cut[0], 0.5), min(cut[1], 0.5), color="0.97", linewidth=0, zorder=0)
-    where = {"transform": ax.get_xaxis_transform(), "va": "top", "color": "0.35"}
+    where = {"transform": ax.get_xaxis_transform(), "va": "top", "color": "0.35", "parse_math": True}
     if cut[0] < 0.42:
         ax.axvline(cut[0], color="0.5", linewidth=0.7, linestyle="--", zorder=1)
         ax.text(cut[0] + 0.008, 0.97, "$D_0$", **where)
@@ -136,7 +136,7 @@ def cutoff_figure(cutoffs: Sequence, levels: Sequence[int]) -> Figure:
     for ax in (energy, change, scores):
         ax.set_xscale("log", base=2)
         ax.axvline(1, color="0.6", linewidth=0.7, linestyle=":", zorder=0)
-        ax.set_xlabel("Factor on $D_0$")
+        ax.set_xlabel("Factor on $D_0$", parse_math=True)
         ax.set_xticks(factors, [f"{factor:g}" for factor in factors])
         ax.xaxis.set_minor_locator(NullLocator())
         ax.grid(axis="y")
@@ -163,7 +163,7 @@ def cutoff_maps(image: np.ndarray, levels: Mapping[float, object]) -> Figure:
     for axes, (factor, level) in zip(grid.T, levels.items(), strict=True):
         draw_map(axes[0], image, level.low, level.covers)
         draw_map(axes[1], image, level.high, level.covers)
-        axes[0].set_title(f"{factor:g} $D_0$ = {level.radius[0]:.3g} bins")
+        axes[0].set_title(f"{factor:g} $D_0$ = {level.radius[0]:.3g} bins", parse_math=True)
     for ax, name in zip(grid[:, 0], ("Low part", "High part"), strict=True):
         ax.set_ylabel(name)
     return fig
