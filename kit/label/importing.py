@@ -172,7 +172,8 @@ def extended_split(plan: Plan, before: Path | None = None, out: Path | None = No
 
     Args:
         before: folder of the lists to extend; None takes every train image that has a mask now.
-        out: folder of the new lists; None is splits/labels_N in the data set's folder.
+        out: folder of the new lists; None is splits/labels_N in the data set's folder, with a digest behind it if other
+            lists are there.
     Returns: the folder and the split.
     Raises: KitError if the lists cannot be read, or if there are too few masks for a train and a val part.
     """
@@ -182,9 +183,20 @@ def extended_split(plan: Plan, before: Path | None = None, out: Path | None = No
     labelled = tuple(sorted({*old, *added}))
     split = Split(f"{len(labelled)} labels", labelled, tuple(sorted(set(train.ids) - set(labelled))),
                   missing_classes=missing_classes(train, labelled))  # fmt: skip
-    out = out or plan.root / "splits" / f"labels_{len(labelled)}"
+    out = out or _unused(plan.root / "splits" / f"labels_{len(labelled)}", split)
     write_lists(split, out, {"imported": sorted(added), "extends": None if before is None else before.name})
     return out, split
+
+
+def _unused(folder: Path, split: Split) -> Path:
+    """`folder`, or a name of these lists alone if it holds others, which a run may have been trained on."""
+    if not (folder / LABELLED).exists():
+        return folder
+    with contextlib.suppress(KitError, OSError):
+        found = read_lists(folder, folder.name)
+        if (found.labelled, found.unlabelled) == (split.labelled, split.unlabelled):
+            return folder
+    return folder.with_name(f"{folder.name}_{split.record()['labelled_sha256'][:8]}")
 
 
 def _parts(spec, root: Path) -> list[SegFiles]:

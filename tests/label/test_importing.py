@@ -70,6 +70,22 @@ def test_masks_go_into_the_layout_and_the_split_is_extended(mine, tmp_path, caps
     assert about["imported"] == ["p7"] and about["extends"] == "labels_5"
 
 
+def test_lists_of_as_many_labels_do_not_replace_others(mine, tmp_path):
+    (mine / "val.txt").write_text("p0\n")
+    base = tmp_path / "base"
+    base.mkdir()
+    (base / "labelled.txt").write_text("p1\np2\n")
+    (base / "unlabelled.txt").write_text("p3\n")
+    folders = []
+    for name in ("p5", "p6", "p6"):
+        arguments = [str(export(tmp_path / name, name)), "--root", str(mine), "--split", str(base), "--replace"]
+        assert main(["labels", "import", *arguments]) == 0
+        folders.append({path.name: read_lists(path, "x").labelled for path in (mine / "splits").iterdir()})
+    first, second, again = folders
+    assert first == {"labels_3": ("p1", "p2", "p5")} and again == second  # the same import again: the same folder
+    assert second["labels_3"] == first["labels_3"] and ("p1", "p2", "p6") in second.values()
+
+
 @pytest.mark.parametrize(("images", "masks", "place"), [
     ("images/*", "labels/*.*", "labels/p.v5.png"),
     ("images/*", "labels/*", "labels/p.v5.png"),

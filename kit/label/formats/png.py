@@ -75,6 +75,8 @@ def _drawing(export: Export, name: str, colours: dict, classes: tuple[str, ...])
     where = export.where(name)
     try:
         with Image.open(io.BytesIO(export.files[name]())) as picture:
+            if picture.mode in ("LA", "PA"):  # ids with an opacity, which says nothing
+                picture = picture.convert(picture.mode[0])
             by_colour = picture.mode not in ("L", "P", "1", "I;16") or not _ids(picture, colours, classes)
             values = np.asarray(picture.convert("RGB") if by_colour else picture)
     except (OSError, Image.DecompressionBombError, SyntaxError) as error:

@@ -288,3 +288,10 @@ def test_a_palette_in_another_order_counts_by_its_colours(tmp_path):
     picture.save(buffer, "PNG")
     (tmp_path / "a.png").write_bytes(buffer.getvalue())
     np.testing.assert_array_equal(back(tmp_path, (2, 4))["a"][:, 0], [2, 1])
+
+
+def test_ids_with_an_opacity_are_ids(tmp_path):
+    ids = Image.fromarray(np.repeat([[0], [1]], 4, 1).astype(np.uint8))
+    opaque = Image.new("L", ids.size, 255)
+    Image.merge("LA", (ids, opaque)).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(back(tmp_path, (2, 4))["a"][:, 0], [0, 1])
