@@ -28,6 +28,7 @@ import yaml
 from kit.batch.cell import Cell
 from kit.errors import KitError, one_line, unknown
 from kit.settings.ablations import ABLATIONS
+from kit.settings.notebook import declared_in
 from kit.system.paths import PROJECT, from_project
 from kit.system.strict_yaml import StrictLoader
 
@@ -132,7 +133,7 @@ def compose(
         seeds, out: replace those of the file.
         common: parameters of all runs; they replace those of the file, except for `overrides`, which are merged.
         options: `time_limit`, `retries` and `cluster`; they replace those of the file.
-    Raises: KitError as `read_grid`, or for both a file and a table.
+    Raises: KitError as `read_grid`, for both a file and a table, or if the runs of the grid train no method.
     """
     table = {key: value for key, value in (("methods", methods), ("splits", splits), ("overrides", overrides)) if value}
     if file and table:
@@ -142,7 +143,11 @@ def compose(
     plain = {**plain, **{key: value for key, value in given.items() if value}}
     if not isinstance(plain.get("parameters", {}), dict):
         raise KitError(f"{file}: parameters must be a mapping, got {plain['parameters']!r}")
-    return read_grid({**plain, "parameters": _merged(plain.get("parameters", {}), common or {})})
+    grid = read_grid({**plain, "parameters": _merged(plain.get("parameters", {}), common or {})})
+    if "method" not in declared_in(grid.notebook):
+        raise KitError(f"{file}: the runs of {grid.notebook.name} have no scores to compare row by row; "
+                       f"make them with  python -m kit batch {file}")  # fmt: skip
+    return grid
 
 
 def _rows(plain: dict, where: str) -> dict[str, dict[str, object]]:

@@ -133,6 +133,8 @@ def test_a_grid_of_a_notebook_is_a_file_or_a_table(tmp_path):
     assert list(compose("", ["cps", "mgd"], out="b").rows) == ["cps", "mgd"]
     with pytest.raises(KitError, match="already lists the runs; leave methods empty"):
         compose(str(file), ["cps"])
+    with pytest.raises(KitError, match="label_next.ipynb have no scores .* python -m kit batch"):
+        compose("notebooks/grids/label_next.yaml")
 
 
 def test_unknown_settings_of_a_run_are_its_own_affair():
