@@ -66,7 +66,7 @@ def as_markdown(table: list[dict]) -> str:
     """A Markdown table; numbers are right-aligned."""
     heads, cells, right = _columns(table)
     rules = ["---:" if numeric else "---" for numeric in right]
-    heads, *cells = [[text.replace("|", "\\|") for text in line] for line in (heads, *cells)]
+    heads, *cells = [[re.sub(r"[\\`*<$|]", r"\\\g<0>", text) for text in line] for line in (heads, *cells)]
     return "".join(f"| {' | '.join(line)} |\n" for line in (heads, rules, *cells))
 
 

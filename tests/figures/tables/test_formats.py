@@ -33,8 +33,12 @@ def test_csv_holds_numbers():
 
 def test_markdown_keeps_its_columns():
     lines = as_markdown([{**row, "IoU a|b": 0.5} for row in TABLE]).splitlines()
-    assert lines[1] == "| --- | ---: | ---: | --- | ---: |" and r"<b> \| c" in lines[3]
+    assert lines[1] == "| --- | ---: | ---: | --- | ---: |" and r"\<b> \| c" in lines[3]
     assert all(len(re.findall(r"(?<!\\)\|", line)) == 6 for line in lines)
+
+
+def test_names_are_no_markdown():
+    assert r"| \$a\$ \*b\* \`c\` d_e |" in as_markdown([{"row": "$a$ *b* `c` d_e"}])
 
 
 def test_text_takes_the_same_rows():
