@@ -10,8 +10,8 @@ from kit.batch.grid import Grid
 from kit.errors import KitError
 from kit.evaluate.scores.bootstrap import draw, interval, overlap_iou, overlaps
 from kit.evaluate.scores.counts import Counts, Overlaps, load_counts, unlike
-from kit.figures.style import by_seed
 from kit.runs.folder import RunFolder, load_run
+from kit.runs.groups import by_seed
 from kit.settings.checks import require_choice, require_positive
 
 WEIGHTS = ("last", "average")

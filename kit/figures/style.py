@@ -4,7 +4,6 @@ Figures are plain `Figure` objects, without a window system or pyplot state. Imp
 settings: functions that draw are decorated with `@looks()`, which applies SETTINGS only while they run.
 """
 
-import json
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from kit.runs.folder import defining
+from kit.runs.groups import group_key
 from kit.system.storage import content_of, write_bytes
 from kit.types import IGNORE
 
@@ -99,40 +98,6 @@ def method_name(method: str) -> str:
 def method_colour(method: str) -> str:
     """The colour of a method, the same in every figure; black for a method that is not in METHODS."""
     return METHODS.get(method, ("", "#000000"))[1]
-
-
-def group_key(run: dict, without: str = "") -> str:
-    """A text that is equal for runs that differ only in their seed, in what does not change a result
-    (`kit.runs.folder.INCIDENTAL`) and, if it is named, in the setting `without`.
-
-    Args:
-        run: from `kit.load_run`, or a collected run.
-        without: a field of the run's data or training, or a parameter of a collected run, such as "split".
-    """
-    config = {**defining(run["config"]), "seed": None}
-    for part in ("data", "train", "parameters"):
-        if without and part in config:
-            config[part] = {**config[part], without: None}
-    # The folder of a teacher that was trained for a run depends on the seed.
-    taught = {name: [teacher["network"], teacher["trained_by"]] for name, teacher in run.get("teachers", {}).items()}
-    config["method"] = {k: v for k, v in config.get("method", {}).items() if k not in taught}
-    return json.dumps([run["method"], config, taught], sort_keys=True)
-
-
-def by_setting(runs: list[dict]) -> list[list[dict]]:
-    """Group runs that differ only in their seed; groups and their runs keep the order of `runs`."""
-    settings: dict[str, list[dict]] = {}
-    for run in runs:
-        settings.setdefault(group_key(run), []).append(run)
-    return list(settings.values())
-
-
-def by_seed(runs: list[dict]) -> list[list[dict]]:
-    """Group runs of one setting by their seed; a seed that was run twice is one group, so that it counts once."""
-    seeds: dict[int, list[dict]] = {}
-    for run in runs:
-        seeds.setdefault(run["seed"], []).append(run)
-    return list(seeds.values())
 
 
 def turns(names: Sequence[str]) -> list[int]:

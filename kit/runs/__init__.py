@@ -1,1 +1,1 @@
-"""Folders of runs: reading, writing, finding. Imports `kit.settings` and `kit.system`."""
+"""Folders of runs: reading, writing, finding, grouping. Imports `kit.settings` and `kit.system`."""

@@ -77,10 +77,3 @@ def test_run_labels_tell_runs_apart(runs, labels):
 
 def test_runs_of_one_method_differ_in_dashes():
     assert [each["linestyle"] for each in style.run_styles([run("cps"), run(), run(seed=1)])] == ["-", "-", "--"]
-
-
-def test_runs_that_differ_in_what_changes_no_result_are_one_setting():
-    data = {"root": "/a", "workers": 0, "split": "1_8"}
-    others = {**data, "root": "/b", "workers": 4}, {**data, "pool": "unlabelled"}, {**data, "split": "1_4"}
-    runs = [run(seed=seed, data=each) for seed, each in enumerate((data, *others))]
-    assert [len(group) for group in style.by_setting(runs)] == [3, 1]

@@ -7,7 +7,8 @@ import statistics
 
 from kit.batch.summary import baseline_row, difference
 from kit.figures.comparisons.cost import cost_groups
-from kit.figures.style import by_setting, group_key, setting_labels
+from kit.figures.style import setting_labels
+from kit.runs.groups import by_setting, group_key
 
 NEAR = 0.2
 """Largest relative difference of the costs of two rows that counts as equal time."""

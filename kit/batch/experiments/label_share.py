@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from kit.batch.experiments.budget import verdict
 from kit.batch.summary import baseline_row, difference, mean_sd, over_seeds
-from kit.figures.style import group_key, method_name
+from kit.figures.style import method_name
+from kit.runs.groups import group_key
 
 
 def label_series(rows: dict[str, list[dict]], baselines: Sequence[str] = (), costs: dict[str, float] | None = None,

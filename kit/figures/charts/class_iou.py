@@ -4,18 +4,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kit.errors import KitError
-from kit.figures.style import (
-    PAGE,
-    by_setting,
-    legend_columns,
-    looks,
-    method_colour,
-    new_figure,
-    setting_labels,
-    turns,
-)
+from kit.figures.style import PAGE, legend_columns, looks, method_colour, new_figure, setting_labels, turns
 from kit.figures.tables.comparable import check_comparable
 from kit.figures.tables.formats import ABSENT
+from kit.runs.groups import by_setting
 from kit.settings.checks import require_choice
 
 HATCHES = ("", "////", "....", "\\\\\\\\")

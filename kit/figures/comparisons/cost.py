@@ -11,9 +11,10 @@ from matplotlib.transforms import ScaledTranslation
 
 from kit.errors import KitError
 from kit.figures.comparisons.marks import aside, set_limits, setting_looks
-from kit.figures.style import COLUMN, PAGE, by_seed, by_setting, looks, method_name, new_figure, setting_labels, turns
+from kit.figures.style import COLUMN, PAGE, looks, method_name, new_figure, setting_labels, turns
 from kit.figures.tables.comparable import SUBJECT, comparable_groups, subject
 from kit.figures.tables.formats import Cell, percent_cell
+from kit.runs.groups import by_seed, by_setting
 from kit.settings.checks import require_choice
 
 COSTS = {
