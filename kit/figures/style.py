@@ -178,17 +178,16 @@ def legend_columns(handles: Sequence[Artist], width: float, key: float = 0.3) ->
     return max(1, min(len(handles), int(width / (0.062 * longest + key))))
 
 
-def colour(mask: np.ndarray, palette, ignore_colour=UNLABELLED) -> np.ndarray:
+def colour(mask: np.ndarray, palette) -> np.ndarray:
     """Class ids (H, W) as an RGB picture, uint8 (H, W, 3).
 
     Args:
-        mask: integers, class ids or IGNORE.
+        mask: integers, class ids or IGNORE, which is UNLABELLED.
         palette: RGB 0..255 of each class, in the order of class ids.
-        ignore_colour: RGB of pixels that are not counted.
     Raises: IndexError for an id that is neither in the palette nor IGNORE.
     """
     # An id without a colour must not silently take another's, so only the palette and IGNORE are in the table.
-    table = np.asarray([*palette, ignore_colour], np.uint8)
+    table = np.asarray([*palette, UNLABELLED], np.uint8)
     return table[np.where(mask == IGNORE, len(palette), mask.astype(np.int64))]
 
 

@@ -46,8 +46,8 @@ def test_show_is_a_picture_for_a_notebook():
 
 def test_colour_looks_ids_up_and_refuses_others():
     mask = np.array([[0, 1], [IGNORE, 1]], np.uint8)
-    picture = style.colour(mask, [(1, 2, 3), (4, 5, 6)], ignore_colour=(9, 9, 9))
-    assert picture.dtype == np.uint8 and picture.tolist() == [[[1, 2, 3], [4, 5, 6]], [[9, 9, 9], [4, 5, 6]]]
+    picture = style.colour(mask, [(1, 2, 3), (4, 5, 6)])
+    assert picture.dtype == np.uint8 and picture.tolist() == [[[1, 2, 3], [4, 5, 6]], [[0, 0, 0], [4, 5, 6]]]
     with pytest.raises(IndexError):
         style.colour(np.array([[7]], np.uint8), [(1, 2, 3), (4, 5, 6)])
 

@@ -18,7 +18,7 @@ PLACE = 0.16
 
 
 @looks()
-def class_bars(runs: list[dict], weights: str = "last", mixed: bool = False) -> Figure:
+def class_bars(runs: list[dict], weights: str = "last") -> Figure:
     """IoU of every class in percent, a bar per setting, with the mean over classes at the left.
 
     Runs that differ only in their seed share a bar, which shows their mean; dots are the single runs.
@@ -26,10 +26,9 @@ def class_bars(runs: list[dict], weights: str = "last", mixed: bool = False) -> 
     Args:
         runs: from `kit.load_runs`.
         weights: "last" or "average".
-        mixed: as in `kit.figures.tables.run_scores.rows`; all runs must have the same classes in any case.
-    Raises: KitError as `rows` does, and for runs with different classes.
+    Raises: KitError as `check_comparable` does, and for runs with different classes.
     """
-    check_comparable(runs, mixed)
+    check_comparable(runs)
     classes = runs[0]["dataset"]["classes"]
     if any(run["dataset"]["classes"] != classes for run in runs):
         raise KitError("bars of classes need runs with the same classes")

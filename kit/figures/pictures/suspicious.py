@@ -18,8 +18,7 @@ GAP, BETWEEN, LINE = 0.02, 0.12, 0.115
 
 
 @looks()
-def suspicion_sheet(rows: Sequence[Mapping], crops: Sequence, classes: Sequence[str], palette: Sequence,
-                    columns: int = COLUMNS, width: float = PAGE) -> Figure:  # fmt: skip
+def suspicion_sheet(rows: Sequence[Mapping], crops: Sequence, classes: Sequence[str], palette: Sequence) -> Figure:
     """Each region outlined on its photograph and on its mask, with its rank, its class in the mask, its class by the
     networks, and the id of its image.
 
@@ -27,25 +26,23 @@ def suspicion_sheet(rows: Sequence[Mapping], crops: Sequence, classes: Sequence[
         rows: with "rank", "image", "label" and "networks" (`kit.label.out_of_fold.rows`).
         crops: with "image", "mask" and "region" (`kit.label.out_of_fold.Crop`), square, one each.
         classes, palette: names and RGB 0..255, in the order of class ids.
-        columns: regions per row.
-        width: in inches.
     Raises: KitError if there is no region, or if lengths differ.
     """
     if not rows or len(rows) != len(crops):
         raise KitError(f"a sheet needs a crop for each region, got {len(rows)} and {len(crops)}")
-    block = (width - BETWEEN * (columns - 1)) / columns
+    block = (PAGE - BETWEEN * (COLUMNS - 1)) / COLUMNS
     cell, head = (block - GAP) / 2, 2 * LINE + 0.06
     handles = class_patches([crop.mask for crop in crops], classes, palette)
-    below = LINE * (2 + len(handles) // legend_columns(handles, width))
+    below = LINE * (2 + len(handles) // legend_columns(handles, PAGE))
     high = head + cell + BETWEEN
-    height = -(-len(rows) // columns) * high + below
-    fig = new_figure(width, height, layout=None)
+    height = -(-len(rows) // COLUMNS) * high + below
+    fig = new_figure(PAGE, height, layout=None)
     for place, (row, crop) in enumerate(zip(rows, crops, strict=True)):
-        left, top = place % columns * (block + BETWEEN), height - place // columns * high
+        left, top = place % COLUMNS * (block + BETWEEN), height - place // COLUMNS * high
         tall, wide = crop.mask.shape
-        fig.text(left / width, (top - 0.08) / height, f"{row['rank']}  {row['label']}, or {row['networks']}?",
+        fig.text(left / PAGE, (top - 0.08) / height, f"{row['rank']}  {row['label']}, or {row['networks']}?",
                  fontsize=SMALL - 0.5, weight="bold", va="center")  # fmt: skip
-        fig.text(left / width, (top - 0.08 - LINE) / height, row["image"], fontsize=SMALL - 1.5, va="center",
+        fig.text(left / PAGE, (top - 0.08 - LINE) / height, row["image"], fontsize=SMALL - 1.5, va="center",
                  color="0.3")  # fmt: skip
         for number, picture in enumerate((crop.image / 255, overlay(crop.image, crop.mask, palette, OVERLAY))):
             ax = add_picture(fig, picture, left + number * (cell + GAP), top - head - cell, cell, cell,

@@ -20,43 +20,40 @@ PIXELS = 440
 
 
 @looks()
-def thumbnail_sheet(thumbnails: list, columns: int = COLUMNS, strength: float = 0.6, width: float = PAGE) -> Figure:
+def thumbnail_sheet(thumbnails: list) -> Figure:
     """Thumbnails in rows, with mean IoU and id above each. All cells have the same size and fill the figure, so that
     `cell_at` can find the thumbnail at a place.
 
     Args:
         thumbnails: `kit.explore.view_request.Thumbnail`s, in the order in which they are shown.
-        columns: thumbnails per row.
-        strength: weight of the layers over the images, 0..1.
-        width: in inches.
     Raises: KitError if there is no thumbnail.
     """
     if not thumbnails:
         raise KitError("no thumbnails to show; they need the counts that a finished run keeps of its val images")
-    across, rows = width / columns, row_count(len(thumbnails), columns)
+    across, rows = PAGE / COLUMNS, row_count(len(thumbnails))
     shapes = [each.scene.image.shape for each in thumbnails]
     high = (across - GAP) * max(shape[0] / shape[1] for shape in shapes) + CAPTION + GAP
-    fig = new_figure(width, rows * high, layout=None)
+    fig = new_figure(PAGE, rows * high, layout=None)
     for place, (each, shape) in enumerate(zip(thumbnails, shapes, strict=True)):
-        row, column = divmod(place, columns)
+        row, column = divmod(place, COLUMNS)
         tall = (across - GAP) * shape[0] / shape[1]
         top, left = (rows - row) * high - CAPTION, column * across + GAP / 2
-        picture = _small(paint(each.scene.image, each.scene.layer, strength))
+        picture = _small(paint(each.scene.image, each.scene.layer))
         add_picture(fig, picture, left, top - tall, across - GAP, tall)
-        fig.text(left / width, (top + 0.25 * CAPTION) / (rows * high), f"{each.miou:.1%}  {each.short}", fontsize=SMALL)
+        fig.text(left / PAGE, (top + 0.25 * CAPTION) / (rows * high), f"{each.miou:.1%}  {each.short}", fontsize=SMALL)
     return fig
 
 
-def row_count(thumbnails: int, columns: int = COLUMNS) -> int:
+def row_count(thumbnails: int) -> int:
     """Rows of a sheet."""
-    return -(-thumbnails // columns)
+    return -(-thumbnails // COLUMNS)
 
 
-def cell_at(place: tuple[float, float], thumbnails: int, columns: int = COLUMNS) -> int | None:
+def cell_at(place: tuple[float, float], thumbnails: int) -> int | None:
     """Index of the thumbnail at a place of a sheet, given as shares of height and width; None if there is none."""
-    rows = row_count(thumbnails, columns)
-    row, column = (min(int(share * count), count - 1) for share, count in zip(place, (rows, columns), strict=True))
-    cell = row * columns + column
+    shape = row_count(thumbnails), COLUMNS
+    row, column = (min(int(share * count), count - 1) for share, count in zip(place, shape, strict=True))
+    cell = row * COLUMNS + column
     return cell if cell < thumbnails else None
 
 

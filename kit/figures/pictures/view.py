@@ -95,9 +95,9 @@ def legend(layer) -> list[tuple[str, tuple[int, int, int]]]:
     return [(layer.names[i], tuple(layer.palette[i])) for i in order[:NAMES]]
 
 
-def heat_stops(count: int = 9) -> list[str]:
+def heat_stops() -> list[str]:
     """Colours of a map from its low end to its high one, as "#rrggbb"."""
-    table = _table()[np.linspace(0, 255, count).round().astype(int)].astype(int)
+    table = _table()[np.linspace(0, 255, 9).round().astype(int)].astype(int)
     return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in table]
 
 
