@@ -5,18 +5,17 @@ import numpy as np
 from kit.types import IGNORE
 
 
-def overlaid(image: np.ndarray, mask: np.ndarray, palette: list, strength: float = 0.5) -> np.ndarray:
-    """A picture with the colours of a mask blended over it, uint8 (H, W, 3); unchanged where nothing is labelled.
+def overlaid(image: np.ndarray, mask: np.ndarray, palette: list) -> np.ndarray:
+    """A picture mixed half and half with the colours of a mask, uint8 (H, W, 3); unchanged where nothing is labelled.
 
     Args:
         image: uint8 (H, W, 3).
         mask: class ids or IGNORE, (H, W).
         palette: RGB 0..255, in the order of class ids.
-        strength: weight of the colours, 0..1.
     """
     colours = np.zeros((IGNORE + 1, 3), np.float32)
     colours[: len(palette)] = palette
-    weight = np.where(mask == IGNORE, np.float32(0), np.float32(strength))[..., None]
+    weight = np.where(mask == IGNORE, np.float32(0), np.float32(0.5))[..., None]
     return np.rint(image + weight * (colours[mask] - image)).astype(np.uint8)
 
 

@@ -19,6 +19,9 @@ from kit.types import IGNORE
 BINS = 24
 """Most bins of a profile, from frequency 0 to 0.5 cycles per pixel, the highest along an axis."""
 
+CLASSES = 11
+"""Most classes of a figure of channel attention."""
+
 
 class Profile(NamedTuple):
     """Amplitude of one level over frequency, averaged over directions, channels and images."""
@@ -84,11 +87,9 @@ def _profile(levels: Sequence[Level]) -> Profile:
                    tuple(np.mean(cuts, axis=0).tolist()))  # fmt: skip
 
 
-def channels(student: Student, examples: Sequence[Example], most: int = 11) -> list[Channels]:
-    """Channel attention of every level, by image and by class.
+def channels(student: Student, examples: Sequence[Example]) -> list[Channels]:
+    """Channel attention of every level, by image and by class (the CLASSES most frequent ones).
 
-    Args:
-        most: classes to report, at most.
     Raises: KitError if the decoder has no bands, or there is no image.
     """
     if not examples:
@@ -96,7 +97,7 @@ def channels(student: Student, examples: Sequence[Example], most: int = 11) -> l
     count = len(student.classes)
     pixels = np.stack([np.bincount(e.truth[e.truth != IGNORE], minlength=count) for e in examples]).astype(float)
     shares = pixels / np.maximum(pixels.sum(1, keepdims=True), 1)  # (n, classes)
-    order = [int(cls) for cls in np.argsort(-shares.sum(0), kind="stable") if shares[:, cls].any()][:most]
+    order = [int(cls) for cls in np.argsort(-shares.sum(0), kind="stable") if shares[:, cls].any()][:CLASSES]
     found = []
     for levels in zip(*(frequency_levels(student, example.image) for example in examples), strict=True):
         images = np.stack([level.attention for level in levels])

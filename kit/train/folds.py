@@ -22,24 +22,23 @@ def check_folds(folds: int, labelled: int) -> None:
         raise KitError(f"--folds is {folds}; give 2 to {labelled}, the number of labelled images")
 
 
-def fold_runs(run: str | Path, folds: int, out: str | Path = "", steps: int = 0,
-              say: Callable[[str], None] | None = None, data_root: str = "") -> list[Path]:  # fmt: skip
+def fold_runs(run: str | Path, folds: int, steps: int = 0, say: Callable[[str], None] | None = None,
+              data_root: str = "") -> list[Path]:  # fmt: skip
     """Train `folds` runs like `run`, each without the masks of one part of its labelled images, which stay in as
-    unlabelled ones; return the folders. Finished runs are not trained again. All begin from encoder weights alone, and
-    train teachers of their own: a student that `run` started from, and its teachers, can have learnt the masks that are
-    left out.
+    unlabelled ones; return the folders, which are in folds_K in that of `run`. Finished runs are not trained again. All
+    begin from encoder weights alone, and train teachers of their own: a student that `run` started from, and its
+    teachers, can have learnt the masks that are left out.
 
     Args:
         run: folder of a run, finished or not, whose settings are used.
         folds: 2 or more, at most as many as there are labelled images.
-        out: folder for the runs; "" is folds_K in the folder of `run`.
         steps: training steps of each run; 0 is the number of `run`.
         say: called with a line before each run.
         data_root: the data set's folder, if it is not where it was in training.
     Raises: KitError for a number of folds that does not fit, and as `kit.fit`.
     """
     folder = RunFolder(Path(run))
-    cfg, place = folder.config(data_root), Path(out) if out else folder.path / f"folds_{folds}"
+    cfg, place = folder.config(data_root), folder.path / f"folds_{folds}"
     split = find_data(cfg.data).split
     check_folds(folds, len(split.labelled))
     packed = [name for name, value in flat(cfg).items() if name.endswith(".weights") and _is_student(value)]

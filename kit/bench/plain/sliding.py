@@ -10,11 +10,11 @@ IGNORE = 255
 
 
 @torch.no_grad()
-def slide(net: nn.Module, image: Tensor, window: int, rate: float = 2 / 3) -> np.ndarray:
+def slide(net: nn.Module, image: Tensor, window: int) -> np.ndarray:
     """Class ids (H, W) of one image (1, 3, H, W) in 0..1: the softmax of each window's full-size logits is summed on a
-    canvas and divided by the number of windows over each pixel."""
+    canvas and divided by the number of windows over each pixel; the stride is two thirds of a window."""
     _, _, height, width = image.shape
-    step = math.ceil(window * rate)
+    step = math.ceil(window * 2 / 3)
     rows, columns = (math.ceil((side - window) / step) + 1 for side in (height, width))
     canvas = seen = None
     for r in range(rows):

@@ -33,19 +33,19 @@ from kit.errors import KitError
 from kit.system.console import bar
 
 
-def class_pixels(files: SegFiles, names: Sequence[str], silent: bool = False) -> np.ndarray:
+def class_pixels(files: SegFiles, names: Sequence[str]) -> np.ndarray:
     """int64 (N, C): pixels of each class in the mask of each image. Raises KitError for one that cannot be read."""
     rows = np.zeros((len(names), files.spec.num_classes), np.int64)
-    with ThreadPoolExecutor(THREADS) as pool, bar(len(names), "masks", "mask", silent) as shown:
+    with ThreadPoolExecutor(THREADS) as pool, bar(len(names), "masks", "mask") as shown:
         for i, pixels in enumerate(pool.map(partial(pixels_in, files), names)):
             rows[i] = pixels
             shown.update()
     return rows
 
 
-def class_presence(train: SegFiles, pixels: float | None = None, silent: bool = False) -> np.ndarray:
+def class_presence(train: SegFiles, pixels: float | None = None) -> np.ndarray:
     """bool (N, C): classes that each of `train.masked_ids` shows, with `pixels` as in `shows`; None is one pixel."""
-    return shows(class_pixels(train, train.masked_ids, silent), 1 if pixels is None else pixels)
+    return shows(class_pixels(train, train.masked_ids), 1 if pixels is None else pixels)
 
 
 def shows(counts: np.ndarray, pixels: float, usual: np.ndarray | None = None) -> np.ndarray:

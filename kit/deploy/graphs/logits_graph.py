@@ -127,10 +127,10 @@ def shown(student: Student, pictures: Sequence[Path], size: tuple[int, int]) -> 
     return [image if image.shape[-2:] == size else resize(image, size) for image in images]
 
 
-def noise(size: tuple[int, int], count: int = 4) -> list[Tensor]:
-    """Images (1, 3, *size) of random pixels, the same at every call."""
+def noise(size: tuple[int, int]) -> list[Tensor]:
+    """Four images (1, 3, *size) of random pixels, the same at every call."""
     generator = torch.Generator().manual_seed(0)
-    return [torch.rand(1, 3, *size, generator=generator) for _ in range(count)]
+    return [torch.rand(1, 3, *size, generator=generator) for _ in range(4)]
 
 
 def exportable(net: Segmenter) -> Logits:

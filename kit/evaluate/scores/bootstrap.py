@@ -13,7 +13,7 @@ LEVEL = 95
 """Coverage of an interval in percent."""
 
 
-def intervals(matrices: np.ndarray, classes: tuple[str, ...], resamples: int, seed: int = 0) -> dict:
+def intervals(matrices: np.ndarray, classes: tuple[str, ...], resamples: int) -> dict:
     """Intervals of the mean and the class IoUs: {"level", "resamples", "miou": [low, high], "iou": {class: ...}}.
 
     The interval of a class ignores draws without the class; it is None if all draws lack it.
@@ -21,7 +21,7 @@ def intervals(matrices: np.ndarray, classes: tuple[str, ...], resamples: int, se
     Args:
         matrices: confusion matrices of the images, int64 (n, C, C).
     """
-    iou = resampled_iou(matrices, draw(len(matrices), resamples, seed))
+    iou = resampled_iou(matrices, draw(len(matrices), resamples))
     present = ~np.isnan(iou).all(0)
     return {
         "level": LEVEL / 100,
@@ -31,7 +31,7 @@ def intervals(matrices: np.ndarray, classes: tuple[str, ...], resamples: int, se
     }
 
 
-def compare(first: np.ndarray, second: np.ndarray, resamples: int, seed: int = 0) -> dict:
+def compare(first: np.ndarray, second: np.ndarray, resamples: int) -> dict:
     """Difference in mean IoU, second network minus first, on the same images.
 
     Args:
@@ -39,7 +39,7 @@ def compare(first: np.ndarray, second: np.ndarray, resamples: int, seed: int = 0
     Returns: {"images", "resamples", "level", "first", "second", "difference", "interval", "p"}; p is two-sided, from
         the number of draws with the opposite sign, at least 2 / (resamples + 1); None for fewer than FEW_VAL images.
     """
-    weights = draw(len(first), resamples, seed)
+    weights = draw(len(first), resamples)
     before, after = (_mean(resampled_iou(matrices, weights)) for matrices in (first, second))
     whole = np.ones((1, len(first)))
     a, b = (float(_mean(resampled_iou(matrices, whole))[0]) for matrices in (first, second))

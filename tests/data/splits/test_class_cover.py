@@ -75,7 +75,7 @@ def test_large_draws_repeat():
 
 def test_presence_of_classes_in_masks(rare):
     train, _ = both(rare)
-    present = class_presence(train, silent=True)
+    present = class_presence(train)
     rows = [train.masked_ids.index(name) for name in "ac"]
     assert present.dtype == bool and present[:, 0].all() and present[rows, 1].tolist() == [n == "c" for n in "ac"]
 
@@ -83,8 +83,8 @@ def test_presence_of_classes_in_masks(rare):
 def test_a_covering_draw_of_files(rare):
     train, _ = both(rare)
     plain = draw_split("count_4", 0, train)
-    split, exchanged, lines = draw_covering("count_4", 0, 1, train, class_presence(train, silent=True))
-    held = class_pixels(train, split.labelled, silent=True)
+    split, exchanged, lines = draw_covering("count_4", 0, 1, train, class_presence(train))
+    held = class_pixels(train, split.labelled)
     assert held.any(0).all() and lines == [] and split.name == "count_4 seed 0 cover 1"
     assert exchanged == len(set(split.labelled) - set(plain.labelled)) >= 1 and len(split.labelled) == 4
     assert set(split.labelled) | set(split.unlabelled) == set(train.ids)
@@ -96,9 +96,9 @@ def test_classes_that_cannot_be_covered_are_reported(rare, tmp_path):
     for least in (0, 5):
         with pytest.raises(KitError, match=f"--cover is {least}; give 1 to 4"):
             write_draws({0: tmp_path / "s"}, "count_4", least, train, val)
-    _, _, lines = draw_covering("count_4", 0, 2, train, class_presence(train, silent=True))
+    _, _, lines = draw_covering("count_4", 0, 2, train, class_presence(train))
     assert lines == ["fewer than 2 masks hold once (1 labelled)"]
-    _, _, lines = draw_covering("count_1", 0, 1, train, class_presence(train, silent=True))
+    _, _, lines = draw_covering("count_1", 0, 1, train, class_presence(train))
     (line,) = lines
     assert line.startswith("1 labelled image(s) are too few to have 1 with ") and "(0 labelled)" in line
 
@@ -132,8 +132,8 @@ def test_a_single_pixel_does_not_cover_if_more_is_required(rare, tmp_path, capsy
         mask = np.zeros((4, 6), np.uint8)
         mask.flat[: 10 if name == last else 1] = 1
         Image.fromarray(mask).save(rare / f"labels/train/{name}.png")
-    assert class_pixels(train, ("a", last), silent=True).tolist() == [[23, 1, 0], [14, 10, 0]]
-    plain, exchanged, _ = draw_covering("count_4", 0, 1, train, class_presence(train, silent=True))
+    assert class_pixels(train, ("a", last)).tolist() == [[23, 1, 0], [14, 10, 0]]
+    plain, exchanged, _ = draw_covering("count_4", 0, 1, train, class_presence(train))
     assert exchanged == 0 and last not in plain.labelled
     for pixels, name in ((5, "with 5 pixels"), (0.9, "with 0.9 of usual")):
         write_draws({0: tmp_path / "s"}, "count_4", 1, train, val, pixels)
