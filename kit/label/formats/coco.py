@@ -10,18 +10,8 @@ from PIL import Image
 
 from kit.errors import KitError
 from kit.label.formats.archive import Export, json_files
-from kit.label.formats.shapes import (
-    Bitmap,
-    Drawing,
-    Item,
-    Polygon,
-    Shape,
-    Written,
-    bitmaps,
-    from_runs,
-    numbers,
-    regions,
-)
+from kit.label.formats.runs import from_runs
+from kit.label.formats.shapes import Bitmap, Drawing, Item, Polygon, Shape, Written, bitmaps, numbers, regions
 from kit.system.first_use import optional
 from kit.system.storage import write_bytes
 

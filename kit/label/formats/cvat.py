@@ -6,14 +6,14 @@ labels with their colours, for the "Raw" tab of a new task.
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
 from kit.errors import KitError
 from kit.label.formats.archive import Export, parse_xml
-from kit.label.formats.shapes import Bitmap, Drawing, Item, Polygon, Shape, Written, from_runs, numbers, regions
+from kit.label.formats.runs import from_runs, to_runs
+from kit.label.formats.shapes import Bitmap, Drawing, Item, Polygon, Shape, Written, numbers, regions
 from kit.system.storage import write_bytes, write_json
 
 
@@ -38,7 +38,7 @@ def write(items: Sequence[Item], out: Path, how: Written) -> list[Path]:
                 ET.SubElement(image, "polygon", label=region.label, points=corners, **common)
             else:
                 box = dict(zip(("height", "width"), map(str, region.mask.shape), strict=True))
-                ET.SubElement(image, "mask", label=region.label, rle=", ".join(map(str, runs(region.mask))),
+                ET.SubElement(image, "mask", label=region.label, rle=", ".join(map(str, to_runs(region.mask))),
                               left=str(region.left), top=str(region.top), **box, **common)  # fmt: skip
     ET.indent(root)
     write_bytes(out / "annotations.xml", ET.tostring(root, encoding="utf-8", xml_declaration=True))
@@ -56,12 +56,6 @@ def read(export: Export) -> Iterator[Drawing]:
             file = image.get("name", "")
             width, height = numbers((image.get("width"), image.get("height")), f"size of {file}", int)
             yield Drawing(file, (height, width), [_shape(each, file) for each in image if each.tag != "tag"])
-
-
-def runs(mask: np.ndarray) -> list[int]:
-    """Run lengths of a bitmap bool (h, w), row by row; zeros and ones alternate, zeros first."""
-    found = [(value, len(list(group))) for value, group in groupby(mask.ravel().tolist())]
-    return [0] * found[0][0] + [length for _, length in found]
 
 
 def _shape(node: ET.Element, file: str) -> Shape:

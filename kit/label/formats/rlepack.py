@@ -7,6 +7,7 @@ with its results.
 import numpy as np
 
 from kit.errors import KitError
+from kit.label.formats.runs import to_runs
 
 WIDTHS = (3, 4, 8, 16)
 """Bit widths of a run length; each run uses the smallest sufficient one."""
@@ -15,19 +16,15 @@ WIDTHS = (3, 4, 8, 16)
 def pack(mask: np.ndarray) -> list[int]:
     """A bitmap bool (H, W) as a list of bytes: its pixels row by row, each four times (red, green, blue, alpha), 255 or
     0."""
-    flat = mask.ravel()
-    edges = np.flatnonzero(np.diff(flat)) + 1
-    starts = np.concatenate([[0], edges])
-    lengths = 4 * np.diff(np.concatenate([starts, [flat.size]]))
-    bits = [f"{4 * flat.size:032b}", f"{8 - 1:05b}", *(f"{width - 1:04b}" for width in WIDTHS)]
+    bits = [f"{4 * mask.size:032b}", f"{8 - 1:05b}", *(f"{width - 1:04b}" for width in WIDTHS)]
     longest = 1 << WIDTHS[-1]
-    for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):
-        value = "11111111" if flat[start] else "00000000"
-        while length > 0:
-            part = min(length, longest)
+    for place, length in enumerate(to_runs(mask)):
+        value, left = ("00000000", "11111111")[place % 2], 4 * length
+        while left > 0:
+            part = min(left, longest)
             which = next(i for i, width in enumerate(WIDTHS) if part - 1 < 1 << width)
             bits.append(f"1{which:02b}{part - 1:0{WIDTHS[which]}b}{value}")
-            length -= part
+            left -= part
     text = "".join(bits)
     text += "0" * (-len(text) % 8)
     return list(int(text, 2).to_bytes(len(text) // 8, "big"))

@@ -192,15 +192,6 @@ def regions(item: Item, how: Written) -> list[Shape]:
     return bitmaps(item.mask, dict(enumerate(how.classes)))
 
 
-def from_runs(lengths: Sequence[int], size: tuple[int, int], where: str, order: str = "C") -> np.ndarray:
-    """The bitmap bool (h, w) of run lengths; zeros and ones alternate, zeros first; row by row, or for "F" column by
-    column. Raises KitError if their sum is not the number of pixels."""
-    if any(length < 0 for length in lengths) or sum(lengths) != size[0] * size[1]:
-        raise KitError(f"{where}: the RLE has {sum(lengths)} pixels, and should have {size_text(size)} = "
-                       f"{size[0] * size[1]}")  # fmt: skip
-    return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(size, order=order)
-
-
 def numbers(values: Iterable, what: str, kind: Callable = float) -> list:
     """Values as numbers. Raises KitError naming `what` if one is not a number."""
     try:
