@@ -5,12 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.ndimage import maximum_filter, minimum_filter, uniform_filter
 
+from kit.data.reading.decode import Box
 from kit.evaluate.scores.boundary import band_width
 from kit.settings.checks import require_share
 from kit.types import IGNORE
-
-Box = tuple[int, int, int, int]
-"""Top, left, height, width in pixels."""
 
 
 def border_box(truth: np.ndarray, predictions: Sequence[np.ndarray], share: float = 0.3, band: float = 0.01) -> Box:

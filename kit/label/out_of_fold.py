@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from kit.data.fingerprint import find_data
+from kit.data.reading.decode import cut
 from kit.data.reading.files import SegFiles
 from kit.errors import KitError
 from kit.evaluate.predict import Predictor
@@ -96,8 +97,8 @@ def crops(found: Found, count: int) -> list[Crop]:
         files = found.files(each.name)
         image, mask = files.image(each.name).permute(1, 2, 0).numpy(), files.full_mask(each.name).numpy()
         region = np.zeros(mask.shape, bool)
+        cut(region, each.box)[:] = each.region
         top, left, height, width = each.box
-        region[top : top + height, left : left + width] = each.region
         side = max(SMALLEST_CROP, round(max(height, width) * (1 + 2 * AROUND)))
         side = min(side, *mask.shape)
         rows, columns = (_window(start + size // 2, side, whole) for start, size, whole in

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
+from kit.data.reading.decode import Box, cut
 from kit.errors import KitError
 from kit.label.groups import in_turns
 from kit.types import IGNORE
@@ -45,7 +46,7 @@ class Suspicion(NamedTuple):
     """A region whose label is probably wrong."""
 
     name: str  # id of the image
-    box: tuple[int, int, int, int]  # top, left, height, width in pixels of the mask
+    box: Box  # in pixels of the mask
     region: np.ndarray  # bool (height, width), inside the box
     given: int  # class of the mask
     expected: int  # class that the networks agree on
@@ -115,9 +116,8 @@ def hits(found: Iterable[Suspicion], planted: dict[str, list]) -> tuple[list[boo
     """
     right, hit = [], set()
     for each in found:
-        top, left, height, width = each.box
         inside = [(each.name, i) for i, wrong in enumerate(planted.get(each.name, ()))
-                  if wrong.where[top : top + height, left : left + width][each.region].mean() >= HIT]  # fmt: skip
+                  if cut(wrong.where, each.box)[each.region].mean() >= HIT]  # fmt: skip
         right.append(bool(inside))
         hit.update(inside)
     return right, len(hit)

@@ -7,6 +7,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from kit.data.reading.decode import Box, cut
 from kit.errors import KitError
 from kit.figures.pictures.grid import class_patches, picture_grid
 from kit.figures.style import PAGE, colour, looks
@@ -16,7 +17,7 @@ FRAME = "#D55E00"
 
 @looks()
 def boundary_zooms(images: Sequence[np.ndarray], truths: Sequence[np.ndarray],
-                   predictions: dict[str, Sequence[np.ndarray]], boxes: Sequence[tuple[int, int, int, int]],
+                   predictions: dict[str, Sequence[np.ndarray]], boxes: Sequence[Box],
                    classes: Sequence[str], palette, width: float = PAGE) -> Figure:  # fmt: skip
     """A row per image: the whole with a frame, then the framed part of image, truth and every run.
 
@@ -33,12 +34,11 @@ def boundary_zooms(images: Sequence[np.ndarray], truths: Sequence[np.ndarray],
     """
     if not images or not predictions:
         raise KitError("boundary zooms need at least one image and one run")
-    parts = [mask[b[0] : b[0] + b[2], b[1] : b[1] + b[3]] for masks in (truths, *predictions.values())
-             for mask, b in zip(masks, boxes, strict=True)]  # fmt: skip
+    seen = [cut(mask, box) for masks in (truths, *predictions.values()) for mask, box in zip(masks, boxes, strict=True)]
     rows = [[image, image, *(colour(mask, palette) for mask in masks)]
             for image, *masks in zip(images, truths, *predictions.values(), strict=True)]  # fmt: skip
     titles = ["Image", "Zoom", "Ground truth", *predictions]
-    fig, grid = picture_grid(rows, width, titles, legends=[(None, class_patches(parts, classes, palette))])
+    fig, grid = picture_grid(rows, width, titles, legends=[(None, class_patches(seen, classes, palette))])
     for axes, truth, box in zip(grid, truths, boxes, strict=True):
         top, left, tall, wide = box
         axes[0].add_patch(Rectangle((left - 0.5, top - 0.5), wide, tall, fill=False, color=FRAME, linewidth=1.2))
@@ -50,10 +50,9 @@ def boundary_zooms(images: Sequence[np.ndarray], truths: Sequence[np.ndarray],
     return fig
 
 
-def _borders(truth: np.ndarray, box: tuple[int, int, int, int]) -> LineCollection:
+def _borders(truth: np.ndarray, box: Box) -> LineCollection:
     """Lines between neighbouring pixels of different classes, inside the box."""
-    top, left, tall, wide = box
-    part = truth[top : top + tall, left : left + wide]
+    (top, left, _, _), part = box, cut(truth, box)
     lines = [((left + c + 0.5, top + r - 0.5), (left + c + 0.5, top + r + 0.5))
              for r, c in np.argwhere(part[:, 1:] != part[:, :-1])]  # fmt: skip
     lines += [((left + c - 0.5, top + r + 0.5), (left + c + 0.5, top + r + 0.5))
