@@ -14,7 +14,7 @@ from kit.errors import KitError
 from kit.models.build import build_model
 from kit.settings.fields import from_dict, to_dict
 from kit.settings.run import ModelConfig, RunConfig
-from kit.system.paths import PROJECT
+from kit.system.paths import python_path
 
 
 def peak_memory(net: nn.Module, cfg: ModelConfig, shapes: list[tuple[int, ...]]) -> list[int]:
@@ -34,9 +34,8 @@ def peak_memory(net: nn.Module, cfg: ModelConfig, shapes: list[tuple[int, ...]])
         return [_peak_on_gpu(net, torch.zeros(shape, device=device)) for shape in shapes]
     order = {"config": to_dict(RunConfig(student=cfg, pretrained=False)), "classes": net.num_classes,
              "shapes": shapes, "threads": torch.get_num_threads()}  # fmt: skip
-    path = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
     done = subprocess.run([sys.executable, "-m", "kit.deploy.memory"], input=json.dumps(order), text=True,
-                          capture_output=True, env={**os.environ, "PYTHONPATH": path})  # fmt: skip
+                          capture_output=True, env={**os.environ, "PYTHONPATH": python_path()})  # fmt: skip
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise KitError(f"the process that measures memory ended early ({last}); try a smaller --size")

@@ -14,7 +14,7 @@ from traitlets.config import Config
 from kit.errors import KitError
 from kit.evaluate.student import load
 from kit.models.model_folder import located
-from kit.system.paths import PROJECT
+from kit.system.paths import python_path
 
 ADDRESS = "127.0.0.1"
 """The page can be reached from this machine only."""
@@ -54,7 +54,7 @@ def serve(run_or_dir: str | Path, port: int = 8866, browser: bool = True) -> Non
         cells = [nbformat.v4.new_code_cell(CELL.format(folder=str(folder)))]
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
         nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), notebook)
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PROJECT), os.environ.get("PYTHONPATH"))))
+        os.environ["PYTHONPATH"] = python_path()
         from voila.app import Voila
 
         os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, (scratch, os.environ.get("JUPYTER_PATH"))))

@@ -20,6 +20,11 @@ def from_project(path: str | Path) -> Path:
     return path if path.is_absolute() or path.exists() else PROJECT / path
 
 
+def python_path() -> str:
+    """PYTHONPATH of a new process that imports the kit from wherever it runs."""
+    return os.pathsep.join(filter(None, (str(PROJECT), os.environ.get("PYTHONPATH"))))
+
+
 def enter_project() -> Path:
     """Make the project's folder the working folder if it is `notebooks/`; return the working folder.
 

@@ -20,7 +20,7 @@ from kit.runs.folder import RunFolder
 from kit.settings.fields import to_dict
 from kit.settings.run import RunConfig
 from kit.system.parent import end_with
-from kit.system.paths import PROJECT
+from kit.system.paths import python_path
 from kit.train.loop import fit
 from kit.train.resume.signals import Stop, leave
 
@@ -60,8 +60,7 @@ def _command(cfg: RunConfig, config: Path) -> list[str]:
 def _run(command: list[str], stop: Stop) -> list[str]:
     """Run a command, print its output, pass signals on; return the text of its "error: " lines."""
     threads = max(1, (os.cpu_count() or 1) // int(command[command.index("--nproc_per_node") + 1]))
-    paths = os.pathsep.join(filter(None, (str(PROJECT), os.environ.get("PYTHONPATH"))))
-    environment = {"OMP_NUM_THREADS": str(threads), **os.environ, LAUNCHED: "1", "PYTHONPATH": paths}
+    environment = {"OMP_NUM_THREADS": str(threads), **os.environ, LAUNCHED: "1", "PYTHONPATH": python_path()}
     problems: list[str] = []
     process = subprocess.Popen(
         command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
