@@ -5,7 +5,6 @@ settings: functions that draw are decorated with `@looks()`, which applies SETTI
 """
 
 import os
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -105,6 +104,12 @@ def turns(names: Sequence[str]) -> list[int]:
     return [names[:i].count(name) for i, name in enumerate(names)]
 
 
+def numbered(names: Sequence[str]) -> list[str]:
+    """The names, those that are there several times with "#1", "#2" ... behind them."""
+    pairs = zip(names, turns(names), strict=True)
+    return [f"{name} #{turn + 1}" if names.count(name) > 1 else name for name, turn in pairs]
+
+
 def start_of(run: dict) -> str:
     """Initial weights of a run's encoders: "pretrained" or "random"; "–" if the run did not record it."""
     return {True: "pretrained", False: "random"}.get(run["config"].get("pretrained"), "–")
@@ -127,10 +132,7 @@ def run_labels(runs: list[dict]) -> list[str]:
             chosen.append(f"{label}, {start_of(run)}")
         else:
             chosen.append(f"{label} ({Path(run['path']).name})")
-    # The same run twice, or equal folder names in several places: number them.
-    repeated = {label for label, count in Counter(chosen).items() if count > 1}
-    numbered = zip(chosen, turns(chosen), strict=True)
-    return [f"{label} #{turn + 1}" if label in repeated else label for label, turn in numbered]
+    return numbered(chosen)  # the same run may be there twice, or equal folder names in several places
 
 
 def setting_labels(settings: list[list[dict]]) -> list[str]:

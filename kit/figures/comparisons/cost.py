@@ -11,7 +11,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from kit.errors import KitError
 from kit.figures.comparisons.marks import aside, set_limits, setting_looks
-from kit.figures.style import COLUMN, PAGE, looks, method_name, new_figure, setting_labels, turns
+from kit.figures.style import COLUMN, PAGE, looks, method_name, new_figure, numbered, setting_labels
 from kit.figures.tables.comparable import SUBJECT, comparable_groups, subject
 from kit.figures.tables.formats import Cell, percent_cell
 from kit.runs.groups import by_seed, by_setting
@@ -142,9 +142,7 @@ def group_titles(groups: list[list[dict]], cost: str) -> list[str]:
     if len(set(titles)) < len(titles) and len({group[0]["protocol"] for group in groups}) > 1:
         said = (textwrap.fill(group[0]["protocol"], LETTERS) for group in groups)
         titles = [f"{title}\n{protocol}" for title, protocol in zip(titles, said, strict=True)]
-    # Lists of one name may differ, and so may val images.
-    return [f"{title} #{turn + 1}" if titles.count(title) > 1 else title
-            for title, turn in zip(titles, turns(titles), strict=True)]  # fmt: skip
+    return numbered(titles)  # lists of one name may differ, and so may val images
 
 
 def left_out(runs: list[dict], cost: str = "parameters", panels: int = 3) -> str:
