@@ -9,6 +9,7 @@ import numpy as np
 
 from kit.data.reading.files import SegFiles
 from kit.errors import KitError
+from kit.evaluate.scores.bootstrap import overlaps
 from kit.evaluate.scores.counts import load_counts
 from kit.evaluate.val_images import Example, choose
 from kit.runs.folder import RunFolder
@@ -58,11 +59,9 @@ def image_mious(matrices: np.ndarray) -> np.ndarray:
     Args:
         matrices: int64 (n, C, C), true class by predicted class.
     """
-    hits = np.diagonal(matrices, axis1=1, axis2=2)
-    true, predicted = matrices.sum(2), matrices.sum(1)
-    shares = hits / np.maximum(true + predicted - hits, 1)  # 0 for classes without a pixel
-    classes = (true > 0).sum(1)
-    return np.where(classes > 0, (shares * (true > 0)).sum(1) / np.maximum(classes, 1), np.nan)
+    (hits, unions), true = overlaps(matrices), matrices.sum(2) > 0
+    shares = hits / np.maximum(unions, 1)  # 0 for classes without a pixel
+    return np.where(true.any(1), (shares * true).sum(1) / np.maximum(true.sum(1), 1), np.nan)
 
 
 def ranked(run_dir: str | Path, weights: str = "last") -> list[tuple[str, float]]:
