@@ -99,15 +99,15 @@ def measure(dataset: str, root: Path, out: Path, images: int = 60, wrong: int = 
 def scored(first: list, planted: dict[str, list[Planted]], classes: tuple[str, ...]) -> dict:
     """Precision and recall of findings, and for each planted region its kind, its size and the first rank that hits."""
     right, hit = hits(first, planted)
-    everything = [(name, i, wrong) for name, regions in planted.items() for i, wrong in enumerate(regions)]
     regions = []
-    for name, i, wrong in everything:
-        ranks = [rank for rank, each in enumerate(first, 1) if hits([each], {name: [planted[name][i]]})[1]]
-        about = {"image": name, "kind": wrong.kind, "pixels": int(wrong.where.sum())}
-        meant = {"mask": classes[wrong.given], "true": classes[wrong.true]}
-        regions.append({**about, **meant, "rank": ranks[0] if ranks else None})
+    for name, of_image in planted.items():
+        for wrong in of_image:
+            ranks = [rank for rank, each in enumerate(first, 1) if hits([each], {name: [wrong]})[1]]
+            about = {"image": name, "kind": wrong.kind, "pixels": int(wrong.where.sum())}
+            meant = {"mask": classes[wrong.given], "true": classes[wrong.true]}
+            regions.append({**about, **meant, "rank": ranks[0] if ranks else None})
     recall = {kind: _share([each["rank"] is not None for each in regions if each["kind"] == kind]) for kind in KINDS}
-    return {"first": len(first), "precision": _share(right), "recall": hit / max(1, len(everything)),
+    return {"first": len(first), "precision": _share(right), "recall": hit / max(1, len(regions)),
             "recall_of": recall, "precision_at_10": _share(right[:10]), "planted_regions": regions}  # fmt: skip
 
 
