@@ -229,7 +229,7 @@ def test_one_failing_notebook_does_not_stop_the_others(runs, tmp_path):
 
 
 def test_deploy_ends_in_a_model_folder(runs, tmp_path):
-    export = pytest.importorskip("kit.deploy.graphs.logits_graph")
+    export = pytest.importorskip("kit.deploy.graphs.onnx_graph")
     try:
         export.require_packages()
     except KitError as missing:

@@ -18,7 +18,7 @@ from kit.bench.timing import environment, torch_threads
 from kit.data.reading.sizes import size_text
 from kit.deploy.graphs.int8 import to_int8
 from kit.deploy.graphs.labelled_pictures import labelled_pairs
-from kit.deploy.graphs.logits_graph import open_graph, require_packages
+from kit.deploy.graphs.onnx_graph import open_graph, require_packages
 from kit.deploy.graphs.picture_graph import INPUT, PictureGraph, pictures_to_onnx, trace_pictures
 from kit.deploy.graphs.quantise import calibrate, quantised
 from kit.evaluate.student import Student, load

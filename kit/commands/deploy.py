@@ -62,7 +62,7 @@ def _import_weights(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from kit.deploy.graphs.logits_graph import require_packages
+    from kit.deploy.graphs.onnx_graph import require_packages
 
     require_packages()
     if options.logits and (options.int8 or options.probabilities):

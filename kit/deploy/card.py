@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kit.deploy.cost import cost, device_record
-from kit.deploy.graphs.logits_graph import RECORD, working_size
+from kit.deploy.graphs.logits_graph import working_size
+from kit.deploy.graphs.onnx_graph import RECORD
 from kit.errors import KitError
 from kit.evaluate.student import Student, load
 from kit.models.build import build_model

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kit.deploy.graphs.bundle import GRAPH, GRAPH_INT8, LABELS, PROGRAM
-from kit.deploy.graphs.logits_graph import RECORD
+from kit.deploy.graphs.onnx_graph import RECORD
 from kit.deploy.model_card import model_card
 from kit.errors import KitError
 from kit.evaluate.student import load

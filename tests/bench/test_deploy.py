@@ -4,7 +4,7 @@ import pytest
 
 from kit.__main__ import main
 from kit.deploy.graphs import int8
-from kit.deploy.graphs.logits_graph import require_packages
+from kit.deploy.graphs.onnx_graph import require_packages
 from kit.errors import KitError
 
 try:

@@ -11,7 +11,7 @@ from kit.data.reading.decode import picture_size, read_image
 from kit.data.reading.sizes import Size, size_text
 from kit.deploy.graphs.int8 import to_int8
 from kit.deploy.graphs.labelled_pictures import labelled_pairs
-from kit.deploy.graphs.logits_graph import RECORD, open_graph, program_bytes, require_packages
+from kit.deploy.graphs.onnx_graph import RECORD, open_graph, program_bytes, require_packages
 from kit.deploy.graphs.picture_graph import (
     CLASSES,
     INPUT,

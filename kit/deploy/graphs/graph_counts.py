@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from kit.deploy.graphs.int8 import Pair
-from kit.deploy.graphs.logits_graph import open_graph
+from kit.deploy.graphs.onnx_graph import open_graph
 from kit.deploy.graphs.picture_graph import CLASSES, INPUT, PROBABILITIES
 from kit.evaluate.protocol import sentence
 from kit.evaluate.scores.boundary import boundary_counts

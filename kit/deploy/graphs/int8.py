@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kit.deploy.graphs.logits_graph import open_graph
+from kit.deploy.graphs.onnx_graph import open_graph
 from kit.deploy.graphs.picture_graph import INPUT
 from kit.deploy.graphs.quantise import METHODS, Calibrated, calibrate, changed, classes_of, quantised, sensitivity
 from kit.evaluate.scores.metrics import mean_iou

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kit.data.reading.sizes import Size, size_when_read
-from kit.deploy.graphs.logits_graph import exportable, exported, to_onnx
+from kit.deploy.graphs.onnx_graph import exportable, exported, to_onnx
 from kit.evaluate.predict import Predictor
 from kit.evaluate.protocol import is_plain
 from kit.evaluate.student import Student
@@ -38,7 +38,7 @@ class PictureGraph(nn.Module):
     def __init__(self, student: Student, size: Size | None = None, probabilities: bool = False):
         super().__init__()
         data, cfg = student.config.data, student.config.evaluate
-        net = exportable(student.net).net
+        net = exportable(student.net)
         self.probabilities = probabilities
         self.plain = is_plain(cfg)
         self.inside = size_when_read(size, data.base_size, data.keep_aspect) if size else data.base_size

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from kit.deploy.graphs.logits_graph import open_graph
+from kit.deploy.graphs.onnx_graph import open_graph
 from kit.deploy.graphs.picture_graph import CLASSES, INPUT
 
 OPERATORS = ("Conv", "Clip", "Relu", "Add", "Mul", "Concat", "AveragePool", "MaxPool")

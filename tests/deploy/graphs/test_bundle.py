@@ -13,7 +13,7 @@ import kit
 from kit.__main__ import main
 from kit.deploy.card import as_text, make_card
 from kit.deploy.graphs import int8
-from kit.deploy.graphs.logits_graph import open_graph, require_packages
+from kit.deploy.graphs.onnx_graph import open_graph, require_packages
 from kit.errors import KitError
 
 try:

@@ -15,13 +15,14 @@ import kit
 from kit.__main__ import main
 from kit.data.reading.decode import read_image
 from kit.deploy.graphs import logits_graph as ex
+from kit.deploy.graphs import onnx_graph
 from kit.deploy.graphs.example_check import graph_size
 from kit.errors import KitError
 from kit.models.build import build_model
 from kit.settings.run import ModelConfig
 
 try:
-    ex.require_packages()
+    onnx_graph.require_packages()
 except KitError as missing:
     pytest.skip(str(missing), allow_module_level=True)
 
@@ -180,10 +181,10 @@ def test_a_network_to_be_exported_computes_the_same(network):
     net = build_model(ModelConfig(name=network), 4, pretrained=False).eval()
     images = torch.randn(1, 3, 64, 96)
     with torch.no_grad():
-        torch.testing.assert_close(ex.exportable(net)(images), net(images).logits, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(onnx_graph.exportable(net)(images).logits, net(images).logits, rtol=1e-4, atol=1e-5)
 
 
 def test_a_missing_package_is_named(monkeypatch):
-    monkeypatch.setattr(ex, "NEEDED", ("onnx", "surely_absent"))
+    monkeypatch.setattr(onnx_graph, "NEEDED", ("onnx", "surely_absent"))
     with pytest.raises(KitError, match=r"surely_absent; install the extra: pip install -e '.\[export\]'"):
-        ex.require_packages()
+        onnx_graph.require_packages()
