@@ -42,6 +42,16 @@ class Masks:
             table[raw] = cls
         return table
 
+    def raw_values(self) -> np.ndarray:
+        """uint8 (256,): class id -> its value in a file. All others have the value of ignored pixels: 255, or the
+        smallest one if 255 has no meaning there, such as 0, "unlabeled", in Cityscapes' labelIds."""
+        ignored = [raw for raw, cls in self.raw_ids.items() if cls == IGNORE]
+        table = np.full(256, IGNORE if IGNORE in ignored else min(ignored), np.uint8)
+        for raw, cls in sorted(self.raw_ids.items(), reverse=True):  # of several, the smallest
+            if cls != IGNORE:
+                table[cls] = raw
+        return table
+
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:

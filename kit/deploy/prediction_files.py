@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from kit.data.reading.decode import SUFFIXES
-from kit.data.spec import DatasetSpec, Masks
+from kit.data.spec import DatasetSpec
 from kit.errors import KitError
 from kit.evaluate.predict import Predictor
 from kit.evaluate.student import Student, read_pixels
@@ -17,7 +17,6 @@ from kit.evaluate.uncertainty import overlaid
 from kit.settings.checks import require_choice
 from kit.settings.run import EvalConfig
 from kit.system.storage import content_of, write_bytes
-from kit.types import IGNORE
 
 FORMS = ("palette", "ids", "overlay")
 """Class ids with the palette in the file; the data set's own label ids in grey (Cityscapes: labelIds, which its server
@@ -41,7 +40,7 @@ def save_predictions(student: Student, images: Iterable[tuple[str, Path]], out: 
     require_choice(FORMS, form=form)
     if form == "ids" and (spec is None or spec.classes != tuple(student.classes)):
         raise KitError("form 'ids' needs the data set whose classes the student predicts")
-    table = raw_values(spec.layouts[0].masks[0]) if form == "ids" else None
+    table = spec.layouts[0].masks[0].raw_values() if form == "ids" else None
     images = list(images)
     _check_targets(images, Path(out))
     predictor = Predictor(student.net, cfg or student.config.evaluate)
@@ -88,17 +87,6 @@ def as_palette(mask: np.ndarray, palette: list) -> Image.Image:
     picture = Image.fromarray(np.ascontiguousarray(mask, np.uint8)).convert("L")
     picture.putpalette(colours.tobytes())  # makes it "P"
     return picture
-
-
-def raw_values(kind: Masks) -> np.ndarray:
-    """uint8 (256,): class id -> its value in masks of a kind. All others have the value of ignored pixels: 255, or the
-    smallest one if 255 has no meaning there, such as 0, "unlabeled", in Cityscapes' labelIds."""
-    ignored = [raw for raw, cls in kind.raw_ids.items() if cls == IGNORE]
-    table = np.full(256, IGNORE if IGNORE in ignored else min(ignored), np.uint8)
-    for raw, cls in sorted(kind.raw_ids.items(), reverse=True):  # of several, the smallest
-        if cls != IGNORE:
-            table[cls] = raw
-    return table
 
 
 def pictures_in(place: Path) -> list[tuple[str, Path]]:

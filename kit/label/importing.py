@@ -15,7 +15,7 @@ from kit.data.folder import VAL
 from kit.data.reading.decode import picture_size
 from kit.data.reading.files import SegFiles
 from kit.data.splits.split import LABELLED, Split, list_text, missing_classes, read_lists, write_lists
-from kit.deploy.prediction_files import png_bytes, raw_values
+from kit.deploy.prediction_files import png_bytes
 from kit.errors import KitError
 from kit.label.formats import read_export
 from kit.label.formats.archive import open_export
@@ -243,8 +243,8 @@ def _change(name: str, files: SegFiles, mask: np.ndarray) -> Change:
         changed = int((before != mask).sum()) if same else mask.size
         path, kind = files.masks[name]
         done = "replaced" if changed else "unchanged"
-        return Change(name, files.part, path, mask, done, changed, raw_values(kind))
-    path, values = _new_path(name, files), raw_values(files.layout.masks[0])
+        return Change(name, files.part, path, mask, done, changed, kind.raw_values())
+    path, values = _new_path(name, files), files.layout.masks[0].raw_values()
     return Change(name, files.part, path, mask, "new", int((mask != IGNORE).sum()), values)
 
 

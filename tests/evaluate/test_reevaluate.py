@@ -12,7 +12,7 @@ from PIL import Image
 import kit
 from kit.__main__ import main
 from kit.data.catalog import DATASETS
-from kit.deploy.prediction_files import pictures_in, raw_values, save_predictions
+from kit.deploy.prediction_files import pictures_in, save_predictions
 from kit.errors import KitError
 from kit.evaluate.predict import Predictor
 from kit.evaluate.reevaluate import as_text, compare_runs, evaluate_run
@@ -182,7 +182,7 @@ def test_submissions_hold_the_raw_label_ids(finished, scenes, tmp_path):
         (source,) = place.rglob(path.name)
         expected = np.vectorize(table.get)(kit.load(run).predict(source))
         assert picture.dtype == np.uint8 and np.array_equal(picture, expected)
-    label_ids, train_ids = map(raw_values, DATASETS["cityscapes"].layouts[0].masks)
+    label_ids, train_ids = (kind.raw_values() for kind in DATASETS["cityscapes"].layouts[0].masks)
     assert label_ids[[0, 13, 18, IGNORE]].tolist() == [7, 26, 33, 0]  # 0 is unlabeled; labelIds have no 255
     assert train_ids[[0, 13, 18, IGNORE]].tolist() == [0, 13, 18, IGNORE]
 

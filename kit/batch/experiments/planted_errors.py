@@ -12,7 +12,6 @@ from kit.data.catalog import find_spec
 from kit.data.reading.files import SegFiles
 from kit.data.splits.hash_draw import draw
 from kit.data.splits.split import Split, write_lists
-from kit.deploy.prediction_files import raw_values
 from kit.errors import KitError
 from kit.label.out_of_fold import suspicious_labels
 from kit.label.planted import KINDS, Planted, plant
@@ -59,7 +58,7 @@ def planted_copy(dataset: str, root: Path, out: Path, images: int, wrong: int,
         if made is not None:
             path = out / train.mask_path(name).relative_to(train.base)
             path.unlink()
-            Image.fromarray(raw_values(train.masks[name][1])[made[0]]).save(path)
+            Image.fromarray(train.masks[name][1].raw_values()[made[0]]).save(path)
             found[name], done = [made[1]], done + 1
     if done < wrong:
         raise KitError(f"errors could be planted in only {done} of {wrong} masks; take more images")
