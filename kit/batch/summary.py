@@ -2,7 +2,6 @@
 
 import statistics
 from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -142,7 +141,7 @@ def _counts(run: dict, weights: str) -> Counts | Overlaps | None:
     """Counts on every val image; None if the run did not keep them."""
     if "overlaps" in run:  # from a file of collected runs
         return run["overlaps"][weights]
-    path = RunFolder(Path(run["path"])).scores(weights)
+    path = RunFolder(run["path"]).scores(weights)
     return load_counts(path) if path.is_file() else None
 
 

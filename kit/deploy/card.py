@@ -34,7 +34,7 @@ def make_card(run_dir: str | Path, size: tuple[int, int] | None = None, repeats:
     """
     if repeats < 2:
         raise KitError(f"repeats must be at least 2, for a spread, got {repeats}")
-    folder, student = RunFolder(Path(run_dir)), load(run_dir)
+    folder, student = RunFolder(run_dir), load(run_dir)
     found, networks = list(_networks(folder, student, teachers)), []
     multiple = math.lcm(*(net.multiple for _, net, *_ in found))
     size = tuple(size or working_size(student, multiple))

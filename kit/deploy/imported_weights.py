@@ -29,7 +29,7 @@ def import_weights(family: str, file: Path, out: Path, dataset: str = "cityscape
         dataset: whose classes the student predicts; a key of `kit.data.catalog.DATASETS`.
     Raises: KitError if the checkpoint, the data set or the folder does not fit; nothing is written then.
     """
-    folder, spec = RunFolder(Path(out)), find_spec(dataset, Path())
+    folder, spec = RunFolder(out), find_spec(dataset, Path())
     if folder.config_file.exists():
         raise KitError(f"{folder.path} already holds a run; name another folder")
     imported = convert(family, read_checkpoint(file))

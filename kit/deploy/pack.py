@@ -44,7 +44,7 @@ def pack(run_dir: str | Path, out: str | Path, weights: str = "last", licence: s
     """
     if is_model_folder(Path(run_dir)):
         raise KitError(f"{run_dir} is a model folder already; copy it, or pack the run that it was made from")
-    student, folder, out = load(run_dir, weights), RunFolder(Path(run_dir)), Path(out)
+    student, folder, out = load(run_dir, weights), RunFolder(run_dir), Path(out)
     if folder.config_file.resolve() == (out / CONFIG).resolve():
         raise KitError(f"{out} is the run's own folder; name another one to pack into")
     if (out / CONFIG).exists() and not is_model_folder(out):

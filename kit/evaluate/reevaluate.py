@@ -46,7 +46,7 @@ def evaluate_run(run_dir: str | Path, weights: str = "last", cfg: EvalConfig | N
         data_root: the data set's folder, if it is not where it was in training.
     Raises: KitError if run, weights or data are missing.
     """
-    student, folder = load(run_dir, weights), RunFolder(Path(run_dir))
+    student, folder = load(run_dir, weights), RunFolder(run_dir)
     own = student.config.evaluate
     cfg = cfg or own
     images = val_images(student, data_root, cfg.limit)
@@ -80,7 +80,7 @@ def compare_runs(first: str | Path, second: str | Path, name: str = "last", resa
     Raises: KitError if there are no counts, or if classes, images, masks or protocols differ.
     """
     require_positive(resamples=resamples)
-    folders = [RunFolder(Path(run)) for run in (first, second)]
+    folders = [RunFolder(run) for run in (first, second)]
     a, b = (load_counts(folder.scores(name)) for folder in folders)
     if a.protocol != b.protocol:
         raise KitError(f"{first} and {second} were evaluated by different protocols ({a.protocol}; {b.protocol})")

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from operator import attrgetter
-from pathlib import Path
 
 import cachetools
 import numpy as np
@@ -78,7 +77,7 @@ class Explorer:
 
     def networks(self, run: str) -> list[str]:
         """Names of a run's networks, the student first."""
-        return [STUDENT, *RunFolder(Path(run)).views()]
+        return [STUDENT, *RunFolder(run).views()]
 
     def student(self, run: str, network: str = STUDENT) -> Student:
         """One of a run's networks; it is loaded once."""
@@ -134,7 +133,7 @@ class Explorer:
     def ranking(self, run: str) -> list[tuple[str, float]]:
         """(id, mean IoU over the classes in its truth) of every val image, the worst first; empty if the run has no
         counts of these weights (`python -m kit evaluate` writes them)."""
-        if not RunFolder(Path(run)).scores(self.weights).is_file():
+        if not RunFolder(run).scores(self.weights).is_file():
             return []
         return [(name, miou) for name, miou in reversed(ranked(run, self.weights)) if name in self.files.masks]
 

@@ -17,7 +17,7 @@ class History:
     """Pictures of a run, finished or not; a second call reads only new events."""
 
     def __init__(self, run_dir: str | Path):
-        self.folder, self._events = RunFolder(Path(run_dir)).path / "tensorboard", None
+        self.folder, self._events = RunFolder(run_dir).path / "tensorboard", None
 
     def pictures(self) -> dict[int, list[np.ndarray]]:
         """Step -> for each of a few val images, image, truth and prediction side by side, uint8 (H, 3 W, 3)."""

@@ -18,7 +18,7 @@ STUDENT = "student"
 def networks(run_dir: str | Path, weights: str = "last") -> dict[str, Student]:
     """Every network of a finished run by name: its "student", then those trained beside it, if the run had
     `train.keep_views`. Arguments and errors are those of `kit.load`."""
-    views = {name: load_view(run_dir, name) for name in RunFolder(Path(run_dir)).views()}
+    views = {name: load_view(run_dir, name) for name in RunFolder(run_dir).views()}
     return {STUDENT: load(run_dir, weights), **views}
 
 
@@ -27,7 +27,7 @@ def load_view(run_dir: str | Path, name: str) -> Student:
 
     Raises: KitError if the run is not finished, does not keep this network, or the weights do not fit.
     """
-    folder = RunFolder(Path(run_dir))
+    folder = RunFolder(run_dir)
     result = folder.finished_result()
     if name not in folder.views():
         kept = ", ".join(folder.views()) or "none"

@@ -69,7 +69,7 @@ def ranked(run_dir: str | Path, weights: str = "last") -> list[tuple[str, float]
 
     Raises: KitError if the run has no counts of these weights.
     """
-    counts = load_counts(RunFolder(Path(run_dir)).scores(weights))
+    counts = load_counts(RunFolder(run_dir).scores(weights))
     pairs = zip(counts.names, image_mious(counts.matrices).tolist(), strict=True)
     return sorted((pair for pair in pairs if not np.isnan(pair[1])), key=lambda pair: (-pair[1], pair[0]))
 

@@ -77,7 +77,7 @@ def suspicious_labels(runs: Sequence[str | Path], sure: float = 0.7, parts: Sequ
         raise KitError("name at least one finished run")
     used_runs, opened = [], None
     for run in runs:
-        data = find_data(RunFolder(Path(run)).config(data_root).data)
+        data = find_data(RunFolder(run).config(data_root).data)
         if opened and (data.train.root != opened[0].root or data.spec.classes != opened[0].spec.classes):
             raise KitError(f"{run} is a run on {data.train.root}, not on {opened[0].root} like the first")
         opened = opened or tuple(SegFiles(data.spec, data.train.root, part) for part in ("train", "val"))

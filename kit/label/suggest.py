@@ -119,7 +119,7 @@ def suggest(run: str | Path, count: int = 10, strategy: str = "balanced", images
 
 def candidates(run: str | Path, images: str | Path = "", data_root: str = "") -> tuple[Named, Named]:
     """(id, file) of the images that may be suggested, and of the labelled ones. Raises KitError as `suggest` does."""
-    data = find_data(RunFolder(Path(run)).config(data_root).data)
+    data = find_data(RunFolder(run).config(data_root).data)
     labelled = [(name, data.train.paths[name]) for name in data.split.labelled]
     if images:
         place = from_project(images)

@@ -23,7 +23,6 @@ import os
 import platform
 import shutil
 import subprocess
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -73,11 +72,11 @@ def _file(name: str) -> property:
     return property(lambda folder: folder.path / name)
 
 
-@dataclass(frozen=True)
 class RunFolder:
     """Paths of one run, with functions that read and write them."""
 
-    path: Path
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
 
     config_file = _file("config.json")
     data_file = _file("data.json")
@@ -240,7 +239,7 @@ def read_config(path: Path) -> RunConfig:
 def load_run(path: str | Path) -> dict:
     """result.json of a finished run, with "path" (its folder), "log" (its lines) and "card" (its efficiency card or
     None) added. Raises KitError if the run is not finished."""
-    folder = RunFolder(Path(path))
+    folder = RunFolder(path)
     card = read_json(folder.card_file) if folder.card_file.is_file() else None
     return {**folder.finished_result(), "path": str(folder.path), "log": folder.log(), "card": card}
 

@@ -37,7 +37,7 @@ def fold_runs(run: str | Path, folds: int, steps: int = 0, say: Callable[[str], 
         data_root: the data set's folder, if it is not where it was in training.
     Raises: KitError for a number of folds that does not fit, and as `kit.fit`.
     """
-    folder = RunFolder(Path(run))
+    folder = RunFolder(run)
     cfg, place = folder.config(data_root), folder.path / f"folds_{folds}"
     split = find_data(cfg.data).split
     check_folds(folds, len(split.labelled))

@@ -38,7 +38,7 @@ def launch(cfg: RunConfig) -> dict:
 
     Raises: KitError as `fit` does, with the line of the process that failed.
     """
-    if cfg.train.processes == 1 or "WORLD_SIZE" in os.environ or RunFolder(Path(cfg.run_dir)).result() is not None:
+    if cfg.train.processes == 1 or "WORLD_SIZE" in os.environ or RunFolder(cfg.run_dir).result() is not None:
         return fit(cfg)
     with tempfile.TemporaryDirectory(prefix="kit-") as scratch, Stop() as stop:
         config = Path(scratch) / "config.json"
@@ -46,7 +46,7 @@ def launch(cfg: RunConfig) -> dict:
         problems = _run(_command(cfg, config), stop)
     if stop.signal:
         raise leave(stop.signal)
-    result = RunFolder(Path(cfg.run_dir)).result()
+    result = RunFolder(cfg.run_dir).result()
     if result is None:
         raise KitError("; ".join(dict.fromkeys(problems)) or "a process of the run died; its output is above")
     return result

@@ -2,7 +2,6 @@
 
 import contextlib
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -50,7 +49,7 @@ def fit(cfg: RunConfig) -> dict:
     and a loss that is not finite, which never reaches the weights (`kit.train.monitor.nonfinite`). KeyboardInterrupt or
     SystemExit after SIGINT, SIGTERM or SIGUSR1, once the step is done and a checkpoint is written.
     """
-    folder = RunFolder(Path(cfg.run_dir))
+    folder = RunFolder(cfg.run_dir)
     check_bound(folder, cfg)
     label = f"{cfg.method.name} ({folder.path.name})"
     accelerator = make_accelerator(cfg)

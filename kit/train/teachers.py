@@ -28,7 +28,7 @@ def with_teachers(cfg: RunConfig) -> RunConfig:
     """
     if not METHODS[cfg.method.name].teachers:
         return cfg
-    folder, made = RunFolder(Path(cfg.run_dir)), {}
+    folder, made = RunFolder(cfg.run_dir), {}
     check_data(folder, cfg)
     for name in METHODS[cfg.method.name].teachers:
         if not getattr(cfg.method, name):
@@ -48,7 +48,7 @@ def with_teachers(cfg: RunConfig) -> RunConfig:
 
 
 def _finished(cfg: RunConfig) -> bool:
-    return RunFolder(Path(cfg.run_dir)).result_file.is_file()
+    return RunFolder(cfg.run_dir).result_file.is_file()
 
 
 def teacher_config(cfg: RunConfig, name: str) -> RunConfig:

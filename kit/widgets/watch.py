@@ -53,7 +53,7 @@ class RunPanel:
     """Training curves and predictions of a run, drawn from its folder."""
 
     def __init__(self, run_dir: str | Path):
-        self.folder, self.history = RunFolder(Path(run_dir)), History(run_dir)
+        self.folder, self.history = RunFolder(run_dir), History(run_dir)
         self.curves, self.strip = (Image(format="png", layout=Layout(max_width="100%")) for _ in range(2))
         self.box = VBox([self.curves, self.strip])
         self._seen, self._pictures = 0, 0

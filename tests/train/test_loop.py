@@ -26,7 +26,7 @@ from kit.types import StepOutput
 def test_a_run_leaves_everything_behind(tiny, method):
     cfg = tiny(method)
     result = kit.fit(cfg)
-    folder = RunFolder(Path(cfg.run_dir))
+    folder = RunFolder(cfg.run_dir)
     written = {p.name for p in folder.path.iterdir()}
     assert written == {".lock", "config.json", "data.json", "log.jsonl", "result.json", "student.safetensors",
                        "student_average.safetensors", "student_best.safetensors", "tensorboard",
@@ -72,7 +72,7 @@ def same_runs(a, b):
     for which, mine in weights(a).items():
         for name, value in weights(b)[which].items():
             assert torch.equal(mine[name], value), (which, name)
-    logs = [[{k: v for k, v in r.items() if k != "seconds"} for r in RunFolder(Path(x)).log()] for x in (a, b)]
+    logs = [[{k: v for k, v in r.items() if k != "seconds"} for r in RunFolder(x).log()] for x in (a, b)]
     assert logs[0] == logs[1]
 
 
@@ -207,9 +207,7 @@ def test_channels_last_changes_how_fast_and_not_what(tiny, tmp_path):
     plain, last = (
         tiny("trikd", run_dir=str(tmp_path / str(on)), overrides={"train.channels_last": on}) for on in (False, True)
     )
-    losses = [
-        [r["loss"] for r in RunFolder(Path(cfg.run_dir)).log() if "loss" in r] for cfg in (plain, last) if kit.fit(cfg)
-    ]
+    losses = [[r["loss"] for r in RunFolder(cfg.run_dir).log() if "loss" in r] for cfg in (plain, last) if kit.fit(cfg)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
     kit.load(last.run_dir)
 
@@ -259,7 +257,7 @@ def test_a_full_disk_after_a_damaged_checkpoint_loses_nothing(tiny, monkeypatch)
     with pytest.raises(KitError, match="stopped here"):
         kit.fit(cfg)
     monkeypatch.setattr(loop.Run, "one_step", step)
-    folder = RunFolder(Path(cfg.run_dir))
+    folder = RunFolder(cfg.run_dir)
     folder.checkpoint_file.write_bytes(folder.checkpoint_file.read_bytes()[:-1])
     with monkeypatch.context() as full, pytest.raises(KitError, match="no room"):
         full.setattr("kit.train.resume.checkpoint.save_checkpoint", _no_room)

@@ -114,7 +114,7 @@ def test_teachers_that_learnt_from_other_data_stay_and_new_ones_are_trained_besi
     mask.write_bytes(whole + bytes(8))
     other = teacher_config(cfg, "deep").run_dir
     assert other.rsplit("_", 1)[0] == str(first) and len(other) == len(str(first)) + 9
-    student = RunFolder(Path(cfg.run_dir))
+    student = RunFolder(cfg.run_dir)
     student.path.mkdir()
     mask.write_bytes(whole)
     student.open(cfg, find_data(cfg.data).record())
@@ -140,7 +140,7 @@ def test_teachers_that_learnt_from_other_data_stay_and_new_ones_are_trained_besi
 )
 def test_what_would_stop_the_student_is_said_before_a_teacher_is_trained(two_stages, tmp_path, changes, problem):
     cfg = two_stages()
-    student = RunFolder(Path(cfg.run_dir))
+    student = RunFolder(cfg.run_dir)
     student.path.mkdir()
     taught = {f"method.{name}": teacher_config(cfg, name).run_dir for name in ("deep", "wide")}
     student.open(replace_fields(cfg, taught), find_data(cfg.data).record())
@@ -173,9 +173,9 @@ def test_teachers_stay_out_of_checkpoints_and_may_not_change_in_between(two_stag
             kit.fit(cfg)
     saved = load_checkpoint(tmp_path / "mgd/checkpoint.pt")
     assert {name.split(".")[0] for name in saved["method"]} == {"student"}
-    weights = RunFolder(Path(cfg.method.deep)).weights()
+    weights = RunFolder(cfg.method.deep).weights()
     whole = weights.read_bytes()
-    weights.write_bytes(RunFolder(Path(cfg.method.deep)).weights("average").read_bytes())
+    weights.write_bytes(RunFolder(cfg.method.deep).weights("average").read_bytes())
     with pytest.raises(KitError, match="teachers of .* have changed"):
         kit.fit(cfg)
     weights.write_bytes(whole)

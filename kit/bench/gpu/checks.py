@@ -73,7 +73,7 @@ def kill_and_resume(device: torch.device, method: str = "trikd", steps: int = 24
         whole, killed = (_config(method, root, scratch / name, steps) for name in ("whole", "killed"))
         _finish(_started(whole, device), whole, patience)
         process = _started(killed, device)
-        checkpoint, until = RunFolder(Path(killed.run_dir)).checkpoint_file, time.monotonic() + patience
+        checkpoint, until = RunFolder(killed.run_dir).checkpoint_file, time.monotonic() + patience
         while process.is_alive() and not checkpoint.exists() and time.monotonic() < until:
             time.sleep(0.005)
         if not process.is_alive() or not checkpoint.exists():
@@ -81,9 +81,9 @@ def kill_and_resume(device: torch.device, method: str = "trikd", steps: int = 24
             raise KitError(f"a run ended, or took {patience:.0f} s, before it could be killed: {_last(killed)}")
         process.kill()
         process.join()
-        log = RunFolder(Path(killed.run_dir)).log()
+        log = RunFolder(killed.run_dir).log()
         _finish(_started(killed, device), killed, patience)
-        a, b = (safetensors.torch.load_file(RunFolder(Path(cfg.run_dir)).weights()) for cfg in (whole, killed))
+        a, b = (safetensors.torch.load_file(RunFolder(cfg.run_dir).weights()) for cfg in (whole, killed))
     return {
         "killed_after": log[-1]["step"] if log else 0,
         "same_bits": all(torch.equal(a[name], b[name]) for name in a),
@@ -127,7 +127,7 @@ def _finish(process: multiprocessing.Process, cfg: RunConfig, patience: float) -
     if process.is_alive():
         process.kill()
         raise KitError(f"a run did not finish within {patience:.0f} s: {_last(cfg)}")
-    if process.exitcode or RunFolder(Path(cfg.run_dir)).result() is None:
+    if process.exitcode or RunFolder(cfg.run_dir).result() is None:
         raise KitError(f"a run ended with exit code {process.exitcode}: {_last(cfg)}")
 
 

@@ -92,7 +92,7 @@ def export(run_dir: str | Path, out: str | Path, weights: str = "last", size: tu
         },
         **provenance(),
     }
-    for place in (out, RunFolder(Path(run_dir)).path):
+    for place in (out, RunFolder(run_dir).path):
         write_json(place / RECORD, record)
     return record
 

@@ -1,7 +1,5 @@
 """A run belongs to its data: with other data its folder is neither reported as finished nor resumed."""
 
-from pathlib import Path
-
 from kit.data.fingerprint import changes, find_data
 from kit.errors import KitError
 from kit.runs.folder import RunFolder
@@ -40,7 +38,7 @@ def digest_if_other(cfg: RunConfig) -> str:
 
     Raises: KitError if the folder holds a run and the data cannot be used.
     """
-    before = RunFolder(Path(cfg.run_dir)).data()
+    before = RunFolder(cfg.run_dir).data()
     if before is None:
         return ""
     data = find_data(cfg.data, cfg.evaluate.limit)

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -19,7 +17,7 @@ def test_tensorboard_keeps_the_lines_that_the_log_keeps_when_a_run_breaks_off_in
         with pytest.raises(RuntimeError, match="plug"):
             kit.fit(cfg)
     kit.fit(cfg)
-    events, log = EventAccumulator(f"{cfg.run_dir}/tensorboard"), RunFolder(Path(cfg.run_dir)).log()
+    events, log = EventAccumulator(f"{cfg.run_dir}/tensorboard"), RunFolder(cfg.run_dir).log()
     events.Reload()
     for scalar, field in (("train/loss", "loss"), ("val/miou", "miou")):
         assert [e.step for e in events.Scalars(scalar)] == [r["step"] for r in log if field in r]

@@ -1,5 +1,4 @@
 import math
-from pathlib import Path
 
 import pytest
 import torch
@@ -49,7 +48,7 @@ def test_every_number_has_a_name_of_its_own():
 def test_a_run_logs_what_its_pseudo_labels_are_like(tiny):
     cfg = tiny("fixmatch", overrides={"data.observe": True})
     kit.fit(cfg)
-    lines = [record for record in RunFolder(Path(cfg.run_dir)).log() if "loss" in record]
+    lines = [record for record in RunFolder(cfg.run_dir).log() if "loss" in record]
     assert all(
         record["pseudo"].keys()
         == {"predicted", "taught", "labelled", "coverage", "agreement", "accuracy", "sure_accuracy", "diversity",
@@ -59,7 +58,7 @@ def test_a_run_logs_what_its_pseudo_labels_are_like(tiny):
     assert all(len(record["pseudo"]["predicted"]) == 19 and 0 <= record["pseudo"]["accuracy"] <= 1 for record in lines)
     unread = tiny("fixmatch", overrides={"data.observe": False}, run_dir=cfg.run_dir + "_unread")
     kit.fit(unread)
-    log = RunFolder(Path(unread.run_dir)).log()
+    log = RunFolder(unread.run_dir).log()
     assert "accuracy" not in log[0]["pseudo"] and log[0]["loss"] == lines[0]["loss"]  # statistics change nothing
 
 
@@ -75,7 +74,7 @@ def test_a_collapse_is_said_once_and_written_down_every_time(tiny, monkeypatch, 
     monkeypatch.setattr(CPS, "forward", collapsed)
     cfg = tiny("cps", steps=6)
     kit.fit(cfg)
-    alarms = [record["alarm"] for record in RunFolder(Path(cfg.run_dir)).log() if "alarm" in record]
+    alarms = [record["alarm"] for record in RunFolder(cfg.run_dir).log() if "alarm" in record]
     assert len(alarms) == 3 and "collapsed to about 1.0 classes" in alarms[0]
     alarms_printed = [line for line in capsys.readouterr().out.splitlines() if "ALARM" in line]
     assert len(alarms_printed) == 1 and "step 2" in alarms_printed[0]
