@@ -1,8 +1,8 @@
 """Choice of val images for a figure: named, random, or the best or worst of a run."""
 
+import os
 import re
 from collections.abc import Sequence
-from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -32,18 +32,14 @@ def short_ids(names: Sequence[str]) -> list[str]:
     if len(parts) < 2:
         return [_middle_out(name) for name in names]
     shortest = min(map(len, parts))
-    start, end = min(_same(parts), shortest - 1), _same([part[::-1] for part in parts])
+    start = min(len(os.path.commonprefix(parts)), shortest - 1)
+    end = len(os.path.commonprefix([part[::-1] for part in parts]))
     first, last = parts[0][:start], parts[0][len(parts[0]) - end :]
     start = start if len("".join(first)) > 2 else 0  # an ellipsis must not replace one or two characters
     end = min(end, shortest - start - 1) if len("".join(last)) > 2 else 0
     short = [("…" if start else "") + "".join(part[start : len(part) - end]) + ("…" if end else "") for part in parts]
     cut = [_middle_out(name) for name in short]
     return cut if len(set(cut)) == len(cut) else short if len(set(short)) == len(short) else list(names)
-
-
-def _same(parts: list[list[str]]) -> int:
-    """Number of first parts that are equal in all lists."""
-    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, zip(*parts, strict=False)))
 
 
 def _middle_out(name: str) -> str:

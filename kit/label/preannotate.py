@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from kit.data.splits.split import repeated
 from kit.errors import KitError
 from kit.evaluate.predict import Predictor
 from kit.evaluate.student import Student, read_pixels
@@ -61,8 +62,7 @@ def preannotate(student: Student, images: Iterable[tuple[str, Path]], out: Path,
     """
     require_empty(out)
     images = list(images)
-    stems = [path.stem for _, path in images]
-    if twice := {stem for stem in stems if stems.count(stem) > 1}:
+    if twice := repeated(tuple(path.stem for _, path in images)):
         raise KitError(f"two images are called {min(twice)}; a tool would take them for one, rename one of them")
     predictor, items = Predictor(student.net, student.config.evaluate), []
     with bar(len(images), "predicting", "image", silent) as shown:

@@ -33,6 +33,5 @@ def strip_figure(pictures: Mapping[int, Sequence[np.ndarray]], width: float = PA
 
 def spread(steps: Sequence[int], most: int) -> list[int]:
     """At most `most` evenly spaced steps, including the first and the last."""
-    if len(steps) <= most:
-        return list(steps)
-    return [steps[round(i * (len(steps) - 1) / (most - 1))] for i in range(most)]
+    places = np.linspace(0, len(steps) - 1, min(most, len(steps))).round().astype(int)
+    return [steps[i] for i in places]
