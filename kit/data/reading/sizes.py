@@ -19,6 +19,11 @@ def size_when_read(size: Size, base_size: Size | None, keep_aspect: bool) -> Siz
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
+def rounded_up(size: Size, multiple: int) -> Size:
+    """The size with both sides rounded up to multiples of this."""
+    return tuple(-(-side // multiple) * multiple for side in size)
+
+
 def size_text(size: Size) -> str:
     """A size for messages: "height x width"."""
     return f"{size[0]} x {size[1]}"

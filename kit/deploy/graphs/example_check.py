@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 from kit.data.reading.decode import picture_size
-from kit.data.reading.sizes import size_when_read
+from kit.data.reading.sizes import rounded_up, size_when_read
 from kit.evaluate import protocol
 from kit.evaluate.student import Student
 from kit.types import PADDING
@@ -23,11 +23,11 @@ def graph_size(student: Student, pictures: Sequence[Path] = ()) -> tuple[int, in
     `net.multiple`. If pictures keep different sizes, it is the most common size of `pictures`; without pictures,
     `data.base_size`, else the size of a training crop.
     """
-    data, multiple, size = student.config.data, student.net.multiple, fixed_size(student)
+    data, size = student.config.data, fixed_size(student)
     if size is None and pictures:
         sizes = (size_when_read(picture_size(path), data.base_size, data.keep_aspect) for path in pictures)
         size = Counter(sizes).most_common(1)[0][0]
-    return tuple(-(-side // multiple) * multiple for side in size or data.base_size or data.crop)
+    return rounded_up(size or data.base_size or data.crop, student.net.multiple)
 
 
 def fixed_size(student: Student) -> tuple[int, int] | None:
@@ -58,9 +58,8 @@ def settings_of(student: Student, size: tuple[int, int], free: bool) -> dict:
 
 def remark(student: Student, size: tuple[int, int], free: bool) -> str:
     """Sentence on how example.py differs from `Student.predict`; "" if it does the same to every picture."""
-    cfg, fixed = student.config, fixed_size(student)
-    multiple, height, width = student.net.multiple, *size
-    same = fixed is not None and tuple(-(-side // multiple) * multiple for side in fixed) == tuple(size)
+    cfg, fixed, (height, width) = student.config, fixed_size(student), size
+    same = fixed is not None and rounded_up(fixed, student.net.multiple) == tuple(size)
     if free or (same and cfg.evaluate.scales == (1.0,)) or (same and cfg.evaluate.window):
         return ""
     return (

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from kit.data.reading.sizes import rounded_up
 from kit.deploy.graphs.example_check import SOURCE, check_example, graph_size, settings_of
 from kit.deploy.graphs.onnx_graph import (
     RECORD,
@@ -100,9 +101,8 @@ def export(run_dir: str | Path, out: str | Path, weights: str = "last", size: tu
 def working_size(student: Student, multiple: int | None = None) -> tuple[int, int]:
     """(height, width) of a student's input: `base_size`, else window, else crop, rounded up to multiples of this; None
     is those that the student takes."""
-    cfg, multiple = student.config, multiple or student.net.multiple
-    size = cfg.data.base_size or cfg.evaluate.window or cfg.data.crop
-    return tuple(-(-side // multiple) * multiple for side in size)
+    data, window = student.config.data, student.config.evaluate.window
+    return rounded_up(data.base_size or window or data.crop, multiple or student.net.multiple)
 
 
 def pictures_for(run_dir: str | Path, data_root: str | None = None, count: int = 8) -> list[Path]:
