@@ -17,9 +17,6 @@ from kit.settings.checks import require_positive
 from kit.settings.run import EvalConfig
 from kit.system.storage import write_json
 
-UNLIKE = {"names": "their ids differ", "masks": "the masks differ", "images": "images of one name differ on disk"}
-"""Result of `kit.evaluate.scores.counts.unlike` -> text for the error message."""
-
 BUDGET = {
     "steps": lambda run: run["steps"],
     "labelled images": lambda run: run["split"]["labelled"],
@@ -88,7 +85,7 @@ def compare_runs(first: str | Path, second: str | Path, name: str = "last", resa
     classes = [result["dataset"]["classes"] for result in results if result is not None]
     if len(classes) == 2 and classes[0] != classes[1]:
         raise KitError(f"{first} and {second} were evaluated on different classes and cannot be compared")
-    if problem := UNLIKE.get(unlike(a, b)):
+    if problem := unlike(a, b):
         raise KitError(
             f"{first} and {second} were not evaluated on the same images: {problem}; evaluate both on one data set "
             "(python -m kit evaluate RUN --data-root FOLDER)"

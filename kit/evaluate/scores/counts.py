@@ -96,18 +96,18 @@ def mask_digest(mask: Tensor) -> str:
 
 
 def unlike(first: Counts, second: Counts) -> str:
-    """The first difference between the images of two counts: "names", "masks" or "images"; "" if there is none.
+    """The first difference between the images of two counts, in words; "" if there is none.
 
     Digests that were not recorded are not compared; masks are then compared by their pixels of each class.
     """
     if first.names != second.names:
-        return "names"
+        return "their ids differ"
     if first.masks and second.masks and first.masks != second.masks:
-        return "masks"
+        return "the masks differ"
     if not np.array_equal(first.matrices.sum(2), second.matrices.sum(2)):  # also False for different shapes
-        return "masks"
+        return "the masks differ"
     if first.images and second.images and first.images != second.images:
-        return "images"
+        return "images of one name differ on disk"
     return ""
 
 
