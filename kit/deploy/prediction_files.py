@@ -12,8 +12,7 @@ from kit.data.reading.decode import SUFFIXES
 from kit.data.spec import DatasetSpec
 from kit.errors import KitError
 from kit.evaluate.predict import Predictor
-from kit.evaluate.student import Student, read_pixels
-from kit.evaluate.uncertainty import overlaid
+from kit.evaluate.student import Student, overlaid, read_pixels
 from kit.settings.checks import require_choice
 from kit.settings.run import EvalConfig
 from kit.system.storage import content_of, write_bytes

@@ -15,7 +15,6 @@ from kit.data.reading.transforms import unit_range
 from kit.errors import KitError
 from kit.evaluate.predict import Predictor
 from kit.evaluate.protocol import sentence
-from kit.evaluate.uncertainty import overlaid
 from kit.models.build import build_model
 from kit.models.model_folder import WEIGHTS as MODEL_WEIGHTS
 from kit.models.model_folder import ModelFolder, is_model_folder, located, read_model_folder
@@ -155,6 +154,17 @@ def load_weights(path: Path, config: RunConfig, dataset: dict) -> Student:
     except (OSError, RuntimeError, safetensors.SafetensorError) as error:
         raise KitError(f"{path} does not fit the network of this run: {error}") from error
     return Student(net, dataset["classes"], dataset["palette"], config)
+
+
+def overlaid(image: np.ndarray, prediction: np.ndarray, palette: list) -> np.ndarray:
+    """A picture mixed half and half with the colours of its prediction, uint8 (H, W, 3).
+
+    Args:
+        image: uint8 (H, W, 3).
+        prediction: class ids (H, W).
+        palette: RGB 0..255, in the order of class ids.
+    """
+    return np.rint((image + np.asarray(palette, np.float32)[prediction]) / 2).astype(np.uint8)
 
 
 def read_pixels(image: Picture) -> Tensor:

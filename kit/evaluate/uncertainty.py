@@ -5,20 +5,6 @@ import numpy as np
 from kit.types import IGNORE
 
 
-def overlaid(image: np.ndarray, mask: np.ndarray, palette: list) -> np.ndarray:
-    """A picture mixed half and half with the colours of a mask, uint8 (H, W, 3); unchanged where nothing is labelled.
-
-    Args:
-        image: uint8 (H, W, 3).
-        mask: class ids or IGNORE, (H, W).
-        palette: RGB 0..255, in the order of class ids.
-    """
-    colours = np.zeros((IGNORE + 1, 3), np.float32)
-    colours[: len(palette)] = palette
-    weight = np.where(mask == IGNORE, np.float32(0), np.float32(0.5))[..., None]
-    return np.rint(image + weight * (colours[mask] - image)).astype(np.uint8)
-
-
 def confidence(probabilities: np.ndarray) -> np.ndarray:
     """Largest probability of each pixel, float32 (H, W), 1/C..1."""
     return probabilities.max(0).astype(np.float32)
