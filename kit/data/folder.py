@@ -72,6 +72,10 @@ def folder_spec(root: Path) -> DatasetSpec:
 
 
 def _colours(path: Path, classes: object) -> dict[str, Colour]:
+    if isinstance(classes, (list, dict)):
+        for name in classes:
+            if name is None or isinstance(name, bool):  # no, yes, on, off, null without quotes
+                raise KitError(f"{path}: YAML takes the name of a class for {name}; put it in quotes")
     if isinstance(classes, list) and all(isinstance(name, str) for name in classes):
         if twice := {name for name in classes if classes.count(name) > 1}:
             raise KitError(f"{path}: two classes are called {min(twice)!r}")

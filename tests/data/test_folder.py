@@ -102,6 +102,8 @@ def test_class_names_suffice_and_values_may_be_ignored(tmp_path):
         ("classes: {a: [0, 0, 0], ' ': [9, 9, 9]}", "a class has no name"),
         ("classes: {a: [0, 0, 0], b: [9, 9, 9], a: [1, 1, 1]}", "'a' is there twice"),
         ("classes: {a: [0, 0, 0], b: [0.0, 0.6, 0.2]}", "got {'a': .0, 0, 0., 'b': .0.0, 0.6, 0.2.}"),
+        ("classes: {a: [0, 0, 0], no: [9, 9, 9]}", "the name of a class for False; put it in quotes"),
+        ("classes: [on, a]", "the name of a class for True; put it in quotes"),
         ("classes: {a: [0, 0, 0]}", "2 to 254 classes"),
         ("classes: {a: [0, 0, 0], b: [0, 0, 300]}", "colour"),
         ("classes: {a: [0, 0, 0], b: [0, 0, 0]}", "the same colour"),
