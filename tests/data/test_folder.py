@@ -140,6 +140,15 @@ def test_a_folder_without_masks_raises(tmp_path):
         both(tmp_path)
 
 
+def test_a_folder_without_readable_images_is_not_one_without_masks(tmp_path):
+    (tmp_path / "classes.yaml").write_text(CLASSES)
+    photographs(tmp_path / "images/trip", ["a", "b"])
+    photographs(tmp_path / "images", ["c"], ".heic")
+    masks(tmp_path / "labels", ["a", "b", "c"])
+    with pytest.raises(KitError, match="no images at .*images/. in a format that Pillow reads"):
+        both(tmp_path)
+
+
 def test_val_txt_may_come_from_a_windows_editor(tmp_path):
     (tmp_path / "classes.yaml").write_text(CLASSES)
     photographs(tmp_path / "images", ["a", "b", "c"])

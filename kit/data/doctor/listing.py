@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kit.data.doctor.findings import ERROR, WARNING, Finding
 from kit.data.folder import FILE, VAL
+from kit.data.reading.decode import SUFFIXES
 from kit.data.reading.files import SegFiles, find_files, find_layout
 from kit.data.spec import DatasetSpec, Layout
 from kit.errors import KitError, one_line
@@ -58,6 +59,10 @@ def _images(base: Path, layout: Layout, part: str) -> Iterator[Finding]:
         if path.name not in (FILE, VAL):
             message = f"{path} is not read as an image: expected {expected}, in a format that Pillow reads"
             yield _case(path, expected, part) or Finding(WARNING, "not an image", part, str(path), message)
+    masks = {path for pattern in layout.mask_patterns(part) for path in _matched(base, pattern, pictures=False)}
+    for path in _below(base, expected, matched | masks):
+        message = f"{path} is not read as an image: it lies deeper than expected, {expected}"
+        yield Finding(WARNING, "not an image", part, str(path), message)
 
 
 def _masks(base: Path, layout: Layout, part: str, bare: set[str]) -> Iterator[Finding]:
@@ -102,6 +107,15 @@ def _left_out(base: Path, pattern: str, matched: set[Path]) -> list[Path]:
     """Plain files in the folders of a pattern that are not matched, sorted, without hidden ones."""
     beside = set(base.glob(str(Path(pattern).parent / "*"))) - matched
     return sorted(path for path in beside if not path.name.startswith(".") and path.is_file())
+
+
+def _below(base: Path, pattern: str, known: set[Path]) -> list[Path]:
+    """Pictures in folders below those of a pattern, sorted, without hidden ones. None if its images lie in the data
+    set's own folder, where other folders hold masks."""
+    inside = str(Path(pattern).parent)
+    found = base.glob(f"{inside}/*/**/*") if inside != "." else ()
+    pictures = (path for path in set(found) - known if path.suffix.lower() in SUFFIXES and path.is_file())
+    return sorted(path for path in pictures if not any(part[0] == "." for part in path.relative_to(base).parts))
 
 
 def _case(path: Path, pattern: str, part: str) -> Finding | None:

@@ -47,7 +47,10 @@ class SegFiles:
         if not self.root.is_dir():
             raise KitError(f"no folder {self.root}; set data_root to the folder of the {spec.name} data set")
         self.base, self.layout = find_layout(spec, self.root, part)
-        self.paths = find_files(self.base, self.layout.pattern(self.layout.images, part), pictures=True)
+        pattern = self.layout.pattern(self.layout.images, part)
+        self.paths = find_files(self.base, pattern, pictures=True)
+        if not self.paths:
+            raise KitError(f"no images at {self.base / pattern} in a format that Pillow reads")
         self.masks: dict[str, tuple[Path, Masks]] = {}
         for kind in reversed(self.layout.masks):  # the preferred one is written last
             found = find_files(self.base, self.layout.pattern(kind.files, part))

@@ -29,6 +29,22 @@ def val_is_empty(root):
     return "images/val"
 
 
+@broken("folder", "parts")
+def images_are_in_a_sub_folder(root):
+    (root / "images").rename(root / "trip")
+    (root / "images").mkdir()
+    (root / "trip").rename(root / "images/trip")
+    return "images/*"
+
+
+@broken("folder", "not an image", "warning")
+def an_image_is_in_a_sub_folder(root):
+    source = min((root / "images").iterdir())
+    (root / "images/trip").mkdir()
+    source.rename(root / "images/trip" / source.name)
+    return f"images/trip/{source.name} is not read as an image: it lies deeper than expected, images/*"
+
+
 @broken("folder", "description")
 def no_description(root):
     (root / "classes.yaml").unlink()
