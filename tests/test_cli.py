@@ -119,13 +119,14 @@ def test_every_short_name_is_an_option_of_train_with_its_help():
 
 def test_train_from_options(scenes, tmp_path, capsys):
     given = ["train", "--method", "cps", "--recipe", "tiny", "--data-root", str(scenes), "--split", "1_2",
-             "--steps", "1", "--set", "method.cps_weight=0.5", "--set", "data.crop=[64, 64]",
+             "--steps", "1", "--eval-every", "0", "--set", "method.cps_weight=0.5", "--set", "data.crop=[64, 64]",
              "--set", "train.precision=fp32", "--pretrained", "False", "--set", "student.weights=None",
              "--run-dir", str(tmp_path / "7")]  # fmt: skip
     assert main([*given, "--dry-run"]) == 0
     cfg = json.loads(capsys.readouterr().out)
     assert cfg["method"]["name"] == "cps" and cfg["method"]["cps_weight"] == 0.5 and cfg["data"]["crop"] == [64, 64]
     assert cfg["pretrained"] is False and cfg["student"]["weights"] is None  # as Python writes them
+    assert cfg["train"]["eval_every"] == 0  # not the recipe's
     assert main(given) == 0
     assert json.loads((tmp_path / "7/config.json").read_text()) == cfg
 
@@ -136,6 +137,7 @@ def test_train_from_options(scenes, tmp_path, capsys):
         (["--set", "method.cps_wieght=0.5"], "cps_weight"),
         (["--set", "method.cps_weight"], "FIELD=VALUE"),
         (["--steps", "many"], "train.steps"),
+        (["--steps", "0"], "train.steps must be above 0"),
         (["--method", "none"], "none"),
         (["config.json", "--method", "cps"], "leave out"),
     ],

@@ -86,7 +86,9 @@ def _configured(options: argparse.Namespace):
 
     own = {name: getattr(options, name, None) for name in SHORT_NAMES}
     own = {name: text if name in TEXTS else _value(text) for name, text in own.items() if text is not None}
-    changes = {"train.processes": options.processes} if options.processes is not None else {}
+    # 0 is a value here, as in a file; in the parameters of a notebook it keeps the recipe's
+    changes = {SHORT_NAMES[name]: own.pop(name) for name in ("steps", "eval_every") if name in own}
+    changes |= {"train.processes": options.processes} if options.processes is not None else {}
     for entry in options.set:
         field, equals, text = entry.partition("=")
         if not equals:
