@@ -79,7 +79,7 @@ def _hybrid(cfg: ModelConfig, num_classes: int, pretrained: bool, timm_name: str
 def _deeplab(cfg: ModelConfig, num_classes: int, pretrained: bool, timm_name: str, decoder: dict | None = None,
              **sizes) -> Segmenter:  # fmt: skip
     """timm encoder at output stride 16 + DeepLabv3+ decoder."""
-    _refuse(cfg, ("widths", "selection", "filter_centre", "frequency_path"), "a network with the UPer decoder")
+    _refuse(cfg, ("widths", "selection", "d0", "filter_centre", "frequency_path"), "a network with the UPer decoder")
     _special(cfg, TimmEncoder)
     encoder = dilated_encoder(timm_name, cfg.encoder, pretrained=pretrained, weights=cfg.weights, **sizes)
     decoder = DeepLabV3Plus(encoder.channels, head=cfg.head, **decoder or {})
@@ -89,7 +89,7 @@ def _deeplab(cfg: ModelConfig, num_classes: int, pretrained: bool, timm_name: st
 def _fast(cfg: ModelConfig, num_classes: int, pretrained: bool, timm_name: str) -> Segmenter:
     """timm encoder + narrow decoder for CPUs, which predicts one class for each 2 x 2 pixels."""
     _refuse(cfg, ("head", "encoder", "classifier"), "a DeepLabv3+")
-    _refuse(cfg, ("widths", "filter_centre", "frequency_path"), "a network with the UPer decoder")
+    _refuse(cfg, ("widths", "d0", "filter_centre", "frequency_path"), "a network with the UPer decoder")
     _special(cfg, TimmEncoder)
     encoder = TimmEncoder(timm_name, pretrained=pretrained, weights=cfg.weights)
     decoder = FastFrequencyDecoder(encoder.channels, selection=cfg.selection)

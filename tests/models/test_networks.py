@@ -101,7 +101,8 @@ def test_any_timm_network_in_the_same_decoder(name):
 
 def test_settings_that_a_network_does_not_have_are_refused():
     for name, settings in (("resnet_demo", {"last_block": "global"}), ("tinyvit_demo", {"grid": (6, 6)}),
-                           ("resnet_demo", {"pyramid": "official"})):  # fmt: skip
+                           ("resnet_demo", {"pyramid": "official"}), ("deeplab_demo", {"d0": 5.0}),
+                           ("lite_fast", {"d0": 5.0})):  # fmt: skip
         with pytest.raises(KitError, match=f"{name} has no setting"):
             build_model(ModelConfig(name=name, **settings), 3, False)
 
