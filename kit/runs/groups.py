@@ -17,9 +17,13 @@ def group_key(run: dict, without: str = "") -> str:
     for part in ("data", "train", "parameters"):
         if without and part in config:
             config[part] = {**config[part], without: None}
-    # The folder of a teacher that was trained for a run depends on the seed.
-    taught = {name: [teacher["network"], teacher["trained_by"]] for name, teacher in run.get("teachers", {}).items()}
+    # The folder of a teacher depends on its labels and, if it was trained for this run, on the seed.
+    teachers = run.get("teachers") or {}
+    taught = {name: [teacher["network"], teacher["trained_by"]] for name, teacher in teachers.items()}
     config["method"] = {k: v for k, v in config.get("method", {}).items() if k not in taught}
+    if "overrides" in (given := config.get("parameters", {})):
+        named = {k: v for k, v in given["overrides"].items() if k.removeprefix("method.") not in taught}
+        config["parameters"] = {**given, "overrides": named}
     return json.dumps([run["method"], config, taught], sort_keys=True)
 
 

@@ -28,8 +28,8 @@ from kit.system.storage import read_json, text_sha256, write_bytes
 SCHEMA = 1
 """Version of the file's format."""
 
-KEPT = ("method", "seed", "steps", "student_parameters", "seconds", "precision", "threads", "protocol", "date",
-        "python", "versions", "machine", "commit")  # fmt: skip
+KEPT = ("method", "teachers", "seed", "steps", "student_parameters", "seconds", "precision", "threads", "protocol",
+        "date", "python", "versions", "machine", "commit")  # fmt: skip
 """Keys of a result that are copied unchanged."""
 
 SPLIT = ("name", "labelled", "unlabelled", "labelled_sha256", "unlabelled_sha256")
