@@ -21,6 +21,7 @@ from kit.settings.fields import replace_fields
 from kit.settings.run import RunConfig
 from kit.system.storage import read_json
 from kit.train.launch import launch
+from kit.train.teachers import with_teachers
 
 Say = Callable[[str], None]
 
@@ -115,7 +116,7 @@ def _round(cfg: RunConfig, labelled: Sequence[str], everything: Sequence[str], o
     name = f"{len(labelled)} labels of {out.parent.name}, {out.name}"
     write_lists(Split(name, tuple(labelled), tuple(sorted(set(everything) - set(labelled)))), lists)
     cfg = replace_fields(cfg, {"data.split": str(lists), "run_dir": str(out / "run"), "start": start})
-    return {**launch(cfg), "run_dir": cfg.run_dir}
+    return {**launch(with_teachers(cfg)), "run_dir": cfg.run_dir}
 
 
 def _point(run: dict, labelled: Sequence[str], added: Sequence[str]) -> dict:

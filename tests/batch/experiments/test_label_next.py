@@ -7,6 +7,7 @@ from in_process import run_code
 
 from kit.__main__ import main
 from kit.batch.cell import Cell, run_notebook
+from kit.batch.experiments import label_next
 from kit.batch.experiments.label_next import Loop, collect, next_round, rounds_so_far, saving, spread
 from kit.batch.finished import is_finished
 from kit.errors import KitError
@@ -79,6 +80,14 @@ def test_simulations_of_several_settings_are_not_seeds_of_one(tmp_path, other):
         collect(tmp_path)
 
 
+def test_a_simulated_round_trains_the_teachers_of_its_method(tiny, tmp_path, monkeypatch):
+    trained = []
+    monkeypatch.setattr("kit.train.teachers.launch", lambda cfg: trained.append(cfg.run_dir))
+    monkeypatch.setattr(label_next, "launch", lambda cfg: {"teachers": [cfg.method.deep, cfg.method.wide]})
+    found = label_next._round(tiny("mgd"), ["a"], ["a", "b"], tmp_path / "start", "")
+    assert found["teachers"] == trained and len(trained) == 2
+
+
 def test_more_labels_than_there_are_and_folders_without_simulations_are_refused(tiny, tmp_path):
     from kit.batch.experiments.label_next import simulate
 
@@ -100,7 +109,7 @@ def test_wrong_parameters_stop_the_loop_by_hand_before_it_trains(scenes, tmp_pat
 
 
 def test_the_notebook_of_the_loop_by_hand(scenes, tmp_path, tiny):
-    parameters = {"method": "supervised", "recipe": "tiny", "dataset": "synthetic", "data_root": str(scenes),
+    parameters = {"method": "distill", "recipe": "tiny", "dataset": "synthetic", "data_root": str(scenes),
                   "split": "count_3", "steps": 2, "overrides": SMALL, "count": 2, "strategy": "cover", "draft": "png",
                   "out": str(tmp_path / "loop"), "interactive": False}  # fmt: skip
     notebook = PROJECT / "notebooks/label.ipynb"
