@@ -180,6 +180,16 @@ def test_a_graph_that_disagrees_is_refused(exported):
         check(student, model, program, pictures)
 
 
+def test_a_run_evaluated_in_bfloat16_is_exported_in_float32(exported):
+    run, out = exported
+    student, program = kit.load(run), torch.export.load(out / "student.pt2")
+    student.config = replace(student.config, evaluate=replace(student.config.evaluate, precision="bf16"))
+    picture = np.random.default_rng(0).integers(0, 256, (64, 128, 3), np.uint8)
+    assert (student.predict(picture) != kit.load(run).predict(picture)).mean() > 0.001  # more than a check tolerates
+    assert check(student, (out / "student.onnx").read_bytes(), program, [picture])["worst"] >= 0.999
+    assert student.config.evaluate.precision == "bf16"
+
+
 def test_a_graph_takes_several_pictures_at_once(exported):
     run, out = exported
     pictures = torch.randint(0, 256, (3, 70, 90, 3), dtype=torch.uint8)
