@@ -37,7 +37,7 @@ TrialPanel(lambda image: student.probabilities(image).numpy(), student.classes, 
 def serve(run_or_dir: str | Path, port: int = 8866, browser: bool = True) -> None:
     """Show the page at http://127.0.0.1:PORT until the process is stopped.
 
-    Raises: KitError if Voila is not installed, there is no such student, or the port is taken.
+    Raises: KitError if Voila is not installed, there is no such student, or the port cannot be used.
     """
     if importlib.util.find_spec("voila") is None:
         raise KitError("serve needs voila; install the extra: pip install -e '.[serve]'")
@@ -47,8 +47,9 @@ def serve(run_or_dir: str | Path, port: int = 8866, browser: bool = True) -> Non
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((ADDRESS, port))
-        except OSError as error:
-            raise KitError(f"port {port} is not available ({error.strerror}); name another one with --port") from error
+        except (OSError, OverflowError) as error:  # the latter beyond 65535
+            reason = getattr(error, "strerror", None) or error
+            raise KitError(f"port {port} is not available ({reason}); name another one with --port") from error
     with tempfile.TemporaryDirectory(prefix="kit-") as scratch:
         notebook = Path(scratch) / "try.ipynb"
         cells = [nbformat.v4.new_code_cell(CELL.format(folder=str(folder)))]
