@@ -23,10 +23,10 @@ ROOMS = {  # room -> rooms it may import; beside them everyone may import kit.ty
     "train": "methods evaluate models data runs settings system",
     "explore": "evaluate models data runs settings system",
     "deploy": "evaluate models data runs settings system",
-    "label": "explore deploy evaluate models data runs settings system",
+    "label": "explore evaluate models data runs settings system",
     "figures": "data runs settings system",
     "widgets": "explore label figures data runs settings system",
-    "batch": "train label deploy evaluate figures methods data runs settings system",
+    "batch": "train label evaluate figures methods data runs settings system",
     "bench": "deploy evaluate figures methods losses models data runs settings system",
     "commands": "batch bench deploy explore label train evaluate figures data runs settings system",
     "": "train evaluate label runs settings system",  # kit/__init__.py

@@ -1,5 +1,5 @@
 """Headless notebooks, one or many at a time: from a grid of runs to results and a table of outcomes.
-Imports `kit.train`, `kit.label`, `kit.deploy`, `kit.figures`; what is built on grids is in `experiments/`.
+Imports `kit.train`, `kit.label`, `kit.figures`; what is built on grids is in `experiments/`.
 """
 
 from typing import TYPE_CHECKING

@@ -95,7 +95,8 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _predict(options: argparse.Namespace) -> None:
-    from kit.deploy.prediction_files import pictures_in, save_predictions
+    from kit.data.pictures import pictures_in
+    from kit.deploy.prediction_files import save_predictions
     from kit.evaluate.student import load
     from kit.evaluate.val_images import val_files
 

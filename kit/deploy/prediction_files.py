@@ -4,18 +4,17 @@ server expects."""
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 
-from kit.data.reading.decode import SUFFIXES
+from kit.data.pictures import as_palette, png_bytes
 from kit.data.spec import DatasetSpec
 from kit.errors import KitError
 from kit.evaluate.predict import Predictor
 from kit.evaluate.student import Student, overlaid, read_pixels
 from kit.settings.checks import require_choice
 from kit.settings.run import EvalConfig
-from kit.system.storage import content_of, write_bytes
+from kit.system.storage import write_bytes
 
 FORMS = ("palette", "ids", "overlay")
 """Class ids with the palette in the file; the data set's own label ids in grey (Cityscapes: labelIds, which its server
@@ -77,32 +76,3 @@ def _check_targets(images: list[tuple[str, Path]], out: Path) -> None:
         if target in targets:
             raise KitError(f"{targets[target]} and {path} would both become {target.name}; rename one of them")
         targets[target] = path
-
-
-def as_palette(mask: np.ndarray, palette: list) -> Image.Image:
-    """A picture of mode "P": class ids (H, W) as its values, their colours as its palette, and IGNORE black."""
-    colours = np.zeros((256, 3), np.uint8)
-    colours[: len(palette)] = palette
-    picture = Image.fromarray(np.ascontiguousarray(mask, np.uint8)).convert("L")
-    picture.putpalette(colours.tobytes())  # makes it "P"
-    return picture
-
-
-def pictures_in(place: Path) -> list[tuple[str, Path]]:
-    """(name, file) of one picture, or of all below a folder, sorted; names include folders if two stems are equal.
-    Hidden files, and files in hidden folders such as .ipynb_checkpoints, are left out."""
-    if place.is_file():
-        return [(place.stem, place)]
-    found = (path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES)
-    files = sorted(path for path in found if not any(part[0] == "." for part in path.relative_to(place).parts))
-    if not files:
-        raise KitError(f"no pictures in {place}; name a picture or a folder of them")
-    stems = [path.stem for path in files]
-    if len(set(stems)) == len(stems):
-        return list(zip(stems, files, strict=True))
-    return [("_".join(path.relative_to(place).with_suffix("").parts), path) for path in files]
-
-
-def png_bytes(picture: Image.Image) -> bytes:
-    """A picture as the content of a PNG file."""
-    return content_of(lambda file: picture.save(file, "PNG"))

@@ -1,4 +1,4 @@
 """Suggest images to label, write pre-annotations, import labels, find suspicious labels.
 
-May import explore, deploy, evaluate, models, data, runs and settings; draws nothing and trains nothing.
+May import explore, evaluate, models, data, runs and settings; draws nothing and trains nothing.
 """

@@ -12,10 +12,10 @@ from PIL import Image
 
 from kit.data.catalog import find_spec
 from kit.data.folder import VAL
+from kit.data.pictures import png_bytes
 from kit.data.reading.decode import picture_size
 from kit.data.reading.files import SegFiles
 from kit.data.splits.split import LABELLED, Split, list_text, missing_classes, read_lists, write_lists
-from kit.deploy.prediction_files import png_bytes
 from kit.errors import KitError
 from kit.label.formats import read_export
 from kit.label.formats.archive import open_export

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from kit.data.fingerprint import find_data
+from kit.data.pictures import pictures_in
 from kit.data.splits.split import list_text, repeated
-from kit.deploy.prediction_files import pictures_in
 from kit.errors import KitError
 from kit.evaluate.student import Student, load, read_pixels
 from kit.label.duplicates import ALIKE, without_duplicates

@@ -12,7 +12,8 @@ from PIL import Image
 import kit
 from kit.__main__ import main
 from kit.data.catalog import DATASETS
-from kit.deploy.prediction_files import pictures_in, save_predictions
+from kit.data.pictures import pictures_in
+from kit.deploy.prediction_files import save_predictions
 from kit.errors import KitError
 from kit.evaluate.predict import Predictor
 from kit.evaluate.reevaluate import as_text, compare_runs, evaluate_run

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kit.deploy.prediction_files import png_bytes
+from kit.data.pictures import png_bytes
 from kit.errors import KitError
 from kit.label.formats.archive import Export, json_files
 from kit.label.formats.shapes import Bitmap, Drawing, Item, Polygon, Shape, Written, numbers, regions

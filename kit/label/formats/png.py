@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from kit.deploy.prediction_files import as_palette, png_bytes
+from kit.data.pictures import as_palette, png_bytes
 from kit.errors import KitError
 from kit.label.formats.archive import Export
 from kit.label.formats.shapes import Drawing, Item, Shape, Written, bitmaps
