@@ -2,6 +2,7 @@
 
     classes: [background, leaf]     # mask value 0, 1, ... in this order
     classes: {background: [0, 0, 0], leaf: [0, 160, 60]}   # or with their colours in figures and in masks
+    values: [0, 255]                # values of the classes in masks, if they are not 0, 1, ...
     ignore: [11]                    # values in masks, besides 255, of ignored pixels
     images: photos/*                # the last * is the image's name
     masks: drawn/*_mask.png         # the same name; unlabelled images have no mask
@@ -34,7 +35,7 @@ from kit.types import IGNORE
 
 FILE, VAL = "classes.yaml", "val.txt"
 EXPECTED = "`classes: [name, ...]` or `classes: {name: [r, g, b], ...}`"
-KEYS = ("classes", "ignore", "images", "masks", "val")
+KEYS = ("classes", "values", "ignore", "images", "masks", "val")
 
 
 def folder_spec(root: Path) -> DatasetSpec:
@@ -52,8 +53,8 @@ def folder_spec(root: Path) -> DatasetSpec:
     if strange:
         raise KitError(f"{path}: unknown key {strange[0]!r}; known are {', '.join(KEYS)}")
     colours = _colours(path, content["classes"])
-    ignored = [*_ignored(path, content, len(colours)), 255]
-    raw_ids = {i: i for i in range(len(colours))} | dict.fromkeys(ignored, IGNORE)
+    values = _values(path, content, len(colours))
+    raw_ids = {value: i for i, value in enumerate(values)} | dict.fromkeys(_ignored(path, content, values), IGNORE)
     images, masks = _patterns(path, content)
     val = None if "{part}" in images else partial(_draw_val, share=_val(path, content))
     return DatasetSpec(
@@ -94,12 +95,22 @@ def _colours(path: Path, classes: object) -> dict[str, Colour]:
     return colours
 
 
-def _ignored(path: Path, content: dict, classes: int) -> list[int]:
-    ignore = content.get("ignore", IGNORE)
-    values = ignore if isinstance(ignore, list) else [ignore]
-    if not all(type(v) is int and classes <= v <= 255 for v in values):
-        raise KitError(f"{path}: ignore is {ignore!r}; give values from {classes} (after the classes) to 255")
+def _values(path: Path, content: dict, classes: int) -> list[int]:
+    """The value of each class in masks."""
+    values = content.get("values", list(range(classes)))
+    valid = isinstance(values, list) and all(type(v) is int and 0 <= v <= 255 for v in values)
+    if not valid or len(values) != classes or len(set(values)) < classes:
+        raise KitError(f"{path}: values is {values!r}; give each of the {classes} classes a value of its own, 0 to 255")
     return values
+
+
+def _ignored(path: Path, content: dict, values: list[int]) -> list[int]:
+    """Values of ignored pixels, among them 255, or the next lower value that no class has: new masks need one."""
+    ignore = content.get("ignore", [])
+    ignored = ignore if isinstance(ignore, list) else [ignore]
+    if not all(type(v) is int and 0 <= v <= 255 and v not in values for v in ignored):
+        raise KitError(f"{path}: ignore is {ignore!r}; give values of 0 to 255 that no class has")
+    return [*ignored, max(set(range(256)) - set(values))]
 
 
 def _patterns(path: Path, content: dict) -> tuple[str, str]:

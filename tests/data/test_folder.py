@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from kit.data.catalog import find_spec
+from kit.data.doctor.diagnose import examine
 from kit.data.reading.files import SegFiles
 from kit.errors import KitError
 from kit.types import IGNORE
@@ -90,6 +91,19 @@ def test_class_names_suffice_and_values_may_be_ignored(tmp_path):
     assert set(train.pair(train.ids[0])[1].unique().tolist()) == {0, 1, 2, IGNORE}
 
 
+def test_classes_may_have_other_values_in_masks_such_as_255(tmp_path):
+    (tmp_path / "classes.yaml").write_text("classes: [ground, leaf]\nval: 1\n")
+    photographs(tmp_path / "images", "ab")
+    masks(tmp_path / "labels", "ab", values=(0, 255))
+    absent = [finding for finding in examine("folder", tmp_path, workers=1).findings if finding.kind == "class absent"]
+    assert "name the `values` of all in classes.yaml" in absent[0].message
+    (tmp_path / "classes.yaml").write_text("classes: [ground, leaf]\nval: 1\nvalues: [0, 255]\n")
+    train, _ = both(tmp_path)
+    assert set(train.pair(train.ids[0])[1].unique().tolist()) == {0, 1}
+    written = train.layout.masks[0].raw_values()
+    assert written[[0, 1, IGNORE]].tolist() == [0, 255, 254]  # 255 is taken
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -109,7 +123,11 @@ def test_class_names_suffice_and_values_may_be_ignored(tmp_path):
         ("classes: {a: [0, 0, 0], b: [0, 0, 0]}", "the same colour"),
         ("classes: {a: [0, 0, 0], b: [0, 0]}", "colour"),
         ("classes: {a: [0, 0, 0], b: [9, 9, 9]}\nmask: x/*.png", "unknown key 'mask'; known are"),
-        ("classes: {a: [0, 0, 0], b: [9, 9, 9]}\nignore: 1", "ignore is 1; give values from 2"),
+        ("classes: {a: [0, 0, 0], b: [9, 9, 9]}\nignore: 1", "ignore is 1; give values of 0 to 255 that no"),
+        ("classes: [a, b]\nvalues: [0, 255]\nignore: [255]", "ignore is .255.; give values"),
+        ("classes: [a, b]\nvalues: [0]", "values is .0.; give each of the 2 classes a value"),
+        ("classes: [a, b]\nvalues: [7, 7]", "give each of the 2 classes a value of its own"),
+        ("classes: [a, b]\nvalues: [0, 256]", "0 to 255"),
         ("classes: {a: [0, 0, 0], b: [9, 9, 9]}\nval: 0", "val is 0"),
         ("classes: {a: [0, 0, 0], b: [9, 9, 9]}\nval: .nan", "val is nan"),
         ("classes: {a: [0, 0, 0], b: [9, 9, 9]}\nimages: 'i/*.{jpg,png}'", "no braces but {part} have a meaning"),

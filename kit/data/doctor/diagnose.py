@@ -129,7 +129,7 @@ def examine(dataset: str, root: str | Path, split: str = "", split_seed: int = 0
         chosen = replace(chosen, missing_classes=tuple(absent))
     if spec:
         pixels = {part: np.array([*counted.pixels.values()]) for part, counted in census.items()}
-        findings += of_classes(spec.classes, pixels)
+        findings += of_classes(spec.classes, pixels, spec.layouts[0].masks[0].ignore)
         if "labelled" in census:
             sound = reads["train"].sound_masks()
             rows = [np.array([sound[i].pixels for i in ids if i in sound]) for ids in (labelled, sound)]

@@ -202,17 +202,20 @@ def of_duplicates(parts: Mapping[str, Read], labelled: frozenset[str]) -> Iterat
                 yield Finding(WARNING, "twice", part, path, f"{path} is the same picture as {original}{which}")
 
 
-def of_classes(classes: tuple[str, ...], pixels: Mapping[str, np.ndarray]) -> Iterator[Finding]:
+def of_classes(classes: tuple[str, ...], pixels: Mapping[str, np.ndarray], file: str = "") -> Iterator[Finding]:
     """Classes without a pixel in a part.
 
     Args:
         pixels: "train", "val" and "labelled" -> int64 (C,).
+        file: in which the classes' values in masks can be named; "" if there is none.
     """
     absent = {part: [c for c, n in zip(classes, counts, strict=True) if not n] for part, counts in pixels.items()}
     for part, why in (("train", "no network can learn them"), ("val", "they get no score")):
         names = absent.get(part, [])
         if names and len(names) < len(classes):
             message = f"no pixel of {', '.join(names)} in the {part} masks: {why}"
+            if file and len(names) == len(classes) - 1:  # masks of 0 and 255, as many programs write them
+                message += f"; if 255, which is ignored, stands for a class, name the `values` of all in {file}"
             yield Finding(WARNING, "class absent", part, "", message, len(names))
     names = [name for name in absent.get("labelled", []) if name not in absent.get("train", [])]
     if names:
