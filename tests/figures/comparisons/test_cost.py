@@ -9,7 +9,7 @@ def run(method="trikd", seed=0, miou=0.5, parameters=1000, split="a", steps=5):
     scores = {"miou": miou, "iou": {"road": miou}, "pixel_accuracy": 0.8, "images": 3}
     return {
         "method": method, "seed": seed, "path": f"runs/{method}_{seed}", "steps": steps, "date": "2026-11-22T10:00",
-        "config": {"seed": seed, "run_dir": "x", "student": {"name": "tinyvit_demo"}, "parameters": parameters},
+        "config": {"seed": seed, "run_dir": "x", "student": {"name": "tinyvit_demo", "parameters": parameters}},
         "dataset": {"name": "camvid", "classes": ["road"], "rare": []}, "protocol": "whole image",
         "split": {"name": split, "labelled": 8, "labelled_sha256": split, "unlabelled_sha256": split},
         "last": scores, "average": scores, "student_parameters": parameters, "seconds": {"train": 61.4},
