@@ -1,5 +1,6 @@
 """Picture files: found in folders, and made of arrays."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +19,19 @@ def pictures_in(place: Path) -> list[tuple[str, Path]]:
     """
     if place.is_file():
         return [(place.stem, place)]
-    found = (path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES)
-    files = sorted(path for path in found if not any(part[0] == "." for part in path.relative_to(place).parts))
+    files = visible(place.rglob("*"), place)
     if not files:
         raise KitError(f"no pictures in {place}; name a picture or a folder of them")
     stems = [path.stem for path in files]
     if len(set(stems)) == len(stems):
         return list(zip(stems, files, strict=True))
     return [("_".join(path.relative_to(place).with_suffix("").parts), path) for path in files]
+
+
+def visible(paths: Iterable[Path], base: Path) -> list[Path]:
+    """The paths below `base` that have a picture's suffix, sorted, without hidden files and those in hidden folders."""
+    pictures = {path for path in paths if path.suffix.lower() in SUFFIXES}
+    return sorted(path for path in pictures if not any(part[0] == "." for part in path.relative_to(base).parts))
 
 
 def as_palette(mask: np.ndarray, palette: list) -> Image.Image:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kit.data.doctor.findings import ERROR, WARNING, Finding
 from kit.data.folder import FILE, VAL
-from kit.data.reading.decode import SUFFIXES
+from kit.data.pictures import visible
 from kit.data.reading.files import SegFiles, find_files, find_layout
 from kit.data.spec import DatasetSpec, Layout
 from kit.errors import KitError, one_line
@@ -114,8 +114,7 @@ def _below(base: Path, pattern: str, known: set[Path]) -> list[Path]:
     set's own folder, where other folders hold masks."""
     inside = str(Path(pattern).parent)
     found = base.glob(f"{inside}/*/**/*") if inside != "." else ()
-    pictures = (path for path in set(found) - known if path.suffix.lower() in SUFFIXES and path.is_file())
-    return sorted(path for path in pictures if not any(part[0] == "." for part in path.relative_to(base).parts))
+    return [path for path in visible(found, base) if path not in known and path.is_file()]
 
 
 def _case(path: Path, pattern: str, part: str) -> Finding | None:
