@@ -16,7 +16,7 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from kit.errors import KitError
-from kit.settings.notebook import check_values, read_notebook
+from kit.settings.notebook import check_values, declared_in, read_notebook
 from kit.system.paths import PROJECT
 from kit.system.storage import write_bytes
 
@@ -52,6 +52,11 @@ class NotebookError(KitError):
     def __init__(self, executed: Path, why: str, permanent: bool = False):
         super().__init__(f"{executed} failed: {why}")
         self.why, self.permanent = why, permanent
+
+
+def makes_run(notebook: Path) -> bool:
+    """Whether a notebook trains a method into a folder that it is given: it declares `method` and `run_dir`."""
+    return {"method", "run_dir"} <= declared_in(notebook).keys()
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ configuration and the data in it must be the present ones of the notebook.
 
 import functools
 
-from kit.batch.cell import Cell
+from kit.batch.cell import Cell, makes_run
 from kit.data.fingerprint import changes, find_data
 from kit.errors import KitError
 from kit.runs.folder import INCIDENTAL, RunFolder
 from kit.settings.fields import differences, from_dict, to_dict
-from kit.settings.notebook import declared_in, defaults_in
+from kit.settings.notebook import defaults_in
 from kit.settings.recipes import SHORT_NAMES, configure
 from kit.settings.run import DataConfig, RunConfig
 
@@ -22,7 +22,7 @@ def run_config(cell: Cell) -> RunConfig | None:
     Raises: KitError for a parameter or setting that does not exist, or a wrong value.
     """
     cell.check()
-    if not {"method", "run_dir"} <= declared_in(cell.notebook).keys():
+    if not makes_run(cell.notebook):
         return None
     values = {**defaults_in(cell.notebook), **cell.parameters}
     known = {"method", "recipe", "overrides", *SHORT_NAMES}

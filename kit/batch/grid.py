@@ -25,10 +25,9 @@ from pathlib import Path
 
 import yaml
 
-from kit.batch.cell import Cell
+from kit.batch.cell import Cell, makes_run
 from kit.errors import KitError, one_line, unknown
 from kit.settings.ablations import ABLATIONS
-from kit.settings.notebook import declared_in
 from kit.system.paths import PROJECT, from_project
 from kit.system.strict_yaml import StrictLoader
 
@@ -144,7 +143,7 @@ def compose(
     if not isinstance(plain.get("parameters", {}), dict):
         raise KitError(f"{file}: parameters must be a mapping, got {plain['parameters']!r}")
     grid = read_grid({**plain, "parameters": _merged(plain.get("parameters", {}), common or {})})
-    if "method" not in declared_in(grid.notebook):
+    if not makes_run(grid.notebook):
         raise KitError(f"{file}: the runs of {grid.notebook.name} have no scores to compare row by row; "
                        f"make them with  python -m kit batch {file}")  # fmt: skip
     return grid
